@@ -1,0 +1,132 @@
+"""Speed and memory of rate_focus beside its peers, in one run.
+
+    python benchmarks/focus_speed.py
+
+Peers on the same 2160x2160 16-bit image: CellProfiler's MeasureImageQuality (blur metrics only), and
+the 2018 algorithm (the network of Yang et al., here with random weights) called once a patch, as its
+plugin did, and in one batch. Then the cost a pixel from 0.25 to 64 megapixels, and the peak
+memory that 64 megapixels take above the image.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from focusqual import PATCH_SIZE, rate_focus, scenes
+from tfcore.runtime import tensorflow
+
+SIDE = 2160
+REPEATS = 7
+MEGAPIXELS = (0.25, 1, 4, 16, 64)
+
+
+def main():
+    """Print a line a measurement: seconds, and the ratio to ours."""
+    image = nuclei_image(SIDE)
+    ours = seconds(lambda: rate_focus(image))
+    print(f"{SIDE}x{SIDE} pixels, 16 bit, median of {REPEATS} runs, models loaded")
+    print(f"{'rate_focus':45} {ours:8.3f} s")
+    network = network_of_2018()
+    patches = cut(image)
+    for name, run, repeats in (
+        ("MeasureImageQuality, blur metrics", measure_image_quality(image), 3),
+        ("network of 2018, one call a patch", lambda: [network(p[None]) for p in patches], 3),
+        ("network of 2018, one batch", lambda: network(patches), REPEATS),
+    ):
+        peer = seconds(run, repeats)
+        print(f"{name:45} {peer:8.3f} s   {peer / ours:6.1f} times ours")
+    print("\ncost a pixel")
+    for megapixels in MEGAPIXELS:
+        image = nuclei_image(round(1000 * megapixels**0.5))
+        taken = seconds(lambda image=image: rate_focus(image), 3)
+        print(f"{megapixels:10g} megapixels {1e9 * taken / image.size:8.1f} ns a pixel")
+    command = [sys.executable, __file__, "memory"]
+    print("\n" + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def memory():
+    """Print the peak memory of a process that rates 64 megapixels, above that with a small image."""
+    image = np.tile(nuclei_image(1000), (8, 8))
+    rate_focus(image[:PATCH_SIZE, :PATCH_SIZE])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rate_focus(image)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"64 megapixels: {(after - before) / 1024:.0f} MB above the image and the loaded model")
+
+
+def nuclei_image(side):
+    """Nuclei in a 16-bit image."""
+    tile = scenes.nuclei(np.random.default_rng(0), 500, 1.0)
+    noise = np.random.default_rng(1).normal(200, 20, (side, side))
+    repeats = -(-side // 500)
+    return (noise + 3000 * np.tile(tile, (repeats, repeats))[:side, :side]).astype(np.uint16)
+
+
+def seconds(run, repeats=REPEATS):
+    """Median time of a call, the first one not counted."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return np.median(times)
+
+
+def cut(image):
+    """The patches that the 2018 algorithm takes: those that fit, the rest is left out."""
+    count = image.shape[0] // PATCH_SIZE
+    inside = image[: count * PATCH_SIZE, : count * PATCH_SIZE].astype(np.float32) / 65535
+    patches = inside.reshape(count, PATCH_SIZE, count, PATCH_SIZE).swapaxes(1, 2)
+    return patches.reshape(-1, PATCH_SIZE, PATCH_SIZE, 1)
+
+
+def network_of_2018():
+    """Two 5x5 convolutions of 32 and 64 channels with pooling, then 1024 units, then 11."""
+    tf = tensorflow()
+    rng = np.random.default_rng(0)
+    shapes = ((5, 5, 1, 32), (5, 5, 32, 64), (21 * 21 * 64, 1024), (1024, 11))
+    first, second, hidden, last = (
+        tf.constant(rng.normal(0, 0.02, shape).astype(np.float32)) for shape in shapes
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, PATCH_SIZE, PATCH_SIZE, 1))])
+    def predict(x):
+        for kernel in (first, second):
+            x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")), 2, 2, "SAME")
+        x = tf.nn.relu(tf.reshape(x, (-1, 21 * 21 * 64)) @ hidden)
+        return tf.nn.softmax(x @ last)
+
+    return lambda patches: predict(patches).numpy()
+
+
+def measure_image_quality(image):
+    """CellProfiler's module, ready to be run on the image with nothing but its blur metrics."""
+    from cellprofiler.modules.measureimagequality import MeasureImageQuality
+    from cellprofiler_core.image import Image, ImageSetList
+    from cellprofiler_core.measurement import Measurements
+    from cellprofiler_core.object import ObjectSet
+    from cellprofiler_core.pipeline import Pipeline
+    from cellprofiler_core.workspace import Workspace
+
+    module = MeasureImageQuality()
+    module.set_module_num(1)
+    group = module.image_groups[0]
+    module.images_choice.value = "Select..."
+    group.image_names.value = "Image"
+    group.check_blur.value = True
+    for check in (group.check_saturation, group.check_intensity, group.calculate_threshold):
+        check.value = False
+    images = ImageSetList().get_image_set(0)
+    images.add("Image", Image(image.astype(np.float32) / 65535))
+    pipeline = Pipeline()
+    pipeline.add_module(module)
+    workspace = Workspace(pipeline, module, images, ObjectSet(), Measurements(), ImageSetList())
+    return lambda: module.run(workspace)
+
+
+if __name__ == "__main__":
+    memory() if sys.argv[1:] == ["memory"] else main()

@@ -1,0 +1,90 @@
+"""Pictures of ratings."""
+
+import numpy as np
+from matplotlib.colors import hsv_to_rgb
+
+from focusqual.optics import LEVELS
+from tfcore.images import to_grey
+
+IN_FOCUS_HUE = 0.6
+"""Blue; the hue falls to 0, red, at the last level."""
+BORDER = 3
+"""Width of a patch's border in pixels."""
+
+
+def level_colours(levels, certainties):
+    """Colours whose hue is the level, blue to red, and whose lightness is the certainty.
+
+    Parameters
+    ----------
+    levels : ndarray, (...)
+        0 to 10.
+    certainties : ndarray, (...)
+        0, black, to 1, full colour.
+
+    Returns
+    -------
+    ndarray of float, (..., 3)
+        RGB, 0 to 1.
+    """
+    hue = IN_FOCUS_HUE * (1 - np.asarray(levels) / (LEVELS - 1))
+    return hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.asarray(certainties)], axis=-1))
+
+
+def annotate(image, rating):
+    """Draw a border round every patch, hue the level, lightness the certainty.
+
+    The picture of Yang and others' announcement of the method (Google Research, 2018).
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        The image that was rated.
+    rating : FocusRating
+
+    Returns
+    -------
+    ndarray of float32, (height, width, 3)
+        RGB, 0 to 1; the image is stretched between its 0.5th and 99.8th percentile.
+    """
+    grey = to_grey(image).astype(np.float32)
+    finite = grey[np.isfinite(grey)]
+    low, high = np.percentile(finite, [0.5, 99.8]) if finite.size else (0, 1)
+    stretched = np.clip((np.nan_to_num(grey) - low) / max(high - low, 1e-9), 0, 1)
+    picture = np.repeat(stretched[:, :, None], 3, axis=2)
+    colours = level_colours(rating.level, rating.certainty)
+    # Where patches overlap the more certain one is seen.
+    for place in np.argsort(rating.certainty, axis=None):
+        row, col = np.unravel_index(place, rating.certainty.shape)
+        if rating.counted[row, col]:
+            _frame(picture, rating.boxes[row, col], colours[row, col])
+    return picture
+
+
+def patch_map(values, rating, shape):
+    """Spread a value a patch over the pixels that the patch covers.
+
+    Parameters
+    ----------
+    values : ndarray, (rows, cols)
+    rating : FocusRating
+    shape : (height, width)
+        Of the image.
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+        Where patches overlap, their mean.
+    """
+    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for (y, x, height, width), value in zip(rating.boxes.reshape(-1, 4), values.ravel()):
+        total[y : y + height, x : x + width] += value
+        count[y : y + height, x : x + width] += 1
+    return total / count
+
+
+def _frame(picture, box, colour):
+    y, x, height, width = box
+    patch = picture[y : y + height, x : x + width]
+    for edge in (patch[:BORDER], patch[-BORDER:], patch[:, :BORDER], patch[:, -BORDER:]):
+        edge[...] = colour

@@ -1,0 +1,212 @@
+"""Generated in-focus scenes, for structures and magnifications that photographs at hand lack.
+
+A scene is light without camera: float32 (size, size), 0 where there is none. Lengths are given in
+pixels at 20x (0.65 micrometres) and multiplied by ``zoom``, the magnification divided by 20.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+
+def random_scene(rng, size):
+    """Draw a scene of one to three kinds of structure.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    size : int
+        Height and width in pixels.
+
+    Returns
+    -------
+    ndarray of float32, (size, size)
+        At least 0; the brightest structures are about 1.
+    """
+    zoom = np.exp(rng.uniform(np.log(0.45), np.log(3.3)))
+    kinds = rng.choice(len(KINDS), size=rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]), replace=False)
+    scene = np.zeros((size, size), dtype=np.float32)
+    for kind in kinds:
+        scene += rng.uniform(0.2, 1) * KINDS[kind](rng, size, zoom)
+    if rng.uniform() < 0.25:
+        scene += haze(rng, KINDS[rng.integers(len(KINDS))](rng, size, zoom))
+    # The microscope's own blur in focus, from undersampled to Nyquist and beyond.
+    blur = rng.uniform(0, 0.6) + rng.uniform(0, 0.35) * max(zoom - 1, 0)
+    return gaussian_filter(scene, blur)
+
+
+def haze(rng, scene):
+    """Light from above and below the plane of focus, as thick specimens have.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    scene : ndarray, (height, width)
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+    """
+    return rng.uniform(0.1, 0.8) * gaussian_filter(scene, rng.uniform(3, 15), mode="reflect")
+
+
+def nuclei(rng, size, zoom):
+    """Ellipse-like nuclei, flat or domed, smooth or with chromatin and nucleoli."""
+    texture_strength, dome = rng.uniform(0, 0.6), rng.uniform() < 0.3
+    texture = noise_field(rng, size, rng.uniform(0.8, 3) * zoom)
+    edge = rng.uniform(0.1, 0.6) * np.sqrt(zoom)
+    scene = np.zeros((size, size), dtype=np.float32)
+    for y, x, radius in _scatter(rng, size, zoom, radii=(5, 14), most=60):
+        rows, cols, depth = _blob(rng, size, y, x, radius, wobble=rng.uniform(0, 0.12))
+        body = _soft_step(depth / edge)
+        if dome:
+            body = body * np.sqrt(np.clip(depth / radius, 0.02, 1))
+        scene[rows, cols] = np.maximum(scene[rows, cols], rng.uniform(0.3, 1) * body)
+    return scene * np.clip(1 + texture_strength * texture, 0.1, None)
+
+
+def cytoplasm(rng, size, zoom):
+    """Large cells that thin out towards their rim, with texture and a dark or bright nucleus."""
+    scene = np.zeros((size, size), dtype=np.float32)
+    fine = noise_field(rng, size, rng.uniform(0.6, 2) * zoom)
+    coarse = noise_field(rng, size, rng.uniform(3, 8) * zoom)
+    edge, thinning = rng.uniform(0.3, 1.5) * np.sqrt(zoom), rng.uniform(0, 1)
+    hole = rng.uniform(-0.9, 0.5)
+    for y, x, radius in _scatter(rng, size, zoom, radii=(15, 40), most=25):
+        rows, cols, depth = _blob(rng, size, y, x, radius, wobble=rng.uniform(0.1, 0.3))
+        body = _soft_step(depth / edge) * np.clip(depth / radius, 0.05, 1) ** thinning
+        body = body * (1 + hole * _soft_step((depth - 0.6 * radius) / edge))
+        scene[rows, cols] = np.maximum(scene[rows, cols], rng.uniform(0.3, 1) * body)
+    return scene * np.clip(1 + rng.uniform(0, 0.5) * fine + rng.uniform(0, 0.4) * coarse, 0, None)
+
+
+def filaments(rng, size, zoom):
+    """Bent fibres such as actin or microtubules, alone or in parallel bundles."""
+    count = int(rng.integers(4, 120))
+    length = rng.uniform(20, 160) * zoom
+    along = np.linspace(-0.5, 0.5, int(2 * length) + 2)[:, None] * length
+    main_angle, spread = rng.uniform(0, np.pi), rng.choice([0.1, 0.5, np.pi])
+    angles = main_angle + rng.uniform(-spread, spread, count)
+    bend = rng.normal(0, 0.006 / zoom, count)
+    turn = angles + bend * along
+    ys = rng.uniform(0, size, count) + along * np.sin(turn)
+    xs = rng.uniform(0, size, count) + along * np.cos(turn)
+    brightness = np.broadcast_to(rng.gamma(2, 0.5, count), ys.shape)
+    width = rng.uniform(0.3, 0.9) * np.sqrt(zoom)
+    scene = gaussian_filter(_splat(ys, xs, brightness, size), width)
+    return _to_unit(scene) * _patchiness(rng, size, zoom)
+
+
+def puncta(rng, size, zoom):
+    """Vesicles or spots of a few pixels, scattered or gathered in cells, on faint haze."""
+    count = int(rng.integers(3, 500))
+    scene = np.zeros((size, size), dtype=np.float32)
+    for _ in range(rng.integers(1, 4)):
+        ys, xs = rng.uniform(0, size, (2, count))
+        if rng.uniform() < 0.6:
+            centres = rng.uniform(0, size, (2, max(count // 40, 1)))
+            member = rng.integers(0, centres.shape[1], count)
+            ys, xs = centres[:, member] + rng.normal(0, 14 * zoom, (2, count))
+        spots = _splat(ys, xs, rng.lognormal(0, 0.6, count), size)
+        width = rng.uniform(0.4, 1.6) * zoom ** rng.uniform(0.2, 1)
+        scene += gaussian_filter(spots, width) * width**2
+    haze = rng.uniform(0, 0.15) * _patchiness(rng, size, zoom)
+    return _to_unit(scene) + haze
+
+
+def grains(rng, size, zoom):
+    """A thresholded random field: edges of every shape, as in tissue or confluent layers."""
+    field = noise_field(rng, size, rng.uniform(2, 14) * zoom)
+    edge = rng.uniform(0.02, 0.3)
+    scene = _soft_step((field - rng.uniform(-0.5, 1.5)) / edge)
+    return scene * np.clip(1 + 0.3 * noise_field(rng, size, rng.uniform(0.7, 4) * zoom), 0, None)
+
+
+KINDS = (nuclei, cytoplasm, filaments, puncta, grains)
+
+
+def noise_field(rng, size, scale):
+    """Smooth Gaussian noise of mean 0 and deviation 1.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    size : int
+    scale : float
+        Standard deviation in pixels of the Gaussian that smooths white noise.
+
+    Returns
+    -------
+    ndarray of float32, (size, size)
+    """
+    # Coarse fields are drawn small and magnified, which is cheaper than a wide filter.
+    step = max(scale / 1.5, 1)
+    small = int(np.ceil(size / step)) + 3
+    field = gaussian_filter(rng.standard_normal((small, small), dtype=np.float32), scale / step)
+    if step > 1:
+        grid = np.mgrid[:size, :size].astype(np.float32) / np.float32(step)
+        field = map_coordinates(field, grid, order=3, output=np.float32, mode="nearest")
+    field = field[:size, :size]
+    return (field - field.mean()) / (field.std() + 1e-6)
+
+
+def _scatter(rng, size, zoom, radii, most):
+    """Centres and radii of objects of like size, margins included."""
+    mean = rng.uniform(*radii) * zoom
+    room = (size + 2 * mean) ** 2 / (4 * mean**2)
+    count = int(np.clip(rng.uniform(0.05, 0.9) * room, 1, most))
+    centres = rng.uniform(-mean, size + mean, (count, 2))
+    sizes = mean * rng.uniform(0.75, 1.3, count)
+    return [(y, x, radius) for (y, x), radius in zip(centres, sizes)]
+
+
+def _blob(rng, size, y, x, radius, wobble):
+    """Window of a wobbly ellipse and, in it, the depth below the outline in pixels."""
+    reach = int(1.7 * radius) + 4
+    top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
+    bottom, right = min(int(y) + reach, size), min(int(x) + reach, size)
+    if bottom <= top or right <= left:
+        return slice(0, 0), slice(0, 0), np.zeros((0, 0), dtype=np.float32)
+    dy, dx = np.mgrid[top:bottom, left:right]
+    dy, dx = dy - y, dx - x
+    angle, stretch = rng.uniform(0, np.pi), rng.uniform(1, 1.35)
+    u = (dx * np.cos(angle) + dy * np.sin(angle)) / stretch
+    v = (dy * np.cos(angle) - dx * np.sin(angle)) * stretch
+    theta = np.arctan2(v, u)
+    phases, waves = rng.uniform(0, 2 * np.pi, 4), np.arange(2, 6)
+    outline = 1 + wobble * np.cos(waves * theta[..., None] + phases).dot(1 / waves)
+    depth = radius * outline - np.hypot(u, v)
+    return slice(top, bottom), slice(left, right), depth.astype(np.float32)
+
+
+def _soft_step(x):
+    return 1 / (1 + np.exp(-np.clip(2.4 * x, -30, 30)))
+
+
+def _splat(ys, xs, values, size):
+    """Add points to the grid, each shared out to its four pixels."""
+    ys, xs, values = ys.ravel(), xs.ravel(), np.ravel(values)
+    top, left = np.floor(ys).astype(int), np.floor(xs).astype(int)
+    fy, fx = ys - top, xs - left
+    scene = np.zeros(size * size)
+    for row, col, share in (
+        (top, left, (1 - fy) * (1 - fx)),
+        (top, left + 1, (1 - fy) * fx),
+        (top + 1, left, fy * (1 - fx)),
+        (top + 1, left + 1, fy * fx),
+    ):
+        inside = (row >= 0) & (row < size) & (col >= 0) & (col < size)
+        scene += np.bincount(
+            row[inside] * size + col[inside], (values * share)[inside], minlength=size * size
+        )
+    return scene.reshape(size, size).astype(np.float32)
+
+
+def _patchiness(rng, size, zoom):
+    """Where cells carry the structure, 0 to 1; in half of all scenes everywhere."""
+    if rng.uniform() < 0.5:
+        return np.float32(1)
+    return _soft_step(2 * noise_field(rng, size, 15 * zoom))
+
+
+def _to_unit(scene):
+    return scene / (np.percentile(scene, 99.8) + scene.max() * 0.05 + 1e-9)

@@ -1,0 +1,76 @@
+"""Ratings as rows of focus.csv and patches.csv."""
+
+import contextlib
+import csv
+
+from focusqual.optics import LEVELS
+from focusqual.rating import SUMMARY
+from tfcore.files import whole_file
+
+PROBABILITIES = [f"p{level}" for level in range(LEVELS)]
+FOCUS_COLUMNS = ["image", *SUMMARY]
+PATCH_COLUMNS = [
+    *("image", "row", "col", "y", "x", "height", "width"),
+    *("level", "expected_level", "certainty"),
+    *PROBABILITIES,
+]
+
+
+def focus_row(image, rating):
+    """The row of an image in focus.csv.
+
+    Parameters
+    ----------
+    image : str
+        Its name.
+    rating : FocusRating
+
+    Returns
+    -------
+    list
+        In the order of FOCUS_COLUMNS.
+    """
+    return [image, *(_text(rating.summary[name]) for name in SUMMARY)]
+
+
+def patch_rows(image, rating):
+    """The rows of an image's patches in patches.csv, those that do not count left out.
+
+    Returns
+    -------
+    iterator of list
+        In the order of PATCH_COLUMNS.
+    """
+    rows, cols = rating.counted.shape
+    for row in range(rows):
+        for col in range(cols):
+            if rating.counted[row, col]:
+                place = (row, col)
+                figures = (rating.expected_level[place], rating.certainty[place])
+                yield [
+                    *(image, row, col, *rating.boxes[place], rating.level[place]),
+                    *(_text(value) for value in (*figures, *rating.probabilities[place])),
+                ]
+
+
+@contextlib.contextmanager
+def table(path, columns):
+    """Open a CSV that appears when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+    columns : list of str
+
+    Yields
+    ------
+    csv.writer
+    """
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        yield writer
+
+
+def _text(value):
+    return "" if value != value else f"{value:.6g}"

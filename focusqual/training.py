@@ -1,0 +1,198 @@
+"""Train the focus network with Keras alone, on any of its backends."""
+
+import csv
+import multiprocessing
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from focusqual.network import ARCHITECTURE, build_keras_model, fold_layers
+from focusqual.patches import NORMALISATION, PATCH_SIZE
+from focusqual.sampling import sample
+from focusqual.scores import cumulative_truth, summary
+from tfcore.files import whole_file
+from tfcore.weights import Weights, write_weights
+
+SOURCES_PER_BATCH = 22
+BATCH_SIZE = 12 * SOURCES_PER_BATCH
+RANKED_WEIGHT = 4.0
+"""Of the ranked probability score beside the cross-entropy."""
+VALIDATION_SOURCES = 400
+CHECKPOINT = "checkpoint.keras"
+LOG = "training.csv"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        Epochs, and batches of 264 patches in each.
+    learning_rate : float
+        Of Adam at the start; it falls to 0 along a cosine.
+    seed : int
+        Of the patches; those of the validation set are drawn from another stream.
+    """
+
+    epochs: int = 40
+    steps: int = 120
+    learning_rate: float = 2e-3
+    seed: int = 0
+
+
+def train(folder, training_images, validation_images, schedule, workers):
+    """Train, or go on with a run that was stopped, and write the weights file.
+
+    A checkpoint is written after every epoch; a run that finds one goes on from there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run: checkpoint.keras, training.csv and, at the end, focus.h5.
+    training_images, validation_images : list of ndarray of float32
+        In focus, as :func:`focusqual.sampling.clean` gives them.
+    schedule : Schedule
+    workers : int
+        Processes that draw patches.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    import keras
+
+    patches, levels = sample((schedule.seed, 1), validation_images, VALIDATION_SOURCES)
+    patches = patches[..., None].astype(np.float32)
+    model, epoch = _resume(folder, schedule)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, _remember, (training_images, schedule.seed)) as pool:
+        for current in range(epoch, schedule.epochs):
+            history = model.fit(
+                _batches(pool, schedule, current),
+                initial_epoch=current,
+                epochs=current + 1,
+                steps_per_epoch=schedule.steps,
+                verbose=1,
+            )
+            probabilities = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)[
+                "probabilities"
+            ]
+            row = {"epoch": current + 1, "loss": history.history["loss"][-1]}
+            _log(folder / LOG, {**row, **summary(probabilities, levels)})
+            with whole_file(folder / CHECKPOINT) as temporary:
+                model.save(temporary)
+    logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)["logits"]
+    temperature = calibrate(logits, levels)
+    attributes = {
+        "input_normalisation": NORMALISATION,
+        "patch_size": PATCH_SIZE,
+        "training_images": len(training_images),
+        "schedule": asdict(schedule),
+        "keras": keras.__version__,
+        "temperature": temperature,
+        "validation": summary(softmax(logits / temperature, axis=1), levels),
+    }
+    path = folder / "focus.h5"
+    write_weights(path, Weights(ARCHITECTURE, fold_layers(model, temperature), attributes))
+    return path
+
+
+def calibrate(logits, levels):
+    """Find the temperature that minimises the cross-entropy of held-back patches.
+
+    Guo et al. 2017, On calibration of modern neural networks, section 4.2.
+
+    Parameters
+    ----------
+    logits : ndarray, (n, 11)
+    levels : ndarray of int, (n,)
+
+    Returns
+    -------
+    float
+        Between 1/5 and 5; above 1 the network was too sure of itself.
+    """
+    rows = np.arange(len(levels))
+
+    def cross_entropy(log_temperature):
+        return -log_softmax(logits / np.exp(log_temperature), axis=1)[rows, levels].mean()
+
+    found = minimize_scalar(cross_entropy, bounds=(-np.log(5), np.log(5)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _batches(pool, schedule, epoch):
+    """The batches of an epoch; the same ones however often the run was stopped."""
+    first = epoch * schedule.steps
+    for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
+        yield (
+            patches[..., None].astype(np.float32),
+            {
+                "probabilities": levels,
+                "cumulative": cumulative_truth(levels),
+            },
+        )
+
+
+def _remember(images, seed):
+    """Give a worker process what it draws from, once."""
+    _draw.images, _draw.seed = images, seed
+
+
+def _draw(step):
+    return sample((_draw.seed, 0, step), _draw.images, SOURCES_PER_BATCH)
+
+
+def _resume(folder, schedule):
+    """The model and the number of epochs that it has learned."""
+    import keras
+
+    if (folder / CHECKPOINT).exists():
+        model = keras.models.load_model(folder / CHECKPOINT)
+        epoch = int(model.optimizer.iterations) // schedule.steps
+        _rewind(folder / LOG, epoch)
+        return model, epoch
+    model = build_keras_model()
+    rate = keras.optimizers.schedules.CosineDecay(
+        schedule.learning_rate, schedule.epochs * schedule.steps
+    )
+    model.compile(
+        keras.optimizers.Adam(rate),
+        loss={"probabilities": "sparse_categorical_crossentropy", "cumulative": "mse"},
+        loss_weights={"probabilities": 1.0, "cumulative": RANKED_WEIGHT},
+    )
+    return model, 0
+
+
+def read_log(path):
+    """Rows of training.csv: what was measured at the end of each epoch.
+
+    Returns
+    -------
+    list of dict of str to float
+    """
+    with open(path, newline="") as file:
+        rows = csv.DictReader(file)
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
+def _log(path, row):
+    rows = [*(read_log(path) if path.exists() else []), row]
+    _write_log(path, rows)
+
+
+def _rewind(path, epoch):
+    """Forget epochs that were logged but not saved."""
+    _write_log(path, [row for row in read_log(path) if row["epoch"] <= epoch])
+
+
+def _write_log(path, rows):
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,47 @@
+"""Package metadata; the tools' settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+setup(
+    name="cellprofiler-tf-modules",
+    version="0.1.0",
+    description="CellProfiler modules that use trained TensorFlow networks, and their cores",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The focusqual developers",
+    license="BSD-3-Clause",
+    python_requires=">=3.9",
+    packages=["focusqual", "tfcore", "model_weights", "cellprofiler_tf_plugins"],
+    package_dir={"cellprofiler_tf_plugins": "plugins"},
+    package_data={"model_weights": ["*.h5", "*.md", "registry.json"]},
+    # The ranges hold CellProfiler 4's pinned versions as well as today's.
+    install_requires=[
+        "click>=8.0",
+        "h5py>=3.6",
+        "imagecodecs>=2021.8.26",
+        "imageio>=2.9",
+        "matplotlib>=3.5",
+        "numpy>=1.22",
+        "pandas>=1.4",
+        "scikit-image>=0.18.3",
+        "scipy>=1.7",
+        "tifffile>=2021.7.2",
+        "tqdm>=4.60",
+    ],
+    # CellProfiler and TensorFlow are the user's choice: installing the modules changes neither.
+    extras_require={
+        "cellprofiler": ["cellprofiler==4.2.8.1"],
+        "cpu": ["tensorflow-cpu>=2.15"],
+        "gpu": ["tensorflow[and-cuda]>=2.15"],
+        "test": ["hypothesis", "pre-commit", "pytest", "ruff"],
+    },
+    entry_points={"console_scripts": ["focusqual=focusqual.cli:main"]},
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+)

@@ -1,0 +1,36 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Real images and pretrained weights, which are not part of the repository."""
+    folder = Path(os.environ.get("FOCUSQUAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; FOCUSQUAL_DATA names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fly_images():
+    """The real images that the cellprofiler package carries, by file name."""
+    from importlib.util import find_spec
+
+    from tfcore.images import read_image
+
+    package = Path(find_spec("cellprofiler").origin).parent
+    folder = package / "data" / "examples" / "ExampleFly" / "images"
+    return {path.name: read_image(path) for path in sorted(folder.glob("*.TIF"))}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from focusqual import rate_focus, scenes, training
+from focusqual.training import Schedule, calibrate, train
+
+
+@pytest.fixture
+def images():
+    return [scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(3)]
+
+
+def logged(folder):
+    log = folder / training.LOG
+    return [row["epoch"] for row in training.read_log(log)] if log.exists() else []
+
+
+def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(training, "VALIDATION_SOURCES", 2)
+    whole_file = training.whole_file
+
+    def killed(path):
+        if path.name == training.CHECKPOINT and logged(tmp_path) == [1, 2]:
+            raise KeyboardInterrupt
+        return whole_file(path)
+
+    schedule = Schedule(epochs=3, steps=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "whole_file", killed)
+        train(tmp_path, images, images, schedule, workers=1)
+    assert logged(tmp_path) == [1, 2]
+    path = train(tmp_path, images, images, schedule, workers=1)
+    assert logged(tmp_path) == [1, 2, 3]
+    # Epoch 2 had been logged but not saved, so it was learned again: six steps in all.
+    import keras
+
+    model = keras.models.load_model(tmp_path / training.CHECKPOINT)
+    assert int(model.optimizer.iterations) == 6
+    rating = rate_focus(images[0], weights=path)
+    np.testing.assert_allclose(rating.probabilities.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_calibration_finds_the_temperature(rng):
+    true_logits = rng.normal(0, 2, (20_000, 11))
+    cumulative = np.exp(log_softmax(true_logits, axis=1)).cumsum(axis=1)
+    levels = (rng.random((20_000, 1)) > cumulative).sum(axis=1).clip(0, 10)
+    assert calibrate(true_logits * 3, levels) == pytest.approx(3, rel=0.05)

@@ -1,0 +1,23 @@
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tfcore import runtime
+from tfcore.errors import UserError
+
+
+def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="TensorFlow is not installed .*pip install"):
+        runtime.tensorflow.__wrapped__()
+
+
+def test_the_cores_import_without_loading_tensorflow_or_keras():
+    modules = "focusqual.cli, focusqual.evaluation, focusqual.training, sys"
+    code = f"import {modules}; print({{'tensorflow', 'keras'}} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,1 @@
+"""What the focus and the dark-field core share: images, files, tiling, weights, TensorFlow."""
