@@ -2,10 +2,10 @@
 
     python benchmarks/focus_speed.py
 
-Peers on the same 2160x2160 16-bit image: CellProfiler's MeasureImageQuality (blur metrics only), and
-the 2018 algorithm (the network of Yang et al., here with random weights) called once a patch, as its
-plugin did, and in one batch. Then the cost a pixel from 0.25 to 64 megapixels, and the peak
-memory that 64 megapixels take above the image.
+Peers on the same 2160x2160 16-bit image: CellProfiler's MeasureImageQuality (blur metrics only),
+and the 2018 algorithm (the network of Yang et al., here with random weights) called once a patch,
+as its plugin did, and in one batch. Then the cost a pixel from 0.25 to 64 megapixels, and the
+peak memory that 64 megapixels take above the image.
 """
 
 import resource
@@ -48,7 +48,7 @@ def main():
 
 
 def memory():
-    """Print the peak memory of a process that rates 64 megapixels, above that with a small image."""
+    """Print the peak memory that rating 64 megapixels takes above the image."""
     image = np.tile(nuclei_image(1000), (8, 8))
     rate_focus(image[:PATCH_SIZE, :PATCH_SIZE])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -61,26 +61,28 @@ def annotate(image, rating):
     return picture
 
 
-def patch_map(values, rating, shape):
-    """Spread a value a patch over the pixels that the patch covers.
+def draw_legend(axes):
+    """Draw the colours of levels and certainties to the right of a picture.
 
     Parameters
     ----------
-    values : ndarray, (rows, cols)
-    rating : FocusRating
-    shape : (height, width)
-        Of the image.
-
-    Returns
-    -------
-    ndarray of float32, (height, width)
-        Where patches overlap, their mean.
+    axes : matplotlib.axes.Axes
+        With the picture.
     """
-    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for (y, x, height, width), value in zip(rating.boxes.reshape(-1, 4), values.ravel()):
-        total[y : y + height, x : x + width] += value
-        count[y : y + height, x : x + width] += 1
-    return total / count
+    certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
+    legend = axes.inset_axes([1.03, 0, 0.07, 1])
+    legend.imshow(
+        level_colours(levels, certainties),
+        aspect="auto",
+        extent=[0, 1, -0.5, LEVELS - 0.5],
+        origin="lower",
+    )
+    legend.yaxis.tick_right()
+    legend.yaxis.set_label_position("right")
+    legend.set_yticks(range(LEVELS))
+    legend.set_ylabel("Focus level (0 is in focus)")
+    legend.set_xticks([0, 1])
+    legend.set_xlabel("Certainty")
 
 
 def _frame(picture, box, colour):

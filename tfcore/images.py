@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import tifffile
 
@@ -30,6 +29,8 @@ def read_image(path):
     UserError
         The file is missing, truncated, or no image.
     """
+    import imagecodecs  # CellProfiler reads images by itself, and comes without it
+
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file: check the path.")
@@ -72,8 +73,8 @@ def to_grey(image):
     if image.ndim == 3 and image.shape[2] in (3, 4):
         return image[:, :, :3].astype(np.float32) @ LUMA
     raise UserError(
-        f"an image of shape {image.shape} is neither grey nor colour: "
-        "pass the planes of a stack one at a time."
+        f"An image of shape {image.shape} is neither grey nor colour: "
+        "rate the planes of a stack, or the channels of a composite, one at a time."
     )
 
 
@@ -86,6 +87,8 @@ def write_png(path, picture):
     picture : ndarray of float, (height, width, 3)
         RGB, 0 to 1.
     """
+    import imagecodecs
+
     with whole_file(path) as temporary:
         imagecodecs.imwrite(temporary, np.rint(picture * 255).astype(np.uint8), codec="png")
 

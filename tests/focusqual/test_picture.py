@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from focusqual import RatingOptions, rate_focus
-from focusqual.picture import annotate, level_colours, patch_map
+from focusqual import rate_focus
+from focusqual.picture import annotate, level_colours
 
 
 def test_hue_is_the_level_and_lightness_the_certainty():
@@ -32,10 +32,3 @@ def test_every_counted_patch_has_its_border(fly_images):
 @pytest.mark.parametrize("image", [np.zeros((90, 90)), np.full((1, 1), np.nan), np.ones((9, 9, 3))])
 def test_odd_images_are_drawn(image):
     assert np.isfinite(annotate(image, rate_focus(image))).all()
-
-
-def test_a_map_spreads_patches_and_averages_where_they_overlap(rng):
-    rating = rate_focus(rng.random((84, 126)), options=RatingOptions(stride=84))
-    assert rating.boxes[0, :, 1].tolist() == [0, 42]
-    found = patch_map(np.array([[2.0, 4.0]]), rating, (84, 126))
-    assert found[0, [0, 41, 42, 83, 84, 125]].tolist() == [2, 2, 3, 3, 4, 4]

@@ -1,0 +1,756 @@
+import io
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
+import cellprofiler_core.modules  # noqa: F401 - loads all modules and plugins
+import docutils.core
+import imageio
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import pytest
+from cellprofiler_core.constants.measurement import IMAGE
+from cellprofiler_core.image import Image, ImageSetList
+from cellprofiler_core.measurement import Measurements
+from cellprofiler_core.object import Objects, ObjectSet
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.setting import ValidationError
+from cellprofiler_core.utilities.core.modules import instantiate_module
+from cellprofiler_core.utilities.zmq import json_decode, json_encode
+from cellprofiler_core.workspace import Workspace
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from scipy.ndimage import gaussian_filter
+
+from focusqual import RatingOptions, rate_focus
+from focusqual.picture import annotate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
+
+
+@pytest.fixture(scope="session")
+def plugin():
+    """The Python module that CellProfiler has loaded."""
+    return sys.modules["measureimagefocusquality"]
+
+
+@pytest.fixture
+def module():
+    """A fresh module that measures the image DNA."""
+    module = instantiate_module("MeasureImageFocusQuality")
+    module.image_groups[0].image_name.value = "DNA"
+    return module
+
+
+@pytest.fixture(scope="session")
+def scene():
+    """Blobs, 200 pixels high and 190 wide: 3 x 3 patches of which the last are moved inwards."""
+    noise = np.random.default_rng(0).random((200, 190), dtype=np.float32)
+    blobs = gaussian_filter(noise, 3)
+    return (blobs - blobs.min()) / np.ptp(blobs)
+
+
+def make_workspace(module, images, labels=None):
+    """Put a module into a pipeline with images and label matrices, by name."""
+    pipeline = Pipeline()
+    module.module_num = 1
+    pipeline.add_module(module)
+    image_set_list = ImageSetList()
+    image_set = image_set_list.get_image_set(0)
+    for name, image in images.items():
+        image_set.add(name, image if isinstance(image, Image) else Image(image))
+    object_set = ObjectSet()
+    for name, matrix in (labels or {}).items():
+        objects = Objects()
+        objects.segmented = matrix
+        object_set.add_objects(objects, name)
+    return Workspace(pipeline, module, image_set, object_set, Measurements(), image_set_list)
+
+
+def image_value(workspace, feature, image="DNA"):
+    return workspace.measurements.get_current_image_measurement(f"ImageFocus_{feature}_{image}")
+
+
+def object_values(workspace, objects, feature, image="DNA"):
+    name = f"ImageFocus_{feature}_{image}" if image else feature
+    return workspace.measurements.get_current_measurement(objects, name)
+
+
+def want_everything(module):
+    group = module.image_groups[0]
+    group.wants_patches.value = True
+    group.wants_level_image.value = True
+    group.wants_certainty_image.value = True
+    group.wants_annotated_image.value = True
+
+
+def want_objects(module):
+    module.wants_objects.value = True
+    module.objects_list.value = "Nuclei, Cells"
+
+
+def want_two_images(module):
+    module.add_image()
+    module.image_groups[1].image_name.value = "Actin"
+
+
+def want_two_sets_of_patches(module):
+    want_two_images(module)
+    for number, group in enumerate(module.image_groups):
+        group.wants_patches.value = True
+        group.patches_name.value = f"Patches{number}"
+
+
+def written(measurements):
+    return {
+        (object_name, feature)
+        for object_name in measurements.get_object_names()
+        for feature in measurements.get_feature_names(object_name)
+    }
+
+
+# What CellProfiler sees of the module
+
+
+def test_default_settings_are_those_of_the_core(module):
+    values = (module.stride, module.scale, module.uncertain_below, module.out_of_focus_from)
+    stride, scale, _, uncertain_below, out_of_focus_from = astuple(RatingOptions())
+
+    assert [value.value for value in values] == [stride, scale, uncertain_below, out_of_focus_from]
+
+
+def test_module_is_for_planes_only(module):
+    assert not module.volumetric()
+
+
+def test_help_is_valid_markup(module):
+    texts = [module.get_help_text()[0], *(s.doc for s in module.help_settings())]
+
+    assert texts[0].startswith("MeasureImageFocusQuality\n====")
+    assert all(texts)
+    for text in texts:
+        # Level 1: even a hint of a mistake raises an exception.
+        docutils.core.publish_doctree(text, settings_overrides={"halt_level": 1})
+
+
+def test_every_saved_setting_has_help(module):
+    want_two_images(module)
+
+    saved = {s.text for s in module.settings()} - {"Image count"}
+
+    assert sorted(saved) == sorted(s.text for s in module.help_settings())
+
+
+def test_names_of_outputs_are_visible_only_where_they_are_used(module):
+    names = {s.text for s in module.visible_settings() if s.text.startswith("Name the")}
+    want_everything(module)
+    wanted = {s.text for s in module.visible_settings() if s.text.startswith("Name the")}
+
+    assert names == set()
+    assert wanted == {
+        "Name the patch objects",
+        "Name the focus level image",
+        "Name the certainty image",
+        "Name the annotated image",
+    }
+
+
+def test_settings_survive_a_saved_pipeline(module):
+    want_everything(module)
+    want_objects(module)
+    want_two_images(module)
+    module.image_groups[1].wants_level_image.value = True
+    module.image_groups[1].level_image_name.value = "ActinLevel"
+    module.model.value = "Custom model"
+    module.weights_file.value = "mine.h5"
+    module.stride.value = 21
+    module.scale.value = 0.5
+    module.uncertain_below.value = 0.125
+    module.out_of_focus_from.value = 4
+    pipeline = Pipeline()
+    module.module_num = 1
+    pipeline.add_module(module)
+    file = io.StringIO()
+    pipeline.dump(file, save_image_plane_details=False)
+    file.seek(0)
+    loaded = Pipeline()
+    loaded.load(file)
+
+    (copy,) = loaded.modules()
+    assert copy.module_name == "MeasureImageFocusQuality"
+    assert [s.unicode_value for s in copy.settings()] == [
+        s.unicode_value for s in module.settings()
+    ]
+    assert len(copy.image_groups) == 2
+    assert copy.stride.value == 21
+    assert copy.scale.value == 0.5
+    assert copy.objects_list.value == ["Nuclei", "Cells"]
+
+
+def test_images_are_removed_when_a_pipeline_has_fewer(module):
+    saved = [s.unicode_value for s in module.settings()]
+    want_two_images(module)
+    module.set_settings_from_values(saved, 1, "MeasureImageFocusQuality")
+
+    assert [g.image_name.value for g in module.image_groups] == ["DNA"]
+
+
+def test_button_removes_an_image(module):
+    want_two_images(module)
+    module.image_groups[1].remover.on_event_fired()
+
+    assert [g.image_name.value for g in module.image_groups] == ["DNA"]
+
+
+def test_weights_folder_follows_the_file_browser(module, tmp_path):
+    module.weights_file.set_directory_fn(str(tmp_path))
+
+    assert module.weights_file.get_directory_fn() == str(tmp_path)
+
+
+def test_weights_folder_is_changed_for_a_cluster(module, tmp_path):
+    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    module.prepare_to_create_batch(None, lambda path, regexp_substitution: "/cluster/weights")
+
+    assert module.weights_directory.get_absolute_path() == "/cluster/weights"
+
+
+# Validation
+
+
+def test_same_image_twice_is_refused(module):
+    module.add_image()
+    module.image_groups[1].image_name.value = "DNA"
+
+    with pytest.raises(ValidationError, match="DNA has already been used"):
+        module.validate_module(None)
+
+
+def test_same_output_name_twice_is_refused(module):
+    want_two_images(module)
+    for group in module.image_groups:
+        group.wants_patches.value = True
+
+    with pytest.raises(ValidationError, match="FocusPatches has already been used"):
+        module.validate_module(None)
+
+
+def test_objects_must_be_chosen(module):
+    module.wants_objects.value = True
+
+    with pytest.raises(ValidationError, match="No objects selected"):
+        module.validate_module(None)
+
+
+def test_missing_weights_file_is_named(module, tmp_path):
+    module.model.value = "Custom model"
+    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+
+    with pytest.raises(ValidationError, match=r"focus\.h5 does not exist") as error:
+        module.validate_module(None)
+
+    assert error.value.get_setting() is module.weights_file
+
+
+def test_validation_does_not_read_the_weights(module, tmp_path):
+    (tmp_path / "focus.h5").write_text("no weights")
+    module.model.value = "Custom model"
+    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+
+    module.validate_module(None)
+
+
+# Measurements
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda module: None,
+        want_everything,
+        want_objects,
+        want_two_images,
+        want_two_sets_of_patches,
+        lambda module: [want(module) for want in (want_everything, want_objects, want_two_images)],
+    ],
+)
+def test_written_features_are_the_declared_columns(module, scene, choose):
+    choose(module)
+    labels = np.zeros(scene.shape, int)
+    labels[50:60, 50:60] = 1
+    workspace = make_workspace(
+        module, {"DNA": scene, "Actin": scene[:100]}, {"Nuclei": labels, "Cells": labels}
+    )
+    module.run(workspace)
+
+    columns = module.get_measurement_columns(workspace.pipeline)
+    named = {
+        (object_name, "_".join(filter(None, (category, feature, image))))
+        for object_name in {column[0] for column in columns}
+        for category in module.get_categories(None, object_name)
+        for feature in module.get_measurements(None, object_name, category)
+        for image in module.get_measurement_images(None, object_name, category, feature) or [""]
+    }
+    assert len(columns) == len({column[:2] for column in columns})
+    assert {column[:2] for column in columns} == written(workspace.measurements) == named
+    for object_name, feature, kind in columns:
+        values = np.atleast_1d(workspace.measurements.get_current_measurement(object_name, feature))
+        assert values.dtype.kind in "if", feature
+        if kind == "integer":
+            assert np.array_equal(values, values.astype(int)), feature
+
+
+def test_unknown_objects_and_categories_have_no_measurements(module):
+    want_everything(module)
+
+    assert module.get_categories(None, "Nuclei") == []
+    assert module.get_measurements(None, IMAGE, "Intensity") == []
+    assert module.get_measurement_images(None, IMAGE, "Intensity", "Score") == []
+
+
+def test_image_measurements_are_the_summary_of_the_core(module, scene):
+    module.stride.value = 50
+    module.scale.value = 0.8
+    module.uncertain_below.value = 0.01
+    module.out_of_focus_from.value = 7
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    options = RatingOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
+    summary = rate_focus(scene, options=options).summary
+    assert image_value(workspace, "Score") == summary["score"]
+    assert image_value(workspace, "Certainty") == summary["certainty"]
+    assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
+    assert image_value(workspace, "CertaintyMean") == summary["certainty_mean"]
+    assert image_value(workspace, "CertaintyMax") == summary["certainty_max"]
+    assert image_value(workspace, "CertaintyWeighted") == summary["certainty_weighted"]
+    assert image_value(workspace, "FractionInFocus") == summary["in_focus"]
+    assert image_value(workspace, "FractionOutOfFocus") == summary["out_of_focus"]
+    assert image_value(workspace, "FractionUncertain") == summary["uncertain"]
+    assert image_value(workspace, "PatchCount") == summary["patches"]
+    for level in range(11):
+        assert image_value(workspace, f"Probability{level}") == summary[f"p{level}"]
+
+
+@pytest.mark.parametrize("stride", [84, 30])
+def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
+    want_everything(module)
+    module.stride.value = stride
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    rating = rate_focus(scene, options=RatingOptions(stride=stride))
+    boxes = rating.boxes.reshape(-1, 4)
+    objects = workspace.object_set.get_objects("FocusPatches")
+    assert objects.count == len(boxes)
+    assert np.array_equal(objects.areas, boxes[:, 2] * boxes[:, 3])
+    assert workspace.measurements.get_current_image_measurement("Count_FocusPatches") == len(boxes)
+    assert np.array_equal(
+        object_values(workspace, "FocusPatches", "Location_Center_X", None),
+        boxes[:, 1] + (boxes[:, 3] - 1) / 2,
+    )
+    assert np.array_equal(
+        object_values(workspace, "FocusPatches", "Location_Center_Y", None),
+        boxes[:, 0] + (boxes[:, 2] - 1) / 2,
+    )
+    for feature, values in (
+        ("Level", rating.level),
+        ("ExpectedLevel", rating.expected_level),
+        ("Certainty", rating.certainty),
+        ("Probability3", rating.probabilities[..., 3]),
+    ):
+        found = object_values(workspace, "FocusPatches", feature)
+        assert np.array_equal(found, values.ravel()), feature
+
+
+def test_label_planes_hold_every_overlapping_patch(plugin):
+    objects = Objects()
+    objects.set_ijv(plugin.patch_pixels(np.array([[0, 0, 4, 4], [0, 2, 4, 4]])), shape=(4, 6))
+
+    found = {label: plane == label for plane, labels in objects.get_labels() for label in labels}
+    assert np.array_equal(np.flatnonzero(found[1].any(axis=0)), [0, 1, 2, 3])
+    assert np.array_equal(np.flatnonzero(found[2].any(axis=0)), [2, 3, 4, 5])
+
+
+def test_patches_outside_of_the_mask_are_rows_without_values(module, scene):
+    want_everything(module)
+    mask = np.zeros(scene.shape, dtype=bool)
+    mask[:84] = True
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+
+    levels = object_values(workspace, "FocusPatches", "Level").reshape(3, 3)
+    assert np.isfinite(levels[0]).all()
+    assert np.isnan(levels[1:]).all()
+    assert image_value(workspace, "PatchCount") == 3
+    assert image_value(workspace, "Score") == rate_focus(scene, mask).summary["score"]
+    assert np.array_equal(workspace.image_set.get_image("FocusLevel").mask, mask)
+
+
+def test_image_that_is_masked_altogether_gives_nan(module, scene):
+    want_everything(module)
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=np.zeros(scene.shape))})
+    module.run(workspace)
+
+    assert np.isnan(image_value(workspace, "Score"))
+    assert np.isnan(image_value(workspace, "Probability0"))
+    assert image_value(workspace, "PatchCount") == 0
+    assert np.isnan(object_values(workspace, "FocusPatches", "Certainty")).all()
+    assert not workspace.image_set.get_image("FocusLevel").mask.any()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((100, 100), np.float32),
+        np.full((100, 100), np.nan, np.float32),
+        np.ones((1, 1), np.float32),
+        np.random.default_rng(1).random((20, 30)).astype(np.float32),
+        np.random.default_rng(2).random((100, 100)) > 0.5,
+    ],
+    ids=["black", "nan", "one pixel", "smaller than a patch", "binary"],
+)
+def test_odd_images_give_measurements_and_outputs(module, pixels):
+    want_everything(module)
+    module.show_window = True
+    workspace = make_workspace(module, {"DNA": pixels})
+    module.run(workspace)
+
+    assert image_value(workspace, "PatchCount") == np.isfinite(pixels).any() * len(
+        object_values(workspace, "FocusPatches", "Level")
+    )
+    for name in ("FocusLevel", "FocusCertainty", "FocusAnnotated"):
+        found = workspace.image_set.get_image(name).pixel_data
+        assert found.shape[:2] == pixels.shape
+        assert np.isfinite(found).all()
+        assert found.min() >= 0
+        assert found.max() <= 1
+
+
+def test_black_image_is_not_certain(module):
+    workspace = make_workspace(module, {"DNA": np.zeros((100, 100))})
+    module.run(workspace)
+
+    assert image_value(workspace, "Certainty") == pytest.approx(0, abs=1e-6)
+    assert image_value(workspace, "FractionUncertain") == 1
+
+
+def test_colour_is_measured_by_its_luma(module, scene):
+    want_two_images(module)
+    colour = np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1)
+    workspace = make_workspace(
+        module, {"DNA": colour, "Actin": colour @ np.array([0.299, 0.587, 0.114], np.float32)}
+    )
+    module.run(workspace)
+
+    assert image_value(workspace, "ExpectedLevel") == pytest.approx(
+        image_value(workspace, "ExpectedLevel", "Actin"), rel=1e-4
+    )
+
+
+# Objects
+
+
+def test_objects_get_the_mean_of_the_patches_that_cover_them(module, scene):
+    want_objects(module)
+    scene = scene[:168, :168]
+    labels = np.zeros(scene.shape, int)
+    labels[10:20, 10:20] = 1
+    labels[80:88, 100:110] = 2
+    workspace = make_workspace(module, {"DNA": scene}, {"Nuclei": labels, "Cells": 0 * labels})
+    module.run(workspace)
+
+    rating = rate_focus(scene)
+    for feature, values in (
+        ("MeanLevel", rating.expected_level),
+        ("MeanCertainty", rating.certainty),
+    ):
+        expected = [values[0, 0], (values[0, 1] + values[1, 1]) / 2]
+        found = object_values(workspace, "Nuclei", feature)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert len(object_values(workspace, "Cells", feature)) == 0
+
+
+def test_objects_outside_of_the_mask_or_the_image_get_nan(module, scene):
+    module.wants_objects.value = True
+    module.objects_list.value = "Nuclei"
+    mask = np.ones(scene.shape, dtype=bool)
+    mask[:30] = False
+    labels = np.zeros((300, 190), int)
+    labels[10:20, 10:20] = 1
+    labels[25:35, 10:20] = 2
+    labels[250:260, 10:20] = 3
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)}, {"Nuclei": labels})
+    module.run(workspace)
+
+    found = object_values(workspace, "Nuclei", "MeanLevel")
+    assert list(np.isfinite(found)) == [False, True, False]
+
+
+def test_maps_are_the_patches_spread_over_the_image(module, scene):
+    want_everything(module)
+    scene = scene[:84, :168]
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    rating = rate_focus(scene)
+    level = workspace.image_set.get_image("FocusLevel").pixel_data
+    certainty = workspace.image_set.get_image("FocusCertainty").pixel_data
+    expected = np.repeat(rating.expected_level, 84, axis=1).repeat(84, axis=0)
+    np.testing.assert_allclose(level * 10, expected, rtol=1e-5)
+    expected = np.repeat(rating.certainty, 84, axis=1).repeat(84, axis=0)
+    np.testing.assert_allclose(certainty, expected, rtol=1e-5)
+
+
+def test_patches_that_do_not_count_do_not_enter_the_maps(module, scene):
+    want_everything(module)
+    mask = np.ones(scene.shape, dtype=bool)
+    mask[100:] = False
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+
+    rating = rate_focus(scene, mask)
+    level = workspace.image_set.get_image("FocusLevel")
+    assert list(rating.counted.any(axis=1)) == [True, False, False]
+    # Rows 84 to 99 are inside of the mask, but only patches that do not count cover them.
+    assert np.array_equal(np.flatnonzero(level.mask.any(axis=1)), np.arange(84))
+    assert level.pixel_data[0, 0] * 10 == pytest.approx(rating.expected_level[0, 0], rel=1e-5)
+
+
+def test_annotated_image_is_the_picture_of_the_core(module, scene):
+    want_everything(module)
+    module.show_window = True
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    picture = annotate(scene, rate_focus(scene))
+    found = workspace.image_set.get_image("FocusAnnotated").pixel_data
+    assert np.array_equal(found, picture)
+    assert np.array_equal(workspace.display_data.pictures[0], picture)
+
+
+# Figure
+
+
+class AggFigure:
+    """CellProfiler's figure without its windows."""
+
+    def __init__(self):
+        self.figure = matplotlib.figure.Figure(figsize=(9, 4))
+        FigureCanvasAgg(self.figure)
+        self.table = None
+
+    def set_subplots(self, shape):
+        self.axes = self.figure.subplots(shape[1], shape[0], squeeze=False).T
+
+    def subplot(self, x, y):
+        return self.axes[x, y]
+
+    def subplot_imshow_color(self, x, y, image, title, normalize):
+        assert not normalize
+        self.axes[x, y].imshow(image)
+        self.axes[x, y].set_title(title)
+
+    def subplot_table(self, x, y, statistics, col_labels):
+        assert {len(row) for row in statistics} == {len(col_labels)}
+        self.axes[x, y].axis("off")
+        self.table = [col_labels, *statistics]
+
+
+def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
+    want_two_images(module)
+    module.show_window = True
+    workspace = make_workspace(module, {"DNA": scene, "Actin": scene[:100]})
+    module.run(workspace)
+    # As between the processes of CellProfiler's analysis.
+    sent = json_decode(*json_encode(vars(workspace.display_data)))
+    vars(workspace.display_data).update(sent)
+    figure = AggFigure()
+    module.display(workspace, figure)
+    figure.figure.canvas.draw()
+
+    assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin", ""]
+    for axes in figure.axes.ravel()[:2]:
+        (legend,) = axes.child_axes
+        assert legend.get_ylabel().startswith("Focus level")
+        assert [tick.get_text() for tick in legend.get_yticklabels()] == [
+            str(level) for level in range(11)
+        ]
+    assert figure.table[0] == ["", "DNA", "Actin"]
+    assert figure.table[1] == [
+        "Score",
+        f"{image_value(workspace, 'Score'):.4g}",
+        f"{image_value(workspace, 'Score', 'Actin'):.4g}",
+    ]
+
+
+def test_nothing_is_drawn_without_a_window(module, scene, monkeypatch, plugin):
+    monkeypatch.setattr(plugin, "annotate", pytest.fail)
+    module.show_window = False
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    assert vars(workspace.display_data) == {}
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("shape", [(100, 100, 5), (5, 100, 100)])
+def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
+    workspace = make_workspace(module, {"DNA": np.zeros(shape)})
+
+    with pytest.raises(ValueError, match="^DNA: .*neither grey nor colour") as error:
+        module.run(workspace)
+
+    assert error.value.__suppress_context__
+
+
+def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
+    (tmp_path / "focus.h5").write_text("no weights")
+    module.model.value = "Custom model"
+    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    workspace = make_workspace(module, {"DNA": scene})
+
+    with pytest.raises(ValueError, match=r"^DNA: .*focus\.h5 is not a weights file"):
+        module.run(workspace)
+
+
+def test_own_weights_file_is_used(module, scene, tmp_path):
+    shutil.copy(ROOT / "model_weights" / "focus_v1.h5", tmp_path / "mine.h5")
+    module.model.value = "Custom model"
+    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    module.weights_file.value = "mine.h5"
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    assert image_value(workspace, "Score") == rate_focus(scene).summary["score"]
+
+
+def test_volumetric_pipeline_is_refused_by_cellprofiler(module, scene):
+    workspace = make_workspace(module, {"DNA": scene})
+    # As the input modules would have left it.
+    for feature in ("ImageNumber", "Group_Number", "Group_Index"):
+        workspace.measurements.add_image_measurement(feature, 1)
+    messages = []
+    workspace.pipeline.set_volumetric(True)
+    workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
+
+    assert not workspace.pipeline.prepare_run(workspace)
+    assert re.search(r"do not support 3D processing:\s*MeasureImageFocusQuality", messages[0])
+
+
+CLONE_ONLY = """
+import sys
+from pathlib import Path
+
+clone = Path(sys.argv[1])
+# As on a machine where neither TensorFlow nor this package is installed.
+sys.modules["tensorflow"] = None
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+
+from cellprofiler_core import preferences
+
+preferences.set_headless()
+preferences.set_plugin_directory(str(clone / "plugins"))
+
+import numpy
+from cellprofiler_core.image import Image, ImageSetList
+from cellprofiler_core.measurement import Measurements
+from cellprofiler_core.modules import fill_modules
+from cellprofiler_core.object import ObjectSet
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.utilities.core.modules import get_module_names, instantiate_module
+from cellprofiler_core.workspace import Workspace
+
+assert "MeasureImageFocusQuality" in get_module_names()
+import focusqual
+
+assert Path(focusqual.__file__).parent.parent == clone, focusqual.__file__
+module = instantiate_module("MeasureImageFocusQuality")
+module.image_groups[0].image_name.value = "DNA"
+images = ImageSetList()
+images.get_image_set(0).add("DNA", Image(numpy.zeros((100, 100))))
+try:
+    module.run(
+        Workspace(Pipeline(), module, images.get_image_set(0), ObjectSet(), Measurements(), images)
+    )
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_clone_without_tensorflow_is_listed_and_says_what_to_install(tmp_path):
+    clone = tmp_path / "clone"
+    for folder in ("plugins", "focusqual", "tfcore", "model_weights"):
+        shutil.copytree(ROOT / folder, clone / folder)
+    result = subprocess.run(
+        [sys.executable, "-c", CLONE_ONLY, str(clone)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch("DNA: TensorFlow is not installed .*pip install.*\n", result.stdout)
+
+
+# The example pipeline
+
+
+def test_example_pipeline_is_valid_and_names_no_folder():
+    pipeline = Pipeline()
+    pipeline.load(str(PIPELINE))
+    for module in pipeline.modules():
+        module.test_valid(pipeline)
+
+    assert [module.module_name for module in pipeline.modules()][4:] == [
+        "MeasureImageFocusQuality",
+        "FlagImage",
+        "SaveImages",
+        "ExportToSpreadsheet",
+    ]
+    assert not re.search(r"\|[^|\n]*/|file:|[A-Z]:\\", PIPELINE.read_text())
+
+
+def test_example_pipeline_runs_headless(tmp_path, scene):
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    images = {
+        "field1.png": (scene * 255).astype(np.uint8),
+        "field2.tif": (scene[:100] * 65535).astype(np.uint16),
+    }
+    for name, image in images.items():
+        imageio.imwrite(folder / name, image)
+    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r", "-p", PIPELINE]
+    command += ["-i", folder, "-o", output, "--plugins-directory", ROOT / "plugins"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(output / "FocusQC_Image.csv").set_index("FileName_Image")
+    patches = pd.read_csv(output / "FocusQC_FocusPatches.csv").groupby("FileName_Image")
+    assert sorted(table.index) == sorted(images)
+    for name, image in images.items():
+        row, rating = table.loc[name], rate_focus(image)
+        found = row["ImageFocus_ExpectedLevel_Image"]
+        assert found == pytest.approx(rating.summary["expected_level"], abs=1e-3)
+        assert row["Metadata_QCFlag"] == (row["ImageFocus_Score_Image"] > 1)
+        assert row["Count_FocusPatches"] == rating.counted.size
+        np.testing.assert_allclose(
+            patches.get_group(name)["ImageFocus_ExpectedLevel_Image"],
+            rating.expected_level.ravel(),
+            atol=1e-3,
+        )
+        picture = imageio.imread(output / f"{Path(name).stem}_focus.png")
+        assert picture.shape == (*image.shape, 3)
+
+
+def test_instances_share_nothing(module):
+    want_two_images(module)
+
+    assert len(instantiate_module("MeasureImageFocusQuality").image_groups) == 1
