@@ -58,3 +58,22 @@ def digitise(values, bits):
     ndarray, uint8 for 8 bits, else uint16
     """
     return np.clip(np.rint(values), 0, 2**bits - 1).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def photograph(rng, light):
+    """A 16-bit photograph of a scene, with 200 to 2000 photons in bright cells.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    light : ndarray, (height, width)
+        Bright cells at 1.
+
+    Returns
+    -------
+    ndarray of uint16, (height, width)
+        With a camera offset of 100 and a background of up to a tenth of the cells' light.
+    """
+    peak = np.exp(rng.uniform(np.log(200), np.log(2000)))
+    counted = add_noise(peak * (light + rng.uniform(0, 0.1)), rng, read_noise=2)
+    return digitise(100 + counted * rng.uniform(1, 8), 16)

@@ -112,7 +112,7 @@ def predict(images, output, weights, **rating):
     _unique_stems(images)
     folder = output_folder(output)
     load_model(weights)  # a wrong weights file is the fault of no image
-    failed = 0
+    failed = colour = 0
     with (
         tables.table(folder / "focus.csv", tables.FOCUS_COLUMNS) as focus,
         tables.table(folder / "patches.csv", tables.PATCH_COLUMNS) as patches,
@@ -120,14 +120,17 @@ def predict(images, output, weights, **rating):
         for path in tqdm(images, unit="image", disable=None):
             try:
                 with _naming(path):
-                    rating = _predict_image(path, folder, options, weights)
+                    image, rated = _predict_image(path, folder, options, weights)
             except UserError as error:
                 tqdm.write(f"Error: {error}", file=click.get_text_stream("stderr"))
                 failed += 1
                 continue
-            focus.writerow(tables.focus_row(path.name, rating))
-            patches.writerows(tables.patch_rows(path.name, rating))
+            colour += image.ndim == 3
+            focus.writerow(tables.focus_row(path.name, rated))
+            patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {len(images) - failed} of {len(images)} images: {folder / 'focus.csv'}")
+    if colour:
+        click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -140,7 +143,7 @@ def _predict_image(path, folder, options, weights):
     image = read_image(path)
     rating = rate_focus(image, options=options, weights=weights)
     write_png(folder / f"{path.stem}_focus.png", annotate(image, rating))
-    return rating
+    return image, rating
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focusqual.camera import add_noise, digitise
+from focusqual.camera import photograph
 from focusqual.dataset import SUFFIXES
 from focusqual.optics import LEVEL_DEPTH, LEVELS, defocus
 from focusqual.rating import certainty, rate_focus
@@ -61,25 +61,6 @@ def rate_synthetic(path, options, weights, seed):
         blurred = defocus(light, LEVEL_DEPTH * level)
         rating = rate_focus(photograph(rng, blurred), options=options, weights=weights)
         yield RatedImage(path.name, level, rating, patch_content(light, blurred, rating.boxes))
-
-
-def photograph(rng, light):
-    """A 16-bit photograph of 200 to 2000 photons in bright cells.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    light : ndarray, (height, width)
-        Bright cells at 1.
-
-    Returns
-    -------
-    ndarray of uint16, (height, width)
-        With a camera offset of 100 and a background of up to a tenth of the cells' light.
-    """
-    peak = np.exp(rng.uniform(np.log(200), np.log(2000)))
-    counted = add_noise(peak * (light + rng.uniform(0, 0.1)), rng, read_noise=2)
-    return digitise(100 + counted * rng.uniform(1, 8), 16)
 
 
 def patch_content(light, blurred, boxes):

@@ -83,7 +83,7 @@ def training_curves(path, log):
         values = [row[name] for row in log]
         label = f"{name.replace('_', ' ')} level"
         right.plot(epochs, values, color="tab:blue", linestyle=style, label=label)
-    figure.legend(loc="upper center", ncol=3, bbox_to_anchor=(0.5, 0.06))
+    figure.legend(loc="outside lower center", ncol=3)
     _save(figure, path)
 
 

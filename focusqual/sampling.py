@@ -7,7 +7,7 @@ from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
 from skimage.restoration import estimate_sigma
 
-from focusqual.camera import add_noise, digitise
+from focusqual.camera import add_noise, digitise, photograph
 from focusqual.optics import LEVEL_DEPTH, LEVELS, point_spread_function
 from focusqual.patches import PATCH_SIZE, normalise
 from focusqual.scenes import haze, random_scene
@@ -45,8 +45,8 @@ def clean(image):
     return np.maximum(scaled, 0) * signal
 
 
-def sample(seed, images, sources):
-    """Draw normalised training patches with their levels.
+def sample(seed, images, sources, plain=False):
+    """Draw normalised patches with their levels.
 
     Parameters
     ----------
@@ -56,6 +56,9 @@ def sample(seed, images, sources):
         In focus, as :func:`clean` gives them.
     sources : int
         How many images, scenes or blank fields to draw; each gives 12 patches.
+    plain : bool
+        Defocused to the very level and photographed by an ordinary camera, as for calibration and
+        validation; otherwise varied in depth, thickness and camera beyond what is common.
 
     Returns
     -------
@@ -69,9 +72,10 @@ def sample(seed, images, sources):
         transform = fft.rfft2(_source(rng, images), workers=1)
         for _ in range(DEPTHS_PER_SOURCE):
             level, depth = random_depth(rng)
-            light = fft.irfft2(transform * _random_transfer(rng, depth), (FIELD, FIELD), workers=1)
-            picture = expose(rng, light[MARGIN:-MARGIN, MARGIN:-MARGIN])
-            patches.append(_quarters(picture))
+            transfer = _transfer_at(level) if plain else _random_transfer(rng, depth)
+            light = fft.irfft2(transform * transfer, (FIELD, FIELD), workers=1)
+            camera = photograph if plain else expose
+            patches.append(_quarters(camera(rng, light[MARGIN:-MARGIN, MARGIN:-MARGIN])))
             levels += [level] * 4
     return normalise(np.concatenate(patches)).astype(np.float16), np.array(levels)
 
@@ -144,16 +148,19 @@ def _random_view(rng, image):
 
 
 def _random_transfer(rng, depth):
-    """Optical transfer function of a thin or a somewhat thick specimen."""
+    """Optical transfer function of a thin or a somewhat thick specimen, depth in levels."""
     if rng.uniform() < 0.75:
-        return _transfer(round(depth / DEPTH_STEP))
+        return _transfer_at(depth)
     thickness = rng.uniform(0.2, 0.2 + 0.08 * depth)
-    depths = np.abs(depth + thickness * np.array([-1, 0, 1]))
-    return sum(_transfer(round(d / DEPTH_STEP)) for d in depths) / 3
+    return sum(_transfer_at(abs(depth + shift * thickness)) for shift in (-1, 0, 1)) / 3
+
+
+def _transfer_at(depth):
+    return _tabulated_transfer(round(depth / DEPTH_STEP))
 
 
 @functools.cache
-def _transfer(step):
+def _tabulated_transfer(step):
     """Transfer function of a multiple of DEPTH_STEP on the grid of FIELD, complex64."""
     if step == 0:
         return np.ones((FIELD, FIELD // 2 + 1), dtype=np.complex64)

@@ -66,7 +66,7 @@ def train(folder, training_images, validation_images, schedule, workers):
     """
     import keras
 
-    patches, levels = sample((schedule.seed, 1), validation_images, VALIDATION_SOURCES)
+    patches, levels = sample((schedule.seed, 1), validation_images, VALIDATION_SOURCES, plain=True)
     patches = patches[..., None].astype(np.float32)
     model, epoch = _resume(folder, schedule)
     context = multiprocessing.get_context("spawn")

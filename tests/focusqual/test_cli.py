@@ -61,6 +61,13 @@ def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "focus.csv")) == 2
 
 
+def test_predict_says_what_was_done_with_colour(tmp_path, rng):
+    write_tiff(tmp_path / "rgb.tif", rng.integers(0, 255, (90, 90, 3), dtype=np.uint8))
+    result = run("predict", tmp_path / "rgb.tif", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "1 of them in colour, as their luma" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [

@@ -37,7 +37,7 @@ def test_all_levels_are_drawn_near_their_depth(rng):
 def test_the_tabulated_blur_is_that_of_defocus(rng):
     source = scenes.nuclei(rng, sampling.FIELD, 1.0)
     level = 6
-    transform = np.fft.rfft2(source) * sampling._transfer(level * 10)
+    transform = np.fft.rfft2(source) * sampling._transfer_at(level)
     blurred = np.fft.irfft2(transform)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
     expected = defocus(source, LEVEL_DEPTH * level)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
     np.testing.assert_allclose(blurred, expected, atol=1e-3)

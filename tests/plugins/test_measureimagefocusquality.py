@@ -491,6 +491,9 @@ def test_objects_outside_of_the_mask_or_the_image_get_nan(module, scene):
     assert list(np.isfinite(found)) == [False, True, False]
 
 
+# Images
+
+
 def test_maps_are_the_patches_spread_over_the_image(module, scene):
     want_everything(module)
     scene = scene[:84, :168]

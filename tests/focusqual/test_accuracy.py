@@ -1,0 +1,86 @@
+"""The shipped weights on fixed images: exact counts."""
+
+import numpy as np
+import pytest
+
+from focusqual import RatingOptions, evaluation, rate_focus, scenes
+from focusqual.camera import photograph
+from focusqual.degradation import degrade
+from focusqual.optics import LEVELS, defocus
+from tfcore.images import read_image
+
+
+def score(image):
+    return rate_focus(image).summary["score"]
+
+
+def test_real_images_in_focus_and_defocused(fly_images):
+    """Levels 0 to 10 of the nine ExampleFly images, which training never saw."""
+    errors = np.array(
+        [
+            [score(degrade(image, level, photons=1000)) - level for level in range(LEVELS)]
+            for image in fly_images.values()
+        ]
+    )
+    assert np.sum(errors == 0) == 99
+    assert np.sum(np.abs(errors) <= 1) == 99
+
+
+def test_real_bbbc006_planes(data_folder):
+    scores = {
+        plane: [
+            score(read_image(path)) for path in sorted((data_folder / "bbbc006" / plane).iterdir())
+        ]
+        for plane in ("in_focus", "z00")
+    }
+    assert scores["in_focus"] == [0, 0, 0, 0]
+    assert scores["z00"] == [10] * 8
+
+
+@pytest.mark.parametrize("kind", scenes.KINDS)
+def test_generated_scenes(kind):
+    """Fixed scenes at 10x, 20x and 60x, photographed at every level."""
+    rated = []
+    for zoom in (0.5, 1.0, 3.0):
+        rng = np.random.default_rng(2026)
+        light = kind(rng, 336, zoom)
+        for level in range(LEVELS):
+            blurred = defocus(light, 2.0 * level)
+            rating = rate_focus(photograph(rng, blurred))
+            content = evaluation.patch_content(light, blurred, rating.boxes)
+            rated.append(evaluation.RatedImage(kind.__name__, level, rating, content))
+    figures = evaluation.figures(rated, RatingOptions())
+    assert figures["image_within_one"] == 1
+
+
+def test_blank_images_are_uncertain(rng):
+    for mean, deviation in ((100, 1), (500, 20), (3000, 60)):
+        image = rng.normal(mean, deviation, (840, 840)).astype(np.uint16)
+        assert np.median(rate_focus(image).certainty) < 0.15
+
+
+def test_score_does_not_depend_on_exposure_or_scaling(fly_images):
+    for image in fly_images.values():
+        # As a 12-bit camera with an offset would have recorded it.
+        twelve_bit = image.astype(np.uint16) * 12 + 105
+        expected = rate_focus(twelve_bit)
+        for changed in (
+            twelve_bit / np.float32(4095),
+            twelve_bit / np.float32(65535),
+            twelve_bit * np.uint16(16),
+            np.rint(twelve_bit / 16).astype(np.uint8),
+            0.25 * twelve_bit,
+            4.0 * twelve_bit,
+            twelve_bit + np.uint16(5000),
+        ):
+            found = rate_focus(changed)
+            assert found.summary["score"] == expected.summary["score"]
+            np.testing.assert_allclose(found.aggregate, expected.aggregate, atol=0.03)
+
+
+def test_one_cell_in_a_large_dark_image_decides(rng):
+    light = np.zeros((1500, 1500), np.float32)
+    light[700:900, 700:900] = scenes.nuclei(np.random.default_rng(3), 200, 1.0)
+    for level in (0, 3, 6, 9):
+        rating = rate_focus(photograph(rng, defocus(light, 2.0 * level)))
+        assert abs(rating.summary["score"] - level) <= 1
