@@ -281,16 +281,22 @@ def validate(images):
 @main.command(
     epilog=_example(
         "focusqual train nuclei/ actin/ --output run1\n"
-        "focusqual train nuclei/ --output run1 --epochs 5 --steps 50"
+        "focusqual train mine/ --output run2 --initial run1/focus.h5 --learning-rate 1e-3"
     )
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
 @click.option("--output", required=True, type=FILES, help="Folder of the run.")
-@click.option("--epochs", type=click.IntRange(1), default=None, help="[default: 40]")
-@click.option("--steps", type=click.IntRange(1), default=None, help="Batches an epoch.")
+@click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1), default=200, show_default=True, help="Batches an epoch."
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
+)
+@click.option("--initial", type=FILES, help="Weights file to start from; random by default.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
-def train(folders, output, seed, workers, **length):
+def train(folders, output, initial, workers, **schedule):
     """Train a network on folders of in-focus images and write OUTPUT/focus.h5.
 
     Images are divided into training, validation and test by groups of near duplicates, and those
@@ -298,20 +304,22 @@ def train(folders, output, seed, workers, **length):
     from its last epoch when the same command is given again.
     """
     from focusqual import dataset, plots, training
+    from focusqual.network import ARCHITECTURE
     from focusqual.sampling import clean
     from tfcore.images import read_image, to_grey
+    from tfcore.weights import read_weights
 
-    given = {name: value for name, value in length.items() if value is not None}
-    schedule = training.Schedule(seed=seed, **given)
+    start = read_weights(initial, ARCHITECTURE) if initial else None
+    schedule = training.Schedule(**schedule)
     folder = output_folder(output)
-    records = dataset.split(dataset.list_images(folders), seed)
+    records = dataset.split(dataset.list_images(folders), schedule.seed)
     dataset.write_split(folder / "split.csv", records)
     parts = {
         part: [clean(to_grey(read_image(r.path))) for r in records if r.part == part]
         for part in dataset.PARTS
     }
     click.echo(", ".join(f"{len(images)} {part} images" for part, images in parts.items()))
-    path = training.train(folder, parts["train"], parts["validation"], schedule, workers)
+    path = training.train(folder, parts["train"], parts["validation"], schedule, workers, start)
     plots.training_curves(folder / "training.png", training.read_log(folder / training.LOG))
     click.echo(f"Wrote {path}")
 

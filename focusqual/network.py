@@ -88,6 +88,33 @@ def fold_layers(model, temperature):
     return folded
 
 
+def unfold_layers(model, layers, patches):
+    """Give a new Keras model the arrays of inference, so that training goes on from them.
+
+    Batch normalisation is set to the statistics of the patches, and so to change nothing.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of :func:`build_keras_model`; changed in place.
+    layers : dict of str to dict of str to ndarray
+        As :func:`fold_layers` gives them.
+    patches : ndarray of float32, (n, 84, 84, 1)
+        A few hundred of the training patches.
+    """
+    import keras
+
+    for name in layers:
+        model.get_layer(name).set_weights([layers[name]["kernel"], layers[name]["bias"]])
+    for name, _, _ in CONVOLUTIONS:
+        until_here = keras.Model(model.inputs, model.get_layer(name).output)
+        outputs = until_here.predict(patches, verbose=0)
+        mean, variance = outputs.mean(axis=(0, 1, 2)), outputs.var(axis=(0, 1, 2))
+        normalisation = model.get_layer(f"{name}_bn")
+        gamma = np.sqrt(variance + normalisation.epsilon)
+        normalisation.set_weights([gamma, mean, mean, variance])
+
+
 def layer_shapes():
     """Shapes of all arrays that a weights file of this architecture holds.
 

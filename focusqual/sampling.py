@@ -101,7 +101,7 @@ def expose(rng, light):
     -------
     ndarray, (height, width), uint8 or uint16
     """
-    peak = np.exp(rng.uniform(np.log(20), np.log(6000)))
+    peak = np.exp(rng.uniform(np.log(30), np.log(6000)))
     background = rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0, 0.5)])
     slope = rng.uniform(-1, 1, 2) * rng.choice([0, 0.5])
     rows, cols = np.ogrid[-0.5 : 0.5 : light.shape[0] * 1j, -0.5 : 0.5 : light.shape[1] * 1j]
@@ -117,7 +117,7 @@ def expose(rng, light):
 
 def _source(rng, images):
     kind = rng.uniform()
-    if kind < 0.04:
+    if kind < 0.02:
         return np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
     if kind < 0.55 or not images:
         return random_scene(rng, FIELD)
@@ -130,7 +130,7 @@ def _source(rng, images):
 
 def _random_view(rng, image):
     """Rotated, mirrored and rescaled part of an image that shows something, (FIELD, FIELD)."""
-    zoom = np.exp(rng.uniform(np.log(0.4), np.log(2.2))) if rng.uniform() < 0.7 else 1.0
+    zoom = np.exp(rng.uniform(np.log(0.4), np.log(1.5))) if rng.uniform() < 0.7 else 1.0
     if zoom < 1:
         image = gaussian_filter(image, 0.45 * (1 / zoom - 1))
     angle = rng.uniform(0, 2 * np.pi) if zoom != 1 else rng.integers(4) * np.pi / 2

@@ -30,7 +30,7 @@ def random_scene(rng, size):
     if rng.uniform() < 0.25:
         scene += haze(rng, KINDS[rng.integers(len(KINDS))](rng, size, zoom))
     # The microscope's own blur in focus, from undersampled to Nyquist and beyond.
-    blur = rng.uniform(0, 0.6) + rng.uniform(0, 0.35) * max(zoom - 1, 0)
+    blur = rng.uniform(0, 0.5) + rng.uniform(0, 0.2) * max(zoom - 1, 0)
     return gaussian_filter(scene, blur)
 
 
@@ -51,7 +51,7 @@ def haze(rng, scene):
 
 def nuclei(rng, size, zoom):
     """Ellipse-like nuclei, flat or domed, smooth or with chromatin and nucleoli."""
-    texture_strength, dome = rng.uniform(0, 0.6), rng.uniform() < 0.3
+    texture_strength, dome = rng.uniform(0, 0.6), rng.uniform() < 0.2
     texture = noise_field(rng, size, rng.uniform(0.8, 3) * zoom)
     edge = rng.uniform(0.1, 0.6) * np.sqrt(zoom)
     scene = np.zeros((size, size), dtype=np.float32)

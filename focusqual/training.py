@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from focusqual.network import ARCHITECTURE, build_keras_model, fold_layers
+from focusqual.network import ARCHITECTURE, build_keras_model, fold_layers, unfold_layers
 from focusqual.patches import NORMALISATION, PATCH_SIZE
 from focusqual.sampling import sample
 from focusqual.scores import cumulative_truth, summary
@@ -39,12 +39,12 @@ class Schedule:
     """
 
     epochs: int = 40
-    steps: int = 120
+    steps: int = 200
     learning_rate: float = 2e-3
     seed: int = 0
 
 
-def train(folder, training_images, validation_images, schedule, workers):
+def train(folder, training_images, validation_images, schedule, workers, initial=None):
     """Train, or go on with a run that was stopped, and write the weights file.
 
     A checkpoint is written after every epoch; a run that finds one goes on from there.
@@ -58,6 +58,8 @@ def train(folder, training_images, validation_images, schedule, workers):
     schedule : Schedule
     workers : int
         Processes that draw patches.
+    initial : Weights, optional
+        Of the network to start from; random by default.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def train(folder, training_images, validation_images, schedule, workers):
 
     patches, levels = sample((schedule.seed, 1), validation_images, VALIDATION_SOURCES, plain=True)
     patches = patches[..., None].astype(np.float32)
-    model, epoch = _resume(folder, schedule)
+    model, epoch = _resume(folder, schedule) or (_start(schedule, training_images, initial), 0)
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _remember, (training_images, schedule.seed)) as pool:
         for current in range(epoch, schedule.epochs):
@@ -89,6 +91,7 @@ def train(folder, training_images, validation_images, schedule, workers):
     logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)["logits"]
     temperature = calibrate(logits, levels)
     attributes = {
+        "initial": initial and initial.attributes,
         "input_normalisation": NORMALISATION,
         "patch_size": PATCH_SIZE,
         "training_images": len(training_images),
@@ -149,15 +152,25 @@ def _draw(step):
 
 
 def _resume(folder, schedule):
-    """The model and the number of epochs that it has learned."""
+    """The model of a checkpoint and the number of epochs that it has learned."""
     import keras
 
-    if (folder / CHECKPOINT).exists():
-        model = keras.models.load_model(folder / CHECKPOINT)
-        epoch = int(model.optimizer.iterations) // schedule.steps
-        _rewind(folder / LOG, epoch)
-        return model, epoch
+    if not (folder / CHECKPOINT).exists():
+        return None
+    model = keras.models.load_model(folder / CHECKPOINT)
+    epoch = int(model.optimizer.iterations) // schedule.steps
+    _rewind(folder / LOG, epoch)
+    return model, epoch
+
+
+def _start(schedule, images, initial):
+    """A new model, random or with given weights."""
+    import keras
+
     model = build_keras_model()
+    if initial is not None:
+        patches, _ = sample((schedule.seed, 2), images, SOURCES_PER_BATCH)
+        unfold_layers(model, initial.layers, patches[..., None].astype(np.float32))
     rate = keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate, schedule.epochs * schedule.steps
     )
@@ -166,7 +179,7 @@ def _resume(folder, schedule):
         loss={"probabilities": "sparse_categorical_crossentropy", "cumulative": "mse"},
         loss_weights={"probabilities": 1.0, "cumulative": RANKED_WEIGHT},
     )
-    return model, 0
+    return model
 
 
 def read_log(path):

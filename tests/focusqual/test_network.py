@@ -6,6 +6,7 @@ from focusqual.network import (
     fold_layers,
     inference_function,
     layer_shapes,
+    unfold_layers,
 )
 
 
@@ -50,3 +51,12 @@ def test_it_costs_an_eighth_of_the_2018_network():
         side = -(-side // stride)
         operations += 2 * side**2 * np.prod(layer_shapes()[name, "kernel"])
     assert operations / 84**2 < 35_000 / 8
+
+
+def test_training_goes_on_from_folded_arrays(trained, rng):
+    patches = rng.normal(0.3, 2, (64, 84, 84, 1)).astype(np.float32)
+    expected = trained.predict(patches, verbose=0)["probabilities"]
+    model = build_keras_model()
+    unfold_layers(model, fold_layers(trained, temperature=1.0), patches)
+    found = model.predict(patches, verbose=0)["probabilities"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
