@@ -75,6 +75,7 @@ def print_result():
     name = table["image"].str.extract(r"(.*?)(?:_level(\d+))?\.").astype({1: float})
     table.insert(1, "defocused to", name[1].map("level {:.0f}".format, na_action="ignore"))
     table = table.loc[name.sort_values([0, 1], na_position="first").index]
+    table["score"] = table["score"].astype("Int64")
     table["flagged"] = table["flagged"].map({0: "no", 1: "yes"})
     print(table.to_string(index=False, na_rep="", float_format="{:.2f}".format))
     print(f"\nTables (CSV) and annotated pictures: {OUTPUT}")

@@ -272,7 +272,7 @@ def validate(images):
         found = faults(path)
         faulty += bool(found)
         for fault in found:
-            tqdm.write(f"{path}: {fault}")
+            tqdm.write(fault)
     click.echo(f"{len(images) - faulty} of {len(images)} images are in order.")
     if faulty:
         raise click.exceptions.Exit(1)
@@ -306,7 +306,7 @@ def train(folders, output, initial, workers, **schedule):
     from focusqual import dataset, plots, training
     from focusqual.network import ARCHITECTURE
     from focusqual.sampling import clean
-    from tfcore.images import read_image, to_grey
+    from tfcore.images import read_grey
     from tfcore.weights import read_weights
 
     start = read_weights(initial, ARCHITECTURE) if initial else None
@@ -315,7 +315,7 @@ def train(folders, output, initial, workers, **schedule):
     records = dataset.split(dataset.list_images(folders), schedule.seed)
     dataset.write_split(folder / "split.csv", records)
     parts = {
-        part: [clean(to_grey(read_image(r.path))) for r in records if r.part == part]
+        part: [clean(read_grey(r.path)) for r in records if r.part == part]
         for part in dataset.PARTS
     }
     click.echo(", ".join(f"{len(images)} {part} images" for part, images in parts.items()))
@@ -356,6 +356,8 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, weights, **rati
         if split:
             chosen = dataset.read_part(split, "test")
             paths = [path for path in paths if path.name in chosen]
+            if not paths:
+                raise UserError(f"{folder} holds none of the test images of {split}.")
         rated = [
             image
             for path in tqdm(paths, unit="image", disable=None)

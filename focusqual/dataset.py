@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.transform import resize
 
 from tfcore.errors import UserError
-from tfcore.images import TIFF_SUFFIXES, read_image, to_grey
+from tfcore.images import TIFF_SUFFIXES, read_grey
 
 SUFFIXES = (".png", *TIFF_SUFFIXES)
 PARTS = ("train", "validation", "test")
@@ -98,8 +98,13 @@ def split(paths, seed):
     -------
     list of Record
         In the order of the paths.
+
+    Raises
+    ------
+    UserError
+        An image cannot be read, or none for training is in focus.
     """
-    images = [to_grey(read_image(path)) for path in paths]
+    images = [read_grey(path) for path in paths]
     groups = near_duplicate_groups(images)
     order = np.random.default_rng(seed).permutation(groups.max() + 1)
     place = np.argsort(order) / len(order)
@@ -110,6 +115,8 @@ def split(paths, seed):
         records.append(
             Record(path, int(group), value, part if value >= SHARPNESS_MIN else "blurred")
         )
+    if not any(record.part == "train" for record in records):
+        raise UserError("None of the images is in focus: train on sharp images.")
     return records
 
 
@@ -143,6 +150,18 @@ def write_split(path, records):
 
 
 def read_part(path, part):
-    """Names of the images of a part in a CSV of :func:`write_split`."""
-    with open(path, newline="") as file:
-        return {row["image"] for row in csv.DictReader(file) if row["part"] == part}
+    """Names of the images of a part in a CSV of :func:`write_split`.
+
+    Raises
+    ------
+    UserError
+        The file does not exist, is no such CSV, or has no image of this part.
+    """
+    try:
+        with open(path, newline="") as file:
+            names = {row["image"] for row in csv.DictReader(file) if row["part"] == part}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a split.csv of 'focusqual train'.") from error
+    if not names:
+        raise UserError(f"{path} holds no {part} image.")
+    return names

@@ -1,6 +1,5 @@
 """Measure a model on images that training never saw."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from focusqual.rating import certainty, rate_focus
 from focusqual.sampling import clean
 from focusqual.scores import f_score, summary
 from tfcore.errors import UserError
-from tfcore.images import read_image, to_grey
+from tfcore.images import read_grey, read_image
 
-Z_FOLDER = re.compile(r"BBBC006_v1_images_z_(\d+)")
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
 
 
@@ -55,7 +53,7 @@ def rate_synthetic(path, options, weights, seed):
     RatedImage
         One for every level.
     """
-    light = clean(to_grey(read_image(path)))
+    light = clean(read_grey(path))
     rng = np.random.default_rng([seed, *path.name.encode()])
     for level in range(LEVELS):
         blurred = defocus(light, LEVEL_DEPTH * level)
@@ -111,12 +109,10 @@ def z_planes(folder, focal_plane):
         There is no such tree.
     """
     found = []
-    for plane in sorted(Path(folder).iterdir()):
-        match = Z_FOLDER.fullmatch(plane.name)
-        if match:
-            level = min(abs(int(match[1]) - focal_plane), LEVELS - 1)
-            images = sorted(p for p in plane.iterdir() if p.suffix.lower() in SUFFIXES)
-            found += [(path, level) for path in images]
+    for plane in sorted(Path(folder).glob("BBBC006_v1_images_z_[0-9][0-9]")):
+        depth = abs(int(plane.name.rpartition("_")[2]) - focal_plane)
+        images = sorted(p for p in plane.iterdir() if p.suffix.lower() in SUFFIXES)
+        found += [(path, min(depth, LEVELS - 1)) for path in images]
     if not found:
         raise UserError(
             f"{folder} holds no images in folders named BBBC006_v1_images_z_00 and so on: "

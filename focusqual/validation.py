@@ -4,7 +4,7 @@ import numpy as np
 
 from focusqual.patches import PATCH_SIZE
 from tfcore.errors import UserError
-from tfcore.images import read_image, to_grey
+from tfcore.images import read_grey
 
 SATURATED_SHARE = 0.01
 
@@ -19,10 +19,10 @@ def faults(path):
     Returns
     -------
     list of str
-        One sentence a fault; empty for an image in order.
+        One sentence a fault that names the file; empty for an image in order.
     """
     try:
-        image = to_grey(read_image(path))
+        image = read_grey(path)
     except UserError as error:
         return [str(error)]
     found = []
@@ -36,4 +36,4 @@ def faults(path):
         found.append(f"every pixel is {image.min()}.")
     elif np.mean(image == image.max()) > SATURATED_SHARE:
         found.append(f"{np.mean(image == image.max()):.1%} of the pixels are saturated.")
-    return found
+    return [f"{path}: {fault}" for fault in found]

@@ -47,6 +47,29 @@ def read_image(path):
     return image
 
 
+def read_grey(path):
+    """Read an image as :func:`read_image` does and bring it to grey as :func:`to_grey` does.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    ndarray, (height, width)
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or holds a stack.
+    """
+    image = read_image(path)
+    try:
+        return to_grey(image)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def to_grey(image):
     """Bring a grey or colour image to one channel.
 

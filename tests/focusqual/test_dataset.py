@@ -53,3 +53,17 @@ def test_folders_without_images_are_named(tmp_path):
         dataset.list_images([tmp_path])
     with pytest.raises(UserError, match="none is not a folder"):
         dataset.list_images([tmp_path / "none"])
+
+
+def test_a_wrong_split_is_named(tmp_path):
+    with pytest.raises(UserError, match="is not a split.csv"):
+        dataset.read_part(tmp_path / "none.csv", "test")
+    (tmp_path / "a.csv").write_text("image,part\na.tif,train\n")
+    with pytest.raises(UserError, match="holds no test image"):
+        dataset.read_part(tmp_path / "a.csv", "test")
+
+
+def test_blurred_images_alone_are_refused(tmp_path, rng):
+    write_tiff(tmp_path / "a.tif", gaussian_filter(rng.random((128, 128)), 9).astype(np.float32))
+    with pytest.raises(UserError, match="None of the images is in focus"):
+        dataset.split([tmp_path / "a.tif"], seed=0)

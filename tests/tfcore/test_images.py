@@ -4,7 +4,7 @@ import pytest
 import tifffile
 
 from tfcore.errors import UserError
-from tfcore.images import read_image, to_grey, write_png, write_tiff
+from tfcore.images import read_grey, read_image, to_grey, write_png, write_tiff
 
 
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib"])
@@ -68,3 +68,11 @@ def test_pictures_are_written_as_8_bit_png(tmp_path):
     read = read_image(tmp_path / "a.png")
     assert read.dtype == np.uint8
     assert read[0, 0].tolist() == [0, 255, 128]
+
+
+def test_reading_grey_names_a_stack(tmp_path, rng):
+    write_tiff(tmp_path / "a.tif", np.zeros((4, 9, 9), np.uint8))
+    with pytest.raises(UserError, match=r"a\.tif: An image of shape \(4, 9, 9\)"):
+        read_grey(tmp_path / "a.tif")
+    write_tiff(tmp_path / "b.tif", rng.integers(0, 255, (9, 8, 3), dtype=np.uint8))
+    assert read_grey(tmp_path / "b.tif").shape == (9, 8)
