@@ -15,7 +15,7 @@ setup(
     python_requires=">=3.9",
     packages=["focusqual", "tfcore", "model_weights", "cellprofiler_tf_plugins"],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
-    package_data={"model_weights": ["*.h5", "*.md", "registry.json"]},
+    package_data={"model_weights": ["*.csv", "*.h5", "*.md", "registry.json"]},
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
     install_requires=[
         "click>=8.0",

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -294,9 +296,10 @@ def validate(images):
     "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
 )
 @click.option("--initial", type=FILES, help="Weights file to start from; random by default.")
+@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
-def train(folders, output, initial, workers, **schedule):
+def train(folders, output, initial, licence, workers, **schedule):
     """Train a network on folders of in-focus images and write OUTPUT/focus.h5.
 
     Images are divided into training, validation and test by groups of near duplicates, and those
@@ -319,7 +322,14 @@ def train(folders, output, initial, workers, **schedule):
         for part in dataset.PARTS
     }
     click.echo(", ".join(f"{len(images)} {part} images" for part, images in parts.items()))
-    path = training.train(folder, parts["train"], parts["validation"], schedule, workers, start)
+    about = {
+        "training_data": [Path(given).resolve().name for given in folders],
+        "training_data_licence": licence,
+        "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
+    }
+    path = training.train(
+        folder, parts["train"], parts["validation"], schedule, workers, about, start
+    )
     plots.training_curves(folder / "training.png", training.read_log(folder / training.LOG))
     click.echo(f"Wrote {path}")
 

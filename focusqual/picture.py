@@ -9,7 +9,10 @@ from tfcore.images import to_grey
 IN_FOCUS_HUE = 0.6
 """Blue; the hue falls to 0, red, at the last level."""
 BORDER = 3
-"""Width of a patch's border in pixels."""
+"""Smallest width of a patch's border in pixels."""
+BORDER_SHARE = 1 / 300
+"""Of the longer side, the width of a border, so that it is seen in a picture shown smaller."""
+BORDER_LIMIT = 10
 
 
 def level_colours(levels, certainties):
@@ -53,11 +56,12 @@ def annotate(image, rating):
     stretched = np.clip((np.nan_to_num(grey) - low) / max(high - low, 1e-9), 0, 1)
     picture = np.repeat(stretched[:, :, None], 3, axis=2)
     colours = level_colours(rating.level, rating.certainty)
+    border = int(np.clip(max(grey.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
     # Where patches overlap the more certain one is seen.
     for place in np.argsort(rating.certainty, axis=None):
         row, col = np.unravel_index(place, rating.certainty.shape)
         if rating.counted[row, col]:
-            _frame(picture, rating.boxes[row, col], colours[row, col])
+            _frame(picture, rating.boxes[row, col], colours[row, col], border)
     return picture
 
 
@@ -70,7 +74,7 @@ def draw_legend(axes):
         With the picture.
     """
     certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
-    legend = axes.inset_axes([1.03, 0, 0.07, 1])
+    legend = axes.inset_axes([1.04, 0, 0.08, 1])
     legend.imshow(
         level_colours(levels, certainties),
         aspect="auto",
@@ -79,14 +83,16 @@ def draw_legend(axes):
     )
     legend.yaxis.tick_right()
     legend.yaxis.set_label_position("right")
-    legend.set_yticks(range(LEVELS))
-    legend.set_ylabel("Focus level (0 is in focus)")
+    legend.set_yticks(range(0, LEVELS, 2))
+    legend.set_ylabel("Focus level\n(0 is in focus)")
     legend.set_xticks([0, 1])
+    # One line below the labels of the picture's own axis, which reach under the legend.
+    legend.tick_params(axis="x", length=0, pad=18)
     legend.set_xlabel("Certainty")
 
 
-def _frame(picture, box, colour):
+def _frame(picture, box, colour, border):
     y, x, height, width = box
     patch = picture[y : y + height, x : x + width]
-    for edge in (patch[:BORDER], patch[-BORDER:], patch[:, :BORDER], patch[:, -BORDER:]):
+    for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):
         edge[...] = colour

@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from focusqual.network import ARCHITECTURE, build_keras_model, fold_layers, unfold_layers
+from focusqual.optics import LEVELS
 from focusqual.patches import NORMALISATION, PATCH_SIZE
 from focusqual.sampling import sample
 from focusqual.scores import cumulative_truth, summary
@@ -44,7 +45,7 @@ class Schedule:
     seed: int = 0
 
 
-def train(folder, training_images, validation_images, schedule, workers, initial=None):
+def train(folder, training_images, validation_images, schedule, workers, about, initial=None):
     """Train, or go on with a run that was stopped, and write the weights file.
 
     A checkpoint is written after every epoch; a run that finds one goes on from there.
@@ -58,6 +59,8 @@ def train(folder, training_images, validation_images, schedule, workers, initial
     schedule : Schedule
     workers : int
         Processes that draw patches.
+    about : dict
+        JSON values to keep in the weights file: training data, their licence, command.
     initial : Weights, optional
         Of the network to start from; random by default.
 
@@ -91,6 +94,8 @@ def train(folder, training_images, validation_images, schedule, workers, initial
     logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)["logits"]
     temperature = calibrate(logits, levels)
     attributes = {
+        **about,
+        "class_names": [f"level {level}" for level in range(LEVELS)],
         "initial": initial and initial.attributes,
         "input_normalisation": NORMALISATION,
         "patch_size": PATCH_SIZE,

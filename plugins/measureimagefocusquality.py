@@ -169,6 +169,8 @@ IMAGE_FEATURES = {
     **PROBABILITIES,
 }
 PATCH_FEATURES = ("Level", "ExpectedLevel", "Certainty", *PROBABILITIES)
+# More rows than these do not fit into the figure.
+DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
 
 M_SHIPPED = "Shipped model"
@@ -309,6 +311,8 @@ Select the objects whose focus you want to measure, in each of the images above.
         can_remove : bool
             False for the first image, which has no button to remove it.
         """
+        # Names of outputs differ from image to image.
+        suffix = len(self.image_groups) + 1 if self.image_groups else ""
         group = SettingsGroup()
         group.can_remove = can_remove
         if can_remove:
@@ -320,9 +324,9 @@ Select the objects whose focus you want to measure, in each of the images above.
                 doc="Select an image, gray or color, whose focus you want to measure.",
             ),
         )
-        _append_patch_settings(group)
-        _append_map_settings(group)
-        _append_annotated_settings(group)
+        _append_patch_settings(group, suffix)
+        _append_map_settings(group, suffix)
+        _append_annotated_settings(group, suffix)
         if can_remove:
             group.append(
                 "remover",
@@ -421,20 +425,38 @@ Select the objects whose focus you want to measure, in each of the images above.
             if group.wants_annotated_image.value:
                 annotated = Image(pictures[-1], parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
-            columns.append([f"{rating.summary[key]:.4g}" for key in IMAGE_FEATURES.values()])
+            columns.append(
+                [f"{rating.summary[IMAGE_FEATURES[name]]:.4g}" for name in DISPLAYED_FEATURES]
+            )
         if self.show_window:
             workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
             workspace.display_data.pictures = pictures
-            workspace.display_data.statistics = list(zip(IMAGE_FEATURES, *columns))
+            workspace.display_data.statistics = list(zip(DISPLAYED_FEATURES, *columns))
 
     def display(self, workspace, figure):
         names = workspace.display_data.image_names
-        figure.set_subplots((len(names) + 1, 1))
-        for column, picture in enumerate(workspace.display_data.pictures):
-            figure.subplot_imshow_color(column, 0, picture, title=names[column], normalize=False)
-            draw_legend(figure.subplot(column, 0))
+        figure.set_subplots((1, len(names)))
+        # CellProfiler's table is no part of matplotlib's layout: pictures keep to the left half.
+        figure.figure.get_layout_engine().set(rect=(0, 0, 0.5, 1))
+        for row, picture in enumerate(workspace.display_data.pictures):
+            figure.subplot_imshow_color(
+                0,
+                row,
+                picture,
+                title=names[row],
+                normalize=False,
+                # CellProfiler's default, nearest, drops most of the thin borders.
+                interpolation="antialiased",
+                sharexy=figure.subplot(0, 0) if row else None,
+            )
+            draw_legend(figure.subplot(0, row))
         figure.subplot_table(
-            len(names), 0, workspace.display_data.statistics, col_labels=["", *names]
+            0.5,
+            0,
+            workspace.display_data.statistics,
+            col_labels=["", *names],
+            n_cols=0.5,
+            n_rows=len(names),
         )
 
     def get_measurement_columns(self, pipeline):
@@ -615,7 +637,7 @@ def focus_map(values, rating, image):
     return pixels
 
 
-def _append_patch_settings(group):
+def _append_patch_settings(group, suffix):
     group.append(
         "wants_patches",
         Binary(
@@ -635,13 +657,13 @@ of the focus keep the focus level image instead: objects that overlap a lot take
         "patches_name",
         LabelName(
             "Name the patch objects",
-            "FocusPatches",
+            f"FocusPatches{suffix}",
             doc="*(Used only if objects are created for the patches)*\n\nEnter a name for them.",
         ),
     )
 
 
-def _append_map_settings(group):
+def _append_map_settings(group, suffix):
     group.append(
         "wants_level_image",
         Binary(
@@ -658,7 +680,7 @@ covered by no patch that counts are masked.
         "level_image_name",
         ImageName(
             "Name the focus level image",
-            "FocusLevel",
+            f"FocusLevel{suffix}",
             doc="*(Used only if the focus level image is kept)*\n\nEnter a name for it.",
         ),
     )
@@ -677,13 +699,13 @@ overlap, it is their mean. Pixels that are covered by no patch that counts are m
         "certainty_image_name",
         ImageName(
             "Name the certainty image",
-            "FocusCertainty",
+            f"FocusCertainty{suffix}",
             doc="*(Used only if the certainty image is kept)*\n\nEnter a name for it.",
         ),
     )
 
 
-def _append_annotated_settings(group):
+def _append_annotated_settings(group, suffix):
     group.append(
         "wants_annotated_image",
         Binary(
@@ -700,7 +722,7 @@ whose lightness is the certainty. Use **SaveImages** to save it.
         "annotated_image_name",
         ImageName(
             "Name the annotated image",
-            "FocusAnnotated",
+            f"FocusAnnotated{suffix}",
             doc="*(Used only if the annotated image is kept)*\n\nEnter a name for it.",
         ),
     )

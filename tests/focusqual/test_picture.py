@@ -32,3 +32,10 @@ def test_every_counted_patch_has_its_border(fly_images):
 @pytest.mark.parametrize("image", [np.zeros((90, 90)), np.full((1, 1), np.nan), np.ones((9, 9, 3))])
 def test_odd_images_are_drawn(image):
     assert np.isfinite(annotate(image, rate_focus(image))).all()
+
+
+def test_borders_are_wider_in_large_images():
+    image = np.zeros((84, 1200))
+    picture = annotate(image, rate_focus(np.random.default_rng(0).random(image.shape)))
+    assert (picture[42, :4] > 0).any(axis=1).all()
+    assert not picture[42, 4:80].any()

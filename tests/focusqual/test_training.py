@@ -28,9 +28,9 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, mo
     schedule = Schedule(epochs=3, steps=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "whole_file", killed)
-        train(tmp_path, images, images, schedule, workers=1)
+        train(tmp_path, images, images, schedule, workers=1, about={})
     assert logged(tmp_path) == [1, 2]
-    path = train(tmp_path, images, images, schedule, workers=1)
+    path = train(tmp_path, images, images, schedule, workers=1, about={})
     assert logged(tmp_path) == [1, 2, 3]
     # Epoch 2 had been logged but not saved, so it was learned again: six steps in all.
     import keras

@@ -234,7 +234,9 @@ def test_same_output_name_twice_is_refused(module):
     want_two_images(module)
     for group in module.image_groups:
         group.wants_patches.value = True
+    module.validate_module(None)  # the names that are suggested differ
 
+    module.image_groups[1].patches_name.value = "FocusPatches"
     with pytest.raises(ValidationError, match="FocusPatches has already been used"):
         module.validate_module(None)
 
@@ -543,7 +545,7 @@ class AggFigure:
     """CellProfiler's figure without its windows."""
 
     def __init__(self):
-        self.figure = matplotlib.figure.Figure(figsize=(9, 4))
+        self.figure = matplotlib.figure.Figure(figsize=(9, 4), layout="constrained")
         FigureCanvasAgg(self.figure)
         self.table = None
 
@@ -553,14 +555,14 @@ class AggFigure:
     def subplot(self, x, y):
         return self.axes[x, y]
 
-    def subplot_imshow_color(self, x, y, image, title, normalize):
+    def subplot_imshow_color(self, x, y, image, title, normalize, interpolation, sharexy):
         assert not normalize
-        self.axes[x, y].imshow(image)
+        self.axes[x, y].imshow(image, interpolation=interpolation)
         self.axes[x, y].set_title(title)
 
-    def subplot_table(self, x, y, statistics, col_labels):
+    def subplot_table(self, x, y, statistics, col_labels, n_cols, n_rows):
         assert {len(row) for row in statistics} == {len(col_labels)}
-        self.axes[x, y].axis("off")
+        self.table_place = (x, y, n_cols, n_rows)
         self.table = [col_labels, *statistics]
 
 
@@ -576,13 +578,16 @@ def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
     module.display(workspace, figure)
     figure.figure.canvas.draw()
 
-    assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin", ""]
-    for axes in figure.axes.ravel()[:2]:
+    assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin"]
+    for axes in figure.axes.ravel():
+        # The table covers the right half.
+        assert axes.get_tightbbox().x1 <= figure.figure.bbox.width / 2
         (legend,) = axes.child_axes
         assert legend.get_ylabel().startswith("Focus level")
         assert [tick.get_text() for tick in legend.get_yticklabels()] == [
-            str(level) for level in range(11)
+            str(level) for level in range(0, 11, 2)
         ]
+    assert figure.table_place == (0.5, 0, 0.5, 2)
     assert figure.table[0] == ["", "DNA", "Actin"]
     assert figure.table[1] == [
         "Score",
