@@ -732,6 +732,7 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     images = {
         "field1.png": (scene * 255).astype(np.uint8),
         "field2.tif": (scene[:100] * 65535).astype(np.uint16),
+        "black.png": np.zeros((90, 90), np.uint8),
     }
     for name, image in images.items():
         imageio.imwrite(folder / name, image)
@@ -743,11 +744,13 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     table = pd.read_csv(output / "FocusQC_Image.csv").set_index("FileName_Image")
     patches = pd.read_csv(output / "FocusQC_FocusPatches.csv").groupby("FileName_Image")
     assert sorted(table.index) == sorted(images)
+    assert table.loc["black.png", "Metadata_QCFlag"] == 1
     for name, image in images.items():
         row, rating = table.loc[name], rate_focus(image)
         found = row["ImageFocus_ExpectedLevel_Image"]
         assert found == pytest.approx(rating.summary["expected_level"], abs=1e-3)
-        assert row["Metadata_QCFlag"] == (row["ImageFocus_Score_Image"] > 1)
+        poor = row["ImageFocus_Score_Image"] > 1 or row["ImageFocus_Certainty_Image"] < 0.1
+        assert row["Metadata_QCFlag"] == poor
         assert row["Count_FocusPatches"] == rating.counted.size
         np.testing.assert_allclose(
             patches.get_group(name)["ImageFocus_ExpectedLevel_Image"],
