@@ -124,7 +124,7 @@ def predict(images, output, weights, **rating):
                 with _naming(path):
                     image, rated = _predict_image(path, folder, options, weights)
             except UserError as error:
-                tqdm.write(f"Error: {error}", file=click.get_text_stream("stderr"))
+                tqdm.write(f"Error: {error}", file=sys.stderr)
                 failed += 1
                 continue
             colour += image.ndim == 3
