@@ -327,9 +327,7 @@ def train(folders, output, initial, licence, workers, **schedule):
         "training_data_licence": licence,
         "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
     }
-    path = training.train(
-        folder, parts["train"], parts["validation"], schedule, workers, about, start
-    )
+    path = training.train(folder, parts, schedule, workers, about, start)
     plots.training_curves(folder / "training.png", training.read_log(folder / training.LOG))
     click.echo(f"Wrote {path}")
 

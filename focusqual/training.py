@@ -45,7 +45,7 @@ class Schedule:
     seed: int = 0
 
 
-def train(folder, training_images, validation_images, schedule, workers, about, initial=None):
+def train(folder, parts, schedule, workers, about, initial=None):
     """Train, or go on with a run that was stopped, and write the weights file.
 
     A checkpoint is written after every epoch; a run that finds one goes on from there.
@@ -54,8 +54,9 @@ def train(folder, training_images, validation_images, schedule, workers, about, 
     ----------
     folder : Path
         Of the run: checkpoint.keras, training.csv and, at the end, focus.h5.
-    training_images, validation_images : list of ndarray of float32
-        In focus, as :func:`focusqual.sampling.clean` gives them.
+    parts : dict of str to list of ndarray of float32
+        Images in focus, as :func:`focusqual.sampling.clean` gives them, for ``train`` and for
+        ``validation``.
     schedule : Schedule
     workers : int
         Processes that draw patches.
@@ -69,29 +70,21 @@ def train(folder, training_images, validation_images, schedule, workers, about, 
     Path
         The weights file.
     """
-    import keras
-
-    patches, levels = sample((schedule.seed, 1), validation_images, VALIDATION_SOURCES, plain=True)
+    patches, levels = sample(
+        (schedule.seed, 1), parts["validation"], VALIDATION_SOURCES, plain=True
+    )
     patches = patches[..., None].astype(np.float32)
-    model, epoch = _resume(folder, schedule) or (_start(schedule, training_images, initial), 0)
+    model, epoch = _resume(folder, schedule) or (_start(schedule, parts["train"], initial), 0)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _remember, (training_images, schedule.seed)) as pool:
+    with context.Pool(workers, _remember, (parts["train"], schedule.seed)) as pool:
         for current in range(epoch, schedule.epochs):
-            history = model.fit(
-                _batches(pool, schedule, current),
-                initial_epoch=current,
-                epochs=current + 1,
-                steps_per_epoch=schedule.steps,
-                verbose=1,
-            )
-            probabilities = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)[
-                "probabilities"
-            ]
-            row = {"epoch": current + 1, "loss": history.history["loss"][-1]}
-            _log(folder / LOG, {**row, **summary(probabilities, levels)})
+            loss = _learn(model, pool, schedule, current)
+            probabilities = _predict(model, patches)["probabilities"]
+            row = {"epoch": current + 1, "loss": loss, **summary(probabilities, levels)}
+            _log(folder / LOG, row)
             with whole_file(folder / CHECKPOINT) as temporary:
                 model.save(temporary)
-    logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)["logits"]
+    logits = _predict(model, patches)["logits"]
     temperature = calibrate(logits, levels)
     attributes = {
         **about,
@@ -99,9 +92,8 @@ def train(folder, training_images, validation_images, schedule, workers, about, 
         "initial": initial and initial.attributes,
         "input_normalisation": NORMALISATION,
         "patch_size": PATCH_SIZE,
-        "training_images": len(training_images),
+        "training_images": len(parts["train"]),
         "schedule": asdict(schedule),
-        "keras": keras.__version__,
         "temperature": temperature,
         "validation": summary(softmax(logits / temperature, axis=1), levels),
     }
@@ -132,6 +124,21 @@ def calibrate(logits, levels):
 
     found = minimize_scalar(cross_entropy, bounds=(-np.log(5), np.log(5)), method="bounded")
     return float(np.exp(found.x))
+
+
+def _learn(model, pool, schedule, epoch):
+    """Train for an epoch and give its mean loss."""
+    history = model.fit(
+        _batches(pool, schedule, epoch),
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        steps_per_epoch=schedule.steps,
+    )
+    return history.history["loss"][-1]
+
+
+def _predict(model, patches):
+    return model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
 
 
 def _batches(pool, schedule, epoch):

@@ -11,12 +11,17 @@ def images():
     return [scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(3)]
 
 
+@pytest.fixture
+def parts(images):
+    return {"train": images, "validation": images}
+
+
 def logged(folder):
     log = folder / training.LOG
     return [row["epoch"] for row in training.read_log(log)] if log.exists() else []
 
 
-def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, monkeypatch):
+def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, parts, monkeypatch):
     monkeypatch.setattr(training, "VALIDATION_SOURCES", 2)
     whole_file = training.whole_file
 
@@ -28,9 +33,9 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, mo
     schedule = Schedule(epochs=3, steps=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "whole_file", killed)
-        train(tmp_path, images, images, schedule, workers=1, about={})
+        train(tmp_path, parts, schedule, workers=1, about={})
     assert logged(tmp_path) == [1, 2]
-    path = train(tmp_path, images, images, schedule, workers=1, about={})
+    path = train(tmp_path, parts, schedule, workers=1, about={})
     assert logged(tmp_path) == [1, 2, 3]
     # Epoch 2 had been logged but not saved, so it was learned again: six steps in all.
     import keras
