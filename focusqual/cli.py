@@ -1,6 +1,6 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
-import contextlib
+import collections
 import os
 import shlex
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from tfcore.errors import UserError
+from tfcore.errors import UserError, naming
 from tfcore.files import output_folder
 
 FILES = click.Path(path_type=Path)
@@ -121,7 +121,7 @@ def predict(images, output, weights, **rating):
     ):
         for path in tqdm(images, unit="image", disable=None):
             try:
-                with _naming(path):
+                with naming(path):
                     image, rated = _predict_image(path, folder, options, weights)
             except UserError as error:
                 tqdm.write(f"Error: {error}", file=sys.stderr)
@@ -146,16 +146,6 @@ def _predict_image(path, folder, options, weights):
     rating = rate_focus(image, options=options, weights=weights)
     write_png(folder / f"{path.stem}_focus.png", annotate(image, rating))
     return image, rating
-
-
-@contextlib.contextmanager
-def _naming(path):
-    """Put the image's path before a complaint that lacks it."""
-    try:
-        yield
-    except UserError as error:
-        known = str(path) in str(error)
-        raise UserError(str(error) if known else f"{path}: {error}") from None
 
 
 def _unique_stems(images):
@@ -208,16 +198,15 @@ def degrade(images, output, levels, exposure, offset, photons, seed, **optics):
     """
     from focusqual.degradation import degrade as degrade_image
     from focusqual.optics import Optics
-    from tfcore.images import read_image, write_tiff
+    from tfcore.images import read_grey, write_tiff
 
     folder = output_folder(output)
     _unique_stems(images)
     jobs = [(path, level) for path in images for level in levels]
     for path, level in tqdm(jobs, unit="image", disable=None):
-        with _naming(path):
-            image = degrade_image(
-                read_image(path), level, Optics(**optics), exposure, offset, photons, seed
-            )
+        image = degrade_image(
+            read_grey(path), level, Optics(**optics), exposure, offset, photons, seed
+        )
         write_tiff(folder / f"{path.stem}_level{level:g}.tif", image)
 
 
@@ -307,21 +296,21 @@ def train(folders, output, initial, licence, workers, **schedule):
     from its last epoch when the same command is given again.
     """
     from focusqual import dataset, plots, training
-    from focusqual.network import ARCHITECTURE
+    from focusqual.model import read_focus_weights
     from focusqual.sampling import clean
     from tfcore.images import read_grey
-    from tfcore.weights import read_weights
 
-    start = read_weights(initial, ARCHITECTURE) if initial else None
+    start = read_focus_weights(initial) if initial else None
     schedule = training.Schedule(**schedule)
     folder = output_folder(output)
     records = dataset.split(dataset.list_images(folders), schedule.seed)
     dataset.write_split(folder / "split.csv", records)
     parts = {
         part: [clean(read_grey(r.path)) for r in records if r.part == part]
-        for part in dataset.PARTS
+        for part in ("train", "validation")
     }
-    click.echo(", ".join(f"{len(images)} {part} images" for part, images in parts.items()))
+    counts = collections.Counter(record.part for record in records)
+    click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     about = {
         "training_data": [Path(given).resolve().name for given in folders],
         "training_data_licence": licence,

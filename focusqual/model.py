@@ -44,6 +44,25 @@ def _load_shipped():
 
 @functools.lru_cache(maxsize=4)
 def _load(path, _changed):
+    return inference_function(read_focus_weights(path).layers)
+
+
+def read_focus_weights(path):
+    """Read a weights file of the focus network.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    tfcore.weights.Weights
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged or for another network.
+    """
     weights = read_weights(path, ARCHITECTURE)
     found = {
         (layer, name): array.shape
@@ -52,4 +71,4 @@ def _load(path, _changed):
     }
     if found != layer_shapes():
         raise UserError(f"{path} lacks layers of {ARCHITECTURE}: copy or train it again.")
-    return inference_function(weights.layers)
+    return weights

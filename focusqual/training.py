@@ -39,10 +39,10 @@ class Schedule:
         Of the patches; those of the validation set are drawn from another stream.
     """
 
-    epochs: int = 40
-    steps: int = 200
-    learning_rate: float = 2e-3
-    seed: int = 0
+    epochs: int
+    steps: int
+    learning_rate: float
+    seed: int
 
 
 def train(folder, parts, schedule, workers, about, initial=None):

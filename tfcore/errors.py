@@ -1,8 +1,30 @@
 """Mistakes that a user can mend."""
 
+import contextlib
+
 
 class UserError(Exception):
     """One sentence that names the file or setting at fault and says what to do.
 
     Command lines print it and exit with 2; CellProfiler modules show it as it is.
     """
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Put a file's path before a complaint of the block that lacks it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    UserError
+        Where the block raises one.
+    """
+    try:
+        yield
+    except UserError as error:
+        known = str(path) in str(error)
+        raise UserError(str(error) if known else f"{path}: {error}") from error

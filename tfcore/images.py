@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from tfcore.errors import UserError
+from tfcore.errors import UserError, naming
 from tfcore.files import whole_file
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -63,11 +63,8 @@ def read_grey(path):
     UserError
         The file cannot be read, or holds a stack.
     """
-    image = read_image(path)
-    try:
-        return to_grey(image)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    with naming(path):
+        return to_grey(read_image(path))
 
 
 def to_grey(image):

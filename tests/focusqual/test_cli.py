@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from focusqual import scenes, tables
 from focusqual.cli import main
 from focusqual.model import SHIPPED
+from focusqual.network import ARCHITECTURE
 from tfcore.images import read_image, write_tiff
-from tfcore.weights import shipped_weights
+from tfcore.weights import Weights, shipped_weights, write_weights
 
 
 @pytest.fixture
@@ -179,3 +180,12 @@ def test_a_damaged_weights_file_is_named(images, tmp_path):
     result = run("predict", images[0], "--output", tmp_path / "out", "--weights", path)
     assert result.exit_code == 2
     assert "w.h5 is not a weights file" in result.output
+
+
+def test_training_refuses_wrong_initial_weights_before_it_starts(tmp_path):
+    layers = {"conv1": {"kernel": np.zeros((3, 3, 4, 24)), "bias": np.zeros(24)}}
+    write_weights(tmp_path / "w.h5", Weights(ARCHITECTURE, layers, {}))
+    result = run("train", tmp_path, "--output", tmp_path / "run", "--initial", tmp_path / "w.h5")
+    assert result.exit_code == 2
+    assert "w.h5 lacks layers of focus-patch-1" in result.output
+    assert not (tmp_path / "run").exists()

@@ -30,7 +30,7 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, pa
             raise KeyboardInterrupt
         return whole_file(path)
 
-    schedule = Schedule(epochs=3, steps=2)
+    schedule = Schedule(epochs=3, steps=2, learning_rate=2e-3, seed=0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "whole_file", killed)
         train(tmp_path, parts, schedule, workers=1, about={})
