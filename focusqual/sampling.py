@@ -15,7 +15,7 @@ from focusqual.scenes import haze, random_scene
 MARGIN = 36
 """Pixels cut off after the blur, which wraps round at the borders."""
 FIELD = 2 * PATCH_SIZE + 2 * MARGIN
-DEPTHS_PER_SOURCE = 3
+DEPTHS_PER_SOURCE = 6
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
 DEPTH_STEP = 0.1
@@ -55,15 +55,15 @@ def sample(seed, images, sources, plain=False):
     images : list of ndarray of float32, (height, width)
         In focus, as :func:`clean` gives them.
     sources : int
-        How many images, scenes or blank fields to draw; each gives 12 patches.
+        How many images, scenes or blank fields to draw; each gives 24 patches.
     plain : bool
         Defocused to the very level and photographed by an ordinary camera, as for calibration and
         validation; otherwise varied in depth, thickness and camera beyond what is common.
 
     Returns
     -------
-    patches : ndarray of float16, (12 sources, 84, 84)
-    levels : ndarray of int, (12 sources,)
+    patches : ndarray of float16, (24 sources, 84, 84)
+    levels : ndarray of int, (24 sources,)
         0 to 10.
     """
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ pixels at 20x (0.65 micrometres) and multiplied by ``zoom``, the magnification d
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
 
 def random_scene(rng, size):
@@ -69,14 +69,14 @@ def cytoplasm(rng, size, zoom):
     scene = np.zeros((size, size), dtype=np.float32)
     fine = noise_field(rng, size, rng.uniform(0.6, 2) * zoom)
     coarse = noise_field(rng, size, rng.uniform(3, 8) * zoom)
-    edge, thinning = rng.uniform(0.3, 1.5) * np.sqrt(zoom), rng.uniform(0, 1)
+    edge, thinning = rng.uniform(0.2, 0.9) * np.sqrt(zoom), rng.uniform(0, 0.7)
     hole = rng.uniform(-0.9, 0.5)
     for y, x, radius in _scatter(rng, size, zoom, radii=(15, 40), most=25):
         rows, cols, depth = _blob(rng, size, y, x, radius, wobble=rng.uniform(0.1, 0.3))
         body = _soft_step(depth / edge) * np.clip(depth / radius, 0.05, 1) ** thinning
         body = body * (1 + hole * _soft_step((depth - 0.6 * radius) / edge))
         scene[rows, cols] = np.maximum(scene[rows, cols], rng.uniform(0.3, 1) * body)
-    return scene * np.clip(1 + rng.uniform(0, 0.5) * fine + rng.uniform(0, 0.4) * coarse, 0, None)
+    return scene * np.clip(1 + rng.uniform(0.1, 0.5) * fine + rng.uniform(0, 0.4) * coarse, 0, None)
 
 
 def filaments(rng, size, zoom):
@@ -115,9 +115,9 @@ def puncta(rng, size, zoom):
 
 def grains(rng, size, zoom):
     """A thresholded random field: edges of every shape, as in tissue or confluent layers."""
-    field = noise_field(rng, size, rng.uniform(2, 14) * zoom)
-    edge = rng.uniform(0.02, 0.3)
-    scene = _soft_step((field - rng.uniform(-0.5, 1.5)) / edge)
+    scale = rng.uniform(2, 14) * zoom
+    edge = rng.uniform(0.2, 0.8) * np.sqrt(zoom) / scale  # the field rises by about 1 in a scale
+    scene = _soft_step((noise_field(rng, size, scale) - rng.uniform(-0.5, 1.5)) / edge)
     return scene * np.clip(1 + 0.3 * noise_field(rng, size, rng.uniform(0.7, 4) * zoom), 0, None)
 
 
@@ -138,14 +138,12 @@ def noise_field(rng, size, scale):
     -------
     ndarray of float32, (size, size)
     """
-    # Coarse fields are drawn small and magnified, which is cheaper than a wide filter.
+    # White noise on a grid no finer than needed, and the Gaussian as a matrix for each axis.
     step = max(scale / 1.5, 1)
-    small = int(np.ceil(size / step)) + 3
-    field = gaussian_filter(rng.standard_normal((small, small), dtype=np.float32), scale / step)
-    if step > 1:
-        grid = np.mgrid[:size, :size].astype(np.float32) / np.float32(step)
-        field = map_coordinates(field, grid, order=3, output=np.float32, mode="nearest")
-    field = field[:size, :size]
+    nodes = np.arange(-4 * scale, size + 4 * scale, step, dtype=np.float32)
+    distance = (np.arange(size, dtype=np.float32)[:, None] - nodes) / np.float32(scale)
+    smooth = np.exp(-0.5 * distance**2)
+    field = smooth @ rng.standard_normal((len(nodes), len(nodes)), dtype=np.float32) @ smooth.T
     return (field - field.mean()) / (field.std() + 1e-6)
 
 

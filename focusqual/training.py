@@ -16,11 +16,11 @@ from focusqual.scores import cumulative_truth, summary
 from tfcore.files import whole_file
 from tfcore.weights import Weights, write_weights
 
-SOURCES_PER_BATCH = 22
-BATCH_SIZE = 12 * SOURCES_PER_BATCH
+SOURCES_PER_BATCH = 11
+BATCH_SIZE = 24 * SOURCES_PER_BATCH
 RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
-VALIDATION_SOURCES = 400
+VALIDATION_SOURCES = 200
 CHECKPOINT = "checkpoint.keras"
 LOG = "training.csv"
 

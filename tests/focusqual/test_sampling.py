@@ -19,8 +19,8 @@ def test_the_same_seed_gives_the_same_patches():
     first, levels = sampling.sample((3, 0), [], 4)
     second, _ = sampling.sample((3, 0), [], 4)
     other, _ = sampling.sample((4, 0), [], 4)
-    assert first.shape == (48, 84, 84)
-    assert levels.shape == (48,)
+    assert first.shape == (96, 84, 84)
+    assert levels.shape == (96,)
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
 
