@@ -1,0 +1,1 @@
+"""Find blood cells and spirochaetes in dark-field images."""
