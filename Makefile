@@ -26,7 +26,7 @@ $(VENV): $(wildcard requirements/*.txt) requirements/setup_venv.sh setup.py
 
 lock: $(VENV)
 	$(UV) pip compile requirements/stable.in setup.py \
-		--extra cellprofiler --extra cpu --extra test \
+		--extra cellprofiler --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \

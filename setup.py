@@ -35,6 +35,8 @@ setup(
         "cellprofiler": ["cellprofiler==4.2.8.1"],
         "cpu": ["tensorflow-cpu>=2.15"],
         "gpu": ["tensorflow[and-cuda]>=2.15"],
+        # Newer releases of albumentations look for updates in the network when they are imported.
+        "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
         "test": ["hypothesis", "pre-commit", "pytest", "ruff"],
     },
     entry_points={"console_scripts": ["focusqual=focusqual.cli:main"]},
