@@ -1,7 +1,6 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from cellprofiler_core.constants.measurement import (
     FTR_OBJECT_NUMBER,
     IMAGE,
 )
-from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.image import Image
-from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import (
     Binary,
@@ -28,17 +25,9 @@ from cellprofiler_core.setting import (
     SettingsGroup,
     ValidationError,
 )
-from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber, LabelListSubscriber
-from cellprofiler_core.setting.text import (
-    Directory,
-    Filename,
-    Float,
-    ImageName,
-    Integer,
-    LabelName,
-)
+from cellprofiler_core.setting.text import Float, ImageName, Integer, LabelName
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements_ijv,
@@ -52,7 +41,7 @@ if importlib.util.find_spec("focusqual") is None:
 from focusqual import LEVELS, PATCH_SIZE, RatingOptions, rate_focus
 from focusqual.maps import mean_within, patch_map
 from focusqual.picture import annotate, draw_legend
-from tfcore.errors import UserError
+from tfcore.plugin import NetworkModule, input_mask, refuse_repeats, shown_errors
 
 __doc__ = """\
 MeasureImageFocusQuality
@@ -173,11 +162,8 @@ PATCH_FEATURES = ("Level", "ExpectedLevel", "Certainty", *PROBABILITIES)
 DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
 
-M_SHIPPED = "Shipped model"
-M_CUSTOM = "Custom model"
 
-
-class MeasureImageFocusQuality(Module):  # noqa: D101 - CellProfiler shows __doc__ above instead
+class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
     variable_revision_number = 1
@@ -188,44 +174,15 @@ class MeasureImageFocusQuality(Module):  # noqa: D101 - CellProfiler shows __doc
         self.add_image(can_remove=False)
         self.add_image_button = DoSomething("", "Add another image", self.add_image)
         self.divider = Divider()
-        self._create_model_settings()
+        self.create_model_settings(
+            "focusqual",
+            "focus.h5",
+            shipped="fluorescence images",
+            custom="in-focus images of your assay. Consider it if your images look unlike "
+            "fluorescently stained cells.",
+        )
         self._create_rating_settings()
         self._create_object_settings()
-
-    def _create_model_settings(self):
-        self.model = Choice(
-            "Select the model",
-            [M_SHIPPED, M_CUSTOM],
-            doc=f"""\
--  *{M_SHIPPED}:* The weights that come with the module, trained on fluorescence images. Nothing is
-   downloaded.
--  *{M_CUSTOM}:* A weights file of your own, made by *python -m focusqual train* from in-focus
-   images of your assay. Consider it if your images look unlike fluorescently stained cells.
-""",
-        )
-        self.weights_directory = Directory(
-            "Weights file location",
-            allow_metadata=False,
-            doc=f"""\
-*(Used only if "{M_CUSTOM}" is selected)*
-
-Select the folder of the weights file.
-
-{IO_FOLDER_CHOICE_HELP_TEXT}
-""",
-        )
-        self.weights_file = Filename(
-            "Weights file name",
-            "focus.h5",
-            get_directory_fn=self.weights_directory.get_absolute_path,
-            set_directory_fn=self._set_weights_directory,
-            exts=[("Weights file (*.h5)", "*.h5"), ("All files (*.*)", "*.*")],
-            doc=f"""\
-*(Used only if "{M_CUSTOM}" is selected)*
-
-Enter the name of the weights file, an HDF5 file written by *python -m focusqual train*.
-""",
-        )
 
     def _create_rating_settings(self):
         defaults = RatingOptions()
@@ -343,9 +300,7 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _shared_settings(self):
         """All but the settings of an image, in the order in which they are saved."""
         return [
-            self.model,
-            self.weights_directory,
-            self.weights_file,
+            *self.model_settings(),
             self.stride,
             self.scale,
             self.uncertain_below,
@@ -373,9 +328,7 @@ Select the objects whose focus you want to measure, in each of the images above.
                 result += [wanted, name] if wanted.value else [wanted]
             if group.can_remove:
                 result.append(group.remover)
-        result += [self.add_image_button, self.divider, self.model]
-        if self.model == M_CUSTOM:
-            result += [self.weights_directory, self.weights_file]
+        result += [self.add_image_button, self.divider, *self.visible_model_settings()]
         result += [self.stride, self.scale, self.uncertain_below, self.out_of_focus_from]
         result.append(self.wants_objects)
         if self.wants_objects.value:
@@ -383,31 +336,21 @@ Select the objects whose focus you want to measure, in each of the images above.
         return result
 
     def validate_module(self, pipeline):
-        _refuse_repeats([group.image_name for group in self.image_groups])
+        refuse_repeats([group.image_name for group in self.image_groups])
         names = [
             name
             for group in self.image_groups
             for wanted, name in _optional_outputs(group)
             if wanted.value
         ]
-        _refuse_repeats(names)
+        refuse_repeats(names)
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
-        if self.model == M_CUSTOM and not os.path.isfile(self._weights()):
-            raise ValidationError(
-                f"The weights file {self._weights()} does not exist", self.weights_file
-            )
+        self.validate_weights()
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         # Revision 1 is the first: there is nothing to upgrade yet.
         return setting_values, variable_revision_number
-
-    def prepare_to_create_batch(self, workspace, fn_alter_path):
-        self.weights_directory.alter_for_create_batch_files(fn_alter_path)
-        return True
-
-    def volumetric(self):
-        return False
 
     def run(self, workspace):
         pictures = []
@@ -514,15 +457,6 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _patch_objects(self):
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
-    def _weights(self):
-        """Path of the weights file; None for the shipped one."""
-        if self.model == M_SHIPPED:
-            return None
-        return os.path.join(self.weights_directory.get_absolute_path(), self.weights_file.value)
-
-    def _set_weights_directory(self, path):
-        self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))
-
     def _rate(self, image_name, image):
         options = RatingOptions(
             stride=self.stride.value,
@@ -530,12 +464,8 @@ Select the objects whose focus you want to measure, in each of the images above.
             uncertain_below=self.uncertain_below.value,
             out_of_focus_from=self.out_of_focus_from.value,
         )
-        mask = image.mask if image.has_mask else None
-        try:
-            return rate_focus(image.pixel_data, mask, options, self._weights())
-        except UserError as error:
-            # CellProfiler shows the last exception: the sentence, without what led to it.
-            raise ValueError(f"{image_name}: {error}") from None
+        with shown_errors(image_name):
+            return rate_focus(image.pixel_data, input_mask(image), options, self.weights())
 
     def _measure_image(self, workspace, group, rating):
         for feature, key in IMAGE_FEATURES.items():
@@ -736,14 +666,6 @@ def _optional_outputs(group):
         (group.wants_certainty_image, group.certainty_image_name),
         (group.wants_annotated_image, group.annotated_image_name),
     )
-
-
-def _refuse_repeats(settings):
-    seen = set()
-    for setting in settings:
-        if setting.value in seen:
-            raise ValidationError(f"{setting.value} has already been used above", setting)
-        seen.add(setting.value)
 
 
 def _measurement_name(feature, image_name):
