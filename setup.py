@@ -13,7 +13,7 @@ setup(
     author="The focusqual developers",
     license="BSD-3-Clause",
     python_requires=">=3.9",
-    packages=["focusqual", "tfcore", "model_weights", "cellprofiler_tf_plugins"],
+    packages=["focusqual", "segment", "tfcore", "model_weights", "cellprofiler_tf_plugins"],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
     package_data={"model_weights": ["*.csv", "*.h5", "*.md", "registry.json"]},
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
@@ -39,7 +39,12 @@ setup(
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
         "test": ["hypothesis", "pre-commit", "pytest", "ruff"],
     },
-    entry_points={"console_scripts": ["focusqual=focusqual.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "focusqual=focusqual.cli:main",
+            "segment-darkfield=segment.cli:main",
+        ]
+    },
     classifiers=[
         "Intended Audience :: Science/Research",
         "Operating System :: OS Independent",

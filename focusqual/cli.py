@@ -1,6 +1,7 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
 import collections
+import functools
 import os
 import shlex
 import sys
@@ -9,25 +10,10 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from tfcore.errors import UserError, naming
+from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
+from tfcore.errors import UserError
 from tfcore.files import output_folder
-
-FILES = click.Path(path_type=Path)
-
-
-class _Commands(click.Group):
-    """Print a user's mistake as one sentence and exit with 2."""
-
-    def invoke(self, context):
-        try:
-            return super().invoke(context)
-        except UserError as error:
-            raise click.UsageError(str(error)) from None
-
-
-def _example(text):
-    """Examples at the end of a command's help, kept as they are laid out."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
+from tfcore.tables import csv_table
 
 
 def _rating_options(command):
@@ -83,7 +69,7 @@ def _options(stride, scale, aggregation, uncertain_below, out_of_focus_from):
     return RatingOptions(stride, scale, aggregation, uncertain_below, out_of_focus_from)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(package_name="cellprofiler-tf-modules")
 def main():
     """Rate the focus of microscope images patch by patch.
@@ -93,7 +79,7 @@ def main():
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "focusqual predict plate1/*.tif --output rated\n"
         "focusqual predict image.png --output rated --stride 42"
     )
@@ -111,33 +97,28 @@ def predict(images, output, weights, **rating):
     from focusqual.model import load_model
 
     options = _options(**rating)
-    _unique_stems(images)
+    unique_stems(images)
     folder = output_folder(output)
     load_model(weights)  # a wrong weights file is the fault of no image
-    failed = colour = 0
+    done = colour = 0
     with (
-        tables.table(folder / "focus.csv", tables.FOCUS_COLUMNS) as focus,
-        tables.table(folder / "patches.csv", tables.PATCH_COLUMNS) as patches,
+        csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS) as focus,
+        csv_table(folder / "patches.csv", tables.PATCH_COLUMNS) as patches,
     ):
-        for path in tqdm(images, unit="image", disable=None):
-            try:
-                with naming(path):
-                    image, rated = _predict_image(path, folder, options, weights)
-            except UserError as error:
-                tqdm.write(f"Error: {error}", file=sys.stderr)
-                failed += 1
-                continue
+        rate = functools.partial(_predict_image, folder, options, weights)
+        for path, (image, rated) in each_image(images, rate):
+            done += 1
             colour += image.ndim == 3
             focus.writerow(tables.focus_row(path.name, rated))
             patches.writerows(tables.patch_rows(path.name, rated))
-    click.echo(f"Rated {len(images) - failed} of {len(images)} images: {folder / 'focus.csv'}")
+    click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    if failed:
+    if done < len(images):
         raise click.exceptions.Exit(1)
 
 
-def _predict_image(path, folder, options, weights):
+def _predict_image(folder, options, weights, path):
     from focusqual.picture import annotate
     from focusqual.rating import rate_focus
     from tfcore.images import read_image, write_png
@@ -148,19 +129,8 @@ def _predict_image(path, folder, options, weights):
     return image, rating
 
 
-def _unique_stems(images):
-    seen = {}
-    for path in images:
-        if path.stem in seen:
-            raise UserError(
-                f"{seen[path.stem]} and {path} would write the same picture: "
-                "rate them into different folders."
-            )
-        seen[path.stem] = path
-
-
 @main.command(
-    epilog=_example(
+    epilog=example(
         "focusqual degrade image.tif --output blurred --level 3 --level 10\n"
         "focusqual degrade *.png --output dim --level 0 --exposure 0.25 --photons 500"
     )
@@ -201,7 +171,7 @@ def degrade(images, output, levels, exposure, offset, photons, seed, **optics):
     from tfcore.images import read_grey, write_tiff
 
     folder = output_folder(output)
-    _unique_stems(images)
+    unique_stems(images)
     jobs = [(path, level) for path in images for level in levels]
     for path, level in tqdm(jobs, unit="image", disable=None):
         image = degrade_image(
@@ -210,7 +180,7 @@ def degrade(images, output, levels, exposure, offset, photons, seed, **optics):
         write_tiff(folder / f"{path.stem}_level{level:g}.tif", image)
 
 
-@main.command(epilog=_example("focusqual summarize rated/focus.csv --output rated"))
+@main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
 @click.argument("table", type=FILES)
 @click.option("--output", required=True, type=FILES, help="Folder for the pictures.")
 def summarize(table, output):
@@ -248,7 +218,7 @@ def _read_scores(table):
     return names, scores
 
 
-@main.command(epilog=_example("focusqual validate plate1/*.tif"))
+@main.command(epilog=example("focusqual validate plate1/*.tif"))
 @click.argument("images", nargs=-1, required=True, type=FILES)
 def validate(images):
     """Check that images can be rated, and name every fault; exit with 1 if there is one.
@@ -270,7 +240,7 @@ def validate(images):
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "focusqual train nuclei/ actin/ --output run1\n"
         "focusqual train mine/ --output run2 --initial run1/focus.h5 --learning-rate 1e-3"
     )
@@ -322,7 +292,7 @@ def train(folders, output, initial, licence, workers, **schedule):
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "focusqual evaluate nuclei/ --split run1/split.csv --output scores\n"
         "focusqual evaluate BBBC006/ --z-planes --output scores"
     )
@@ -369,14 +339,12 @@ def _write_evaluation(folder, rated, options):
     from focusqual import evaluation, plots, tables
 
     figures = evaluation.figures(rated, options)
-    with tables.table(folder / "evaluation.csv", ["figure", "value"]) as table:
-        table.writerows(figures.items())
-    with tables.table(
-        folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]
-    ) as table:
+    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+        rows.writerows(figures.items())
+    with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
         for image in rated:
             name, *values = tables.focus_row(image.name, image.rating)
-            table.writerow([name, image.level, *values])
+            rows.writerow([name, image.level, *values])
     levels = np.array([image.level for image in rated])
     scores = np.array([image.rating.summary["score"] for image in rated])
     known = np.isfinite(scores)

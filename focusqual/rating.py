@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 from scipy.special import softmax
 from skimage.transform import resize
 
@@ -13,6 +12,7 @@ from focusqual.optics import LEVELS
 from focusqual.patches import PATCH_SIZE, normalise, patch_starts
 from tfcore.errors import UserError
 from tfcore.images import to_grey
+from tfcore.masking import mirror_inside, valid_pixels
 from tfcore.tiling import pad_to
 
 BATCH_SIZE = 256
@@ -180,9 +180,8 @@ def rate_focus(image, mask=None, options=RatingOptions(), weights=None):
         not fit, or TensorFlow is missing.
     """
     image = to_grey(image)
-    valid = _valid_pixels(image, mask)
-    if not valid.all():
-        image = _mirror_inside(image, valid)
+    valid = valid_pixels(image, mask)
+    image = mirror_inside(image, valid)
     scaled, counted_pixels = image, valid
     if options.scale != 1:
         shape = [max(round(length * options.scale), 1) for length in image.shape]
@@ -220,29 +219,6 @@ def certainty(probabilities):
 def expected_level(probabilities):
     """Mean of level distributions, (..., 11) to (...), 0 to 10."""
     return probabilities @ np.arange(LEVELS, dtype=probabilities.dtype)
-
-
-def _valid_pixels(image, mask):
-    valid = np.isfinite(image) if image.dtype.kind == "f" else np.ones(image.shape, dtype=bool)
-    if mask is None:
-        return valid
-    if mask.shape != image.shape:
-        raise UserError(
-            f"The mask is of shape {mask.shape} but the image of {image.shape}: take its own."
-        )
-    return valid & (mask != 0)
-
-
-def _mirror_inside(image, valid):
-    """Continue the valid pixels over the others by reflection at the outline."""
-    if not valid.any():
-        return np.zeros(image.shape, dtype=np.float32)
-    nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    here = np.indices(image.shape, dtype=nearest.dtype)
-    limits = np.array(image.shape).reshape(2, 1, 1) - 1
-    mirrored = np.clip(2 * nearest - here, 0, limits)
-    source = np.where(valid[tuple(mirrored)], mirrored, nearest)
-    return image[tuple(source)]
 
 
 def _predict(image, corners, model):

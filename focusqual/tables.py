@@ -1,11 +1,8 @@
 """Ratings as rows of focus.csv and patches.csv."""
 
-import contextlib
-import csv
-
 from focusqual.optics import LEVELS
 from focusqual.rating import SUMMARY
-from tfcore.files import whole_file
+from tfcore.tables import number
 
 PROBABILITIES = [f"p{level}" for level in range(LEVELS)]
 FOCUS_COLUMNS = ["image", *SUMMARY]
@@ -30,7 +27,7 @@ def focus_row(image, rating):
     list
         In the order of FOCUS_COLUMNS.
     """
-    return [image, *(_text(rating.summary[name]) for name in SUMMARY)]
+    return [image, *(number(rating.summary[name]) for name in SUMMARY)]
 
 
 def patch_rows(image, rating):
@@ -49,28 +46,5 @@ def patch_rows(image, rating):
                 figures = (rating.expected_level[place], rating.certainty[place])
                 yield [
                     *(image, row, col, *rating.boxes[place], rating.level[place]),
-                    *(_text(value) for value in (*figures, *rating.probabilities[place])),
+                    *(number(value) for value in (*figures, *rating.probabilities[place])),
                 ]
-
-
-@contextlib.contextmanager
-def table(path, columns):
-    """Open a CSV that appears when the block ends without an error.
-
-    Parameters
-    ----------
-    path : Path
-    columns : list of str
-
-    Yields
-    ------
-    csv.writer
-    """
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        yield writer
-
-
-def _text(value):
-    return "" if value != value else f"{value:.6g}"

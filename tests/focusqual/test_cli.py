@@ -87,7 +87,7 @@ def test_wrong_options_stop_before_anything_is_written(images, tmp_path, argumen
 def test_images_of_one_name_are_refused(images, tmp_path):
     result = run("predict", images[0], images[0], "--output", tmp_path / "out")
     assert result.exit_code == 2
-    assert "would write the same picture" in result.output
+    assert "would write the same files" in result.output
 
 
 def test_stacks_are_refused_by_name(tmp_path):

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tfcore.commands import Commands, each_image, example, unique_stems
+from tfcore.errors import UserError
+
+
+def test_a_users_mistake_is_one_sentence_and_exit_code_2():
+    @click.group(cls=Commands)
+    def main():
+        pass
+
+    @main.command(epilog=example("main fail a.png\nmain fail b.png"))
+    def fail():
+        raise UserError("a.png is empty.")
+
+    result = CliRunner().invoke(main, ["fail"])
+    assert result.exit_code == 2
+    assert result.output.endswith("Error: a.png is empty.\n")
+    assert "Examples:\n    main fail a.png\n    main fail b.png" in (
+        CliRunner().invoke(main, ["fail", "--help"]).output
+    )
+
+
+def test_an_image_that_fails_is_named_and_the_others_go_on(capsys):
+    def process(path):
+        if path.stem == "b":
+            raise UserError("It is empty.")
+        return path.stem
+
+    paths = [Path("a.png"), Path("b.png"), Path("c.png")]
+    assert list(each_image(paths, process)) == [(paths[0], "a"), (paths[2], "c")]
+    assert "Error: b.png: It is empty." in capsys.readouterr().err
+
+
+def test_images_of_one_stem_are_refused():
+    unique_stems([Path("a/x.png"), Path("a/y.png")])
+    with pytest.raises(UserError, match=r"a/x\.png and b/x\.tif would write the same files"):
+        unique_stems([Path("a/x.png"), Path("b/x.tif")])
