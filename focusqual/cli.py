@@ -269,6 +269,7 @@ def train(folders, output, initial, licence, workers, **schedule):
     from focusqual.model import read_focus_weights
     from focusqual.sampling import clean
     from tfcore.images import read_grey
+    from tfcore.runlog import read_log
 
     start = read_focus_weights(initial) if initial else None
     schedule = training.Schedule(**schedule)
@@ -287,7 +288,7 @@ def train(folders, output, initial, licence, workers, **schedule):
         "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
     }
     path = training.train(folder, parts, schedule, workers, about, start)
-    plots.training_curves(folder / "training.png", training.read_log(folder / training.LOG))
+    plots.training_curves(folder / "training.png", read_log(folder / training.LOG))
     click.echo(f"Wrote {path}")
 
 
@@ -310,6 +311,7 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, weights, **rati
     Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
     """
     from focusqual import dataset, evaluation
+    from tfcore.split import read_part
 
     options = _options(**rating)
     if z_planes:
@@ -321,7 +323,7 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, weights, **rati
     else:
         paths = dataset.list_images([folder])
         if split:
-            chosen = dataset.read_part(split, "test")
+            chosen = read_part(split, "test")
             paths = [path for path in paths if path.name in chosen]
             if not paths:
                 raise UserError(f"{folder} holds none of the test images of {split}.")

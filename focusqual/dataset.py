@@ -6,19 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from skimage.transform import resize
 
 from tfcore.errors import UserError
 from tfcore.images import TIFF_SUFFIXES, read_grey
+from tfcore.split import assign_parts, near_duplicate_groups
 
 SUFFIXES = (".png", *TIFF_SUFFIXES)
-PARTS = ("train", "validation", "test")
 SHARPNESS_MIN = 0.115
 """Images whose :func:`sharpness` is below are held to be out of focus and are left out."""
-NEAR_DUPLICATE = 0.9
-"""Correlation of thumbnails from which two images belong to one group."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +101,9 @@ def split(paths, seed):
     """
     images = [read_grey(path) for path in paths]
     groups = near_duplicate_groups(images)
-    order = np.random.default_rng(seed).permutation(groups.max() + 1)
-    place = np.argsort(order) / len(order)
     records = []
-    for path, image, group in zip(paths, images, groups):
+    for path, image, group, part in zip(paths, images, groups, assign_parts(groups, seed)):
         value = sharpness(image)
-        part = PARTS[int(np.searchsorted([0.8, 0.9], place[group], side="right"))]
         records.append(
             Record(path, int(group), value, part if value >= SHARPNESS_MIN else "blurred")
         )
@@ -120,48 +112,9 @@ def split(paths, seed):
     return records
 
 
-def near_duplicate_groups(images):
-    """Number the groups of images whose thumbnails correlate by more than 0.9.
-
-    Parameters
-    ----------
-    images : list of ndarray, (height, width)
-
-    Returns
-    -------
-    ndarray of int, (n,)
-        From 0 on.
-    """
-    thumbnails = np.stack(
-        [resize(image.astype(np.float32), (32, 32), anti_aliasing=True).ravel() for image in images]
-    )
-    thumbnails -= thumbnails.mean(axis=1, keepdims=True)
-    thumbnails /= np.linalg.norm(thumbnails, axis=1, keepdims=True) + 1e-9
-    alike = coo_matrix(thumbnails @ thumbnails.T > NEAR_DUPLICATE)
-    return connected_components(alike, directed=False)[1]
-
-
 def write_split(path, records):
     """Write records to a CSV: image, group, sharpness, part."""
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "group", "sharpness", "part"])
         writer.writerows([r.path.name, r.group, f"{r.sharpness:.3f}", r.part] for r in records)
-
-
-def read_part(path, part):
-    """Names of the images of a part in a CSV of :func:`write_split`.
-
-    Raises
-    ------
-    UserError
-        The file does not exist, is no such CSV, or has no image of this part.
-    """
-    try:
-        with open(path, newline="") as file:
-            names = {row["image"] for row in csv.DictReader(file) if row["part"] == part}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a split.csv of 'focusqual train'.") from error
-    if not names:
-        raise UserError(f"{path} holds no {part} image.")
-    return names

@@ -1,17 +1,14 @@
 """Weights of the focus network, loaded once a process."""
 
-import functools
-from pathlib import Path
-
 from focusqual.network import ARCHITECTURE, inference_function, layer_shapes
-from tfcore.errors import UserError
-from tfcore.weights import read_weights, shipped_weights
+from tfcore.weights import check_shapes, loaded_once, read_weights
 
 SHIPPED = "focus"
 """Key of the shipped weights in model_weights/registry.json."""
 
 
-def load_model(path=None):
+@loaded_once(SHIPPED)
+def load_model(path):
     """Load weights and compile the network, once for every file in a process.
 
     Parameters
@@ -29,21 +26,6 @@ def load_model(path=None):
     UserError
         The file is missing, damaged or for another network, or TensorFlow is missing.
     """
-    if path is None:
-        return _load_shipped()
-    path = Path(path)
-    # A file that was trained anew is loaded anew.
-    changed = path.stat().st_mtime_ns if path.is_file() else None
-    return _load(path, changed)
-
-
-@functools.cache
-def _load_shipped():
-    return _load(shipped_weights(SHIPPED), None)
-
-
-@functools.lru_cache(maxsize=4)
-def _load(path, _changed):
     return inference_function(read_focus_weights(path).layers)
 
 
@@ -64,11 +46,5 @@ def read_focus_weights(path):
         The file is missing, damaged or for another network.
     """
     weights = read_weights(path, ARCHITECTURE)
-    found = {
-        (layer, name): array.shape
-        for layer, arrays in weights.layers.items()
-        for name, array in arrays.items()
-    }
-    if found != layer_shapes():
-        raise UserError(f"{path} lacks layers of {ARCHITECTURE}: copy or train it again.")
+    check_shapes(path, weights, layer_shapes())
     return weights

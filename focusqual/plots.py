@@ -4,12 +4,11 @@ import re
 import string
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from focusqual.optics import LEVELS
 from focusqual.picture import level_colours
 from focusqual.scores import reliability
-from tfcore.files import whole_file
+from tfcore.figures import labelled_figure, save_figure
 
 WELL = re.compile(r"(?<![A-Za-z0-9])([A-Pa-p])(0[1-9]|1[0-9]|2[0-4])(?![0-9])")
 """Wells A01 to P24 in file names, such as plate1_a01_s1.tif."""
@@ -28,7 +27,7 @@ def confusion_matrix(path, levels, predicted, title):
     counts = np.zeros((LEVELS, LEVELS))
     np.add.at(counts, (levels, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _figure("Predicted level", "True level", title)
+    figure, axes = labelled_figure("Predicted level", "True level", title)
     drawn = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1, origin="lower")
     axes.set(xticks=range(LEVELS), yticks=range(LEVELS))
     figure.colorbar(drawn, label="Share of the true level")
@@ -36,7 +35,7 @@ def confusion_matrix(path, levels, predicted, title):
         if share >= 0.005:
             colour = "black" if share > 0.6 else "white"
             axes.text(col, row, f"{share:.2f}", ha="center", va="center", size=6, color=colour)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def reliability_diagram(path, probabilities, levels, error):
@@ -52,7 +51,7 @@ def reliability_diagram(path, probabilities, levels, error):
     """
     counts, confidence, accuracy = reliability(probabilities, levels)
     filled = counts > 0
-    figure, axes = _figure(
+    figure, axes = labelled_figure(
         "Probability of the most likely level",
         "Share that is right",
         f"Expected calibration error {error:.3f}",
@@ -62,7 +61,7 @@ def reliability_diagram(path, probabilities, levels, error):
     axes.scatter(confidence[filled], accuracy[filled], s=sizes, label="patches (area: how many)")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(loc="upper left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def training_curves(path, log):
@@ -75,7 +74,7 @@ def training_curves(path, log):
         Rows of training.csv.
     """
     epochs = [row["epoch"] for row in log]
-    figure, axes = _figure("Epoch", "Loss", "Training")
+    figure, axes = labelled_figure("Epoch", "Loss", "Training")
     axes.plot(epochs, [row["loss"] for row in log], color="tab:red", label="training loss")
     right = axes.twinx()
     right.set(ylabel="Share of validation patches", ylim=(0, 1))
@@ -84,7 +83,7 @@ def training_curves(path, log):
         label = f"{name.replace('_', ' ')} level"
         right.plot(epochs, values, color="tab:blue", linestyle=style, label=label)
     figure.legend(loc="outside lower center", ncol=3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def score_histogram(path, scores):
@@ -97,7 +96,7 @@ def score_histogram(path, scores):
         NaN is left out.
     """
     scores = scores[np.isfinite(scores)]
-    figure, axes = _figure(
+    figure, axes = labelled_figure(
         "Score (0 in focus)", "Images", f"{len(scores)} images, median score {np.median(scores):g}"
     )
     counts = np.bincount(scores.astype(int), minlength=LEVELS)
@@ -105,7 +104,7 @@ def score_histogram(path, scores):
     bars = axes.bar(levels, counts, color=level_colours(levels, np.full(LEVELS, 0.85)))
     axes.bar_label(bars, [str(count) if count else "" for count in counts])
     axes.set_xticks(levels)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def well_of(name):
@@ -132,21 +131,9 @@ def plate_map(path, wells, scores):
     np.add.at(sums, (row_numbers[known], col_numbers[known]), scores[known])
     np.add.at(counts, (row_numbers[known], col_numbers[known]), 1)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    figure, axes = _figure("Column", "Row", "Mean score of each well (0 in focus)")
+    figure, axes = labelled_figure("Column", "Row", "Mean score of each well (0 in focus)")
     drawn = axes.imshow(means, cmap="viridis", vmin=0, vmax=LEVELS - 1)
     axes.set_xticks(range(shape[1]), [str(col + 1) for col in range(shape[1])], size=7)
     axes.set_yticks(range(shape[0]), string.ascii_uppercase[: shape[0]], size=7)
     figure.colorbar(drawn, label="Score", shrink=0.7)
-    _save(figure, path)
-
-
-def _figure(xlabel, ylabel, title):
-    # Figure without pyplot: no global state, no display.
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
-    axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel, title=title)
-    return figure, axes
-
-
-def _save(figure, path):
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    save_figure(figure, path)

@@ -1,6 +1,5 @@
 """Train the focus network with Keras alone, on any of its backends."""
 
-import csv
 import multiprocessing
 from dataclasses import asdict, dataclass
 
@@ -14,6 +13,7 @@ from focusqual.patches import NORMALISATION, PATCH_SIZE
 from focusqual.sampling import sample
 from focusqual.scores import cumulative_truth, summary
 from tfcore.files import whole_file
+from tfcore.runlog import append_row, rewind
 from tfcore.weights import Weights, write_weights
 
 SOURCES_PER_BATCH = 11
@@ -81,7 +81,7 @@ def train(folder, parts, schedule, workers, about, initial=None):
             loss = _learn(model, pool, schedule, current)
             probabilities = _predict(model, patches)["probabilities"]
             row = {"epoch": current + 1, "loss": loss, **summary(probabilities, levels)}
-            _log(folder / LOG, row)
+            append_row(folder / LOG, row)
             with whole_file(folder / CHECKPOINT) as temporary:
                 model.save(temporary)
     logits = _predict(model, patches)["logits"]
@@ -171,7 +171,7 @@ def _resume(folder, schedule):
         return None
     model = keras.models.load_model(folder / CHECKPOINT)
     epoch = int(model.optimizer.iterations) // schedule.steps
-    _rewind(folder / LOG, epoch)
+    rewind(folder / LOG, epoch)
     return model, epoch
 
 
@@ -192,32 +192,3 @@ def _start(schedule, images, initial):
         loss_weights={"probabilities": 1.0, "cumulative": RANKED_WEIGHT},
     )
     return model
-
-
-def read_log(path):
-    """Rows of training.csv: what was measured at the end of each epoch.
-
-    Returns
-    -------
-    list of dict of str to float
-    """
-    with open(path, newline="") as file:
-        rows = csv.DictReader(file)
-        return [{name: float(value) for name, value in row.items()} for row in rows]
-
-
-def _log(path, row):
-    rows = [*(read_log(path) if path.exists() else []), row]
-    _write_log(path, rows)
-
-
-def _rewind(path, epoch):
-    """Forget epochs that were logged but not saved."""
-    _write_log(path, [row for row in read_log(path) if row["epoch"] <= epoch])
-
-
-def _write_log(path, rows):
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

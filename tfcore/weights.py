@@ -1,5 +1,6 @@
 """Weights files: plain HDF5, float16 on disk, independent of Keras."""
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -127,3 +128,63 @@ def shipped_weights(name):
             "install the package again."
         )
     return path
+
+
+def check_shapes(path, weights, shapes):
+    """Refuse weights that lack layers of their network, or hold others.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the file, for the message.
+    weights : Weights
+    shapes : dict of (layer, name) to tuple of int
+
+    Raises
+    ------
+    UserError
+    """
+    found = {
+        (layer, name): array.shape
+        for layer, arrays in weights.layers.items()
+        for name, array in arrays.items()
+    }
+    if found != shapes:
+        raise UserError(f"{path} lacks layers of {weights.architecture}: copy or train it again.")
+
+
+def loaded_once(shipped):
+    """Decorate a function that loads a weights file, so that a process loads each file once.
+
+    Parameters
+    ----------
+    shipped : str
+        Key in model_weights/registry.json of the file that is loaded where none is given.
+
+    Returns
+    -------
+    callable
+    """
+
+    def decorate(load):
+        @functools.wraps(load)
+        def load_model(path=None):
+            if path is None:
+                return _load_shipped(load, shipped)
+            path = Path(path)
+            # A file that was trained anew is loaded anew.
+            return _load_version(load, path, path.stat().st_mtime_ns if path.is_file() else None)
+
+        return load_model
+
+    return decorate
+
+
+@functools.cache
+def _load_shipped(load, name):
+    return load(shipped_weights(name))
+
+
+@functools.lru_cache(maxsize=4)
+def _load_version(load, path, _changed):
+    return load(path)

@@ -4,6 +4,7 @@ from scipy.special import log_softmax
 
 from focusqual import rate_focus, scenes, training
 from focusqual.training import Schedule, calibrate, train
+from tfcore.runlog import read_log
 
 
 @pytest.fixture
@@ -17,8 +18,7 @@ def parts(images):
 
 
 def logged(folder):
-    log = folder / training.LOG
-    return [row["epoch"] for row in training.read_log(log)] if log.exists() else []
+    return [row["epoch"] for row in read_log(folder / training.LOG)]
 
 
 def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, parts, monkeypatch):

@@ -1,0 +1,61 @@
+"""Weights of the dark-field network, loaded once a process."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from segment.network import ARCHITECTURE, inference_function, layer_shapes
+from tfcore.errors import UserError
+from tfcore.weights import check_shapes, loaded_once, read_weights
+
+SHIPPED = "darkfield"
+"""Key of the shipped weights in model_weights/registry.json."""
+
+
+@dataclass(frozen=True)
+class SegmentationModel:
+    """A trained network and the scale that it knows.
+
+    Attributes
+    ----------
+    network : callable
+        From normalised images, float32 (n, h, w, 3), h and w multiples of 32, to probabilities,
+        float32 (n, h, w, classes).
+    class_names : tuple of str
+    working_size : int
+        Longer side of the training images in pixels.
+    cell_diameter : float
+        Median diameter of a blood cell in pixels of the training images.
+    """
+
+    network: Callable
+    class_names: tuple
+    working_size: int
+    cell_diameter: float
+
+
+@loaded_once(SHIPPED)
+def load_model(path):
+    """Load weights and compile the network, once for every file in a process.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A weights file; the shipped one by default.
+
+    Returns
+    -------
+    SegmentationModel
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged or for another network, or TensorFlow is missing.
+    """
+    weights = read_weights(path, ARCHITECTURE)
+    try:
+        class_names = tuple(weights.attributes["class_names"])
+        scale = weights.attributes["working_size"], weights.attributes["cell_diameter"]
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error}: copy or train it again.") from None
+    check_shapes(path, weights, layer_shapes(len(class_names)))
+    return SegmentationModel(inference_function(weights.layers), class_names, *scale)

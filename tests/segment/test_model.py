@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from segment.classes import CLASSES
+from segment.model import load_model
+from segment.network import ARCHITECTURE, layer_shapes
+from tfcore.errors import UserError
+from tfcore.weights import Weights, write_weights
+
+ATTRIBUTES = {"class_names": CLASSES, "working_size": 640, "cell_diameter": 50.0}
+
+
+@pytest.fixture(scope="module")
+def layers():
+    found = {}
+    for (layer, name), shape in layer_shapes(3).items():
+        found.setdefault(layer, {})[name] = np.zeros(shape, np.float16)
+    return found
+
+
+def test_a_file_is_loaded_once_and_again_when_it_changed(layers, tmp_path):
+    path = tmp_path / "a.h5"
+    write_weights(path, Weights(ARCHITECTURE, layers, ATTRIBUTES))
+    model = load_model(path)
+    assert (model.class_names, model.working_size, model.cell_diameter) == (CLASSES, 640, 50.0)
+    assert load_model(str(path)) is model
+    probabilities = model.network(np.zeros((1, 32, 64, 3), np.float32))
+    np.testing.assert_allclose(probabilities, np.full((1, 32, 64, 3), 1 / 3), rtol=1e-6)
+    write_weights(path, Weights(ARCHITECTURE, layers, {**ATTRIBUTES, "working_size": 512}))
+    assert load_model(path).working_size == 512
+
+
+def test_unusable_files_are_named(layers, tmp_path):
+    path = tmp_path / "a.h5"
+    write_weights(path, Weights(ARCHITECTURE, layers, {"class_names": CLASSES}))
+    with pytest.raises(UserError, match="a.h5 lacks 'working_size'"):
+        load_model(path)
+    write_weights(path, Weights(ARCHITECTURE, layers, {**ATTRIBUTES, "class_names": ["a", "b"]}))
+    with pytest.raises(UserError, match="a.h5 lacks layers"):
+        load_model(path)
