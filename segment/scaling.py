@@ -3,6 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+ROWS_AT_ONCE = 64
+"""Rows of a result that are made at once, so that large images need little memory besides."""
+
 
 def working_scale(shape, model, cell_diameter=None):
     """Factor that brings an image to the scale that the network was trained at.
@@ -47,7 +50,9 @@ def resize(image, shape):
     ndarray of float32, (*shape) or (*shape, channels)
     """
     rows, cols = (resampling(source, target) for source, target in zip(image.shape, shape))
-    return resample(image, rows, cols)
+    resized = np.empty((*shape, *image.shape[2:]), dtype=np.float32)
+    resample(image, rows, cols, resized)
+    return resized
 
 
 def resize_labels(labels, shape):
@@ -97,20 +102,26 @@ def resampling(source, target):
     )
 
 
-def resample(image, rows, cols):
-    """Apply weights of :func:`resampling`, or some rows of them, to both axes of an image.
+def resample(image, rows, cols, result, prepare=np.asarray):
+    """Apply weights of :func:`resampling` to both axes of an image, some rows at a time.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, channels)
     rows : scipy.sparse.csr_matrix, (new height, height)
+        May be some rows of the weights.
     cols : scipy.sparse.csr_matrix, (new width, width)
-
-    Returns
-    -------
-    ndarray of float32, (new height, new width) or (new height, new width, channels)
+    result : ndarray of float32, (new height, new width) or (new height, new width, channels)
+        Written to.
+    prepare : callable, optional
+        What happens to the rows of the image, some at a time, before they are resized.
     """
-    return _along_first(cols, _along_first(rows, image).swapaxes(0, 1)).swapaxes(0, 1)
+    for start in range(0, len(result), ROWS_AT_ONCE):
+        chunk = slice(start, start + ROWS_AT_ONCE)
+        part = rows[chunk]
+        first, last = part.indices.min(), part.indices.max() + 1
+        narrow = _along_first(part[:, first:last], prepare(image[first:last]))
+        result[chunk] = _along_first(cols, narrow.swapaxes(0, 1)).swapaxes(0, 1)
 
 
 def _along_first(weights, image):

@@ -40,14 +40,16 @@ def pad_to(image, size):
     Parameters
     ----------
     image : ndarray, (height, width, ...)
-    size : int
+    size : int or tuple of int
+        Of both axes, or of each.
 
     Returns
     -------
     ndarray
         At least ``size`` pixels high and wide; the image itself where it is large enough.
     """
-    missing = [(0, max(size - length, 0)) for length in image.shape[:2]]
+    wanted = np.broadcast_to(size, 2)
+    missing = [(0, max(length - present, 0)) for length, present in zip(wanted, image.shape)]
     if not np.any(missing):
         return image
     # 'symmetric' repeats the edge pixel and so works from a single pixel on; 'reflect' does not.
