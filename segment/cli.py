@@ -1,9 +1,12 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
 import functools
+import shlex
+import sys
 
 import click
 
+from segment.classes import CLASSES
 from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
 from tfcore.files import output_folder
 from tfcore.tables import csv_table
@@ -90,3 +93,94 @@ def predict(images, output, weights, **given):
     click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
     if done < len(images):
         raise click.exceptions.Exit(1)
+
+
+@main.command(
+    epilog=example(
+        "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
+        "segment-darkfield train --csv data.csv --output run2 --recipe perceptilabs\n"
+        "segment-darkfield train --csv mine.csv --output run3 --class background --class platelet"
+    )
+)
+@click.option(
+    "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
+)
+@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@click.option(
+    "--backbone-weights",
+    type=FILES,
+    help="VGG16's convolutions trained on ImageNet, HDF5; downloaded by Keras by default.",
+)
+@click.option(
+    "--recipe", type=click.Choice(["default", "perceptilabs"]), default="default", show_default=True
+)
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    default=CLASSES,
+    show_default=True,
+    help="Names of the values 0, 1, ... of the masks, the background first.",
+)
+@click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
+@click.option(
+    "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."
+)
+@click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
+@click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@click.option(
+    "--mixed-precision",
+    is_flag=True,
+    help="Multiply in bfloat16: some five times faster on a CPU with AMX, faster on a new GPU, "
+    "slower on other CPUs.",
+)
+def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precision, **choices):
+    """Train a network on images and masks and write OUTPUT/darkfield.h5.
+
+    Images are divided into training, validation and test by groups of near duplicates; split.csv
+    says which. After every epoch training.csv, loss.png, iou.png and pictures/ show how far it is,
+    and darkfield.h5 holds the epoch with the best mean IoU of the validation images. A run that
+    was stopped goes on from its last epoch when the same command is given again.
+    """
+    from segment import training
+
+    if mixed_precision:
+        import keras
+
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    recipe = training.changed_recipe(training.RECIPES[recipe], **choices)
+    folder = output_folder(output)
+    parts = _training_parts(csv, folder, recipe, choices["classes"], groups)
+    click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
+    about = {
+        "training_data": csv.resolve().parent.name,
+        "training_data_licence": licence,
+        "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
+    }
+    path = training.train(folder, recipe, parts, _backbone(backbone_weights), about)
+    click.echo(f"Wrote {path}")
+
+
+def _backbone(path):
+    from segment.backbone import download_backbone, read_backbone
+
+    return functools.partial(read_backbone, path) if path else download_backbone
+
+
+def _training_parts(csv, folder, recipe, class_names, groups):
+    from segment import dataset
+    from segment.training import Parts
+
+    shape_of = dataset.working_shape(recipe.working_size, recipe.square)
+    samples = dataset.load_samples(csv, class_names, shape_of)
+    samples = dataset.keep_classes(samples, class_names, recipe.classes)
+    known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
+    numbers, parts = dataset.split(samples, known, recipe.seed)
+    dataset.write_split(folder / "split.csv", samples, numbers, parts)
+    chosen = {
+        part: [s for s, its_part in zip(samples, parts) if its_part == part]
+        for part in ("train", "validation")
+    }
+    return Parts(**chosen)

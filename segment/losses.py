@@ -1,0 +1,46 @@
+"""Losses of the training, in operations that Keras 2 and 3 share."""
+
+
+def _operations():
+    import keras
+
+    return getattr(keras, "ops", keras.backend)
+
+
+def dice(truth, probabilities):
+    """One minus the soft Dice coefficient, mean over the classes but the first, the background.
+
+    Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
+    class does not count as one where it is missed.
+
+    Parameters
+    ----------
+    truth, probabilities : tensor of float32, (n, h, w, classes)
+        Truth is 0 or 1.
+
+    Returns
+    -------
+    tensor of float32
+        A number between 0 and 1.
+    """
+    return 1 - _operations().mean(_soft_dice(truth, probabilities)[1:])
+
+
+def cross_entropy_and_dice(truth, probabilities):
+    """Cross-entropy, mean over the pixels, plus one minus soft Dice, mean over all classes.
+
+    Parameters and result as for :func:`dice`; the result may exceed 1.
+    """
+    import keras
+
+    ops = _operations()
+    cross_entropy = keras.losses.categorical_crossentropy(truth, probabilities)
+    return ops.mean(cross_entropy) + 1 - ops.mean(_soft_dice(truth, probabilities))
+
+
+def _soft_dice(truth, probabilities):
+    ops = _operations()
+    pixels = (0, 1, 2)
+    both = ops.sum(truth * probabilities, axis=pixels)
+    total = ops.sum(truth, axis=pixels) + ops.sum(probabilities, axis=pixels)
+    return (2 * both + 1) / (total + 1)

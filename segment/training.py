@@ -1,0 +1,381 @@
+"""Train the network with Keras alone, on any of its backends."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Optional
+
+import numpy as np
+from skimage.measure import label, regionprops
+
+from segment import losses, plots
+from segment.augmentation import draw_batch
+from segment.classes import BLOOD_CELL, CLASSES
+from segment.network import (
+    ARCHITECTURE,
+    STRIDE,
+    build_keras_model,
+    encoder_layers,
+    fold_layers,
+    set_backbone,
+)
+from segment.normalisation import NORMALISATION, normalise
+from segment.scores import confusion_matrix, scores
+from tfcore.errors import UserError
+from tfcore.files import output_folder, whole_file
+from tfcore.runlog import append_row, read_log, rewind
+from tfcore.tiling import pad_to
+from tfcore.weights import Weights, write_weights
+
+LOG = "training.csv"
+WEIGHTS = "darkfield.h5"
+PICTURES = 4
+"""Validation images of which the outlines are drawn after every epoch."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with one learning rate and one set of frozen layers.
+
+    Attributes
+    ----------
+    epochs : int
+    crop : int
+        Height and width of the crops in pixels at the working scale, a multiple of 32.
+    learning_rate : float
+        Of Adam.
+    falling : bool
+        Whether the rate rises for an epoch and then falls to 0 along a cosine.
+    frozen_blocks : int
+        How many of the encoder's five blocks keep their ImageNet weights.
+    """
+
+    epochs: int
+    crop: int
+    learning_rate: float
+    falling: bool
+    frozen_blocks: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what is learned from a data set.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+    working_size : int
+        Longer side of the images in pixels.
+    square : bool
+        Whether images are stretched to squares.
+    batch : int
+        Crops in a batch.
+    crops_per_image : int
+        In an epoch.
+    augmentation : bool
+    loss : str
+        A function of :mod:`segment.losses`.
+    classes : tuple of str, optional
+        Those to learn; pixels of others count as the first. All by default.
+    seed : int
+        Of the parts and the crops.
+    """
+
+    stages: tuple
+    working_size: int
+    square: bool
+    batch: int
+    crops_per_image: int
+    augmentation: bool
+    loss: str
+    classes: Optional[tuple] = None
+    seed: int = 0
+
+
+RECIPES = {
+    # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
+    "default": Recipe(
+        stages=(
+            Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
+            Stage(24, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
+        ),
+        working_size=640,
+        square=False,
+        batch=8,
+        crops_per_image=2,
+        augmentation=True,
+        loss="cross_entropy_and_dice",
+    ),
+    # What PerceptiLabs's use case states: epochs, batch, Adam's rate, loss, blood cells only. That
+    # images were stretched to 224x224, without augmentation, and no layer frozen is assumed.
+    "perceptilabs": Recipe(
+        stages=(Stage(10, crop=224, learning_rate=1e-3, falling=False, frozen_blocks=0),),
+        working_size=224,
+        square=True,
+        batch=32,
+        crops_per_image=1,
+        augmentation=False,
+        loss="dice",
+        classes=CLASSES[: BLOOD_CELL + 1],
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Samples to learn from and to choose the best epoch by.
+
+    Attributes
+    ----------
+    train, validation : list of Sample
+    """
+
+    train: list
+    validation: list
+
+
+def train(folder, recipe, parts, backbone, about):
+    """Train, or go on with a run that was stopped; the weights of the best epoch are kept.
+
+    After every epoch a row is added to training.csv, plots and pictures are drawn, darkfield.h5 is
+    written if the mean IoU of the validation images rose, and a checkpoint is written, from which
+    a run that was stopped goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    recipe : Recipe
+        With classes.
+    parts : Parts
+    backbone : callable
+        Gives the layers of the encoder for :func:`segment.network.set_backbone`; called where a
+        run begins.
+    about : dict
+        JSON values to keep in the weights file: training data, their licence, command.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    about = {**about, **_attributes(recipe, parts)}
+    model, done = _resume(folder, recipe)
+    if model is None:
+        model = build_keras_model(len(recipe.classes))
+        set_backbone(model, backbone())
+    plan = _plan(recipe)
+    for epoch in range(done, len(plan)):
+        stage, begins = plan[epoch]
+        if begins:
+            _compile(model, recipe, stage, _steps(recipe, parts.train))
+        learned = _learn(model, recipe, stage, parts.train, epoch)
+        validated = _validate(model, recipe, parts.validation, folder / "pictures", epoch)
+        row = _row(recipe, epoch, learned, validated)
+        best = max((r["validation_mean_iou"] for r in read_log(folder / LOG)), default=-1.0)
+        append_row(folder / LOG, row)
+        if row["validation_mean_iou"] > best:
+            layers = fold_layers(model)
+            attributes = {**about, "epoch": row}
+            write_weights(folder / WEIGHTS, Weights(ARCHITECTURE, layers, attributes))
+        plots.training_curves(folder, read_log(folder / LOG), recipe.classes)
+        _save(model, folder, epoch + 1)
+    return folder / WEIGHTS
+
+
+def changed_recipe(recipe, classes, seed, epochs=(), working_size=None, batch=None):
+    """A recipe with a user's choices.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    classes : tuple of str
+        Used where the recipe names none.
+    seed : int
+    epochs : sequence of int
+        One a stage; the recipe's own where it is empty.
+    working_size, batch : int, optional
+        The recipe's own by default.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    UserError
+        There are not as many numbers of epochs as stages.
+    """
+    epochs = epochs or [stage.epochs for stage in recipe.stages]
+    if len(epochs) != len(recipe.stages):
+        raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
+    size = working_size or recipe.working_size
+    largest = -(-size // STRIDE) * STRIDE
+    stages = tuple(
+        replace(stage, epochs=count, crop=min(stage.crop, largest))
+        for stage, count in zip(recipe.stages, epochs)
+    )
+    return replace(
+        recipe,
+        stages=stages,
+        working_size=size,
+        batch=batch or recipe.batch,
+        classes=recipe.classes or classes,
+        seed=seed,
+    )
+
+
+def cell_diameter(samples, class_names):
+    """Median diameter of the blood cells, or of the first class where there is none of this name.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    class_names : sequence of str
+
+    Returns
+    -------
+    float
+        Of circles with the area of the connected regions, in pixels at the working scale.
+
+    Raises
+    ------
+    UserError
+        No mask holds the class.
+    """
+    name = CLASSES[BLOOD_CELL]
+    index = class_names.index(name) if name in class_names else 1
+    diameters = [
+        region.equivalent_diameter
+        for sample in samples
+        for region in regionprops(label(sample.mask == index))
+    ]
+    if not diameters:
+        raise UserError(f"No mask of a training image holds {class_names[index]}.")
+    return float(np.median(diameters))
+
+
+def _attributes(recipe, parts):
+    return {
+        "class_names": recipe.classes,
+        "working_size": recipe.working_size,
+        "cell_diameter": cell_diameter(parts.train, recipe.classes),
+        "input_normalisation": NORMALISATION,
+        "training_images": len(parts.train),
+        "validation_images": len(parts.validation),
+        "recipe": asdict(recipe),
+    }
+
+
+def _plan(recipe):
+    """For every epoch its stage, and whether that begins with it."""
+    return [(stage, number == 0) for stage in recipe.stages for number in range(stage.epochs)]
+
+
+def _steps(recipe, samples):
+    """Batches in an epoch."""
+    return math.ceil(len(samples) * recipe.crops_per_image / recipe.batch)
+
+
+def _compile(model, recipe, stage, steps):
+    """Freeze the stage's blocks and start its optimiser."""
+    import keras
+
+    for number, names in enumerate(encoder_layers()):
+        for name in names:
+            model.get_layer(name).trainable = number >= stage.frozen_blocks
+    rate = stage.learning_rate
+    if stage.falling:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0,
+            decay_steps=max(stage.epochs - 1, 1) * steps,
+            warmup_target=stage.learning_rate,
+            warmup_steps=steps,
+        )
+    metrics = [
+        keras.metrics.OneHotIoU(len(recipe.classes), [index], name=f"iou_{index}")
+        for index in range(len(recipe.classes))
+    ]
+    loss = getattr(losses, recipe.loss)
+    model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=metrics)
+
+
+def _learn(model, recipe, stage, samples, epoch):
+    """Train for an epoch and give its mean loss and the IoU of each class."""
+    steps = _steps(recipe, samples)
+    history = model.fit(
+        _batches(recipe, stage, samples, steps, epoch),
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        steps_per_epoch=steps,
+    ).history
+    return {name: values[-1] for name, values in history.items()}
+
+
+def _batches(recipe, stage, samples, steps, epoch):
+    """The batches of an epoch; the same ones however often the run was stopped."""
+    rng = np.random.default_rng((recipe.seed, epoch))
+    rounds = [rng.permutation(len(samples)) for _ in range(recipe.crops_per_image + 1)]
+    places = np.resize(np.concatenate(rounds), steps * recipe.batch).reshape(steps, recipe.batch)
+    one_hot = np.eye(len(recipe.classes), dtype=np.float32)
+    for step, chosen in enumerate(places):
+        seed = f"{recipe.seed} {epoch} {step}"
+        images, masks = draw_batch(samples, chosen, stage.crop, recipe.augmentation, seed)
+        yield normalise(images.astype(np.float32)), one_hot[masks]
+
+
+def _validate(model, recipe, samples, pictures, epoch):
+    """Scores of whole images, all pixels together; draws the first ones."""
+    matrix = 0
+    for number, sample in enumerate(samples):
+        predicted = _predict(model, sample.image)
+        matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
+        if number < PICTURES:
+            name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
+            plots.compare_outlines(output_folder(pictures) / name, sample, predicted)
+    return scores(matrix)
+
+
+def _predict(model, image):
+    height, width = image.shape[:2]
+    size = [-(-length // STRIDE) * STRIDE for length in (height, width)]
+    padded = normalise(pad_to(image, size).astype(np.float32))
+    probabilities = model.predict_on_batch(padded[None])[0, :height, :width]
+    return probabilities.argmax(axis=2).astype(np.uint8)
+
+
+def _row(recipe, epoch, learned, validated):
+    """A row of training.csv."""
+    iou = np.array([learned[f"iou_{index}"] for index in range(len(recipe.classes))])
+    row = {"epoch": epoch + 1, "loss": learned["loss"], "mean_iou": iou.mean()}
+    row["validation_mean_iou"] = validated.mean_iou
+    row["validation_mean_dice"] = validated.mean_dice
+    for index, name in enumerate(recipe.classes):
+        row[f"iou_{name}"] = iou[index]
+        row[f"dice_{name}"] = 2 * iou[index] / (1 + iou[index])
+        row[f"validation_iou_{name}"] = validated.iou[index]
+        row[f"validation_dice_{name}"] = validated.dice[index]
+    return {name: float(value) for name, value in row.items()}
+
+
+def _resume(folder, recipe):
+    """The model of the last checkpoint, None where there is none, and its number of epochs."""
+    import keras
+
+    checkpoints = sorted(folder.glob("checkpoint_*.keras"))
+    if not checkpoints:
+        rewind(folder / LOG, 0)
+        return None, 0
+    loss = getattr(losses, recipe.loss)
+    model = keras.models.load_model(checkpoints[-1], custom_objects={recipe.loss: loss})
+    done = int(checkpoints[-1].stem.rpartition("_")[2])
+    rewind(folder / LOG, done)
+    return model, done
+
+
+def _save(model, folder, epochs):
+    """Write a checkpoint that names the epochs it has learned, and remove earlier ones."""
+    earlier = list(folder.glob("checkpoint_*.keras"))
+    with whole_file(folder / f"checkpoint_{epochs:04}.keras") as temporary:
+        model.save(temporary)
+    for path in earlier:
+        path.unlink()
