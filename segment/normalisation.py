@@ -32,19 +32,46 @@ def to_rgb(image):
     Raises
     ------
     UserError
-        The array is a stack, empty, or of another dtype.
+        As for :func:`as_colour`.
     """
-    colour = _three_channels(image)
-    if image.dtype == np.uint8:
+    colour = as_colour(image)
+    if colour.dtype == np.uint8:
         return colour.astype(np.float32)
-    if image.dtype == np.uint16:
+    if colour.dtype == np.uint16:
         return colour / np.float32(257)
-    if image.dtype.kind in "bf":
-        return np.clip(colour.astype(np.float32), 0, 1) * 255
-    raise UserError(
-        f"An image of {image.dtype} has no known range: "
-        "convert it to uint8, uint16, or floats of 0 to 1."
-    )
+    return np.clip(colour.astype(np.float32), 0, 1) * 255
+
+
+def as_colour(image):
+    """Give an image three channels: grey is repeated and alpha dropped, nothing is copied.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+
+    Returns
+    -------
+    ndarray of the same dtype, (height, width, 3)
+
+    Raises
+    ------
+    UserError
+        The array is a stack, empty, or of a dtype whose range is not known.
+    """
+    if not image.size or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] > 4:
+        raise UserError(
+            f"An image of shape {image.shape} is empty, or neither grey nor colour: "
+            "segment the planes of a stack, or the channels of a composite, one at a time."
+        )
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind not in "bf":
+        raise UserError(
+            f"An image of {image.dtype} has no known range: "
+            "convert it to uint8, uint16, or floats of 0 to 1."
+        )
+    if image.ndim == 3 and image.shape[2] > 2:
+        return image[:, :, :3]
+    grey = image if image.ndim == 2 else image[:, :, 0]
+    return np.broadcast_to(grey[:, :, None], (*grey.shape, 3))
 
 
 def normalise(rgb):
@@ -61,16 +88,3 @@ def normalise(rgb):
         -124 to 152.
     """
     return rgb[..., ::-1] - MEANS
-
-
-def _three_channels(image):
-    if image.size and image.ndim == 2:
-        return np.broadcast_to(image[:, :, None], (*image.shape, 3))
-    if image.size and image.ndim == 3 and image.shape[2] in (1, 2):
-        return np.broadcast_to(image[:, :, :1], (*image.shape[:2], 3))
-    if image.size and image.ndim == 3 and image.shape[2] in (3, 4):
-        return image[:, :, :3]
-    raise UserError(
-        f"An image of shape {image.shape} is empty, or neither grey nor colour: "
-        "segment the planes of a stack, or the channels of a composite, one at a time."
-    )

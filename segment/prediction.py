@@ -3,7 +3,7 @@
 import numpy as np
 
 from segment.network import STRIDE
-from segment.normalisation import normalise, to_rgb
+from segment.normalisation import as_colour, normalise, to_rgb
 from segment.scaling import resample, resampling, scaled_shape, working_scale
 from tfcore.tiling import pad_to, tile_starts
 
@@ -46,7 +46,7 @@ def predict_probabilities(image, model, cell_diameter=None):
     UserError
         The image is a stack, empty, or of a dtype without a known range.
     """
-    to_rgb(image[:1])  # complains before the first pixel is computed
+    image = as_colour(image)
     working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
     probabilities = np.empty((*image.shape[:2], len(model.class_names)), dtype=np.float32)
     _resize_bands(_finished_bands(image, working, model), working, probabilities)
@@ -58,7 +58,7 @@ def _finished_bands(image, shape, model):
 
     Parameters
     ----------
-    image : ndarray, (height, width) or (height, width, channels)
+    image : ndarray, (height, width, 3)
     shape : tuple of int
         Height and width at the working scale.
     model : SegmentationModel

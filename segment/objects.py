@@ -1,0 +1,196 @@
+"""From pixels to objects: cells one by one, and spirochaetes."""
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import regionprops
+from skimage.morphology import local_maxima, reconstruction
+from skimage.segmentation import watershed
+
+NECK = 0.93
+"""Two cells are told apart where they touch along less than this share of the smaller one's width.
+
+Of touching round cells the neck is narrow; the outline of a single spiky one waves by less."""
+SMOOTHING = 0.08
+"""Spread of the Gaussian that smooths distances to the outline, relative to the largest one."""
+SMALLEST_PART = 0.4
+"""Width of the smallest part that is cut off as a cell, relative to the largest of a clump."""
+COARSE = 12
+"""Pixels from a cell's centre to its outline that are enough to tell it from its neighbours."""
+HOLE_SOLIDITY = 0.8
+"""A hole is filled if it takes up this share of its convex hull: the inside of a ring is round,
+the gap between three or more touching cells has hollow sides."""
+SPIROCHAETE_AREA = 25
+"""Pixels of the smallest spirochaete."""
+ROWS_AT_ONCE = 256
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+def label_cells(region, probability, options):
+    """Number the cells of a region.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+        Pixels of blood cells.
+    probability : ndarray of float32, (height, width)
+        Of blood cells, 0 to 1.
+    options : SegmentationOptions
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        0 outside of cells, which have 1, 2, ... from top to bottom.
+    """
+    clumps, _ = ndimage.label(region)
+    cells = np.zeros_like(clumps)
+    count = 0
+    for number, box in enumerate(ndimage.find_objects(clumps), 1):
+        clump = clumps[box] == number
+        if options.fill_holes:
+            clump = fill_holes(clump)
+        if clump.sum() < options.minimum_area:
+            continue
+        parts = clump.astype(np.int32)
+        if options.separate_touching:
+            parts = separate(clump, probability[box], options.minimum_area)
+        cells[box][clump] = parts[clump] + count
+        count += parts.max()
+    return cells
+
+
+def label_spirochaetes(region):
+    """Number the spirochaetes of a region: pixels that touch, corners included.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        0 outside of spirochaetes, which have 1, 2, ... from top to bottom.
+    """
+    labels, _ = ndimage.label(region, EIGHT)
+    return keep(labels, np.bincount(labels.ravel()) >= SPIROCHAETE_AREA)
+
+
+def fill_holes(clump):
+    """Fill the inside of rings, but not the gaps between touching cells.
+
+    Parameters
+    ----------
+    clump : ndarray of bool, (height, width)
+        Connected.
+
+    Returns
+    -------
+    ndarray of bool, (height, width)
+    """
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(clump) & ~clump)
+    filled = clump.copy()
+    for hole in regionprops(holes):
+        if hole.solidity >= HOLE_SOLIDITY:
+            filled[hole.slice] |= hole.image
+    return filled
+
+
+def separate(clump, probability, minimum_area):
+    """Divide touching cells by watershed.
+
+    Cells are the summits of the distance to the outline that rise above the saddles between them
+    by more than :data:`NECK` tells; they meet where distance and probability are low. Saddles and
+    summits are compared by their ratio, so that cells of all sizes are divided alike.
+
+    Parameters
+    ----------
+    clump : ndarray of bool, (height, width)
+        Connected.
+    probability : ndarray of float32, (height, width)
+    minimum_area : int
+        Pixels of the smallest cell.
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        0 outside, 1, 2, ... inside.
+    """
+    distance = ndimage.distance_transform_edt(np.pad(clump, 1))[1:-1, 1:-1]
+    widest = distance.max()
+    smooth = ndimage.gaussian_filter(distance, SMOOTHING * widest)
+    # The search for summits takes the longest; large cells are found in fewer pixels.
+    coarse = (slice(None, None, max(int(widest / COARSE), 1)),) * 2
+    height = np.log(np.maximum(smooth[coarse], 1e-3))
+    summits = local_maxima(reconstruction(height + np.log(NECK), height))
+    smallest = max(SMALLEST_PART * widest, np.sqrt(minimum_area / np.pi))
+    markers = np.zeros(clump.shape, dtype=np.int32)
+    markers[coarse], count = ndimage.label(summits & (smooth[coarse] >= smallest), EIGHT)
+    if count < 2:
+        return clump.astype(np.int32)
+    return watershed(-smooth * probability, markers, mask=clump)
+
+
+def discard_border(labels, valid):
+    """Leave out objects that touch the border of the image or pixels that do not count.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    valid : ndarray of bool, (height, width)
+        False where pixels do not count.
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+    """
+    border = valid & ~ndimage.binary_erosion(valid, EIGHT)
+    kept = np.ones(labels.max() + 1, dtype=bool)
+    kept[labels[border]] = False
+    return keep(labels, kept)
+
+
+def keep(labels, kept):
+    """Leave out some objects and number the others from 1 on.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    kept : ndarray of bool, (count + 1,)
+        For every label; that of the background does not matter.
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+    """
+    kept = kept.copy()
+    kept[0] = False
+    return (np.cumsum(kept, dtype=np.int32) * kept)[labels]
+
+
+def areas(labels):
+    """Pixels of every object, int (count,)."""
+    return _sums(labels).astype(int)
+
+
+def means(labels, values):
+    """Mean over the pixels of every object.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    values : ndarray, broadcast to (height, width)
+
+    Returns
+    -------
+    ndarray of float, (count,)
+    """
+    return _sums(labels, np.broadcast_to(values, labels.shape)) / areas(labels)
+
+
+def _sums(labels, weights=None):
+    """Sum of the weights over every object; some rows at a time, as bincount makes copies."""
+    total = np.zeros(labels.max() + 1)
+    for start in range(0, len(labels), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        given = None if weights is None else weights[rows].ravel()
+        total += np.bincount(labels[rows].ravel(), given, minlength=len(total))
+    return total[1:]
