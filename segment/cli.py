@@ -8,8 +8,12 @@ import click
 
 from segment.classes import CLASSES
 from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
+from tfcore.errors import UserError
 from tfcore.files import output_folder
 from tfcore.tables import csv_table
+
+MOST_CELLS = 65535
+"""That the numbers of a 16-bit label image tell apart."""
 
 
 def _segmentation_options(command):
@@ -76,23 +80,41 @@ def predict(images, output, weights, **given):
     STEM_cells.tif a number for every cell, STEM_overlay.png the outlines on the image. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
-    from segment.model import load_model
-    from segment.output import write_results
+    from segment.segmentation import load_cell_model
     from segment.tables import OBJECT_COLUMNS
 
     options = _options(**given)
     unique_stems(images)
     folder = output_folder(output)
-    load_model(weights)  # a wrong weights file is the fault of no image
+    load_cell_model(weights)  # a wrong weights file is the fault of no image
     done = 0
     with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
-        segment = functools.partial(write_results, folder, options, weights)
+        segment = functools.partial(_predict_image, folder, options, weights)
         for _, rows in each_image(images, segment):
             done += 1
             objects.writerows(rows)
     click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
     if done < len(images):
         raise click.exceptions.Exit(1)
+
+
+def _predict_image(folder, options, weights, path):
+    from segment.picture import overlay
+    from segment.segmentation import segment_image
+    from segment.tables import object_rows
+    from tfcore.images import read_image, write_png, write_tiff
+
+    image = read_image(path)
+    found = segment_image(image, options=options, weights=weights)
+    if found.cells.max() > MOST_CELLS:
+        raise UserError(
+            f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
+            "number: cut the image into parts, or raise the smallest area."
+        )
+    write_png(folder / f"{path.stem}_classes.png", found.classes)
+    write_tiff(folder / f"{path.stem}_cells.tif", found.cells.astype(np.uint16))
+    write_png(folder / f"{path.stem}_overlay.png", overlay(image, found.cells, found.spirochaetes))
+    return list(object_rows(path.name, found))
 
 
 @main.command(

@@ -147,10 +147,10 @@ def segment_probabilities(probabilities, valid, options):
     """
     cell, spirochaete = probabilities[..., BLOOD_CELL], probabilities[..., SPIROCHAETE]
     limit = probabilities[..., BACKGROUND] * np.float32(options.threshold / (1 - options.threshold))
+    spirochaetes = objects.label_spirochaetes(valid & (spirochaete >= limit) & (spirochaete > cell))
     cells = objects.label_cells(valid & (cell >= limit) & (cell >= spirochaete), cell, options)
-    # A hole of a cell that was filled is no longer free.
-    free = valid & (cells == 0)
-    spirochaetes = objects.label_spirochaetes(free & (spirochaete >= limit) & (spirochaete > cell))
+    # A hole may be filled that is no background.
+    cells[~valid | (spirochaetes > 0)] = 0
     if options.discard_border:
         cells = objects.discard_border(cells, valid)
     return Segmentation(probabilities, cells, spirochaetes)

@@ -104,13 +104,15 @@ def write_png(path, picture):
     Parameters
     ----------
     path : Path
-    picture : ndarray of float, (height, width, 3)
-        RGB, 0 to 1.
+    picture : ndarray, (height, width) or (height, width, 3)
+        Grey or RGB; floats of 0 to 1, or uint8, which are written as they are.
     """
     import imagecodecs
 
+    if picture.dtype != np.uint8:
+        picture = np.rint(picture * 255).astype(np.uint8)
     with whole_file(path) as temporary:
-        imagecodecs.imwrite(temporary, np.rint(picture * 255).astype(np.uint8), codec="png")
+        imagecodecs.imwrite(temporary, picture, codec="png")
 
 
 def write_tiff(path, image):

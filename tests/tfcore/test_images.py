@@ -68,6 +68,8 @@ def test_pictures_are_written_as_8_bit_png(tmp_path):
     read = read_image(tmp_path / "a.png")
     assert read.dtype == np.uint8
     assert read[0, 0].tolist() == [0, 255, 128]
+    write_png(tmp_path / "a.png", read[..., 2])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), read[..., 2])
 
 
 def test_reading_grey_names_a_stack(tmp_path, rng):
