@@ -112,7 +112,7 @@ def _predict_image(folder, options, weights, path):
             "number: cut the image into parts, or raise the smallest area."
         )
     write_png(folder / f"{path.stem}_classes.png", found.classes)
-    write_tiff(folder / f"{path.stem}_cells.tif", found.cells.astype(np.uint16))
+    write_tiff(folder / f"{path.stem}_cells.tif", found.cells.astype("uint16"))
     write_png(folder / f"{path.stem}_overlay.png", overlay(image, found.cells, found.spirochaetes))
     return list(object_rows(path.name, found))
 
