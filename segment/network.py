@@ -63,7 +63,8 @@ def build_keras_model(classes):
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         for name in names:
             x = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=name)(x)
-            x = layers.BatchNormalization(name=f"{name}_bn")(x)
+            # Data sets are small: the statistics of inference follow within an epoch.
+            x = layers.BatchNormalization(momentum=0.97, name=f"{name}_bn")(x)
             x = layers.ReLU()(x)
     x = layers.Conv2D(classes, 3, padding="same", dtype="float32", name=LAST)(x)
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(x)

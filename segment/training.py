@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Optional
 
 import numpy as np
-from skimage.measure import label, regionprops
+from skimage.measure import label
 
 from segment import losses, plots
 from segment.augmentation import draw_batch
@@ -27,6 +27,8 @@ from tfcore.tiling import pad_to
 from tfcore.weights import Weights, write_weights
 
 LOG = "training.csv"
+CHECKPOINT = "checkpoint_{}.keras"
+"""With the number of epochs that it has learned."""
 WEIGHTS = "darkfield.h5"
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
@@ -166,19 +168,16 @@ def train(folder, recipe, parts, backbone, about):
     plan = _plan(recipe)
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
-        if begins:
-            _compile(model, recipe, stage, _steps(recipe, parts.train))
-        learned = _learn(model, recipe, stage, parts.train, epoch)
+        if begins or epoch == done:
+            steps = _steps(recipe, parts.train)
+            optimiser = _optimiser(stage, steps) if begins else model.optimizer
+            counts = _compile(model, recipe, stage, optimiser)
+        loss = _learn(model, recipe, stage, parts.train, epoch)
+        learned = scores(counts.total_cm.numpy())
         validated = _validate(model, recipe, parts.validation, folder / "pictures", epoch)
-        row = _row(recipe, epoch, learned, validated)
-        best = max((r["validation_mean_iou"] for r in read_log(folder / LOG)), default=-1.0)
-        append_row(folder / LOG, row)
-        if row["validation_mean_iou"] > best:
-            layers = fold_layers(model)
-            attributes = {**about, "epoch": row}
-            write_weights(folder / WEIGHTS, Weights(ARCHITECTURE, layers, attributes))
+        row = _row(recipe, epoch, loss, learned, validated)
+        _keep(folder, model, row, about)
         plots.training_curves(folder, read_log(folder / LOG), recipe.classes)
-        _save(model, folder, epoch + 1)
     return folder / WEIGHTS
 
 
@@ -244,14 +243,11 @@ def cell_diameter(samples, class_names):
     """
     name = CLASSES[BLOOD_CELL]
     index = class_names.index(name) if name in class_names else 1
-    diameters = [
-        region.equivalent_diameter
-        for sample in samples
-        for region in regionprops(label(sample.mask == index))
-    ]
-    if not diameters:
+    areas = [np.bincount(label(sample.mask == index).ravel())[1:] for sample in samples]
+    areas = np.concatenate(areas)
+    if not areas.size:
         raise UserError(f"No mask of a training image holds {class_names[index]}.")
-    return float(np.median(diameters))
+    return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
 def _attributes(recipe, parts):
@@ -276,13 +272,9 @@ def _steps(recipe, samples):
     return math.ceil(len(samples) * recipe.crops_per_image / recipe.batch)
 
 
-def _compile(model, recipe, stage, steps):
-    """Freeze the stage's blocks and start its optimiser."""
+def _optimiser(stage, steps):
     import keras
 
-    for number, names in enumerate(encoder_layers()):
-        for name in names:
-            model.get_layer(name).trainable = number >= stage.frozen_blocks
     rate = stage.learning_rate
     if stage.falling:
         rate = keras.optimizers.schedules.CosineDecay(
@@ -291,24 +283,31 @@ def _compile(model, recipe, stage, steps):
             warmup_target=stage.learning_rate,
             warmup_steps=steps,
         )
-    metrics = [
-        keras.metrics.OneHotIoU(len(recipe.classes), [index], name=f"iou_{index}")
-        for index in range(len(recipe.classes))
-    ]
-    loss = getattr(losses, recipe.loss)
-    model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=metrics)
+    return keras.optimizers.Adam(rate)
+
+
+def _compile(model, recipe, stage, optimiser):
+    """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
+    import keras
+
+    for number, names in enumerate(encoder_layers()):
+        for name in names:
+            model.get_layer(name).trainable = number >= stage.frozen_blocks
+    counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
+    model.compile(optimiser, loss=getattr(losses, recipe.loss), metrics=[counts])
+    return counts
 
 
 def _learn(model, recipe, stage, samples, epoch):
-    """Train for an epoch and give its mean loss and the IoU of each class."""
+    """Train for an epoch and give the mean loss."""
     steps = _steps(recipe, samples)
     history = model.fit(
         _batches(recipe, stage, samples, steps, epoch),
         initial_epoch=epoch,
         epochs=epoch + 1,
         steps_per_epoch=steps,
-    ).history
-    return {name: values[-1] for name, values in history.items()}
+    )
+    return history.history["loss"][-1]
 
 
 def _batches(recipe, stage, samples, steps, epoch):
@@ -343,17 +342,14 @@ def _predict(model, image):
     return probabilities.argmax(axis=2).astype(np.uint8)
 
 
-def _row(recipe, epoch, learned, validated):
+def _row(recipe, epoch, loss, learned, validated):
     """A row of training.csv."""
-    iou = np.array([learned[f"iou_{index}"] for index in range(len(recipe.classes))])
-    row = {"epoch": epoch + 1, "loss": learned["loss"], "mean_iou": iou.mean()}
-    row["validation_mean_iou"] = validated.mean_iou
-    row["validation_mean_dice"] = validated.mean_dice
-    for index, name in enumerate(recipe.classes):
-        row[f"iou_{name}"] = iou[index]
-        row[f"dice_{name}"] = 2 * iou[index] / (1 + iou[index])
-        row[f"validation_iou_{name}"] = validated.iou[index]
-        row[f"validation_dice_{name}"] = validated.dice[index]
+    row = {"epoch": epoch + 1, "loss": loss}
+    for prefix, found in (("", learned), ("validation_", validated)):
+        row[f"{prefix}mean_iou"], row[f"{prefix}mean_dice"] = found.mean_iou, found.mean_dice
+        for index, name in enumerate(recipe.classes):
+            row[f"{prefix}iou_{name}"] = found.iou[index]
+            row[f"{prefix}dice_{name}"] = found.dice[index]
     return {name: float(value) for name, value in row.items()}
 
 
@@ -361,7 +357,7 @@ def _resume(folder, recipe):
     """The model of the last checkpoint, None where there is none, and its number of epochs."""
     import keras
 
-    checkpoints = sorted(folder.glob("checkpoint_*.keras"))
+    checkpoints = sorted(folder.glob(CHECKPOINT.format("*")))
     if not checkpoints:
         rewind(folder / LOG, 0)
         return None, 0
@@ -372,10 +368,15 @@ def _resume(folder, recipe):
     return model, done
 
 
-def _save(model, folder, epochs):
-    """Write a checkpoint that names the epochs it has learned, and remove earlier ones."""
-    earlier = list(folder.glob("checkpoint_*.keras"))
-    with whole_file(folder / f"checkpoint_{epochs:04}.keras") as temporary:
+def _keep(folder, model, row, about):
+    """Log an epoch, write its weights if it is the best so far, and a checkpoint."""
+    best = max((r["validation_mean_iou"] for r in read_log(folder / LOG)), default=-1.0)
+    append_row(folder / LOG, row)
+    if row["validation_mean_iou"] > best:
+        weights = Weights(ARCHITECTURE, fold_layers(model), {**about, "epoch": row})
+        write_weights(folder / WEIGHTS, weights)
+    earlier = list(folder.glob(CHECKPOINT.format("*")))
+    with whole_file(folder / CHECKPOINT.format(f"{row['epoch']:04.0f}")) as temporary:
         model.save(temporary)
     for path in earlier:
         path.unlink()
