@@ -1,17 +1,22 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
+import collections
 import functools
 import shlex
 import sys
 
 import click
+from tqdm import tqdm
 
 from segment.classes import CLASSES
 from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
 from tfcore.errors import UserError
 from tfcore.files import output_folder
-from tfcore.tables import csv_table
+from tfcore.split import PARTS
+from tfcore.tables import csv_table, number
 
+PICTURES = 10
+"""Of the worst images of an evaluation."""
 MOST_CELLS = 65535
 """That the numbers of a 16-bit label image tell apart."""
 
@@ -115,6 +120,60 @@ def _predict_image(folder, options, weights, path):
     write_tiff(folder / f"{path.stem}_cells.tif", found.cells.astype("uint16"))
     write_png(folder / f"{path.stem}_overlay.png", overlay(image, found.cells, found.spirochaetes))
     return list(object_rows(path.name, found))
+
+
+@main.command(
+    epilog=example(
+        "segment-darkfield evaluate --csv data.csv --split run1/split.csv --output scores\n"
+        "segment-darkfield evaluate --csv other.csv --weights run1/darkfield.h5 --output scores"
+    )
+)
+@click.option(
+    "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
+)
+@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@click.option("--split", type=FILES, help="Only images of a part of this split.csv of a training.")
+@click.option(
+    "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
+)
+@_segmentation_options
+def evaluate(csv, output, split, part, weights, **given):
+    """Compare segmentations with true masks, at the images' own sizes.
+
+    Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
+    are counted as components, pixels that touch, since masks do not part touching cells; those
+    that were told apart are counted besides. OUTPUT holds evaluation.csv, images.csv with a row an
+    image, and pictures of the worst images: the image, true outlines, found outlines.
+    """
+    from segment import evaluation
+    from segment.segmentation import load_cell_model
+    from tfcore.images import write_png
+
+    options = _options(**given)
+    load_cell_model(weights)
+    pairs = evaluation.pairs_of(csv, split, part)
+    folder = output_folder(output)
+    total, counts, worst = 0, collections.Counter(), []
+    with csv_table(folder / "images.csv", ["image", *evaluation.FIGURES]) as images:
+        for pair in tqdm(pairs, unit="image", disable=None):
+            found = evaluation.evaluate_pair(pair, options, weights)
+            figures = evaluation.figures(found.matrix, found.counts)
+            images.writerow([pair.name, *map(number, figures.values())])
+            total = total + found.matrix
+            counts.update(found.counts)
+            worst = sorted([*worst, found], key=lambda image: image.mean_iou)[:PICTURES]
+    for place, image in enumerate(worst, 1):
+        name = f"worst{place:02}_{image.pair.image.stem}.png"
+        write_png(folder / name, evaluation.comparison(image))
+    _report(folder, evaluation.figures(total, counts))
+    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
+
+
+def _report(folder, figures):
+    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+        rows.writerows(figures.items())
+    for name, value in figures.items():
+        click.echo(f"{name:25} {number(value)}")
 
 
 @main.command(
