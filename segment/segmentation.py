@@ -66,11 +66,14 @@ class Segmentation:
         0 outside of blood cells, which have 1, 2, ...
     spirochaetes : ndarray of int32, (height, width)
         0 outside of spirochaetes, which have 1, 2, ...
+    all_cells : ndarray of int32, (height, width)
+        Those of ``cells`` and those that were left out at the border, with numbers of their own.
     """
 
     probabilities: np.ndarray
     cells: np.ndarray
     spirochaetes: np.ndarray
+    all_cells: np.ndarray
 
     @cached_property
     def classes(self):
@@ -148,12 +151,11 @@ def segment_probabilities(probabilities, valid, options):
     cell, spirochaete = probabilities[..., BLOOD_CELL], probabilities[..., SPIROCHAETE]
     limit = probabilities[..., BACKGROUND] * np.float32(options.threshold / (1 - options.threshold))
     spirochaetes = objects.label_spirochaetes(valid & (spirochaete >= limit) & (spirochaete > cell))
-    cells = objects.label_cells(valid & (cell >= limit) & (cell >= spirochaete), cell, options)
+    all_cells = objects.label_cells(valid & (cell >= limit) & (cell >= spirochaete), cell, options)
     # A hole may be filled that is no background.
-    cells[~valid | (spirochaetes > 0)] = 0
-    if options.discard_border:
-        cells = objects.discard_border(cells, valid)
-    return Segmentation(probabilities, cells, spirochaetes)
+    all_cells[~valid | (spirochaetes > 0)] = 0
+    cells = objects.discard_border(all_cells, valid) if options.discard_border else all_cells
+    return Segmentation(probabilities, cells, spirochaetes, all_cells)
 
 
 def load_cell_model(weights=None):

@@ -1,7 +1,53 @@
 from pathlib import Path
 
+import numpy as np
+import pytest
 from cellprofiler_core import preferences
+
+from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
+from segment.network import ARCHITECTURE, layer_shapes
+from segment.normalisation import MEANS
+from tfcore.weights import Weights, write_weights
 
 # cellprofiler_core.modules loads all modules and plugins when it is imported, as the tests do next.
 preferences.set_headless()
 preferences.set_plugin_directory(str(Path(__file__).resolve().parent.parent.parent / "plugins"))
+
+
+@pytest.fixture(scope="session")
+def java():
+    """Java in this process, which checks rules for the names of files. It starts only once."""
+    from cellprofiler_core.utilities.java import start_java, stop_java
+
+    start_java()
+    yield
+    stop_java()
+
+
+@pytest.fixture(scope="session")
+def colour_weights(tmp_path_factory):
+    """A weights file of a dark-field network that goes by colour, at 128 pixels.
+
+    Red and white are blood cell, blue is spirochaete, dark is background. The encoder's first block
+    passes the colours on, the last step of the decoder takes them from there, and all else is 0.
+    """
+    layers = {}
+    for (layer, name), shape in layer_shapes(3).items():
+        layers.setdefault(layer, {})[name] = np.zeros(shape, np.float32)
+    first, skip = range(3), range(32, 35)
+    for layer, inputs in (
+        ("block1_conv1", first),
+        ("block1_conv2", first),
+        ("up5_conv1", skip),
+        ("up5_conv2", first),
+    ):
+        layers[layer]["kernel"][1, 1, inputs, first] = 1
+    layers["block1_conv1"]["bias"][:3] = MEANS
+    blue, red = 0, 2
+    layers["classes"]["kernel"][1, 1, red, BLOOD_CELL] = 0.1
+    layers["classes"]["kernel"][1, 1, [blue, red], SPIROCHAETE] = 0.1, -0.1
+    layers["classes"]["bias"][[BLOOD_CELL, SPIROCHAETE]] = -12.8, -6.4
+    attributes = {"class_names": CLASSES, "working_size": 128, "cell_diameter": 20.0}
+    path = tmp_path_factory.mktemp("weights") / "colours.h5"
+    write_weights(path, Weights(ARCHITECTURE, layers, attributes))
+    return path

@@ -1,34 +1,35 @@
-import io
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import astuple
 from pathlib import Path
 
-import cellprofiler_core.modules  # noqa: F401 - loads all modules and plugins
-import docutils.core
 import imageio
-import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
 from cellprofiler_core.constants.measurement import IMAGE
-from cellprofiler_core.image import Image, ImageSetList
-from cellprofiler_core.measurement import Measurements
-from cellprofiler_core.object import Objects, ObjectSet
-from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.image import Image
+from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
-from cellprofiler_core.utilities.zmq import json_decode, json_encode
-from cellprofiler_core.workspace import Workspace
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from harness import (
+    ROOT,
+    assert_declared_is_written,
+    assert_help_is_valid_markup,
+    assert_valid_and_portable,
+    choose_weights,
+    displayed,
+    make_workspace,
+    refusal_of_volumes,
+    run_cellprofiler,
+    saved_and_loaded,
+)
 from scipy.ndimage import gaussian_filter
 
 from focusqual import RatingOptions, rate_focus
 from focusqual.picture import annotate
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
 
 
@@ -52,23 +53,6 @@ def scene():
     noise = np.random.default_rng(0).random((200, 190), dtype=np.float32)
     blobs = gaussian_filter(noise, 3)
     return (blobs - blobs.min()) / np.ptp(blobs)
-
-
-def make_workspace(module, images, labels=None):
-    """Put a module into a pipeline with images and label matrices, by name."""
-    pipeline = Pipeline()
-    module.module_num = 1
-    pipeline.add_module(module)
-    image_set_list = ImageSetList()
-    image_set = image_set_list.get_image_set(0)
-    for name, image in images.items():
-        image_set.add(name, image if isinstance(image, Image) else Image(image))
-    object_set = ObjectSet()
-    for name, matrix in (labels or {}).items():
-        objects = Objects()
-        objects.segmented = matrix
-        object_set.add_objects(objects, name)
-    return Workspace(pipeline, module, image_set, object_set, Measurements(), image_set_list)
 
 
 def image_value(workspace, feature, image="DNA"):
@@ -105,14 +89,6 @@ def want_two_sets_of_patches(module):
         group.patches_name.value = f"Patches{number}"
 
 
-def written(measurements):
-    return {
-        (object_name, feature)
-        for object_name in measurements.get_object_names()
-        for feature in measurements.get_feature_names(object_name)
-    }
-
-
 # What CellProfiler sees of the module
 
 
@@ -128,13 +104,7 @@ def test_module_is_for_planes_only(module):
 
 
 def test_help_is_valid_markup(module):
-    texts = [module.get_help_text()[0], *(s.doc for s in module.help_settings())]
-
-    assert texts[0].startswith("MeasureImageFocusQuality\n====")
-    assert all(texts)
-    for text in texts:
-        # Level 1: even a hint of a mistake raises an exception.
-        docutils.core.publish_doctree(text, settings_overrides={"halt_level": 1})
+    assert_help_is_valid_markup(module)
 
 
 def test_every_saved_setting_has_help(module):
@@ -171,20 +141,8 @@ def test_settings_survive_a_saved_pipeline(module):
     module.scale.value = 0.5
     module.uncertain_below.value = 0.125
     module.out_of_focus_from.value = 4
-    pipeline = Pipeline()
-    module.module_num = 1
-    pipeline.add_module(module)
-    file = io.StringIO()
-    pipeline.dump(file, save_image_plane_details=False)
-    file.seek(0)
-    loaded = Pipeline()
-    loaded.load(file)
+    copy = saved_and_loaded(module)
 
-    (copy,) = loaded.modules()
-    assert copy.module_name == "MeasureImageFocusQuality"
-    assert [s.unicode_value for s in copy.settings()] == [
-        s.unicode_value for s in module.settings()
-    ]
     assert len(copy.image_groups) == 2
     assert copy.stride.value == 21
     assert copy.scale.value == 0.5
@@ -249,8 +207,7 @@ def test_objects_must_be_chosen(module):
 
 
 def test_missing_weights_file_is_named(module, tmp_path):
-    module.model.value = "Custom model"
-    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    choose_weights(module, tmp_path / "focus.h5")
 
     with pytest.raises(ValidationError, match=r"focus\.h5 does not exist") as error:
         module.validate_module(None)
@@ -260,8 +217,7 @@ def test_missing_weights_file_is_named(module, tmp_path):
 
 def test_validation_does_not_read_the_weights(module, tmp_path):
     (tmp_path / "focus.h5").write_text("no weights")
-    module.model.value = "Custom model"
-    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    choose_weights(module, tmp_path / "focus.h5")
 
     module.validate_module(None)
 
@@ -289,21 +245,7 @@ def test_written_features_are_the_declared_columns(module, scene, choose):
     )
     module.run(workspace)
 
-    columns = module.get_measurement_columns(workspace.pipeline)
-    named = {
-        (object_name, "_".join(filter(None, (category, feature, image))))
-        for object_name in {column[0] for column in columns}
-        for category in module.get_categories(None, object_name)
-        for feature in module.get_measurements(None, object_name, category)
-        for image in module.get_measurement_images(None, object_name, category, feature) or [""]
-    }
-    assert len(columns) == len({column[:2] for column in columns})
-    assert {column[:2] for column in columns} == written(workspace.measurements) == named
-    for object_name, feature, kind in columns:
-        values = np.atleast_1d(workspace.measurements.get_current_measurement(object_name, feature))
-        assert values.dtype.kind in "if", feature
-        if kind == "integer":
-            assert np.array_equal(values, values.astype(int)), feature
+    assert_declared_is_written(module, workspace)
 
 
 def test_unknown_objects_and_categories_have_no_measurements(module):
@@ -541,42 +483,12 @@ def test_annotated_image_is_the_picture_of_the_core(module, scene):
 # Figure
 
 
-class AggFigure:
-    """CellProfiler's figure without its windows."""
-
-    def __init__(self):
-        self.figure = matplotlib.figure.Figure(figsize=(9, 4), layout="constrained")
-        FigureCanvasAgg(self.figure)
-        self.table = None
-
-    def set_subplots(self, shape):
-        self.axes = self.figure.subplots(shape[1], shape[0], squeeze=False).T
-
-    def subplot(self, x, y):
-        return self.axes[x, y]
-
-    def subplot_imshow_color(self, x, y, image, title, normalize, interpolation, sharexy):
-        assert not normalize
-        self.axes[x, y].imshow(image, interpolation=interpolation)
-        self.axes[x, y].set_title(title)
-
-    def subplot_table(self, x, y, statistics, col_labels, n_cols, n_rows):
-        assert {len(row) for row in statistics} == {len(col_labels)}
-        self.table_place = (x, y, n_cols, n_rows)
-        self.table = [col_labels, *statistics]
-
-
 def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
     want_two_images(module)
     module.show_window = True
     workspace = make_workspace(module, {"DNA": scene, "Actin": scene[:100]})
     module.run(workspace)
-    # As between the processes of CellProfiler's analysis.
-    sent = json_decode(*json_encode(vars(workspace.display_data)))
-    vars(workspace.display_data).update(sent)
-    figure = AggFigure()
-    module.display(workspace, figure)
-    figure.figure.canvas.draw()
+    figure = displayed(module, workspace, figsize=(9, 4))
 
     assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin"]
     for axes in figure.axes.ravel():
@@ -620,8 +532,7 @@ def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
 
 def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
     (tmp_path / "focus.h5").write_text("no weights")
-    module.model.value = "Custom model"
-    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
+    choose_weights(module, tmp_path / "focus.h5")
     workspace = make_workspace(module, {"DNA": scene})
 
     with pytest.raises(ValueError, match=r"^DNA: .*focus\.h5 is not a weights file"):
@@ -630,9 +541,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
 
 def test_own_weights_file_is_used(module, scene, tmp_path):
     shutil.copy(ROOT / "model_weights" / "focus_v1.h5", tmp_path / "mine.h5")
-    module.model.value = "Custom model"
-    module.weights_directory.join_parts("Elsewhere...", str(tmp_path))
-    module.weights_file.value = "mine.h5"
+    choose_weights(module, tmp_path / "mine.h5")
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
@@ -641,89 +550,21 @@ def test_own_weights_file_is_used(module, scene, tmp_path):
 
 def test_volumetric_pipeline_is_refused_by_cellprofiler(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
-    # As the input modules would have left it.
-    for feature in ("ImageNumber", "Group_Number", "Group_Index"):
-        workspace.measurements.add_image_measurement(feature, 1)
-    messages = []
-    workspace.pipeline.set_volumetric(True)
-    workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
 
-    assert not workspace.pipeline.prepare_run(workspace)
-    assert re.search(r"do not support 3D processing:\s*MeasureImageFocusQuality", messages[0])
-
-
-CLONE_ONLY = """
-import sys
-from pathlib import Path
-
-clone = Path(sys.argv[1])
-# As on a machine where neither TensorFlow nor this package is installed.
-sys.modules["tensorflow"] = None
-sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-
-from cellprofiler_core import preferences
-
-preferences.set_headless()
-preferences.set_plugin_directory(str(clone / "plugins"))
-
-import numpy
-from cellprofiler_core.image import Image, ImageSetList
-from cellprofiler_core.measurement import Measurements
-from cellprofiler_core.modules import fill_modules
-from cellprofiler_core.object import ObjectSet
-from cellprofiler_core.pipeline import Pipeline
-from cellprofiler_core.utilities.core.modules import get_module_names, instantiate_module
-from cellprofiler_core.workspace import Workspace
-
-assert "MeasureImageFocusQuality" in get_module_names()
-import focusqual
-
-assert Path(focusqual.__file__).parent.parent == clone, focusqual.__file__
-module = instantiate_module("MeasureImageFocusQuality")
-module.image_groups[0].image_name.value = "DNA"
-images = ImageSetList()
-images.get_image_set(0).add("DNA", Image(numpy.zeros((100, 100))))
-try:
-    module.run(
-        Workspace(Pipeline(), module, images.get_image_set(0), ObjectSet(), Measurements(), images)
-    )
-except ValueError as error:
-    print(error)
-"""
-
-
-def test_clone_without_tensorflow_is_listed_and_says_what_to_install(tmp_path):
-    clone = tmp_path / "clone"
-    for folder in ("plugins", "focusqual", "tfcore", "model_weights"):
-        shutil.copytree(ROOT / folder, clone / folder)
-    result = subprocess.run(
-        [sys.executable, "-c", CLONE_ONLY, str(clone)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-    assert result.returncode == 0, result.stderr
-    assert re.fullmatch("DNA: TensorFlow is not installed .*pip install.*\n", result.stdout)
+    message = refusal_of_volumes(workspace)
+    assert re.search(r"do not support 3D processing:\s*MeasureImageFocusQuality", message)
 
 
 # The example pipeline
 
 
 def test_example_pipeline_is_valid_and_names_no_folder():
-    pipeline = Pipeline()
-    pipeline.load(str(PIPELINE))
-    for module in pipeline.modules():
-        module.test_valid(pipeline)
-
-    assert [module.module_name for module in pipeline.modules()][4:] == [
+    assert assert_valid_and_portable(PIPELINE)[4:] == [
         "MeasureImageFocusQuality",
         "FlagImage",
         "SaveImages",
         "ExportToSpreadsheet",
     ]
-    assert not re.search(r"\|[^|\n]*/|file:|[A-Z]:\\", PIPELINE.read_text())
 
 
 def test_example_pipeline_runs_headless(tmp_path, scene):
@@ -736,11 +577,8 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     }
     for name, image in images.items():
         imageio.imwrite(folder / name, image)
-    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r", "-p", PIPELINE]
-    command += ["-i", folder, "-o", output, "--plugins-directory", ROOT / "plugins"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    run_cellprofiler(PIPELINE, folder, output)
 
-    assert result.returncode == 0, result.stderr
     table = pd.read_csv(output / "FocusQC_Image.csv").set_index("FileName_Image")
     patches = pd.read_csv(output / "FocusQC_FocusPatches.csv").groupby("FileName_Image")
     assert sorted(table.index) == sorted(images)

@@ -1,0 +1,185 @@
+"""What the tests of all modules need to run them as CellProfiler does."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cellprofiler_core.modules  # noqa: F401 - loads all modules and plugins
+import docutils.core
+import matplotlib.figure
+import numpy as np
+from cellprofiler_core.image import Image, ImageSetList
+from cellprofiler_core.measurement import Measurements
+from cellprofiler_core.object import Objects, ObjectSet
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.utilities.zmq import json_decode, json_encode
+from cellprofiler_core.workspace import Workspace
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.gridspec import GridSpec
+from skimage.segmentation import mark_boundaries
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def make_workspace(module, images, labels=None):
+    """Put a module into a pipeline with images and label matrices, by name."""
+    pipeline = Pipeline()
+    module.module_num = 1
+    pipeline.add_module(module)
+    image_set_list = ImageSetList()
+    image_set = image_set_list.get_image_set(0)
+    for name, image in images.items():
+        image_set.add(name, image if isinstance(image, Image) else Image(image))
+    object_set = ObjectSet()
+    for name, matrix in (labels or {}).items():
+        objects = Objects()
+        objects.segmented = matrix
+        object_set.add_objects(objects, name)
+    return Workspace(pipeline, module, image_set, object_set, Measurements(), image_set_list)
+
+
+def choose_weights(module, path):
+    """Select a weights file of one's own."""
+    module.model.value = "Custom model"
+    module.weights_directory.join_parts("Elsewhere...", str(path.parent))
+    module.weights_file.value = path.name
+
+
+def saved_and_loaded(module):
+    """A copy of a module that went through a pipeline file."""
+    pipeline = Pipeline()
+    module.module_num = 1
+    pipeline.add_module(module)
+    file = io.StringIO()
+    pipeline.dump(file, save_image_plane_details=False)
+    file.seek(0)
+    loaded = Pipeline()
+    loaded.load(file)
+    (copy,) = loaded.modules()
+    assert copy.module_name == module.module_name
+    assert [s.unicode_value for s in copy.settings()] == [
+        s.unicode_value for s in module.settings()
+    ]
+    return copy
+
+
+def assert_help_is_valid_markup(module):
+    texts = [module.get_help_text()[0], *(s.doc for s in module.help_settings())]
+    assert texts[0].startswith(f"{module.module_name}\n====")
+    assert all(texts)
+    for text in texts:
+        # Level 1: even a hint of a mistake raises an exception.
+        docutils.core.publish_doctree(text, settings_overrides={"halt_level": 1})
+
+
+def assert_declared_is_written(module, workspace):
+    """After a run: measurement columns, the names in menus, and what was written are the same."""
+    columns = module.get_measurement_columns(workspace.pipeline)
+    named = {
+        (object_name, "_".join(filter(None, (category, feature, image))))
+        for object_name in {column[0] for column in columns}
+        for category in module.get_categories(None, object_name)
+        for feature in module.get_measurements(None, object_name, category)
+        for image in module.get_measurement_images(None, object_name, category, feature) or [""]
+    }
+    measurements = workspace.measurements
+    written = {
+        (object_name, feature)
+        for object_name in measurements.get_object_names()
+        for feature in measurements.get_feature_names(object_name)
+    }
+    assert len(columns) == len({column[:2] for column in columns})
+    assert {column[:2] for column in columns} == written == named
+    for object_name, feature, kind in columns:
+        values = np.atleast_1d(measurements.get_current_measurement(object_name, feature))
+        assert values.dtype.kind in "if", feature
+        if kind == "integer":
+            assert np.array_equal(values, values.astype(int)), feature
+
+
+def refusal_of_volumes(workspace):
+    """What CellProfiler says when a pipeline of volumes is started; None if it starts."""
+    # As the input modules would have left it.
+    for feature in ("ImageNumber", "Group_Number", "Group_Index"):
+        workspace.measurements.add_image_measurement(feature, 1)
+    messages = []
+    workspace.pipeline.set_volumetric(True)
+    workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
+    return None if workspace.pipeline.prepare_run(workspace) else messages[0]
+
+
+def displayed(module, workspace, figsize=(6.4, 4.8)):
+    """Draw the figure of a module that has run, from data that went through another process."""
+    sent = json_decode(*json_encode(vars(workspace.display_data)))
+    vars(workspace.display_data).update(sent)
+    figure = AggFigure(figsize)
+    module.display(workspace, figure)
+    figure.figure.canvas.draw()
+    return figure
+
+
+def run_cellprofiler(pipeline, images, output):
+    """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
+    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r", "-p", pipeline]
+    command += ["-i", images, "-o", output, "--plugins-directory", ROOT / "plugins"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+
+
+def assert_valid_and_portable(path):
+    """A pipeline file is valid and names no folder of a machine. Returns its modules' names."""
+    pipeline = Pipeline()
+    pipeline.load(str(path))
+    for module in pipeline.modules():
+        module.test_valid(pipeline)
+    assert not re.search(r"(\.\.\.|Folder)\|.|file:|[A-Z]:\\", path.read_text())
+    return [module.module_name for module in pipeline.modules()]
+
+
+class AggFigure:
+    """CellProfiler's figure without its windows."""
+
+    def __init__(self, figsize):
+        self.figure = matplotlib.figure.Figure(figsize=figsize, layout="constrained")
+        FigureCanvasAgg(self.figure)
+        self.table = None
+
+    def set_subplots(self, shape):
+        self.axes = np.zeros(shape, dtype=object)
+        self.grid = GridSpec(shape[1], shape[0], figure=self.figure)
+
+    def subplot(self, x, y, sharexy=None):
+        if not self.axes[x, y]:
+            place = self.grid[y, x]
+            self.axes[x, y] = self.figure.add_subplot(place, sharex=sharexy, sharey=sharexy)
+        return self.axes[x, y]
+
+    def subplot_imshow_color(
+        self,
+        x,
+        y,
+        image,
+        title,
+        normalize=False,
+        interpolation="nearest",
+        cplabels=(),
+        sharexy=None,
+    ):
+        assert not normalize
+        for group in cplabels:
+            (labels,) = group["labels"]
+            colour = np.divide(group["outline_color"], 255)
+            image = mark_boundaries(image, labels, color=colour, mode="inner")
+        self.subplot(x, y, sharexy).imshow(image, interpolation=interpolation)
+        self.subplot(x, y).set_title(title)
+
+    def subplot_imshow_labels(self, x, y, image, title, sharexy=None):
+        self.subplot(x, y, sharexy).imshow(np.ma.masked_equal(image, 0), interpolation="nearest")
+        self.subplot(x, y).set_title(title)
+
+    def subplot_table(self, x, y, statistics, col_labels, n_cols=1, n_rows=1):
+        assert {len(row) for row in statistics} == {len(col_labels)}
+        self.table_place = (x, y, n_cols, n_rows)
+        self.table = [col_labels, *(list(row) for row in statistics)]

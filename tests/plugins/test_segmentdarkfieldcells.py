@@ -1,0 +1,577 @@
+import re
+import sys
+from pathlib import Path
+
+import imageio
+import numpy as np
+import pandas as pd
+import pytest
+from cellprofiler_core.constants.measurement import IMAGE
+from cellprofiler_core.image import Image
+from cellprofiler_core.setting import ValidationError
+from cellprofiler_core.utilities.core.modules import instantiate_module
+from harness import (
+    ROOT,
+    assert_declared_is_written,
+    assert_help_is_valid_markup,
+    assert_valid_and_portable,
+    choose_weights,
+    displayed,
+    make_workspace,
+    refusal_of_volumes,
+    run_cellprofiler,
+    saved_and_loaded,
+)
+from skimage.draw import disk
+
+from segment import SegmentationOptions, segment_image
+from tfcore.weights import read_weights, write_weights
+
+PIPELINES = ROOT / "example_pipelines"
+CELLS = PIPELINES / "darkfield_cells.cppipe"
+EVALUATE = PIPELINES / "darkfield_evaluate.cppipe"
+
+
+@pytest.fixture(scope="session")
+def plugin():
+    """The Python module that CellProfiler has loaded."""
+    return sys.modules["segmentdarkfieldcells"]
+
+
+@pytest.fixture
+def module(colour_weights):
+    """A fresh module that segments the image Field by its colours, spirochaetes included."""
+    module = instantiate_module("SegmentDarkfieldCells")
+    module.x_name.value = "Field"
+    module.wants_spirochaetes.value = True
+    choose_weights(module, colour_weights)
+    return module
+
+
+@pytest.fixture(scope="session")
+def truth():
+    """True classes, 96 x 128: three cells, one of which is cut, and two spirochaetes."""
+    classes = np.zeros((96, 128), np.uint8)
+    for centre in ((25, 25), (30, 90), (90, 60)):
+        classes[disk(centre, 12, shape=classes.shape)] = 1
+    classes[70:74, 10:40] = 2
+    classes[50:80, 100:104] = 2
+    return classes
+
+
+@pytest.fixture(scope="session")
+def field(truth):
+    """The picture of these classes that the network of colour_weights knows, as CellProfiler's."""
+    return np.array([[0.1, 0.1, 0.1], [1, 0, 0], [0, 0, 1]])[truth]
+
+
+def want_images(module):
+    for group in (module.cells, module.spirochaetes):
+        group.wants_mask.value = True
+        group.wants_probability.value = True
+
+
+def want_other_names(module):
+    module.cells.objects_name.value = "Red"
+    module.spirochaetes.objects_name.value = "Blue"
+
+
+def want_cells_only(module):
+    module.wants_spirochaetes.value = False
+
+
+def count(workspace, name):
+    return workspace.measurements.get_current_image_measurement(f"Count_{name}")
+
+
+def object_values(workspace, name, feature):
+    return workspace.measurements.get_current_measurement(name, feature)
+
+
+# What CellProfiler sees of the module
+
+
+def test_default_settings_are_those_of_the_core():
+    module = instantiate_module("SegmentDarkfieldCells")
+
+    assert module._options() == SegmentationOptions()
+
+
+def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colour_weights):
+    module.threshold.value = 0.25
+    module.diameter_choice.value = "Enter a value"
+    module.diameter.value = 33.5
+    module.separate_touching.value = False
+    module.fill_holes.value = False
+    module.minimum_area.value = 7
+    module.discard_border.value = True
+    calls = []
+
+    def record(pixels, mask, options, weights):
+        calls.append((options, weights))
+        return segment_image(pixels, mask, options, weights)
+
+    monkeypatch.setattr(plugin, "segment_image", record)
+    module.run(make_workspace(module, {"Field": field}))
+
+    assert calls == [
+        (
+            SegmentationOptions(
+                threshold=0.25,
+                cell_diameter=33.5,
+                separate_touching=False,
+                fill_holes=False,
+                minimum_area=7,
+                discard_border=True,
+            ),
+            str(colour_weights),
+        )
+    ]
+
+
+def test_module_finds_objects_in_planes(module):
+    assert not module.volumetric()
+    assert module.is_object_identification_module()
+
+
+def test_help_is_valid_markup(module):
+    assert_help_is_valid_markup(module)
+
+
+def test_every_saved_setting_has_a_help_text_of_its_own(module):
+    texts = [setting.text for setting in module.settings()]
+
+    assert len(set(texts)) == len(texts)
+    assert module.help_settings() == module.settings()
+
+
+def test_settings_are_visible_only_where_they_matter():
+    module = instantiate_module("SegmentDarkfieldCells")
+    few = {setting.text for setting in module.visible_settings()}
+    want_images(module)
+    module.wants_spirochaetes.value = True
+    module.model.value = "Custom model"
+    module.diameter_choice.value = "Enter a value"
+    saved = module.settings()
+
+    assert sorted({setting.text for setting in saved} - few) == [
+        "Diameter in pixels",
+        "Keep the mask of the spirochaetes?",
+        "Keep the probability image of the spirochaetes?",
+        "Name the mask of the blood cells",
+        "Name the mask of the spirochaetes",
+        "Name the probability image of the blood cells",
+        "Name the probability image of the spirochaetes",
+        "Name the spirochaetes",
+        "Weights file location",
+        "Weights file name",
+    ]
+    assert module.visible_settings() == saved
+
+
+def test_settings_survive_a_saved_pipeline(module):
+    want_images(module)
+    want_other_names(module)
+    module.cells.mask_name.value = "RedMask"
+    module.threshold.value = 0.25
+    module.diameter_choice.value = "Enter a value"
+    module.diameter.value = 33.5
+    module.separate_touching.value = False
+    module.fill_holes.value = False
+    module.minimum_area.value = 7
+    module.discard_border.value = True
+    copy = saved_and_loaded(module)
+
+    assert copy._options() == module._options()
+    assert copy.spirochaetes.objects_name.value == "Blue"
+    assert copy.weights() == module.weights()
+
+
+# Validation
+
+
+def test_same_name_twice_is_refused(module):
+    want_images(module)
+    module.validate_module(None)  # the names that are suggested differ
+
+    module.spirochaetes.mask_name.value = "BloodCellMask"
+    with pytest.raises(ValidationError, match="BloodCellMask has already been used"):
+        module.validate_module(None)
+    module.spirochaetes.objects_name.value = "BloodCells"
+    with pytest.raises(ValidationError, match="BloodCells has already been used"):
+        module.validate_module(None)
+
+    want_cells_only(module)
+    module.validate_module(None)
+
+
+def test_missing_weights_file_is_named(module, tmp_path):
+    choose_weights(module, tmp_path / "mine.h5")
+
+    with pytest.raises(ValidationError, match=r"mine\.h5 does not exist") as error:
+        module.validate_module(None)
+
+    assert error.value.get_setting() is module.weights_file
+
+
+# Objects and measurements
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda module: None,
+        want_images,
+        want_cells_only,
+        want_other_names,
+        lambda module: [want(module) for want in (want_images, want_other_names)],
+    ],
+)
+@pytest.mark.parametrize("dark", [False, True])
+def test_written_features_are_the_declared_columns(module, field, choose, dark):
+    choose(module)
+    workspace = make_workspace(module, {"Field": np.zeros_like(field) if dark else field})
+    module.run(workspace)
+
+    assert_declared_is_written(module, workspace)
+
+
+def test_unknown_objects_and_categories_have_no_measurements(module):
+    want_cells_only(module)
+
+    assert module.get_categories(None, "Spirochaetes") == []
+    assert module.get_measurements(None, "Spirochaetes", "Darkfield") == []
+    assert module.get_measurements(None, IMAGE, "Intensity") == []
+
+
+def test_cells_and_spirochaetes_become_objects(module, field, truth):
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    for name, kind, expected in (("BloodCells", 1, 3), ("Spirochaetes", 2, 2)):
+        objects = workspace.object_set.get_objects(name)
+        assert np.array_equal(objects.segmented > 0, truth == kind)
+        assert objects.count == count(workspace, name) == expected
+        means = object_values(workspace, name, "Darkfield_MeanProbability")
+        assert means.shape == (expected,)
+        assert means.min() > 0.99
+        assert list(object_values(workspace, name, "Number_Object_Number")) == [
+            *range(1, expected + 1)
+        ]
+    assert sorted(object_values(workspace, "BloodCells", "Location_Center_X")) == [25, 60, 90]
+    assert sorted(object_values(workspace, "Spirochaetes", "Location_Center_Y")) == [64.5, 71.5]
+
+
+def test_objects_and_means_are_those_of_the_core(module, field, colour_weights, rng):
+    noisy = np.clip(field + rng.normal(0, 0.4, field.shape), 0, 1)
+    workspace = make_workspace(module, {"Field": noisy})
+    module.run(workspace)
+
+    result = segment_image(noisy, weights=colour_weights)
+    for name, labels, means in (
+        ("BloodCells", result.cells, result.cell_probabilities),
+        ("Spirochaetes", result.spirochaetes, result.spirochaete_probabilities),
+    ):
+        assert np.array_equal(workspace.object_set.get_objects(name).segmented, labels)
+        found = object_values(workspace, name, "Darkfield_MeanProbability")
+        np.testing.assert_allclose(found, means)
+
+
+def test_spirochaetes_are_made_only_if_asked_for(module, field):
+    want_cells_only(module)
+    want_images(module)
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    assert workspace.object_set.get_object_names() == ["BloodCells"]
+    assert workspace.image_set.names == ["Field", "BloodCellMask", "BloodCellProbability"]
+
+
+def test_discarded_cells_are_no_objects_but_known_to_later_modules(module, field, truth):
+    module.discard_border.value = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    objects = workspace.object_set.get_objects("BloodCells")
+    assert objects.count == 2
+    assert np.array_equal(objects.unedited_segmented > 0, truth == 1)
+
+
+def test_gray_image_is_a_colour_image_without_colour(module, truth):
+    gray = (truth == 1) * 0.9 + 0.05
+    workspace = make_workspace(module, {"Field": gray})
+    module.run(workspace)
+
+    found = workspace.object_set.get_objects("BloodCells").segmented
+    assert np.array_equal(found > 0, truth == 1)
+    assert count(workspace, "Spirochaetes") == 0
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((40, 50)),
+        np.full((40, 50, 3), 0.3),
+        np.full((40, 50, 3), np.nan),
+        np.zeros((1, 1)),
+        np.zeros((33, 20), dtype=bool),
+        np.zeros((40, 50, 4)),
+    ],
+    ids=["black", "one colour", "nan", "one pixel", "binary", "alpha"],
+)
+def test_image_that_shows_nothing_gives_no_objects(module, pixels):
+    want_images(module)
+    module.show_window = True
+    workspace = make_workspace(module, {"Field": pixels})
+    module.run(workspace)
+    displayed(module, workspace)
+
+    for name in ("BloodCell", "Spirochaete"):
+        assert count(workspace, f"{name}s") == 0
+        assert object_values(workspace, f"{name}s", "Darkfield_MeanProbability").size == 0
+        assert object_values(workspace, f"{name}s", "Location_Center_X").size == 0
+        mask = workspace.image_set.get_image(f"{name}Mask").pixel_data
+        assert mask.shape == pixels.shape[:2]
+        assert not mask.any()
+
+
+# Masks and images
+
+
+def test_mask_of_the_input_is_respected(module, field, truth):
+    want_images(module)
+    inside = np.ones(truth.shape, dtype=bool)
+    inside[:, 64:] = False
+    image = Image(field, mask=inside)
+    workspace = make_workspace(module, {"Field": image})
+    module.run(workspace)
+
+    assert count(workspace, "BloodCells") == 2
+    assert count(workspace, "Spirochaetes") == 1
+    objects = workspace.object_set.get_objects("BloodCells")
+    assert objects.parent_image is image
+    assert not objects.segmented[~inside].any()
+    for name in ("BloodCellMask", "BloodCellProbability", "SpirochaeteProbability"):
+        found = workspace.image_set.get_image(name)
+        assert np.array_equal(found.mask, inside)
+        assert not found.pixel_data[~inside].any()
+
+
+def test_cropped_image_gives_objects_of_its_own_size(module, field):
+    keep = np.zeros(field.shape[:2], dtype=bool)
+    keep[:60, :64] = True
+    cropped = Image(field[:60, :64], crop_mask=keep, parent_image=Image(field))
+    workspace = make_workspace(module, {"Field": cropped})
+    module.run(workspace)
+
+    objects = workspace.object_set.get_objects("BloodCells")
+    assert objects.segmented.shape == (60, 64)
+    assert objects.count == 1
+
+
+def test_image_that_is_masked_altogether_has_no_objects(module, field):
+    module.show_window = True
+    workspace = make_workspace(
+        module, {"Field": Image(field, mask=np.zeros(field.shape[:2], dtype=bool))}
+    )
+    module.run(workspace)
+
+    assert count(workspace, "BloodCells") == 0
+    assert workspace.display_data.statistics[1] == ("Area covered", "0.0 %", "0.0 %")
+
+
+def test_masks_are_binary_images_of_the_objects(module, field, truth):
+    want_images(module)
+    module.discard_border.value = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    for name in ("BloodCell", "Spirochaete"):
+        mask = workspace.image_set.get_image(f"{name}Mask", must_be_binary=True).pixel_data
+        objects = workspace.object_set.get_objects(f"{name}s").segmented
+        assert np.array_equal(mask, objects > 0)
+
+
+def test_probability_images_are_those_of_the_core(module, field, colour_weights):
+    want_images(module)
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    expected = segment_image(field, weights=colour_weights).probabilities
+    for name, kind in (("BloodCellProbability", 1), ("SpirochaeteProbability", 2)):
+        found = workspace.image_set.get_image(name, must_be_grayscale=True).pixel_data
+        np.testing.assert_allclose(found, expected[..., kind], atol=1e-6)
+
+
+# Figure
+
+
+def test_figure_shows_outlines_probabilities_objects_and_a_table(module, field, truth):
+    module.show_window = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+
+    titles = [axes.get_title() for axes in figure.axes.ravel() if axes]
+    assert titles == [
+        "Field, with outlines",
+        "BloodCells and Spirochaetes",
+        "Probabilities",
+    ]
+    outlined, labels, probabilities = (
+        axes.images[0].get_array() for axes in figure.axes.ravel() if axes
+    )
+    # The middle of a cell is as it was, its rim is not.
+    assert np.array_equal(outlined[25, 25], field[25, 25])
+    assert not np.array_equal(outlined[25, 37], field[25, 37])
+    assert np.array_equal(np.unique(labels.filled(0)), range(6))
+    assert np.array_equal(labels.filled(0) > 0, truth > 0)
+    assert probabilities[25, 25, 0] > 0.99 > 0.2 > probabilities[25, 25, 2]
+    cells = np.count_nonzero(truth == 1)
+    assert figure.table_place == (1, 1, 1, 1)
+    assert figure.table[:3] == [
+        ["", "BloodCells", "Spirochaetes"],
+        ["Objects", "3", "2"],
+        ["Area covered", f"{100 * cells / truth.size:.1f} %", f"{24000 / truth.size:.1f} %"],
+    ]
+    assert [row[0] for row in figure.table[3:]] == ["Median diameter", "Mean probability"]
+
+
+def test_area_covered_counts_the_pixels_inside_of_the_mask(module, field, truth):
+    module.show_window = True
+    inside = np.zeros(truth.shape, dtype=bool)
+    inside[:50, :64] = True
+    workspace = make_workspace(module, {"Field": Image(field, mask=inside)})
+    module.run(workspace)
+
+    share = np.count_nonzero(truth[inside] == 1) / np.count_nonzero(inside)
+    assert workspace.display_data.statistics[1] == ("Area covered", f"{100 * share:.1f} %", "0.0 %")
+
+
+def test_nothing_is_kept_for_the_figure_without_a_window(module, field):
+    module.show_window = False
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    assert vars(workspace.display_data) == {}
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("shape", [(40, 40, 5), (5, 40, 40)])
+def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
+    workspace = make_workspace(module, {"Field": np.zeros(shape)})
+
+    with pytest.raises(ValueError, match="^Field: .*neither grey nor colour") as error:
+        module.run(workspace)
+
+    assert error.value.__suppress_context__
+
+
+def test_volumetric_pipeline_is_refused_by_cellprofiler(module, field):
+    message = refusal_of_volumes(make_workspace(module, {"Field": field}))
+
+    assert re.search(r"do not support 3D processing:\s*SegmentDarkfieldCells", message)
+
+
+def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
+    choose_weights(module, ROOT / "model_weights" / "focus_v1.h5")
+    workspace = make_workspace(module, {"Field": field})
+
+    with pytest.raises(ValueError, match=r"^Field: .*focus_v1\.h5 holds weights of focus"):
+        module.run(workspace)
+
+
+def test_weights_for_other_classes_are_refused_with_their_names(
+    module, field, colour_weights, tmp_path
+):
+    weights = read_weights(colour_weights, "segment-unet-vgg16-1")
+    weights.attributes["class_names"] = ["background", "cat", "dog"]
+    write_weights(tmp_path / "pets.h5", weights)
+    choose_weights(module, tmp_path / "pets.h5")
+    workspace = make_workspace(module, {"Field": field})
+
+    with pytest.raises(ValueError, match=r"^Field: .*pets\.h5.*cat, dog"):
+        module.run(workspace)
+
+
+# The example pipelines
+
+
+@pytest.mark.parametrize(
+    "path, middle", [(CELLS, []), (EVALUATE, ["MeasureImageOverlap"])], ids=["cells", "evaluate"]
+)
+def test_example_pipelines_are_valid_and_name_no_folder(path, middle, java, caplog):
+    assert assert_valid_and_portable(path)[4:] == [
+        "SegmentDarkfieldCells",
+        "MeasureObjectSizeShape",
+        *middle,
+        "OverlayOutlines",
+        "SaveImages",
+        "SaveImages",
+        "ExportToSpreadsheet",
+    ]
+    assert not caplog.records
+
+
+def with_weights(pipeline, weights, folder):
+    """A copy of a pipeline file that takes a weights file of one's own."""
+    text = pipeline.read_text().replace("the model:Shipped", "the model:Custom")
+    text = text.replace("location:Elsewhere...|\n", f"location:Elsewhere...|{weights.parent}\n")
+    copy = folder / pipeline.name
+    copy.write_text(text.replace("name:darkfield.h5", f"name:{weights.name}"))
+    return copy
+
+
+@pytest.fixture
+def folder(field, truth, tmp_path):
+    """Images of two sizes and bit depths and one that shows nothing, with the true masks."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pixels = np.rint(field * 255).astype(np.uint8)
+    for name, image, classes in (
+        ("field1.png", pixels, truth),
+        ("field2.tif", pixels[:64].astype(np.uint16) * 257, truth[:64]),
+        ("black.png", np.zeros((90, 80), np.uint8), np.zeros((90, 80), np.uint8)),
+    ):
+        imageio.imwrite(folder / name, image)
+        mask = ((classes == 1) * 255).astype(np.uint8)
+        imageio.imwrite(folder / f"{Path(name).stem}_mask.png", mask)
+    return folder
+
+
+def test_cells_pipeline_runs_headless(folder, truth, colour_weights, tmp_path):
+    output = tmp_path / "out"
+    run_cellprofiler(with_weights(CELLS, colour_weights, tmp_path), folder, output)
+
+    table = pd.read_csv(output / "Darkfield_Image.csv").set_index("FileName_Image")
+    assert list(table["Count_BloodCells"].loc[["field1.png", "field2.tif", "black.png"]]) == [
+        *(3, 2, 0)
+    ]
+    assert list(table["Count_Spirochaetes"].loc[["field1.png", "black.png"]]) == [2, 0]
+    cells = pd.read_csv(output / "Darkfield_BloodCells.csv").groupby("FileName_Image")
+    areas = cells.get_group("field1.png")["AreaShape_Area"]
+    assert areas.sum() == np.count_nonzero(truth == 1)
+    assert cells.get_group("field1.png")["Darkfield_MeanProbability"].min() > 0.99
+    assert len(pd.read_csv(output / "Darkfield_Spirochaetes.csv")) == 3
+    mask = imageio.imread(output / "field1_cells.png")
+    assert np.array_equal(mask, (truth == 1) * 255)
+    assert imageio.imread(output / "field1_outlines.png").shape == (*truth.shape, 3)
+
+
+def test_evaluate_pipeline_runs_headless(folder, colour_weights, tmp_path):
+    worse = imageio.imread(folder / "field2_mask.png")
+    worse[:, :64] = 0
+    imageio.imwrite(folder / "field2_mask.png", worse)
+    output = tmp_path / "out"
+    run_cellprofiler(with_weights(EVALUATE, colour_weights, tmp_path), folder, output)
+
+    table = pd.read_csv(output / "DarkfieldEvaluation_Image.csv").set_index("FileName_Image")
+    assert sorted(table["FileName_Truth"]) == ["black_mask.png", "field1_mask.png"] + [
+        "field2_mask.png"
+    ]
+    column = "Overlap_Ffactor_BloodCellMask"
+    assert table.loc["field1.png", column] == table.loc["black.png", column] == 1
+    found, true = 2 * np.count_nonzero(worse), np.count_nonzero(worse)
+    assert table.loc["field2.tif", column] == pytest.approx(2 * true / (found + true), abs=1e-6)
