@@ -163,8 +163,7 @@ def train(folder, recipe, parts, backbone, about):
     about = {**about, **_attributes(recipe, parts)}
     model, done = _resume(folder, recipe)
     if model is None:
-        model = build_keras_model(len(recipe.classes))
-        set_backbone(model, backbone())
+        model = _start(recipe, backbone())
     plan = _plan(recipe)
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
@@ -351,6 +350,16 @@ def _row(recipe, epoch, loss, learned, validated):
             row[f"{prefix}iou_{name}"] = found.iou[index]
             row[f"{prefix}dice_{name}"] = found.dice[index]
     return {name: float(value) for name, value in row.items()}
+
+
+def _start(recipe, backbone):
+    """A new model: the decoder at random, the encoder as it was trained on ImageNet."""
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_keras_model(len(recipe.classes))
+    set_backbone(model, backbone)
+    return model
 
 
 def _resume(folder, recipe):
