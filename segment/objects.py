@@ -2,8 +2,7 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import regionprops
-from skimage.morphology import local_maxima, reconstruction
+from skimage.morphology import convex_hull_image, local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 NECK = 0.93
@@ -16,9 +15,11 @@ SMALLEST_PART = 0.4
 """Width of the smallest part that is cut off as a cell, relative to the largest of a clump."""
 COARSE = 12
 """Pixels from a cell's centre to its outline that are enough to tell it from its neighbours."""
+CELL_SOLIDITY = 0.92
+"""A clump that takes up this share of its convex hull is one cell, and all its holes are filled."""
 HOLE_SOLIDITY = 0.8
-"""A hole is filled if it takes up this share of its convex hull: the inside of a ring is round,
-the gap between three or more touching cells has hollow sides."""
+"""In others a hole is filled if it takes up this share of its own hull: the inside of a ring is
+round, but the gap between three or more touching cells has hollow sides."""
 SPIROCHAETE_AREA = 25
 """Pixels of the smallest spirochaete."""
 ROWS_AT_ONCE = 256
@@ -86,12 +87,16 @@ def fill_holes(clump):
     -------
     ndarray of bool, (height, width)
     """
-    holes, _ = ndimage.label(ndimage.binary_fill_holes(clump) & ~clump)
-    filled = clump.copy()
-    for hole in regionprops(holes):
-        if hole.solidity >= HOLE_SOLIDITY:
-            filled[hole.slice] |= hole.image
-    return filled
+    whole = ndimage.binary_fill_holes(clump)
+    holes = whole & ~clump
+    if not holes.any() or _solidity(whole) >= CELL_SOLIDITY:
+        return whole
+    numbers, _ = ndimage.label(holes)
+    for number, box in enumerate(ndimage.find_objects(numbers), 1):
+        hole = numbers[box] == number
+        if _solidity(hole) < HOLE_SOLIDITY:
+            whole[box] &= ~hole
+    return whole
 
 
 def separate(clump, probability, minimum_area):
@@ -146,6 +151,11 @@ def discard_border(labels, valid):
     kept = np.ones(labels.max() + 1, dtype=bool)
     kept[labels[border]] = False
     return keep(labels, kept)
+
+
+def _solidity(region):
+    """Share of a region's convex hull that it takes up, 0 to 1."""
+    return region.sum() / convex_hull_image(region).sum()
 
 
 def keep(labels, kept):
