@@ -21,6 +21,16 @@ MOST_CELLS = 65535
 """That the numbers of a 16-bit label image tell apart."""
 
 
+_class_option = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    default=CLASSES,
+    show_default=True,
+    help="Name of a class, the background first; their order is that of the indices 0, 1, ...",
+)
+
+
 def _segmentation_options(command):
     """Options that all commands share that segment images."""
     from segment.segmentation import SegmentationOptions
@@ -177,6 +187,53 @@ def _report(folder, figures):
 
 
 @main.command(
+    "convert-masks",
+    epilog=example(
+        "segment-darkfield convert-masks labels/*.png --output masks --colour 'blood cell=255,0,0' "
+        "--colour spirochaete=0,0,255\n"
+        "segment-darkfield convert-masks white/*.tif --output masks --colour 'blood cell=255'\n"
+        "segment-darkfield convert-masks masks/*.png --output white --keep 'blood cell'"
+    ),
+)
+@click.argument("masks", nargs=-1, required=True, type=FILES)
+@click.option("--output", required=True, type=FILES, help="Folder for the new masks.")
+@_class_option
+@click.option(
+    "--colour",
+    "colours",
+    multiple=True,
+    help="Class and its grey value or colour in the masks, as NAME=VALUE or NAME=RED,GREEN,BLUE; "
+    "black is the background. By default the masks hold class indices.",
+)
+@click.option(
+    "--keep", "kept", multiple=True, help="Class to show as 255, all others as 0; may be repeated."
+)
+def convert_masks(masks, output, classes, colours, kept):
+    """Turn masks into class indices, or into 0 and 255, as PNG.
+
+    A pixel of an unknown value is an error: the mask is named, the others are converted all the
+    same, and the exit code is 1.
+    """
+    from segment.masks import black_and_white, class_indices, palette
+    from tfcore.images import read_image, write_png
+
+    known = palette(classes, colours)
+    unique_stems(masks)
+    folder = output_folder(output)
+
+    def convert(path):
+        converted = class_indices(read_image(path), known)
+        if kept:
+            converted = black_and_white(converted, classes, kept)
+        write_png(folder / f"{path.stem}.png", converted)
+
+    done = len(list(each_image(masks, convert)))
+    click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
+    if done < len(masks):
+        raise click.exceptions.Exit(1)
+
+
+@main.command(
     epilog=example(
         "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
         "segment-darkfield train --csv data.csv --output run2 --recipe perceptilabs\n"
@@ -195,14 +252,7 @@ def _report(folder, figures):
 @click.option(
     "--recipe", type=click.Choice(["default", "perceptilabs"]), default="default", show_default=True
 )
-@click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    default=CLASSES,
-    show_default=True,
-    help="Names of the values 0, 1, ... of the masks, the background first.",
-)
+@_class_option
 @click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
 @click.option(
     "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."

@@ -2,9 +2,9 @@
 
 import numpy as np
 from matplotlib import colormaps
-from skimage.segmentation import mark_boundaries
 
 from segment.classes import COLOURS
+from segment.picture import outlines
 from tfcore.figures import labelled_figure, save_figure
 from tfcore.images import write_png
 
@@ -51,8 +51,8 @@ def compare_outlines(path, sample, predicted):
 
 
 def _outlined(image, classes):
-    picture = image / 255
+    picture = image.copy()
     for index in range(1, classes.max() + 1):
         colour = COLOURS[(index - 1) % (len(COLOURS) - 1) + 1]
-        picture = mark_boundaries(picture, classes == index, color=colour, mode="inner")
+        picture[outlines(classes == index)] = np.rint(255 * np.array(colour))
     return picture
