@@ -164,7 +164,7 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
     def create_settings(self):
         self.x_name = ImageSubscriber(
             "Select the input image",
-            doc="Select the dark-field image, color or gray. Its color helps the network.",
+            doc="Select the dark-field image, color or gray.",
         )
         self.cells = _class_settings("blood cells", "BloodCell")
         self.wants_spirochaetes = Binary(
@@ -179,7 +179,7 @@ settings below, the probability threshold applies to them, too; the others are f
         self.create_model_settings(
             "segment",
             "darkfield.h5",
-            shipped="280 dark-field images of blood, from fresh cells to crowded fields",
+            shipped="dark-field images of blood",
             custom="images and masks of your own. It must know the class *blood cell*, and "
             "*spirochaete* if those are to be found.",
         )
