@@ -140,13 +140,16 @@ def layer_shapes(classes):
     return shapes
 
 
-def inference_function(layers):
+def inference_function(layers, bfloat16=False):
     """Compile the network for images of any number and size.
 
     Parameters
     ----------
     layers : dict of str to dict of str to ndarray of float32
         As :func:`fold_layers` gives them.
+    bfloat16 : bool
+        Whether to compute in bfloat16: several times faster on a processor with AMX, and with
+        three digits instead of seven.
 
     Returns
     -------
@@ -155,15 +158,18 @@ def inference_function(layers):
         float32 (n, h, w, classes), as arrays.
     """
     tf = tensorflow()
+    dtype = tf.bfloat16 if bfloat16 else tf.float32
+    # Outside of the graph: within it they would be copied and folded at the first image.
     constants = {
-        layer: {name: tf.constant(array) for name, array in arrays.items()}
+        layer: {name: tf.cast(array, dtype) for name, array in arrays.items()}
         for layer, arrays in layers.items()
     }
 
-    def convolve(x, name):
-        return tf.nn.bias_add(
-            tf.nn.conv2d(x, constants[name]["kernel"], 1, "SAME"), constants[name]["bias"]
-        )
+    def convolve(x, name, channels=slice(None)):
+        return tf.nn.conv2d(x, constants[name]["kernel"][:, :, channels], 1, "SAME")
+
+    def add_bias(x, name):
+        return tf.nn.bias_add(x, constants[name]["bias"])
 
     @functools.partial(
         tf.function,
@@ -171,16 +177,18 @@ def inference_function(layers):
         autograph=False,
     )
     def probabilities(x):
+        # What a step up makes of an encoder block is summed up at once: it has far fewer channels
+        # than the block, which need neither be kept nor concatenated.
         skips = []
-        for names in encoder_layers():
+        for names, (up, _) in zip(encoder_layers(), reversed(_decoder_layers())):
             for name in names:
-                x = tf.nn.relu(convolve(x, name))
-            skips.append(x)
+                x = tf.nn.relu(add_bias(convolve(x, name), name))
+            skips.append(add_bias(convolve(x, up, slice(-x.shape[3], None)), up))
             x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-        for names, skip in zip(_decoder_layers(), reversed(skips)):
-            x = tf.concat([tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2), skip], axis=3)
-            for name in names:
-                x = tf.nn.relu(convolve(x, name))
-        return tf.nn.softmax(convolve(x, LAST))
+        for (first, second), skip in zip(_decoder_layers(), reversed(skips)):
+            x = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+            x = tf.nn.relu(convolve(x, first, slice(x.shape[3])) + skip)
+            x = tf.nn.relu(add_bias(convolve(x, second), second))
+        return tf.nn.softmax(add_bias(convolve(x, LAST), LAST))
 
     return lambda images: probabilities(images).numpy()

@@ -47,6 +47,14 @@ def test_float16_on_disk_changes_little(layers, rng, tmp_path):
     assert (tmp_path / "a.h5").stat().st_size < 60e6
 
 
+def test_bfloat16_changes_little(layers, rng):
+    images = rng.normal(0, 60, (1, 64, 64, 3)).astype(np.float32)
+    expected = inference_function(layers)(images)
+    found = inference_function(layers, bfloat16=True)(images)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).mean() < 0.01
+
+
 def test_shapes_are_those_of_the_network(layers):
     found = {(a, b): array.shape for a, arrays in layers.items() for b, array in arrays.items()}
     assert found == layer_shapes(3)
