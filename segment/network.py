@@ -165,8 +165,12 @@ def inference_function(layers, bfloat16=False):
         for layer, arrays in layers.items()
     }
 
-    def convolve(x, name, channels=slice(None)):
-        return tf.nn.conv2d(x, constants[name]["kernel"][:, :, channels], 1, "SAME")
+    for (name, _), below in zip(_decoder_layers(), (ENCODER[-1][1], *DECODER)):
+        kernel = constants[name]["kernel"]
+        constants[name].update(kernel=kernel[:, :, :below], skip=kernel[:, :, below:])
+
+    def convolve(x, name, kernel="kernel"):
+        return tf.nn.conv2d(x, constants[name][kernel], 1, "SAME")
 
     def add_bias(x, name):
         return tf.nn.bias_add(x, constants[name]["bias"])
@@ -176,19 +180,20 @@ def inference_function(layers, bfloat16=False):
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)],
         autograph=False,
     )
-    def probabilities(x):
+    def probabilities(images):
+        x = tf.cast(images, dtype)
         # What a step up makes of an encoder block is summed up at once: it has far fewer channels
         # than the block, which need neither be kept nor concatenated.
         skips = []
         for names, (up, _) in zip(encoder_layers(), reversed(_decoder_layers())):
             for name in names:
                 x = tf.nn.relu(add_bias(convolve(x, name), name))
-            skips.append(add_bias(convolve(x, up, slice(-x.shape[3], None)), up))
+            skips.append(add_bias(convolve(x, up, "skip"), up))
             x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         for (first, second), skip in zip(_decoder_layers(), reversed(skips)):
             x = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
-            x = tf.nn.relu(convolve(x, first, slice(x.shape[3])) + skip)
+            x = tf.nn.relu(convolve(x, first) + skip)
             x = tf.nn.relu(add_bias(convolve(x, second), second))
-        return tf.nn.softmax(add_bias(convolve(x, LAST), LAST))
+        return tf.nn.softmax(tf.cast(add_bias(convolve(x, LAST), LAST), tf.float32))
 
     return lambda images: probabilities(images).numpy()
