@@ -126,10 +126,13 @@ def _predict_image(folder, options, weights, path):
             f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
             "number: cut the image into parts, or raise the smallest area."
         )
-    write_png(folder / f"{path.stem}_classes.png", found.classes)
-    write_tiff(folder / f"{path.stem}_cells.tif", found.cells.astype("uint16"))
-    write_png(folder / f"{path.stem}_overlay.png", overlay(image, found.cells, found.spirochaetes))
-    return list(object_rows(path.name, found))
+    rows = list(object_rows(path.name, found))
+    cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
+    del found  # the probabilities of a large image take most of the memory
+    write_png(folder / f"{path.stem}_classes.png", classes)
+    write_tiff(folder / f"{path.stem}_cells.tif", cells.astype("uint16"))
+    write_png(folder / f"{path.stem}_overlay.png", overlay(image, cells, spirochaetes))
+    return rows
 
 
 @main.command(

@@ -42,21 +42,22 @@ def label_cells(region, probability, options):
     ndarray of int32, (height, width)
         0 outside of cells, which have 1, 2, ... from top to bottom.
     """
-    clumps, _ = ndimage.label(region)
-    cells = np.zeros_like(clumps)
+    cells, _ = ndimage.label(region)
     count = 0
-    for number, box in enumerate(ndimage.find_objects(clumps), 1):
-        clump = clumps[box] == number
+    # Cells are numbered downwards from -1 at first, to tell them from clumps still to come.
+    for number, box in enumerate(ndimage.find_objects(cells), 1):
+        clump = cells[box] == number
+        cells[box][clump] = 0
         if options.fill_holes:
             clump = fill_holes(clump)
-        if clump.sum() < options.minimum_area:
+        if clump.sum() < max(options.minimum_area, 1):
             continue
         parts = clump.astype(np.int32)
         if options.separate_touching:
             parts = separate(clump, probability[box], options.minimum_area)
-        cells[box][clump] = parts[clump] + count
+        cells[box][clump] = -(parts[clump] + count)
         count += parts.max()
-    return cells
+    return np.negative(cells, out=cells)
 
 
 def label_spirochaetes(region):
@@ -72,7 +73,7 @@ def label_spirochaetes(region):
         0 outside of spirochaetes, which have 1, 2, ... from top to bottom.
     """
     labels, _ = ndimage.label(region, EIGHT)
-    return keep(labels, np.bincount(labels.ravel()) >= SPIROCHAETE_AREA)
+    return keep(labels, areas(labels) >= SPIROCHAETE_AREA)
 
 
 def fill_holes(clump):
@@ -148,9 +149,9 @@ def discard_border(labels, valid):
     ndarray of int32, (height, width)
     """
     border = valid & ~ndimage.binary_erosion(valid, EIGHT)
-    kept = np.ones(labels.max() + 1, dtype=bool)
-    kept[labels[border]] = False
-    return keep(labels, kept)
+    touching = np.zeros(labels.max() + 1, dtype=bool)
+    touching[labels[border]] = True
+    return keep(labels.copy(), ~touching[1:])
 
 
 def _solidity(region):
@@ -164,16 +165,17 @@ def keep(labels, kept):
     Parameters
     ----------
     labels : ndarray of int32, (height, width)
-    kept : ndarray of bool, (count + 1,)
-        For every label; that of the background does not matter.
+        Changed in place.
+    kept : ndarray of bool, (count,)
 
     Returns
     -------
     ndarray of int32, (height, width)
     """
-    kept = kept.copy()
-    kept[0] = False
-    return (np.cumsum(kept, dtype=np.int32) * kept)[labels]
+    numbers = np.append(0, np.cumsum(kept) * kept)
+    for rows in _chunks(labels):
+        labels[rows] = numbers[labels[rows]]
+    return labels
 
 
 def areas(labels):
@@ -197,10 +199,14 @@ def means(labels, values):
 
 
 def _sums(labels, weights=None):
-    """Sum of the weights over every object; some rows at a time, as bincount makes copies."""
+    """Sum of the weights over every object, float (count,)."""
     total = np.zeros(labels.max() + 1)
-    for start in range(0, len(labels), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for rows in _chunks(labels):
         given = None if weights is None else weights[rows].ravel()
         total += np.bincount(labels[rows].ravel(), given, minlength=len(total))
     return total[1:]
+
+
+def _chunks(labels):
+    """Some rows at a time: bincount and indexing make copies of eight bytes a pixel."""
+    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, len(labels), ROWS_AT_ONCE))

@@ -8,6 +8,7 @@ from segment.normalisation import to_rgb
 
 LINE_SHARE = 1 / 600
 """Of the longer side, the width of a line, so that it is seen in a picture shown smaller."""
+LINE_LIMIT = 3
 ROWS_AT_ONCE = 256
 
 
@@ -31,7 +32,9 @@ def overlay(image, cells, spirochaetes):
         rows = slice(start, start + ROWS_AT_ONCE)
         picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
     for labels, index in ((cells, BLOOD_CELL), (spirochaetes, SPIROCHAETE)):
-        picture[outlines(labels)] = np.rint(255 * np.array(COLOURS[index]))
+        lines = outlines(labels)
+        for channel, value in enumerate(COLOURS[index]):
+            picture[..., channel][lines] = round(255 * value)
     return picture
 
 
@@ -53,5 +56,5 @@ def outlines(labels):
         drawn[1:] |= change
         drawn[:-1] |= change
     lines &= labels > 0
-    wider = round(max(labels.shape) * LINE_SHARE) - 1
+    wider = min(round(max(labels.shape) * LINE_SHARE), LINE_LIMIT) - 1
     return binary_dilation(lines, iterations=wider) if wider > 0 else lines

@@ -7,10 +7,10 @@ from segment.normalisation import as_colour, normalise, to_rgb
 from segment.scaling import resample, resampling, scaled_shape, working_scale
 from tfcore.tiling import pad_to, tile_starts
 
-TILE = 1024
+TILE = 896
 """Height and width of a tile in pixels at the working scale; a multiple of the network's stride.
 
-The network needs 1.5 KB for every pixel."""
+The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
 UNSEEN = 160
 """Pixels along a tile's inner border that are left out.
 

@@ -148,14 +148,26 @@ def segment_probabilities(probabilities, valid, options):
     -------
     Segmentation
     """
-    cell, spirochaete = probabilities[..., BLOOD_CELL], probabilities[..., SPIROCHAETE]
-    limit = probabilities[..., BACKGROUND] * np.float32(options.threshold / (1 - options.threshold))
-    spirochaetes = objects.label_spirochaetes(valid & (spirochaete >= limit) & (spirochaete > cell))
-    all_cells = objects.label_cells(valid & (cell >= limit) & (cell >= spirochaete), cell, options)
+    classes = _pixel_classes(probabilities, options.threshold)
+    classes[~valid] = BACKGROUND
+    spirochaetes = objects.label_spirochaetes(classes == SPIROCHAETE)
+    cell = probabilities[..., BLOOD_CELL]
+    all_cells = objects.label_cells(classes == BLOOD_CELL, cell, options)
     # A hole may be filled that is no background.
-    all_cells[~valid | (spirochaetes > 0)] = 0
+    all_cells[spirochaetes > 0] = 0
+    all_cells[~valid] = 0
     cells = objects.discard_border(all_cells, valid) if options.discard_border else all_cells
     return Segmentation(probabilities, cells, spirochaetes, all_cells)
+
+
+def _pixel_classes(probabilities, threshold):
+    """Classes of the pixels one by one, uint8 (height, width)."""
+    odds = np.ones(len(CLASSES), dtype=np.float32)
+    odds[BACKGROUND] = threshold / (1 - threshold)
+    classes = np.empty(probabilities.shape[:2], dtype=np.uint8)
+    for row, found in zip(classes, probabilities):
+        row[:] = np.argmax(found * odds, axis=1)
+    return classes
 
 
 def load_cell_model(weights=None):
