@@ -34,13 +34,15 @@ class SegmentationModel:
 
 
 @loaded_once(SHIPPED)
-def load_model(path):
+def load_model(path, bfloat16=False):
     """Load weights and compile the network, once for every file in a process.
 
     Parameters
     ----------
     path : str or Path, optional
         A weights file; the shipped one by default.
+    bfloat16 : bool
+        As for :func:`segment.network.inference_function`.
 
     Returns
     -------
@@ -58,4 +60,5 @@ def load_model(path):
     except KeyError as error:
         raise UserError(f"{path} lacks {error}: copy or train it again.") from None
     check_shapes(path, weights, layer_shapes(len(class_names)))
-    return SegmentationModel(inference_function(weights.layers), class_names, *scale)
+    network = inference_function(weights.layers, bfloat16)
+    return SegmentationModel(network, class_names, *scale)

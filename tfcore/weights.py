@@ -164,16 +164,18 @@ def loaded_once(shipped):
     Returns
     -------
     callable
+        Each choice of further arguments is loaded for itself.
     """
 
     def decorate(load):
         @functools.wraps(load)
-        def load_model(path=None):
+        def load_model(path=None, **choices):
             if path is None:
-                return _load_shipped(load, shipped)
+                return _load_shipped(load, shipped, **choices)
             path = Path(path)
             # A file that was trained anew is loaded anew.
-            return _load_version(load, path, path.stat().st_mtime_ns if path.is_file() else None)
+            changed = path.stat().st_mtime_ns if path.is_file() else None
+            return _load_version(load, path, changed, **choices)
 
         return load_model
 
@@ -181,10 +183,10 @@ def loaded_once(shipped):
 
 
 @functools.cache
-def _load_shipped(load, name):
-    return load(shipped_weights(name))
+def _load_shipped(load, name, **choices):
+    return load(shipped_weights(name), **choices)
 
 
 @functools.lru_cache(maxsize=4)
-def _load_version(load, path, _changed):
-    return load(path)
+def _load_version(load, path, _changed, **choices):
+    return load(path, **choices)

@@ -24,6 +24,7 @@ def test_a_file_is_loaded_once_and_again_when_it_changed(layers, tmp_path):
     model = load_model(path)
     assert (model.class_names, model.working_size, model.cell_diameter) == (CLASSES, 640, 50.0)
     assert load_model(str(path)) is model
+    assert load_model(path, bfloat16=True) is load_model(path, bfloat16=True) is not model
     probabilities = model.network(np.zeros((1, 32, 64, 3), np.float32))
     np.testing.assert_allclose(probabilities, np.full((1, 32, 64, 3), 1 / 3), rtol=1e-6)
     write_weights(path, Weights(ARCHITECTURE, layers, {**ATTRIBUTES, "working_size": 512}))
