@@ -201,8 +201,10 @@ def changed_recipe(recipe, classes, seed, epochs=(), working_size=None, batch=No
     Raises
     ------
     UserError
-        There are not as many numbers of epochs as stages.
+        There are not as many numbers of epochs as stages, or fewer than two different classes.
     """
+    if len(set(classes)) < max(len(classes), 2):
+        raise UserError("Give --class for the background and, with other names, for the rest.")
     epochs = epochs or [stage.epochs for stage in recipe.stages]
     if len(epochs) != len(recipe.stages):
         raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")

@@ -122,6 +122,12 @@ def test_epochs_are_given_for_each_stage():
         changed_recipe(RECIPES["default"], CLASSES, seed=0, epochs=(5,))
 
 
+@pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
+def test_classes_differ(classes):
+    with pytest.raises(UserError, match="--class"):
+        changed_recipe(RECIPES["default"], classes, seed=0)
+
+
 def test_cell_diameter_is_that_of_the_cells():
     mask = np.zeros((100, 200), np.uint8)
     rows, cols = np.mgrid[:100, :200]
