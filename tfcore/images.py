@@ -112,7 +112,7 @@ def write_png(path, picture):
     if picture.dtype != np.uint8:
         picture = np.rint(picture * 255).astype(np.uint8)
     with whole_file(path) as temporary:
-        imagecodecs.imwrite(temporary, picture, codec="png")
+        imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
 
 
 def write_tiff(path, image):
