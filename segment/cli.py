@@ -318,3 +318,33 @@ def _training_parts(csv, folder, recipe, class_names, groups):
         for part in ("train", "validation")
     }
     return Parts(**chosen)
+
+
+@main.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
+@click.option("--output", required=True, type=FILES, help="Folder for images and masks.")
+@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Of scenes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def scenes(output, count, seed):
+    """Draw dark-field scenes with true masks, to try things out on.
+
+    OUTPUT holds images/ and masks/ of class indices, and data.csv, which evaluate takes, and which
+    says how many cells and spirochaetes each scene has.
+    """
+    import numpy as np
+
+    from segment.dataset import COLUMNS
+    from segment.scenes import darkfield_scene
+    from tfcore.images import write_png
+
+    folder = output_folder(output)
+    output_folder(folder / "images")
+    output_folder(folder / "masks")
+    rng = np.random.default_rng(seed)
+    with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
+        for place in tqdm(range(1, count + 1), unit="scene", disable=None):
+            scene = darkfield_scene(rng)
+            image, mask = f"images/scene_{place:02}.png", f"masks/scene_{place:02}_mask.png"
+            write_png(folder / image, scene.image)
+            write_png(folder / mask, scene.classes)
+            table.writerow([image, mask, scene.cells, scene.spirochaetes])
+    click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")

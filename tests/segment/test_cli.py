@@ -183,3 +183,14 @@ def test_help_has_an_example_for_every_command():
         result = run(name, "--help")
         assert result.exit_code == 0
         assert f"segment-darkfield {name} " in result.output.split("Examples:")[1]
+
+
+def test_scenes_are_a_data_set_that_evaluate_takes(tmp_path, random_weights):
+    result = run("scenes", "--output", tmp_path, "--count", 2, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "data.csv")
+    assert table["masks"].tolist() == ["masks/scene_01_mask.png", "masks/scene_02_mask.png"]
+    assert read_image(tmp_path / table["images"][0]).shape == (480, 640, 3)
+    arguments = ("--csv", tmp_path / "data.csv", "--output", tmp_path / "scores")
+    result = run("evaluate", *arguments, "--weights", random_weights)
+    assert result.exit_code == 0, result.output
