@@ -131,11 +131,14 @@ def test_cells_at_the_border_can_be_left_out():
     assert [kept[30, 30], kept[50, 50]] == [1, 0]
 
 
-def test_spirochaetes_touch_at_corners_and_tiny_ones_are_left_out():
-    region = np.eye(40, dtype=bool)
-    region[30:33, 5:8] = True
-    labels = objects.label_spirochaetes(region)
-    np.testing.assert_array_equal(labels, np.eye(40))
+def test_spirochaetes_are_thin_and_touch_at_corners():
+    rows, cols = np.indices((120, 120))
+    wave = np.abs(rows - 20 - 6 * np.sin(cols / 6)) < 2
+    diagonal = (rows - 30 == cols) & (cols < 80)
+    speck = disk((120, 120), 100, 100, 3)
+    blob = disk((120, 120), 60, 100, 12)
+    labels = objects.label_spirochaetes(wave | diagonal | speck | blob)
+    np.testing.assert_array_equal(labels, wave + 2 * diagonal)
 
 
 def test_areas_and_means_are_those_of_the_objects(rng):
@@ -152,7 +155,7 @@ def test_areas_and_means_are_those_of_the_objects(rng):
     assert len(objects.means(labels * 0, values)) == 0
 
 
-def test_the_shares_of_a_real_mask_that_are_one_cell_stay_one(data_folder):
+def test_round_cells_of_real_masks_stay_one_and_clumps_are_divided(data_folder):
     from skimage.measure import regionprops
 
     from tfcore.images import read_image

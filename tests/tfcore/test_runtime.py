@@ -7,7 +7,6 @@ import pytest
 from tfcore import runtime
 from tfcore.errors import UserError
 
-
 MODULES = ("cli", "evaluation", "training")
 
 
