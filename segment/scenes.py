@@ -89,7 +89,6 @@ def darkfield_scene(rng, shape=(480, 640)):
     -------
     Scene
     """
-    side = max(shape)
     light = np.zeros((*shape, 3), dtype=np.float32)
     classes = np.zeros(shape, dtype=np.uint8)
     tint = _between(rng, TINTS)
@@ -102,7 +101,7 @@ def darkfield_scene(rng, shape=(480, 640)):
     for (y, x, radius), look in zip(cells, looks):
         _draw_cell(rng, light, classes, (y, x, radius), look, exposure * tint)
     light += _debris(rng, shape, tint)
-    light = _bloom(light, side) + _background(rng, shape)
+    light = _bloom(rng, light) + _background(rng, shape)
     return Scene(_photograph(rng, light), classes, len(cells), threads)
 
 
@@ -151,18 +150,19 @@ def _draw_cell(rng, light, classes, circle, look, tint):
     rows, cols, depth, angle = _outline(rng, classes.shape, circle, look.spikes)
     radius = circle[2]
     width = max(look.width * radius, 0.9)
-    within = 1 / (1 + np.exp(-4 * np.clip(depth / width, -8, 8)))
+    # Sharper than the rim is wide: light outside of the mask is left to the optics.
+    within = 1 / (1 + np.exp(-4 * np.clip(depth / max(0.04 * radius, 0.9), -8, 8)))
     uneven = 1 + rng.uniform(0, 0.5) * np.cos(angle - rng.uniform(0, 2 * np.pi))
     white = look.rim * uneven * np.exp(-(((depth - 0.8 * width) / width) ** 2))
     centre = radius * rng.uniform(0.5, 0.7)
     white += look.disc * np.exp(-(((depth - centre) / (0.12 * radius)) ** 2))
     if look.grains:
-        white += look.grains * within * _grains(rng, depth.shape, radius * rng.uniform(0.04, 0.12))
+        white += look.grains * _grains(rng, depth.shape, radius * rng.uniform(0.04, 0.12))
     # Over-exposed cells are white all over; inside of others there is a blue haze.
-    white += within * max(look.inside - 0.6, 0)
-    haze = within * look.inside * rng.uniform(0.4, 1.6)
-    brightness = np.exp(rng.normal(0, 0.2))
-    light[rows, cols] += brightness * (white[..., None] * tint + haze[..., None] * INSIDE)
+    white += max(look.inside - 0.6, 0)
+    haze = look.inside * rng.uniform(0.4, 1.6)
+    within *= np.exp(rng.normal(0, 0.2))
+    light[rows, cols] += within[..., None] * (white[..., None] * tint + haze * INSIDE)
     classes[rows, cols][depth > 0] = BLOOD_CELL
 
 
@@ -272,11 +272,11 @@ def _clump(rng, shape):
     return rng.uniform(0.5, 2) * heap * _grains(rng, shape, 0.003 * max(shape))
 
 
-def _bloom(light, side):
+def _bloom(rng, light):
     """Blur of the optics, wider in blue, and light that strays far from what is bright."""
-    sharp = np.stack(
-        [gaussian_filter(light[..., c], side * (0.0011 + 0.0003 * c)) for c in range(3)], axis=2
-    )
+    side = max(light.shape)
+    blur = side * (rng.uniform(0.001, 0.002) + np.array([0, 0.0003, 0.0006]))
+    sharp = np.stack([gaussian_filter(light[..., c], blur[c]) for c in range(3)], axis=2)
     coarse = sharp[::4, ::4].mean(axis=2)
     near, far = (
         resize(gaussian_filter(coarse, side * width / 4), light.shape[:2], order=1)
