@@ -15,6 +15,9 @@ from tfcore.weights import Weights, read_weights, write_weights
 @pytest.fixture(scope="module")
 def trained():
     """A network whose batch normalisation matters."""
+    import keras
+
+    keras.utils.set_random_seed(0)
     model = build_keras_model(3)
     rng = np.random.default_rng(0)
     for layer in model.layers:
