@@ -532,7 +532,7 @@ def folder(field, truth, tmp_path):
     pixels = np.rint(field * 255).astype(np.uint8)
     for name, image, classes in (
         ("field1.png", pixels, truth),
-        ("field2.tif", pixels[:64].astype(np.uint16) * 257, truth[:64]),
+        ("field2.tif", pixels[:68].astype(np.uint16) * 257, truth[:68]),
         ("black.png", np.zeros((90, 80), np.uint8), np.zeros((90, 80), np.uint8)),
     ):
         imageio.imwrite(folder / name, image)
