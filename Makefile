@@ -1,4 +1,5 @@
-# make demo   set up .venv, rate real images with CellProfiler, print the result
+# make demo   set up .venv, run the modules in CellProfiler, print the result
+#             IMAGES=folder: on your own images
 # make test   set up .venv, run all tests
 # make lint   check style and format
 # make lock   resolve requirements/stable.txt again
@@ -8,10 +9,15 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo test lint lock clean
+.PHONY: demo demo-focus demo-darkfield test lint lock clean
 
-demo: $(VENV)
-	.venv/bin/python example_pipelines/demo.py
+demo: demo-focus
+
+demo-focus: $(VENV)
+	.venv/bin/python example_pipelines/focus_demo.py $(if $(IMAGES),"$(IMAGES)")
+
+demo-darkfield: $(VENV)
+	.venv/bin/python example_pipelines/darkfield_demo.py $(if $(IMAGES),"$(IMAGES)")
 
 test: $(VENV)
 	.venv/bin/python -m pytest
