@@ -260,6 +260,15 @@ seen in part only, if you measure their size or shape. Keep them to count cells 
 area that they cover.
 """,
         )
+        self.bfloat16 = Binary(
+            "Compute in bfloat16?",
+            defaults.bfloat16,
+            doc="""\
+Select *Yes* to let the network compute with three digits (bfloat16) instead of seven (float32): a
+few times faster on processors with AMX (Intel Xeon since 2023), slower on others. Outlines may move
+by a pixel here and there.
+""",
+        )
 
     def settings(self):
         return [
@@ -280,6 +289,7 @@ area that they cover.
             self.fill_holes,
             self.minimum_area,
             self.discard_border,
+            self.bfloat16,
         ]
 
     def visible_settings(self):
@@ -381,6 +391,7 @@ area that they cover.
             fill_holes=self.fill_holes.value,
             minimum_area=self.minimum_area.value,
             discard_border=self.discard_border.value,
+            bfloat16=self.bfloat16.value,
         )
 
     def _found(self, result):

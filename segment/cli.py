@@ -62,6 +62,11 @@ def _segmentation_options(command):
             help="Smallest cell kept, in pixels.",
         ),
         click.option("--discard-border", is_flag=True, help="Leave out cells at the border."),
+        click.option(
+            "--bfloat16",
+            is_flag=True,
+            help="Compute with fewer digits: faster on a CPU with AMX, slower on others.",
+        ),
     ):
         command = option(command)
     return command
@@ -101,7 +106,7 @@ def predict(images, output, weights, **given):
     options = _options(**given)
     unique_stems(images)
     folder = output_folder(output)
-    load_cell_model(weights)  # a wrong weights file is the fault of no image
+    load_cell_model(weights, options.bfloat16)  # a wrong weights file is the fault of no image
     done = 0
     with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
         segment = functools.partial(_predict_image, folder, options, weights)
@@ -163,7 +168,7 @@ def evaluate(csv, output, split, part, weights, **given):
     from tfcore.images import write_png
 
     options = _options(**given)
-    load_cell_model(weights)
+    load_cell_model(weights, options.bfloat16)
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
     total, counts, worst = 0, collections.Counter(), []

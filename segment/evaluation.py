@@ -107,7 +107,7 @@ def evaluate_pair(pair, options, weights):
         A file is missing or unreadable, or the mask holds another value.
     """
     image, truth = read_pair(pair, CLASSES)
-    if CLASSES[SPIROCHAETE] not in load_cell_model(weights).class_names:
+    if CLASSES[SPIROCHAETE] not in load_cell_model(weights, options.bfloat16).class_names:
         truth[truth == SPIROCHAETE] = BACKGROUND
     found = segment_image(image, options=options, weights=weights)
     counts = (

@@ -35,6 +35,9 @@ class SegmentationOptions:
         Pixels of the smallest cell that is kept.
     discard_border : bool
         Whether cells are left out that touch the border of the image or of its mask.
+    bfloat16 : bool
+        Whether the network computes in bfloat16 instead of float32: several times faster on a
+        processor with AMX, slower on one without.
     """
 
     threshold: float = 0.5
@@ -43,6 +46,7 @@ class SegmentationOptions:
     fill_holes: bool = True
     minimum_area: int = 50
     discard_border: bool = False
+    bfloat16: bool = False
 
     def __post_init__(self):
         """Raise UserError where a value lies outside of its range."""
@@ -122,7 +126,7 @@ def segment_image(image, mask=None, options=SegmentationOptions(), weights=None)
     """
     image = as_colour(image)
     valid = valid_pixels(image, mask)
-    model = load_cell_model(weights)
+    model = load_cell_model(weights, options.bfloat16)
     image = mirror_inside(image, valid)
     probabilities = _arranged(
         predict_probabilities(image, model, options.cell_diameter), model.class_names
@@ -170,12 +174,13 @@ def _pixel_classes(probabilities, threshold):
     return classes
 
 
-def load_cell_model(weights=None):
+def load_cell_model(weights=None, bfloat16=False):
     """Load a model and check that it knows blood cells.
 
     Parameters
     ----------
     weights : str or Path, optional
+    bfloat16 : bool
 
     Returns
     -------
@@ -186,7 +191,7 @@ def load_cell_model(weights=None):
     UserError
         The weights file is unusable, or of other classes.
     """
-    model = load_model(weights)
+    model = load_model(weights, bfloat16=bfloat16)
     if CLASSES[BLOOD_CELL] not in model.class_names:
         raise UserError(
             f"{weights} holds weights for {', '.join(model.class_names)}, "

@@ -105,6 +105,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     module.fill_holes.value = False
     module.minimum_area.value = 7
     module.discard_border.value = True
+    module.bfloat16.value = True
     calls = []
 
     def record(pixels, mask, options, weights):
@@ -123,6 +124,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
                 fill_holes=False,
                 minimum_area=7,
                 discard_border=True,
+                bfloat16=True,
             ),
             str(colour_weights),
         )

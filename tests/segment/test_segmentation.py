@@ -38,7 +38,7 @@ def model(monkeypatch):
 
     def use(class_names=CLASSES, order=(0, 1, 2)):
         used = SegmentationModel(colour_network(order), class_names, 128, 30.0)
-        monkeypatch.setattr(segmentation, "load_model", lambda weights: used)
+        monkeypatch.setattr(segmentation, "load_model", lambda weights, bfloat16: used)
 
     use()
     return use
@@ -164,6 +164,11 @@ def test_the_random_network_runs_from_a_file(random_weights, rng):
     found = segment_image(image, weights=random_weights)
     assert found.probabilities.shape == (50, 70, 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-5)
+    rounded = segment_image(
+        image, options=SegmentationOptions(bfloat16=True), weights=random_weights
+    )
+    difference = np.abs(rounded.probabilities - found.probabilities).max()
+    assert 0 < difference < 0.05
 
 
 def test_bad_input_is_said_in_one_sentence(model, tmp_path):
