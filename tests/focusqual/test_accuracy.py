@@ -41,7 +41,7 @@ def test_real_bbbc006_planes(data_folder):
     "kind, within_one",
     [
         (scenes.nuclei, 33),
-        (scenes.cytoplasm, 31),
+        (scenes.cytoplasm, 33),
         (scenes.filaments, 33),
         (scenes.puncta, 31),
         (scenes.grains, 33),
