@@ -1,5 +1,7 @@
 """Probabilities of the classes for every pixel of an image of any size, in bounded memory."""
 
+import math
+
 import numpy as np
 
 from segment.network import STRIDE
@@ -8,7 +10,8 @@ from segment.scaling import resample, resampling, scaled_shape, working_scale
 from tfcore.tiling import pad_to, tile_starts
 
 TILE = 896
-"""Height and width of a tile in pixels at the working scale; a multiple of the network's stride.
+"""Largest height and width of a tile in pixels at the working scale; a multiple of the network's
+stride.
 
 The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
 UNSEEN = 160
@@ -98,8 +101,10 @@ def _tiles(length):
     weights : ndarray of float32, (n, size)
         With which a tile enters; over all tiles they sum to 1 at every pixel.
     """
-    padded = -(-length // STRIDE) * STRIDE
-    size = min(padded, TILE)
+    padded = _whole_strides(length)
+    # Tiles of one size, no larger than their number asks for, so that few pixels are seen twice.
+    count = max(math.ceil((padded - OVERLAP) / (TILE - OVERLAP)), 1)
+    size = _whole_strides((padded + (count - 1) * OVERLAP) / count)
     starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
     inwards = np.arange(size) + 0.5 - UNSEEN
     ramp = np.clip(inwards / (OVERLAP - 2 * UNSEEN), 0, 1)
@@ -112,6 +117,11 @@ def _tiles(length):
     for start, weight in zip(starts, weights):
         weight /= total[start : start + size]
     return starts, size, weights.astype(np.float32)
+
+
+def _whole_strides(length):
+    """The next multiple of the network's stride."""
+    return math.ceil(length / STRIDE) * STRIDE
 
 
 def _resize_bands(bands, shape, result):
