@@ -11,7 +11,7 @@ UV = $(or $(shell command -v uv),.uv/bin/uv)
 
 .PHONY: demo demo-focus demo-darkfield test lint lock clean
 
-demo: demo-focus
+demo: demo-focus demo-darkfield
 
 demo-focus: $(VENV)
 	.venv/bin/python example_pipelines/focus_demo.py $(if $(IMAGES),"$(IMAGES)")

@@ -1,0 +1,41 @@
+"""The shipped weights on fixed images: exact counts."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from segment import segment_image
+from segment.classes import BLOOD_CELL, CLASSES
+from segment.dataset import Pair, read_pair
+from segment.scenes import darkfield_scene
+from segment.scores import confusion_matrix, scores
+from tfcore.weights import shipped_weights
+
+SPLIT = shipped_weights("darkfield").with_name("darkfield_v1_split.csv")
+
+
+@pytest.mark.parametrize("seed, cells, spirochaetes", [(1, 35, 2), (2, 6, 4), (3, 14, 4)])
+def test_drawn_scenes(seed, cells, spirochaetes):
+    """Training saw photographs alone. True: 36, 6 and 13 cells, 0, 3 and 3 spirochaetes."""
+    scene = darkfield_scene(np.random.default_rng(seed))
+    found = segment_image(scene.image)
+    iou = scores(confusion_matrix(scene.classes, found.classes, len(CLASSES))).iou[BLOOD_CELL]
+    assert (found.cells.max(), found.spirochaetes.max()) == (cells, spirochaetes)
+    assert iou > 0.85
+
+
+def test_real_images_that_training_never_saw(data_folder):
+    """Ten images of the test part, at their own size."""
+    with open(SPLIT, newline="") as file:
+        names = [row["image"] for row in csv.DictReader(file) if row["part"] == "test"][:10]
+    matrix, cells = 0, []
+    folder = data_folder / "darkfield"
+    for name in names:
+        mask = folder / name.replace("images", "masks")
+        image, truth = read_pair(Pair(name, folder / name, mask), CLASSES)
+        found = segment_image(image)
+        cells.append(found.cells.max())
+        matrix = matrix + confusion_matrix(truth, found.classes, len(CLASSES))
+    assert cells == [5, 21, 13, 19, 2, 3, 4, 24, 9, 20]
+    np.testing.assert_allclose(scores(matrix).iou, [0.9655, 0.8155, 0.5364], atol=0.001)
