@@ -1,6 +1,5 @@
 """Training images: which are in focus, which belong together, and who learns from them."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from tfcore.errors import UserError
 from tfcore.images import TIFF_SUFFIXES, read_grey
 from tfcore.split import assign_parts, near_duplicate_groups
+from tfcore.tables import csv_table
 
 SUFFIXES = (".png", *TIFF_SUFFIXES)
 SHARPNESS_MIN = 0.115
@@ -114,7 +114,5 @@ def split(paths, seed):
 
 def write_split(path, records):
     """Write records to a CSV: image, group, sharpness, part."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "group", "sharpness", "part"])
-        writer.writerows([r.path.name, r.group, f"{r.sharpness:.3f}", r.part] for r in records)
+    with csv_table(path, ["image", "group", "sharpness", "part"]) as table:
+        table.writerows([r.path.name, r.group, f"{r.sharpness:.3f}", r.part] for r in records)

@@ -4,6 +4,7 @@ Ronneberger et al. 2015, U-Net; Simonyan and Zisserman 2015, Very deep convoluti
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -17,6 +18,11 @@ ENCODER = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 DECODER = (256, 128, 64, 32, 16)
 """Channels of the five steps up, each of which doubles the size and sees one encoder block."""
 LAST = "classes"
+
+
+def whole_strides(length):
+    """The next multiple of the stride, an int."""
+    return math.ceil(length / STRIDE) * STRIDE
 
 
 def encoder_layers():

@@ -32,10 +32,24 @@ def overlay(image, cells, spirochaetes):
         rows = slice(start, start + ROWS_AT_ONCE)
         picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
     for labels, index in ((cells, BLOOD_CELL), (spirochaetes, SPIROCHAETE)):
-        lines = outlines(labels)
-        for channel, value in enumerate(COLOURS[index]):
-            picture[..., channel][lines] = round(255 * value)
+        draw_outlines(picture, labels, index)
     return picture
+
+
+def draw_outlines(picture, labels, index):
+    """Draw the outlines of objects in the colour of a class.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, (height, width, 3)
+        RGB; changed in place.
+    labels : ndarray of int, (height, width)
+    index : int
+        Of the class.
+    """
+    lines = outlines(labels)
+    for channel, value in enumerate(COLOURS[index]):
+        picture[..., channel][lines] = round(255 * value)
 
 
 def outlines(labels):

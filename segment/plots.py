@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from segment.classes import COLOURS
-from segment.picture import outlines
+from segment.picture import draw_outlines
 from tfcore.figures import labelled_figure, save_figure
 from tfcore.images import write_png
 
@@ -53,6 +53,5 @@ def compare_outlines(path, sample, predicted):
 def _outlined(image, classes):
     picture = image.copy()
     for index in range(1, classes.max() + 1):
-        colour = COLOURS[(index - 1) % (len(COLOURS) - 1) + 1]
-        picture[outlines(classes == index)] = np.rint(255 * np.array(colour))
+        draw_outlines(picture, classes == index, (index - 1) % (len(COLOURS) - 1) + 1)
     return picture

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segment.network import STRIDE
+from segment.network import STRIDE, whole_strides
 from segment.normalisation import as_colour, normalise, to_rgb
 from segment.scaling import resample, resampling, scaled_shape, working_scale
 from tfcore.tiling import pad_to, tile_starts
@@ -101,10 +101,10 @@ def _tiles(length):
     weights : ndarray of float32, (n, size)
         With which a tile enters; over all tiles they sum to 1 at every pixel.
     """
-    padded = _whole_strides(length)
+    padded = whole_strides(length)
     # Tiles of one size, no larger than their number asks for, so that few pixels are seen twice.
     count = max(math.ceil((padded - OVERLAP) / (TILE - OVERLAP)), 1)
-    size = _whole_strides((padded + (count - 1) * OVERLAP) / count)
+    size = whole_strides((padded + (count - 1) * OVERLAP) / count)
     starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
     inwards = np.arange(size) + 0.5 - UNSEEN
     ramp = np.clip(inwards / (OVERLAP - 2 * UNSEEN), 0, 1)
@@ -117,11 +117,6 @@ def _tiles(length):
     for start, weight in zip(starts, weights):
         weight /= total[start : start + size]
     return starts, size, weights.astype(np.float32)
-
-
-def _whole_strides(length):
-    """The next multiple of the network's stride."""
-    return math.ceil(length / STRIDE) * STRIDE
 
 
 def _resize_bands(bands, shape, result):

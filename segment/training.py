@@ -12,11 +12,11 @@ from segment.augmentation import draw_batch
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.network import (
     ARCHITECTURE,
-    STRIDE,
     build_keras_model,
     encoder_layers,
     fold_layers,
     set_backbone,
+    whole_strides,
 )
 from segment.normalisation import NORMALISATION, normalise
 from segment.scores import confusion_matrix, scores
@@ -209,7 +209,7 @@ def changed_recipe(recipe, classes, seed, epochs=(), working_size=None, batch=No
     if len(epochs) != len(recipe.stages):
         raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
     size = working_size or recipe.working_size
-    largest = -(-size // STRIDE) * STRIDE
+    largest = whole_strides(size)
     stages = tuple(
         replace(stage, epochs=count, crop=min(stage.crop, largest))
         for stage, count in zip(recipe.stages, epochs)
@@ -337,7 +337,7 @@ def _validate(model, recipe, samples, pictures, epoch):
 
 def _predict(model, image):
     height, width = image.shape[:2]
-    size = [-(-length // STRIDE) * STRIDE for length in (height, width)]
+    size = whole_strides(height), whole_strides(width)
     padded = normalise(pad_to(image, size).astype(np.float32))
     probabilities = model.predict_on_batch(padded[None])[0, :height, :width]
     return probabilities.argmax(axis=2).astype(np.uint8)

@@ -97,7 +97,8 @@ def test_default_settings_are_those_of_the_core():
     assert module._options() == SegmentationOptions()
 
 
-def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colour_weights):
+def change_options(module):
+    """Set all that the core is told to something other than its default."""
     module.threshold.value = 0.25
     module.diameter_choice.value = "Enter a value"
     module.diameter.value = 33.5
@@ -106,6 +107,10 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     module.minimum_area.value = 7
     module.discard_border.value = True
     module.bfloat16.value = True
+
+
+def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colour_weights):
+    change_options(module)
     calls = []
 
     def record(pixels, mask, options, weights):
@@ -175,13 +180,7 @@ def test_settings_survive_a_saved_pipeline(module):
     want_images(module)
     want_other_names(module)
     module.cells.mask_name.value = "RedMask"
-    module.threshold.value = 0.25
-    module.diameter_choice.value = "Enter a value"
-    module.diameter.value = 33.5
-    module.separate_touching.value = False
-    module.fill_holes.value = False
-    module.minimum_area.value = 7
-    module.discard_border.value = True
+    change_options(module)
     copy = saved_and_loaded(module)
 
     assert copy._options() == module._options()
