@@ -98,7 +98,7 @@ RECIPES = {
     "default": Recipe(
         stages=(
             Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-            Stage(60, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
+            Stage(50, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
         ),
         working_size=640,
         square=False,
