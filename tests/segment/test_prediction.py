@@ -75,7 +75,7 @@ def test_the_true_network_sees_no_tiles(random_weights, rng, monkeypatch):
     assert expected.std(axis=(0, 1)).min() > 0.01
     monkeypatch.setattr(prediction, "TILE", 384)
     tiled = predict_probabilities(image, true, true.cell_diameter)
-    np.testing.assert_allclose(tiled, expected, atol=1e-4)
+    np.testing.assert_allclose(tiled, expected, atol=1e-3)
 
 
 def test_the_image_is_brought_to_the_working_scale():
