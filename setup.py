@@ -24,6 +24,7 @@ setup(
         "matplotlib>=3.7",
         "numpy>=1.22",
         "pandas>=1.4",
+        "psutil>=5.7",
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
         "scipy>=1.7",

@@ -13,9 +13,10 @@ from focusqual.patches import PATCH_SIZE, normalise, patch_starts
 from tfcore.errors import UserError
 from tfcore.images import to_grey
 from tfcore.masking import mirror_inside, valid_pixels
+from tfcore.runtime import Pieces
 from tfcore.tiling import pad_to
 
-BATCH_SIZE = 256
+BATCHES = Pieces("batches of {} patches", (256, 64, 16))
 AGGREGATIONS = ("weighted", "product")
 
 
@@ -190,7 +191,8 @@ def rate_focus(image, mask=None, options=RatingOptions(), weights=None):
     scaled, counted_pixels = pad_to(scaled, PATCH_SIZE), pad_to(counted_pixels, PATCH_SIZE)
     tops, lefts = patch_starts(scaled.shape, options.stride)
     grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
-    probabilities = _predict(scaled, grid.reshape(-1, 2), load_model(weights))
+    model, corners = load_model(weights), grid.reshape(-1, 2)
+    probabilities = BATCHES.run(lambda size: _predict(scaled, corners, model, size))
     return FocusRating(
         boxes=_boxes(grid, scaled.shape, image.shape, options.scale),
         probabilities=probabilities.reshape(*grid.shape[:2], LEVELS),
@@ -221,12 +223,12 @@ def expected_level(probabilities):
     return probabilities @ np.arange(LEVELS, dtype=probabilities.dtype)
 
 
-def _predict(image, corners, model):
+def _predict(image, corners, model, batch_size):
     """Distributions of the patches at corners (n, 2), float32 (n, 11); constant ones are flat."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH_SIZE, PATCH_SIZE))
     probabilities = np.empty((len(corners), LEVELS), dtype=np.float32)
-    for start in range(0, len(corners), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
+    for start in range(0, len(corners), batch_size):
+        batch = slice(start, start + batch_size)
         patches = normalise(windows[tuple(corners[batch].T)])
         probabilities[batch] = model(patches)
         probabilities[batch][~patches.any(axis=(1, 2))] = 1 / LEVELS

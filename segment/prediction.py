@@ -7,13 +7,15 @@ import numpy as np
 from segment.network import STRIDE, whole_strides
 from segment.normalisation import as_colour, normalise, to_rgb
 from segment.scaling import resample, resampling, scaled_shape, working_scale
+from tfcore.runtime import Pieces
 from tfcore.tiling import pad_to, tile_starts
 
-TILE = 1024
-"""Largest height and width of a tile in pixels at the working scale; a multiple of the network's
-stride.
+TILE_SIZES = (1024, 704, 448)
+"""Largest height and width of a tile in pixels at the working scale, multiples of the network's
+stride; the smaller ones are for where memory is short.
 
 The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
+TILES = Pieces("tiles of {} pixels", TILE_SIZES)
 UNSEEN = 128
 """Pixels along a tile's inner border that are left out.
 
@@ -52,11 +54,15 @@ def predict_probabilities(image, model, cell_diameter=None):
     image = as_colour(image)
     working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
     probabilities = np.empty((*image.shape[:2], len(model.class_names)), dtype=np.float32)
-    _resize_bands(_finished_bands(image, working, model), working, probabilities)
+    TILES.run(
+        lambda largest: _resize_bands(
+            _finished_bands(image, working, model, largest), working, probabilities
+        )
+    )
     return probabilities
 
 
-def _finished_bands(image, shape, model):
+def _finished_bands(image, shape, model, largest):
     """Probabilities at the working scale from top to bottom, some rows at a time.
 
     Parameters
@@ -65,14 +71,16 @@ def _finished_bands(image, shape, model):
     shape : tuple of int
         Height and width at the working scale.
     model : SegmentationModel
+    largest : int
+        Largest height and width of a tile.
 
     Yields
     ------
     ndarray of float32, (rows, width, classes)
         Valid until the next one is asked for.
     """
-    tops, height, vertical = _tiles(shape[0])
-    lefts, width, horizontal = _tiles(shape[1])
+    tops, height, vertical = _tiles(shape[0], largest)
+    lefts, width, horizontal = _tiles(shape[1], largest)
     rows, cols = (resampling(source, target) for source, target in zip(image.shape, shape))
     scaled = np.empty((height, shape[1], 3), dtype=np.float32)
     band = np.zeros((height, lefts[-1] + width, len(model.class_names)), dtype=np.float32)
@@ -90,8 +98,8 @@ def _finished_bands(image, shape, model):
         band[height - finished :] = 0
 
 
-def _tiles(length):
-    """Tiles along one axis at the working scale.
+def _tiles(length, largest):
+    """Tiles along one axis at the working scale, no larger than ``largest``.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def _tiles(length):
     """
     padded = whole_strides(length)
     # Tiles of one size, no larger than their number asks for, so that few pixels are seen twice.
-    count = max(math.ceil((padded - OVERLAP) / (TILE - OVERLAP)), 1)
+    count = max(math.ceil((padded - OVERLAP) / (largest - OVERLAP)), 1)
     size = whole_strides((padded + (count - 1) * OVERLAP) / count)
     starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
     inwards = np.arange(size) + 0.5 - UNSEEN

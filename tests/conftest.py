@@ -34,3 +34,11 @@ def fly_images():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def out_of_memory():
+    """A function that asks TensorFlow for more memory than any machine has."""
+    from tfcore.runtime import tensorflow
+
+    return lambda: tensorflow().zeros((1 << 24, 1 << 24))

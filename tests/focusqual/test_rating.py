@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from focusqual import RatingOptions, rate_focus
+from focusqual import PATCH_SIZE, RatingOptions, rate_focus, rating
+from focusqual.model import load_model
 from focusqual.rating import SUMMARY, FocusRating, certainty, expected_level
 from tfcore.errors import UserError
+from tfcore.runtime import Pieces
 
 
 def rating_of(probabilities, counted=None, **options):
@@ -35,6 +37,11 @@ def test_blank_patches_do_not_move_the_score():
     assert summary["certainty_mean"] == pytest.approx(1 / 51, abs=1e-4)
     assert summary["certainty_weighted"] == pytest.approx(1, abs=1e-4)
     assert summary["uncertain"] == pytest.approx(50 / 51)
+
+
+def test_the_score_is_the_median_level():
+    spread = 0.3 * SURE[0] + 0.3 * SURE[1] + 0.4 * SURE[5]
+    assert rating_of([spread]).summary["score"] == 1
 
 
 def test_product_multiplies_the_distributions():
@@ -83,6 +90,21 @@ def test_patches_do_not_depend_on_their_neighbours(fly_images):
     y, x, height, width = whole.boxes[row, col]
     alone = rate_focus(image[y : y + height, x : x + width])
     np.testing.assert_allclose(alone.probabilities[0, 0], whole.probabilities[row, col], atol=1e-5)
+
+
+def test_short_memory_makes_the_batches_smaller(out_of_memory, monkeypatch, rng):
+    image = rng.random((3 * PATCH_SIZE, 7 * PATCH_SIZE))
+    expected = rate_focus(image).probabilities
+    network, sizes = load_model(), []
+
+    def short_of_memory(patches):
+        sizes.append(len(patches))
+        return out_of_memory() if len(patches) > 5 else network(patches)
+
+    monkeypatch.setattr(rating, "BATCHES", Pieces("batches of {} patches", (10, 5)))
+    monkeypatch.setattr(rating, "load_model", lambda weights: short_of_memory)
+    np.testing.assert_allclose(rate_focus(image).probabilities, expected, atol=1e-6)
+    assert sizes == [10, 5, 5, 5, 5, 1]
 
 
 @pytest.mark.parametrize("value", [0, 0.1, 255, 65535])

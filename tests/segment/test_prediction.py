@@ -9,16 +9,15 @@ from scipy.ndimage import uniform_filter
 from segment import prediction
 from segment.model import load_model
 from segment.network import STRIDE
-from segment.prediction import OVERLAP, TILE, UNSEEN, predict_probabilities
+from segment.prediction import OVERLAP, TILE_SIZES, UNSEEN, predict_probabilities
 from tfcore.errors import UserError
+from tfcore.runtime import Pieces
 
 
 def local_network(images):
     """Three classes from the brightness nearby, pooled by the stride as the true network does."""
     _, height, width, _ = images.shape
     assert height % STRIDE == width % STRIDE == 0
-    assert height <= prediction.TILE
-    assert width <= prediction.TILE
     blocks = images[0, :, :, 0].reshape(height // STRIDE, STRIDE, width // STRIDE, STRIDE)
     pooled = np.kron(blocks.max(axis=(1, 3)), np.ones((STRIDE, STRIDE)))
     near = uniform_filter(images[0, :, :, 1], 2 * (UNSEEN - STRIDE) + 1, mode="constant")
@@ -32,15 +31,25 @@ def model(network=local_network, **scale):
     return SimpleNamespace(network=network, **given)
 
 
-def untiled(image, *arguments):
+def predict_in_tiles(size, *arguments):
+    """As predict_probabilities, with tiles of another size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "TILE", 10**6)
-        return predict_probabilities(image, *arguments)
+        patch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", [size]))
+        return predict_probabilities(*arguments)
+
+
+def untiled(*arguments):
+    return predict_in_tiles(10**6, *arguments)
 
 
 def test_sizes_fit_the_networks_stride():
-    assert TILE % STRIDE == OVERLAP % STRIDE == 0
-    assert 2 * UNSEEN < OVERLAP < TILE
+    assert all(size % STRIDE == 0 for size in (OVERLAP, *TILE_SIZES))
+    assert 2 * UNSEEN < OVERLAP < min(TILE_SIZES)
+
+
+@given(st.integers(1, 10000), st.sampled_from(TILE_SIZES))
+def test_tiles_are_no_larger_than_allowed(length, largest):
+    assert prediction._tiles(length, largest)[1] <= largest
 
 
 @settings(max_examples=15, deadline=None)
@@ -49,32 +58,27 @@ def test_tiles_leave_no_trace(height, width, tile, data):
     seed = data.draw(st.integers(0, 99))
     image = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     same_scale = model(cell_diameter=10.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "TILE", tile)
-        tiled = predict_probabilities(image, same_scale, 10)
-    np.testing.assert_allclose(tiled, untiled(image, same_scale, 10), atol=1e-5)
+    found = predict_in_tiles(tile, image, same_scale, 10)
+    np.testing.assert_allclose(found, untiled(image, same_scale, 10), atol=1e-5)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 500), st.integers(1, 500), st.floats(0.3, 3), st.sampled_from([384, 640]))
 def test_the_result_has_the_images_size_at_every_scale(height, width, scale, tile):
     image = np.random.default_rng(0).random((height, width))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "TILE", tile)
-        found = predict_probabilities(image, model(), 10 / scale)
+    found = predict_in_tiles(tile, image, model(), 10 / scale)
     assert found.shape == (height, width, 3)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
     np.testing.assert_allclose(found, untiled(image, model(), 10 / scale), atol=1e-4)
 
 
-def test_the_true_network_sees_no_tiles(random_weights, rng, monkeypatch):
+def test_the_true_network_sees_no_tiles(random_weights, rng):
     true = load_model(random_weights)
     image = rng.integers(0, 255, (300, 430, 3), dtype=np.uint8)
     expected = predict_probabilities(image, true, true.cell_diameter)
     assert expected.std(axis=(0, 1)).min() > 0.01
-    monkeypatch.setattr(prediction, "TILE", 384)
-    tiled = predict_probabilities(image, true, true.cell_diameter)
+    tiled = predict_in_tiles(384, image, true, true.cell_diameter)
     np.testing.assert_allclose(tiled, expected, atol=1e-3)
 
 
@@ -88,6 +92,17 @@ def test_the_image_is_brought_to_the_working_scale():
     predict_probabilities(np.zeros((50, 200)), model(network))
     predict_probabilities(np.zeros((50, 200)), model(network), 5)
     assert seen == [(1, 32, 128, 3), (1, 128, 416, 3)]
+
+
+def test_short_memory_makes_the_tiles_smaller(out_of_memory, monkeypatch, rng):
+    def network(images):
+        return out_of_memory() if images.shape[1] > 448 else local_network(images)
+
+    monkeypatch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", TILE_SIZES))
+    image = rng.integers(0, 255, (1100, 300, 3), dtype=np.uint8)
+    same_scale = model(network, cell_diameter=10.0)
+    found = predict_probabilities(image, same_scale, 10)
+    np.testing.assert_allclose(found, untiled(image, model(cell_diameter=10.0), 10), atol=1e-5)
 
 
 def test_every_bit_depth_and_grey_give_the_same(rng):

@@ -1,4 +1,6 @@
 import importlib.util
+import logging
+import os
 import subprocess
 import sys
 
@@ -24,3 +26,61 @@ def test_the_cores_import_without_loading_tensorflow_or_keras():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_threads_are_the_share_of_this_process():
+    code = (
+        "from tfcore.runtime import tensorflow; threading = tensorflow().config.threading;"
+        "print(threading.get_intra_op_parallelism_threads(),"
+        " threading.get_inter_op_parallelism_threads())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert result.stdout.split() == ["1", "1"]
+
+
+def test_tensorflow_that_is_at_work_already_stays_as_it_is():
+    runtime.tensorflow().zeros(1)
+    assert runtime.tensorflow.__wrapped__() is runtime.tensorflow()
+
+
+def test_pieces_become_smaller_until_memory_suffices(out_of_memory, caplog):
+    pieces, tried = runtime.Pieces("tiles of {} pixels", (8, 4, 2)), []
+
+    def compute(size):
+        tried.append(size)
+        return out_of_memory() if size > 2 else "found"
+
+    assert [pieces.run(compute), pieces.run(compute)] == ["found", "found"]
+    assert tried == [8, 4, 2, 2]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert "tiles of 8 pixels: going on with tiles of 4 pixels (" in caplog.messages[0]
+
+
+def test_too_little_memory_is_said_in_one_sentence(out_of_memory):
+    pieces = runtime.Pieces("tiles of {} pixels", (4, 2))
+    with pytest.raises(UserError, match="not suffice for tiles of 2 pixels: close .* fewer"):
+        pieces.run(lambda size: out_of_memory())
+    assert pieces.run(lambda size: size) == 2
+
+
+def test_after_the_smallest_pieces_on_a_gpu_comes_the_cpu(out_of_memory, monkeypatch, caplog):
+    tf, tried = runtime.tensorflow(), []
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [f"a {kind}"])
+    device = tf.device
+    monkeypatch.setattr(tf, "device", lambda name: tried.append(name) or device(name))
+    pieces = runtime.Pieces("batches of {}", (2, 1))
+    assert pieces.run(lambda size: out_of_memory() if len(tried) < 3 else size) == 2
+    assert tried == [None, None, "/CPU:0"]
+    assert "batches of 1: going on with batches of 2 on the CPU (" in caplog.messages[-1]
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    pieces = runtime.Pieces("tiles of {} pixels", (4, 2))
+    with pytest.raises(runtime.tensorflow().errors.InvalidArgumentError):
+        pieces.run(lambda size: runtime.tensorflow().reshape([1], (size,)))
