@@ -1,0 +1,50 @@
+import shutil
+
+import pytest
+from cellprofiler_core.setting.subscriber import ImageSubscriber
+from cellprofiler_core.utilities.core.modules import instantiate_module
+from harness import ROOT, choose_weights, make_workspace, saved_and_loaded
+
+import focusqual.model
+import segment.model
+
+
+@pytest.fixture(params=["MeasureImageFocusQuality", "SegmentDarkfieldCells"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def weights(name, colour_weights, tmp_path):
+    """A weights file of its own, which no other test has loaded."""
+    shipped = ROOT / "model_weights" / "focus_v1.h5"
+    source = shipped if name == "MeasureImageFocusQuality" else colour_weights
+    return shutil.copy(source, tmp_path / "weights.h5")
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The weights files that were read, one entry each time."""
+    paths = []
+    for model in (focusqual.model, segment.model):
+
+        def read_weights(path, *arguments, original=model.read_weights):
+            paths.append(path)
+            return original(path, *arguments)
+
+        monkeypatch.setattr(model, "read_weights", read_weights)
+    return paths
+
+
+def test_weights_are_read_once_and_by_a_run_alone(name, weights, read, rng):
+    modules = [instantiate_module(name), instantiate_module(name)]
+    for module in modules:
+        choose_weights(module, weights)
+        saved_and_loaded(module).validate_module(None)
+        module.visible_settings()
+        module.get_measurement_columns(None)
+    assert read == []
+    for module in (*modules, modules[0]):
+        (wanted,) = {s.value for s in module.settings() if isinstance(s, ImageSubscriber)}
+        module.run(make_workspace(module, {wanted: rng.random((128, 128))}))
+    assert read == [weights]
