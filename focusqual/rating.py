@@ -104,8 +104,8 @@ class FocusRating:
     def summary(self):
         """Figures of the whole image by name.
 
-        ``score`` is the most likely level of ``aggregate``, ``expected_level`` its mean and
-        ``certainty`` its certainty; ``certainty_mean``, ``certainty_max`` and
+        ``score`` is the median of ``aggregate``, the level whose expected distance to the true one
+        is the least; ``expected_level`` is its mean and ``certainty`` its certainty; ``certainty_mean``, ``certainty_max`` and
         ``certainty_weighted`` (weighed by itself) are those of the patches; ``patches`` is the
         number of patches that count; ``in_focus``, ``out_of_focus`` and ``uncertain`` are fractions
         of them and sum to 1; ``p0`` to ``p10`` are ``aggregate``. All are floats, and NaN where no
@@ -119,7 +119,7 @@ class FocusRating:
         known = values >= self.options.uncertain_below
         blurred = self.level[self.counted] >= self.options.out_of_focus_from
         figures = (
-            self.aggregate.argmax(),
+            np.searchsorted(self.aggregate.cumsum(), 0.5),
             expected_level(self.aggregate),
             certainty(self.aggregate),
             values.mean(),

@@ -103,8 +103,8 @@ where no patch counts.
 
 **Image measurements**
 
--  *Score:* The most probable level of the whole image, 0 to 10. The probabilities of the image are
-   those of its patches, averaged with the patches' certainties as weights.
+-  *Score:* The level of the whole image, 0 to 10: the median of its probabilities, which are those
+   of its patches, averaged with the patches' certainties as weights.
 -  *ExpectedLevel:* The mean of the probabilities of the image, 0 to 10; finer than the score.
 -  *Certainty:* How narrow the probabilities of the image are: 1 for a single level, 0 if all levels
    are equally probable (1 - entropy / ln 11).
