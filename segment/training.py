@@ -9,9 +9,11 @@ from skimage.measure import label
 
 from segment import losses, plots
 from segment.augmentation import draw_batch
+from segment.calibration import class_offsets
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.network import (
     ARCHITECTURE,
+    LAST,
     build_keras_model,
     encoder_layers,
     fold_layers,
@@ -32,6 +34,8 @@ CHECKPOINT = "checkpoint_{}.keras"
 WEIGHTS = "darkfield.h5"
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
+SPACING = 4
+"""Of the rows and columns of validation images whose pixels calibrate the network."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Recipe:
     augmentation : bool
     loss : str
         A function of :mod:`segment.losses`.
+    calibrated : bool
+        Whether :mod:`segment.calibration` shifts the logits, by the validation images.
     classes : tuple of str, optional
         Those to learn; pixels of others count as the first. All by default.
     seed : int
@@ -89,6 +95,7 @@ class Recipe:
     crops_per_image: int
     augmentation: bool
     loss: str
+    calibrated: bool
     classes: Optional[tuple] = None
     seed: int = 0
 
@@ -106,6 +113,7 @@ RECIPES = {
         crops_per_image=2,
         augmentation=True,
         loss="cross_entropy_and_dice",
+        calibrated=True,
     ),
     # What PerceptiLabs's use case states: epochs, batch, Adam's rate, loss, blood cells only. That
     # images were stretched to 224x224, without augmentation, and no layer frozen is assumed.
@@ -117,6 +125,7 @@ RECIPES = {
         crops_per_image=1,
         augmentation=False,
         loss="dice",
+        calibrated=False,
         classes=CLASSES[: BLOOD_CELL + 1],
     ),
 }
@@ -173,9 +182,9 @@ def train(folder, recipe, parts, backbone, about):
             counts = _compile(model, recipe, stage, optimiser)
         loss = _learn(model, recipe, stage, parts.train, epoch)
         learned = scores(counts.total_cm.numpy())
-        validated = _validate(model, recipe, parts.validation, folder / "pictures", epoch)
+        offsets, validated = _validate(model, recipe, parts.validation, folder / "pictures", epoch)
         row = _row(recipe, epoch, loss, learned, validated)
-        _keep(folder, model, row, about)
+        _keep(folder, model, offsets, row, about)
         plots.training_curves(folder, read_log(folder / LOG), recipe.classes)
     return folder / WEIGHTS
 
@@ -324,23 +333,33 @@ def _batches(recipe, stage, samples, steps, epoch):
 
 
 def _validate(model, recipe, samples, pictures, epoch):
-    """Scores of whole images, all pixels together; draws the first ones."""
+    """Offsets of the logits, and the scores of whole images; draws the first ones."""
+    found = [_predict(model, sample.image) for sample in samples]
+    truth = [sample.mask for sample in samples]
+    offsets = np.zeros(len(recipe.classes), dtype=np.float32)
+    if recipe.calibrated:
+        offsets = class_offsets(_thinned(found), _thinned(truth))
     matrix = 0
-    for number, sample in enumerate(samples):
-        predicted = _predict(model, sample.image)
+    for number, (sample, probabilities) in enumerate(zip(samples, found)):
+        predicted = (probabilities * np.exp(offsets)).argmax(axis=2).astype(np.uint8)
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
         if number < PICTURES:
             name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
             plots.compare_outlines(output_folder(pictures) / name, sample, predicted)
-    return scores(matrix)
+    return offsets, scores(matrix)
+
+
+def _thinned(images):
+    """Some pixels of all images, (pixels, ...)."""
+    kept = [image[::SPACING, ::SPACING] for image in images]
+    return np.concatenate([image.reshape(-1, *image.shape[2:]) for image in kept])
 
 
 def _predict(model, image):
     height, width = image.shape[:2]
     size = whole_strides(height), whole_strides(width)
     padded = normalise(pad_to(image, size).astype(np.float32))
-    probabilities = model.predict_on_batch(padded[None])[0, :height, :width]
-    return probabilities.argmax(axis=2).astype(np.uint8)
+    return model.predict_on_batch(padded[None])[0, :height, :width]
 
 
 def _row(recipe, epoch, loss, learned, validated):
@@ -379,13 +398,15 @@ def _resume(folder, recipe):
     return model, done
 
 
-def _keep(folder, model, row, about):
+def _keep(folder, model, offsets, row, about):
     """Log an epoch, write its weights if it is the best so far, and a checkpoint."""
     best = max((r["validation_mean_iou"] for r in read_log(folder / LOG)), default=-1.0)
     append_row(folder / LOG, row)
     if row["validation_mean_iou"] > best:
-        weights = Weights(ARCHITECTURE, fold_layers(model), {**about, "epoch": row})
-        write_weights(folder / WEIGHTS, weights)
+        layers = fold_layers(model)
+        layers[LAST]["bias"] = layers[LAST]["bias"] + offsets
+        attributes = {**about, "epoch": row, "class_offsets": offsets.tolist()}
+        write_weights(folder / WEIGHTS, Weights(ARCHITECTURE, layers, attributes))
     earlier = list(folder.glob(CHECKPOINT.format("*")))
     with whole_file(folder / CHECKPOINT.format(f"{row['epoch']:04.0f}")) as temporary:
         model.save(temporary)

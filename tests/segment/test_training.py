@@ -101,6 +101,20 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
         np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
 
 
+def test_offsets_are_part_of_the_weights(tmp_path, small, parts, recipe, monkeypatch):
+    offsets = np.array([0, 1, -2], np.float32)
+    monkeypatch.setattr(training, "class_offsets", lambda probabilities, truth: offsets)
+    kept = {}
+    for name, calibrated in (("with", True), ("without", False)):
+        choice = dataclasses.replace(recipe, stages=recipe.stages[:1], calibrated=calibrated)
+        kept[name] = read_weights(
+            train(tmp_path / name, choice, parts, backbone, {}), training.ARCHITECTURE
+        )
+    shift = [kept[name].layers[network.LAST]["bias"] for name in ("with", "without")]
+    np.testing.assert_allclose(shift[0] - shift[1], offsets, atol=2e-3)
+    assert kept["with"].attributes["class_offsets"] == [0, 1, -2]
+
+
 def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
     def batch(epoch):
         return next(training._batches(recipe, recipe.stages[0], parts.train, 1, epoch))
