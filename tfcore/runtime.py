@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import gc
 import importlib.util
 import logging
 import os
+import sys
 
 from tfcore.cpus import cpu_share
 from tfcore.errors import UserError
@@ -15,6 +17,7 @@ MISSING = (
     "TensorFlow is not installed in this Python: install it with "
     "'pip install \"tensorflow-cpu>=2.15\"' and start again."
 )
+KERAS_OPTIMIZERS = "keras.src.optimizers"
 
 
 @functools.cache
@@ -36,13 +39,31 @@ def tensorflow():
         raise UserError(MISSING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import tensorflow
+        with _quick_import():
+            import tensorflow
     except ImportError as error:
         raise UserError(f"TensorFlow is installed but cannot be loaded ({error}).") from error
     # Whoever has computed with it before has set it up: then it cannot be changed any more.
     with contextlib.suppress(RuntimeError):
         _set_up(tensorflow)
     return tensorflow
+
+
+@contextlib.contextmanager
+def _quick_import():
+    """Leave out what takes a quarter of the import: collecting garbage, and Keras."""
+    collecting = gc.isenabled()
+    gc.disable()
+    # TensorFlow imports Keras's optimizers lest a saved Keras model should need them, and does
+    # without where they are missing, as None makes them. Whoever needs Keras imports it later.
+    optimizers = sys.modules.setdefault(KERAS_OPTIMIZERS, None)
+    try:
+        yield
+    finally:
+        if optimizers is None:
+            del sys.modules[KERAS_OPTIMIZERS]
+        if collecting:
+            gc.enable()
 
 
 def _set_up(tf):

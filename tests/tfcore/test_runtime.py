@@ -18,14 +18,23 @@ def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch):
         runtime.tensorflow.__wrapped__()
 
 
+def output_of(code, **environment):
+    """What Python code prints in a process of its own, word by word."""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return result.stdout.split()
+
+
 def test_the_cores_import_without_loading_tensorflow_or_keras():
     cores = [f"{core}.{name}" for core in ("focusqual", "segment") for name in MODULES]
     modules = ", ".join(["sys", *cores])
     code = f"import {modules}; print({{'tensorflow', 'keras'}} & set(sys.modules))"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "set()"
+    assert output_of(code) == ["set()"]
 
 
 def test_threads_are_the_share_of_this_process():
@@ -34,14 +43,17 @@ def test_threads_are_the_share_of_this_process():
         "print(threading.get_intra_op_parallelism_threads(),"
         " threading.get_inter_op_parallelism_threads())"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    assert output_of(code, OMP_NUM_THREADS="1") == ["1", "1"]
+
+
+def test_keras_is_left_to_those_who_need_it():
+    code = (
+        "import gc, sys; from tfcore.runtime import tensorflow; tf = tensorflow();"
+        "print('keras' in sys.modules, gc.isenabled());"
+        "from tensorflow.keras import layers; import keras;"
+        "print(layers.Dense(3)(tf.zeros((2, 1))).shape == (2, 3), keras.optimizers.Adam().name)"
     )
-    assert result.stdout.split() == ["1", "1"]
+    assert [word.lower() for word in output_of(code)] == ["false", "true", "true", "adam"]
 
 
 def test_tensorflow_that_is_at_work_already_stays_as_it_is():
