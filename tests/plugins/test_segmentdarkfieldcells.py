@@ -576,3 +576,9 @@ def test_evaluate_pipeline_runs_headless(folder, colour_weights, tmp_path):
     assert table.loc["field1.png", column] == table.loc["black.png", column] == 1
     found, true = 2 * np.count_nonzero(worse), np.count_nonzero(worse)
     assert table.loc["field2.tif", column] == pytest.approx(2 * true / (found + true), abs=1e-6)
+    for name in ("BloodCells", "Spirochaetes"):
+        objects = pd.read_csv(output / f"DarkfieldEvaluation_{name}.csv")
+        counts = objects.groupby("FileName_Image").size().reindex(table.index, fill_value=0)
+        assert list(counts) == list(table[f"Count_{name}"])
+        assert counts.sum() > 2
+        assert objects["AreaShape_Area"].min() > 0
