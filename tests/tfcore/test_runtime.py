@@ -71,7 +71,7 @@ def test_pieces_become_smaller_until_memory_suffices(out_of_memory, caplog):
     assert [pieces.run(compute), pieces.run(compute)] == ["found", "found"]
     assert tried == [8, 4, 2, 2]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "tiles of 8 pixels: going on with tiles of 4 pixels (" in caplog.messages[0]
+    assert "tiles of 8 pixels: going on with tiles of 4 pixels (OOM" in caplog.messages[0]
 
 
 def test_too_little_memory_is_said_in_one_sentence(out_of_memory):
