@@ -2,7 +2,7 @@
 #             IMAGES=folder: on your own images
 # make test   set up .venv, run all tests
 # make lint   check style and format
-# make lock   resolve requirements/stable.txt again
+# make lock   resolve requirements/*.txt again
 # make clean  remove everything that these commands made
 
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -26,18 +26,28 @@ lint: $(VENV)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-$(VENV): $(wildcard requirements/*.txt) requirements/setup_venv.sh setup.py
+$(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh
 	@touch $@
 
+.venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
+	requirements/setup_other_venv.sh $*
+	@touch $@
+
+LOCK = $(UV) pip compile --generate-hashes --no-emit-index-url --quiet \
+	--custom-compile-command "make lock"
+
 lock: $(VENV)
-	$(UV) pip compile requirements/stable.in setup.py \
+	$(LOCK) requirements/stable.in setup.py \
 		--extra cellprofiler --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
-		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-		--python .venv/bin/python --quiet -o requirements/stable.txt
+		--python .venv/bin/python -o requirements/stable.txt
+	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
+		--override requirements/overrides.txt \
+		--python-version 3.11 -o requirements/next.txt
 
 clean:
-	rm -rf .venv .uv demo build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv demo build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
