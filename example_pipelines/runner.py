@@ -1,4 +1,4 @@
-"""Run CellProfiler on a folder of images, with a bar: what the demos of all modules share."""
+"""Run CellProfiler on a folder of images: what the demos and the benchmarks share."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from cellprofiler_core.constants.image import SUPPORTED_IMAGE_EXTENSIONS
@@ -14,6 +15,16 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "example_pipelines"
 DEMO = ROOT / "demo"
+STEP = re.compile(r"Image # (\d+), module (\w+) # \d+: .* Wall_time = ([\d.]+) secs")
+
+
+class Step(NamedTuple):
+    """One module has run on one image set."""
+
+    process: int
+    image_set: int
+    module: str
+    seconds: float
 
 
 def fresh_folder(name):
@@ -70,31 +81,58 @@ def run_cellprofiler(pipeline, images, folder, table):
         What the table holds.
     """
     output, log = folder / "output", folder / "cellprofiler.log"
-    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r"]
-    command += ["-p", PIPELINES / pipeline, "-i", images, "-o", output]
-    command += ["--plugins-directory", ROOT / "plugins"]
     output.mkdir()
-    failed = _follow(command, log, len(image_files(images)))
+    with tqdm(desc="CellProfiler", unit="image", total=len(image_files(images))) as progress:
+        try:
+            for step in cellprofiler_steps(PIPELINES / pipeline, images, output, log):
+                progress.update(step.image_set - progress.n)
+        except subprocess.CalledProcessError:
+            _exit_with_end_of(log)
     # A plugin that could not be loaded leaves no table, but no error either.
-    if failed or not (output / table).exists():
-        tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
-        sys.exit(f"{tail}\nCellProfiler failed; the lines above are the end of {log}")
+    if not (output / table).exists():
+        _exit_with_end_of(log)
     return pd.read_csv(output / table)
 
 
-def _follow(command, log, total):
-    """Write what a command prints to a file, and show its progress; the exit status."""
+def cellprofiler_steps(pipeline, images, output, log):
+    """Run a pipeline with the modules of this repository, and follow it.
+
+    Parameters
+    ----------
+    pipeline, images, output : Path
+        A pipeline file, the folder of its images, and that of its results.
+    log : Path
+        Gets what CellProfiler prints.
+
+    Yields
+    ------
+    Step
+        As soon as it is done.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        CellProfiler failed.
+    """
+    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r"]
+    command += ["-p", pipeline, "-i", images, "-o", output]
+    command += ["--plugins-directory", ROOT / "plugins"]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     with (
         log.open("w") as file,
-        tqdm(desc="CellProfiler", unit="image", total=total) as progress,
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
     ):
         for line in process.stdout:
             file.write(line)
-            number = re.search(r"Image # (\d+), module", line)
-            if number:
-                progress.update(int(number[1]) - progress.n)
-    return process.returncode
+            step = STEP.search(line)
+            if step:
+                yield Step(process.pid, int(step[1]), step[2], float(step[3]))
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
+def _exit_with_end_of(log):
+    tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
+    sys.exit(f"{tail}\nCellProfiler failed; the lines above are the end of {log}")
