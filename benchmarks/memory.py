@@ -1,0 +1,47 @@
+"""Memory of one process of CellProfiler over many image sets, without and with each module.
+
+    python benchmarks/memory.py
+    python benchmarks/memory.py --image-sets 300
+
+Prints the memory that the process holds after every 50 image sets, and by how much it has grown
+since the first 50. What grows without our modules is CellProfiler's own.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import psutil
+from runs import LAST, OURS, steps, write_images
+
+SIZE = 256
+EVERY = 50
+SCALE = 0.5
+
+
+def main():
+    """Print a table a pipeline."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--image-sets", type=int, default=2000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_images(folder / "images", arguments.image_sets, SIZE)
+        for names in ((), *((name,) for name in OURS)):
+            print(f"\n{' '.join(names) or 'without our modules'}")
+            print("image sets  memory  growth since the first 50")
+            print_memory(folder, names)
+
+
+def print_memory(folder, names):
+    """Run a pipeline with modules of ours on the images, and print a line every 50 image sets."""
+    first = None
+    for step in steps(folder, names, SCALE):
+        if step.module == LAST and step.image_set % EVERY == 0:
+            held = psutil.Process(step.process).memory_info().rss / 2**20
+            first = first or held
+            print(f"{step.image_set:10} {held:5.0f} MB {held - first:6.1f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Images and pipelines for CellProfiler: what memory.py, workers.py and startup.py share."""
+
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+from cellprofiler_core import preferences
+from cellprofiler_core.pipeline import Pipeline
+
+from segment.model import load_model
+from segment.scenes import darkfield_scene
+from tfcore.images import write_png
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "example_pipelines"))
+
+from runner import PIPELINES, ROOT, cellprofiler_steps
+
+logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not needed
+preferences.set_headless()
+preferences.set_plugin_directory(str(ROOT / "plugins"), globally=False)
+
+EXAMPLES = ("focus_qc.cppipe", "darkfield_cells.cppipe")
+OURS = ("MeasureImageFocusQuality", "SegmentDarkfieldCells")
+INPUT = ("Images", "Metadata", "NamesAndTypes", "Groups")
+LAST = "ExportToSpreadsheet"
+SCENES = 20
+SCENE = (480, 640)
+
+
+def write_images(folder, count, size):
+    """Write dark-field images that all differ: pieces of generated scenes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made.
+    count : int
+    size : int
+        Height and width in pixels.
+    """
+    folder.mkdir()
+    scenes = [darkfield_scene(np.random.default_rng(seed), SCENE).image for seed in range(SCENES)]
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        top, left = rng.integers(0, np.subtract(SCENE, size) + 1)
+        piece = scenes[number % SCENES][top : top + size, left : left + size]
+        write_png(folder / f"{number:05}.png", piece)
+
+
+def write_pipeline(path, names, scale=1.0):
+    """Write a pipeline that reads colour images, runs modules of ours, and exports all.
+
+    Parameters
+    ----------
+    path : Path
+    names : sequence of str
+        Some of OURS.
+    scale : float
+        Of the dark-field network's working scale.
+    """
+    modules = {
+        module.module_name: module for example in EXAMPLES for module in _modules_of(example)
+    }
+    segment = modules["SegmentDarkfieldCells"]
+    segment.diameter_choice.value = segment.diameter_choice.choices[-1]
+    segment.diameter.value = load_model().cell_diameter / scale
+    modules[LAST].wants_everything.value = True
+    pipeline = Pipeline()
+    for name in (*INPUT, *names, LAST):
+        modules[name].module_num = len(pipeline.modules()) + 1
+        pipeline.add_module(modules[name])
+    with path.open("w") as file:
+        pipeline.dump(file, save_image_plane_details=False)
+
+
+def steps(folder, names, scale=1.0):
+    """Run CellProfiler on the images of a folder in a process of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds images/, and gets the pipeline, the log and the results.
+    names, scale
+        As for :func:`write_pipeline`.
+
+    Yields
+    ------
+    runner.Step
+    """
+    case = folder / ("_".join(names) or "without")
+    case.mkdir()
+    write_pipeline(case / "pipeline.cppipe", names, scale)
+    yield from cellprofiler_steps(
+        case / "pipeline.cppipe", folder / "images", case / "output", case / "log"
+    )
+
+
+def _modules_of(example):
+    pipeline = Pipeline()
+    pipeline.load(str(PIPELINES / example))
+    return pipeline.modules()
