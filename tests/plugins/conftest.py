@@ -16,9 +16,13 @@ preferences.set_plugin_directory(str(Path(__file__).resolve().parent.parent.pare
 
 @pytest.fixture(scope="session")
 def java():
-    """Java in this process, which checks rules for the names of files. It starts only once."""
+    """Java in this process: CellProfiler 4 checks rules for the names of files in it. Starts once."""
     from cellprofiler_core.utilities.java import start_java, stop_java
+    from harness import CELLPROFILER_5
 
+    if CELLPROFILER_5:
+        yield
+        return
     start_java()
     yield
     stop_java()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cellprofiler_core.modules  # noqa: F401 - loads all modules and plugins
+import cellprofiler_core.modules  # loads all modules and plugins
 import docutils.core
 import matplotlib.figure
 import numpy as np
@@ -21,6 +21,12 @@ from matplotlib.gridspec import GridSpec
 from skimage.segmentation import mark_boundaries
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CELLPROFILER_5 = cellprofiler_core.__version__ >= "5"
+COMMAND = [Path(sys.executable).with_name("cellprofiler")]
+"""The program of this environment."""
+if CELLPROFILER_5:
+    # Its Bio-Formats reader needs a network, to fetch Java and itself.
+    COMMAND += ["--enable-readers", "imageio_reader"]
 
 
 def make_workspace(module, images, labels=None):
@@ -120,10 +126,10 @@ def displayed(module, workspace, figsize=(6.4, 4.8)):
     return figure
 
 
-def run_cellprofiler(pipeline, images, output):
+def run_cellprofiler(pipeline, images, output, program=COMMAND):
     """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
-    command = [Path(sys.executable).with_name("cellprofiler"), "-c", "-r", "-p", pipeline]
-    command += ["-i", images, "-o", output, "--plugins-directory", ROOT / "plugins"]
+    command = [*program, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
+    command += ["--plugins-directory", ROOT / "plugins"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
 

@@ -30,6 +30,8 @@ from tfcore.weights import read_weights, write_weights
 PIPELINES = ROOT / "example_pipelines"
 CELLS = PIPELINES / "darkfield_cells.cppipe"
 EVALUATE = PIPELINES / "darkfield_evaluate.cppipe"
+# CellProfiler 5 drops the dots of versions and takes 4.2.8.1 for newer than 5.0.0.
+VERSION_WARNING = "Your pipeline version is 4281 but you are running CellProfiler version 500"
 
 
 @pytest.fixture(scope="session")
@@ -513,7 +515,7 @@ def test_example_pipelines_are_valid_and_name_no_folder(path, middle, java, capl
         "SaveImages",
         "ExportToSpreadsheet",
     ]
-    assert not caplog.records
+    assert not [text for text in caplog.messages if not text.startswith(VERSION_WARNING)]
 
 
 def with_weights(pipeline, weights, folder):
