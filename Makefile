@@ -47,6 +47,8 @@ lock: $(VENV)
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt
+	$(LOCK) requirements/cluster.in --emit-build-options \
+		--python-version 3.11 -o requirements/cluster.txt
 
 clean:
 	rm -rf .venv .venv-* .uv demo build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
