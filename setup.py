@@ -19,6 +19,7 @@ setup(
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
     install_requires=[
         "click>=8.0",
+        "filelock>=3.4",
         "h5py>=3.6",
         "imagecodecs>=2021.8.26",
         "matplotlib>=3.7",

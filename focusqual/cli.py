@@ -10,7 +10,17 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
+from focusqual.model import SHIPPED
+from tfcore.commands import (
+    FILES,
+    SETTINGS,
+    Commands,
+    each_image,
+    example,
+    models_command,
+    run_folder,
+    unique_stems,
+)
 from tfcore.errors import UserError
 from tfcore.files import output_folder
 from tfcore.tables import csv_table
@@ -76,6 +86,9 @@ def main():
 
     Level 0 is in focus; each further level, up to 10, is about 3 pixels more of blur diameter.
     """
+
+
+main.add_command(models_command("focusqual", SHIPPED))
 
 
 @main.command(
@@ -273,7 +286,7 @@ def train(folders, output, initial, licence, workers, **schedule):
 
     start = read_focus_weights(initial) if initial else None
     schedule = training.Schedule(**schedule)
-    folder = output_folder(output)
+    folder = run_folder(output)
     records = dataset.split(dataset.list_images(folders), schedule.seed)
     dataset.write_split(folder / "split.csv", records)
     parts = {

@@ -5,6 +5,7 @@ import numpy as np
 
 from segment.network import encoder_layers, layer_shapes
 from tfcore.errors import UserError
+from tfcore.weights import own_dataset
 
 
 def read_backbone(path):
@@ -30,19 +31,25 @@ def read_backbone(path):
         with h5py.File(path, "r") as file:
             backbone = {
                 layer: {
-                    name: file[f"{layer}/{name}"][()]
-                    .astype(np.float32)
-                    .reshape(shapes[layer, name])
+                    name: _read(file, f"{layer}/{name}", shapes[layer, name])
                     for name in ("kernel", "bias")
                 }
                 for layer in sum(encoder_layers(), [])
             }
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # a damaged file may raise anything
+        reason = " ".join(str(error).split())
         raise UserError(
             f"{path} does not hold the convolutions of VGG16 as 'block1_conv1/kernel' and so on, "
-            f"or is damaged ({error})."
+            f"or is damaged ({reason})."
         ) from error
     return backbone
+
+
+def _read(file, path, shape):
+    dataset = own_dataset(file, path)
+    if dataset.size != np.prod(shape):
+        raise ValueError(f"{path} is of another size")
+    return dataset[()].astype(np.float32).reshape(shape)
 
 
 def download_backbone():

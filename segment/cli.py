@@ -9,7 +9,17 @@ import click
 from tqdm import tqdm
 
 from segment.classes import CLASSES
-from tfcore.commands import FILES, SETTINGS, Commands, each_image, example, unique_stems
+from segment.model import SHIPPED
+from tfcore.commands import (
+    FILES,
+    SETTINGS,
+    Commands,
+    each_image,
+    example,
+    models_command,
+    run_folder,
+    unique_stems,
+)
 from tfcore.errors import UserError
 from tfcore.files import output_folder
 from tfcore.split import PARTS
@@ -82,6 +92,9 @@ def _options(no_separate, **given):
 @click.version_option(package_name="cellprofiler-tf-modules")
 def main():
     """Find blood cells and spirochaetes in dark-field images."""
+
+
+main.add_command(models_command("segment-darkfield", SHIPPED))
 
 
 @main.command(
@@ -290,7 +303,7 @@ def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precisio
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     recipe = training.changed_recipe(training.RECIPES[recipe], **choices)
-    folder = output_folder(output)
+    folder = run_folder(output)
     parts = _training_parts(csv, folder, recipe, choices["classes"], groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     about = {

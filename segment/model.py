@@ -10,6 +10,8 @@ from tfcore.weights import check_shapes, loaded_once, read_weights
 SHIPPED = "darkfield"
 """Key of the shipped weights in model_weights/registry.json."""
 
+LARGEST_WORKING_SIZE = 10_000
+
 
 @dataclass(frozen=True)
 class SegmentationModel:
@@ -54,11 +56,28 @@ def load_model(path, bfloat16=False):
         The file is missing, damaged or for another network, or TensorFlow is missing.
     """
     weights = read_weights(path, ARCHITECTURE)
-    try:
-        class_names = tuple(weights.attributes["class_names"])
-        scale = weights.attributes["working_size"], weights.attributes["cell_diameter"]
-    except KeyError as error:
-        raise UserError(f"{path} lacks {error}: copy or train it again.") from None
+    class_names, working_size, cell_diameter = _attributes(path, weights.attributes)
     check_shapes(path, weights, layer_shapes(len(class_names)))
     network = inference_function(weights.layers, bfloat16)
-    return SegmentationModel(network, class_names, *scale)
+    return SegmentationModel(network, class_names, working_size, cell_diameter)
+
+
+def _attributes(path, attributes):
+    """Class names, working size and cell diameter, checked: a damaged file may hold anything."""
+    try:
+        class_names = tuple(attributes["class_names"])
+        working_size, cell_diameter = attributes["working_size"], attributes["cell_diameter"]
+        sound = (
+            all(isinstance(name, str) for name in class_names)
+            and len(set(class_names)) == len(class_names) >= 2
+            and isinstance(working_size, int)
+            and 1 <= working_size <= LARGEST_WORKING_SIZE
+            and 0 < cell_diameter <= working_size
+        )
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error}: copy or train it again.") from None
+    except TypeError:
+        sound = False
+    if not sound:
+        raise UserError(f"{path} holds unusable class names or scales: copy or train it again.")
+    return class_names, working_size, cell_diameter

@@ -7,6 +7,7 @@ import click
 from tqdm import tqdm
 
 from tfcore.errors import UserError, naming
+from tfcore.files import only_run, output_folder
 
 FILES = click.Path(path_type=Path)
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -50,6 +51,27 @@ def unique_stems(images):
         seen[path.stem] = path
 
 
+def run_folder(path):
+    """Make the folder of a training, and keep it to the command at work until that ends.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        It cannot be made, or another training runs in it.
+    """
+    folder = output_folder(path)
+    click.get_current_context().with_resource(only_run(folder))
+    return folder
+
+
 def each_image(images, process):
     """Process images one after the other with a progress bar; name those that fail and go on.
 
@@ -67,8 +89,56 @@ def each_image(images, process):
     for path in tqdm(images, unit="image", disable=None):
         try:
             with naming(path):
-                result = process(path)
+                result = _with_memory(process, path)
         except UserError as error:
             tqdm.write(f"Error: {error}", file=sys.stderr)
         else:
             yield path, result
+
+
+def _with_memory(process, path):
+    try:
+        return process(path)
+    except MemoryError as error:
+        raise UserError("The memory does not suffice for this image: cut it into parts.") from error
+
+
+def models_command(program, name):
+    """A command that lists and verifies the weights that ship with a package.
+
+    Parameters
+    ----------
+    program : str
+        Name of the command line, for the examples.
+    name : str
+        Key of model_weights/registry.json.
+
+    Returns
+    -------
+    click.Command
+    """
+
+    @click.command(
+        epilog=example(
+            f"{program} models\nCELLPROFILER_MODEL_DIR=/data/model_weights {program} models"
+        )
+    )
+    def models():
+        """List the shipped weights with their SHA-256, size and card, and verify them.
+
+        They are those of the installed package or, where CELLPROFILER_MODEL_DIR is set, of the
+        folder that it names. The exit code is 1 if a file is missing or differs.
+        """
+        from tfcore.weights import shipped, shipped_weights
+
+        known = shipped(name)
+        click.echo(f"{name}\n  file     {known.path}")
+        click.echo(f"  SHA-256  {known.sha256}\n  card     {known.card}")
+        try:
+            size = shipped_weights(name).stat().st_size
+        except UserError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise click.exceptions.Exit(1) from None
+        click.echo(f"  size     {size} bytes\n  The file is there and has this SHA-256.")
+
+    return models

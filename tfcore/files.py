@@ -2,16 +2,23 @@
 
 import contextlib
 import os
+import platform
+import re
 from pathlib import Path
 
+import psutil
+
 from tfcore.errors import UserError
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
 def whole_file(path):
     """Give a temporary path beside ``path`` to write to, and rename it at the end.
 
-    If the block raises, or the process is killed, ``path`` is as it was before.
+    If the block raises, or the process is killed, ``path`` is as it was before. Processes that
+    write the same file have temporary paths of their own: the last one to end wins.
 
     Parameters
     ----------
@@ -28,7 +35,7 @@ def whole_file(path):
         The folder cannot be written to, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -42,7 +49,7 @@ def whole_file(path):
 
 
 def output_folder(path):
-    """Make a folder for output if it does not exist yet.
+    """Make a folder for output if it does not exist yet, and clear it of what killed runs left.
 
     Parameters
     ----------
@@ -55,11 +62,59 @@ def output_folder(path):
     Raises
     ------
     UserError
-        It cannot be made.
+        It cannot be made or written to.
     """
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
     except OSError as error:
-        raise UserError(f"The folder {path} cannot be made ({error.strerror}).") from error
+        raise UserError(
+            f"The folder {path} cannot be made or written to ({error.strerror}): choose another."
+        ) from error
     return path
+
+
+def _remove_leftovers(folder):
+    """Remove temporary files whose process, on this machine, runs no more."""
+    for path in folder.glob(f".*.{platform.node()}-*.part*"):
+        process = int(re.search(r"-(\d+)\.part", path.name)[1])
+        # In a container a new run often gets the number of the one that was killed.
+        if process == os.getpid() or not psutil.pid_exists(process):
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_run(folder):
+    """Keep a folder to this process while the block runs; the lock ends with the process.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    UserError
+        Another process has it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        # Some file systems of clusters know no locks: there the user must take care.
+        with contextlib.suppress(NotImplementedError):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"Another run writes to the folder {folder}: wait for its end or choose another folder."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"The folder {folder} cannot be written to ({error.strerror}): choose another."
+        ) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows does not let go of an open file
+            os.unlink(lock.lock_file)
+        lock.release()

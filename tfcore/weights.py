@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tfcore.files import whole_file
 FORMAT_VERSION = 1
 MODEL_FOLDER = Path(__file__).resolve().parent.parent / "model_weights"
 REGISTRY = MODEL_FOLDER / "registry.json"
+BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
+"""Environment variable that names another folder for the shipped weights."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,24 @@ def read_weights(path, architecture):
         raise UserError(f"The weights file {path} does not exist: check the path.")
     try:
         with h5py.File(path, "r") as file:
-            attributes = dict(file.attrs)
+            attributes = {name: _attribute(file, name) for name in file.attrs}
             version, found = attributes.pop("format_version"), attributes.pop("architecture")
             if version != FORMAT_VERSION:
                 raise ValueError(f"format {version}")
             attributes = {name: json.loads(value) for name, value in attributes.items()}
+            datasets = {
+                layer: {
+                    name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)
+                }
+                for layer in file
+            }
+            # A damaged or wicked file may claim arrays that no memory can hold.
+            claimed = sum(d.nbytes for group in datasets.values() for d in group.values())
+            if claimed > path.stat().st_size:
+                raise ValueError("larger than the file")
             layers = {
-                layer: {name: array[()].astype(np.float32) for name, array in group.items()}
-                for layer, group in file.items()
+                layer: {name: dataset[()].astype(np.float32) for name, dataset in group.items()}
+                for layer, group in datasets.items()
             }
     except Exception as error:  # a damaged file may raise anything
         raise UserError(
@@ -99,6 +113,101 @@ def read_weights(path, architecture):
     if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
         raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
     return Weights(architecture, layers, attributes)
+
+
+def _attribute(file, name):
+    if file.attrs.get_id(name).shape != ():
+        raise ValueError(f"{name} is no single value")
+    return file.attrs[name]
+
+
+def own_item(group, name):
+    """A group or dataset that lies in the file itself, so that no other file is opened.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+
+    Returns
+    -------
+    h5py.Group or h5py.Dataset
+
+    Raises
+    ------
+    ValueError
+        It is a link to elsewhere.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    return group[name]
+
+
+def own_dataset(file, path):
+    """A dataset of plain numbers that are stored in the file itself.
+
+    When it is read, no other file is opened and no filter loaded that HDF5 does not bring along.
+
+    Parameters
+    ----------
+    file : h5py.File
+    path : str
+        ``group/name``.
+
+    Returns
+    -------
+    h5py.Dataset
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    group, name = path.split("/")
+    dataset = own_item(own_item(file, group), name)
+    creation = dataset.id.get_create_plist()
+    filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
+    elsewhere = dataset.is_virtual or dataset.external
+    if dataset.dtype.kind != "f" or elsewhere or not filters <= BUILT_IN_FILTERS:
+        raise ValueError(f"{path} holds no plain numbers")
+    return dataset
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Weights that ship with the package.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file, in the folder that CELLPROFILER_MODEL_DIR names or else in the package.
+    sha256 : str
+        Which the file must have.
+    card : Path
+        Of the model card, in the package.
+    """
+
+    path: Path
+    sha256: str
+    card: Path
+
+
+def shipped(name):
+    """What is known of shipped weights, whether or not their file is there.
+
+    Parameters
+    ----------
+    name : str
+        A key of model_weights/registry.json.
+
+    Returns
+    -------
+    Shipped
+    """
+    entry = json.loads(REGISTRY.read_text())[name]
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or MODEL_FOLDER)
+    card = (MODEL_FOLDER / entry["file"]).with_suffix(".md")
+    return Shipped(folder / entry["file"], entry["sha256"], card)
 
 
 def shipped_weights(name):
@@ -118,16 +227,22 @@ def shipped_weights(name):
     UserError
         The file is missing or differs from the one that was shipped.
     """
-    entry = json.loads(REGISTRY.read_text())[name]
-    path = MODEL_FOLDER / entry["file"]
-    if not path.is_file():
-        raise UserError(f"The shipped weights {path} are missing: install the package again.")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+    known = shipped(name)
+    advice = "install the package again"
+    if os.environ.get(FOLDER_VARIABLE):
+        advice = f"copy it there from the package's model_weights, or unset {FOLDER_VARIABLE}"
+    try:
+        digest = hashlib.sha256(known.path.read_bytes()).hexdigest()
+    except OSError as error:
         raise UserError(
-            f"The shipped weights {path} differ from their SHA-256 in {REGISTRY.name}: "
-            "install the package again."
+            f"The shipped weights {known.path} cannot be read ({error.strerror}): {advice}."
+        ) from error
+    if digest != known.sha256:
+        raise UserError(
+            f"The shipped weights {known.path} differ from their SHA-256 in {REGISTRY.name}: "
+            f"{advice}."
         )
-    return path
+    return known.path
 
 
 def check_shapes(path, weights, shapes):

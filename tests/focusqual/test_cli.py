@@ -171,7 +171,7 @@ def test_help_has_an_example_for_every_command():
     for name in main.commands:
         result = run(name, "--help")
         assert result.exit_code == 0
-        assert f"focusqual {name} " in result.output.split("Examples:")[1]
+        assert f"focusqual {name}" in result.output.split("Examples:")[1]
 
 
 def test_a_damaged_weights_file_is_named(images, tmp_path):

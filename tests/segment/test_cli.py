@@ -182,7 +182,7 @@ def test_help_has_an_example_for_every_command():
     for name in main.commands:
         result = run(name, "--help")
         assert result.exit_code == 0
-        assert f"segment-darkfield {name} " in result.output.split("Examples:")[1]
+        assert f"segment-darkfield {name}" in result.output.split("Examples:")[1]
 
 
 def test_scenes_are_a_data_set_that_evaluate_takes(tmp_path, random_weights):

@@ -39,3 +39,18 @@ def test_unusable_files_are_named(layers, tmp_path):
     write_weights(path, Weights(ARCHITECTURE, layers, {**ATTRIBUTES, "class_names": ["a", "b"]}))
     with pytest.raises(UserError, match="a.h5 lacks layers"):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"class_names": ["a", "a"]}, {"class_names": ["a"]}, {"class_names": 3}),
+        *({"class_names": [1, 2]}, {"working_size": 0}, {"working_size": 1e9}),
+        *({"cell_diameter": "x"}, {"cell_diameter": -1}, {"cell_diameter": float("nan")}),
+    ],
+)
+def test_unusable_attributes_are_refused(tmp_path, changed):
+    path = tmp_path / "a.h5"
+    write_weights(path, Weights(ARCHITECTURE, {}, {**ATTRIBUTES, **changed}))
+    with pytest.raises(UserError, match="a.h5 holds unusable class names or scales"):
+        load_model(path)

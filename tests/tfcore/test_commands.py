@@ -1,10 +1,11 @@
+import hashlib
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from tfcore.commands import Commands, each_image, example, unique_stems
+from tfcore.commands import Commands, each_image, example, models_command, unique_stems
 from tfcore.errors import UserError
 
 
@@ -40,3 +41,28 @@ def test_images_of_one_stem_are_refused():
     unique_stems([Path("a/x.png"), Path("a/y.png")])
     with pytest.raises(UserError, match=r"a/x\.png and b/x\.tif would write the same files"):
         unique_stems([Path("a/x.png"), Path("b/x.tif")])
+
+
+@pytest.mark.parametrize("name", ["focus", "darkfield"])
+def test_shipped_weights_are_listed_and_verified(name, tmp_path, monkeypatch):
+    command = models_command("program", name)
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 0
+    listed = dict(line.split() for line in result.output.splitlines()[1:4])
+    assert listed["file"].endswith(f"model_weights/{name}_v1.h5")
+    assert listed["SHA-256"] == hashlib.sha256(Path(listed["file"]).read_bytes()).hexdigest()
+    assert Path(listed["card"]).is_file()
+    assert f"size     {Path(listed['file']).stat().st_size} bytes" in result.output
+    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(tmp_path))
+    (tmp_path / f"{name}_v1.h5").write_bytes(b"")
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 1
+    assert f"{tmp_path / name}_v1.h5 differ from their SHA-256" in result.output
+
+
+def test_an_image_that_no_memory_can_hold_is_named(capsys):
+    def process(path):
+        raise MemoryError
+
+    assert list(each_image([Path("a.png")], process)) == []
+    assert "Error: a.png: The memory does not suffice" in capsys.readouterr().err

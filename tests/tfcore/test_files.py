@@ -1,7 +1,12 @@
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from tfcore.errors import UserError
-from tfcore.files import output_folder, whole_file
+from tfcore.files import only_run, output_folder, whole_file
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -30,3 +35,52 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         output_folder(tmp_path / "file" / "folder")
+
+
+def test_two_runs_write_a_file_without_meeting(tmp_path):
+    path = tmp_path / "a.csv"
+    script = (
+        "import sys; from tfcore.files import whole_file\n"
+        "with whole_file(sys.argv[1]) as path:\n"
+        "    path.write_text('theirs'); print('here', flush=True); input()"
+    )
+    command = [sys.executable, "-c", script, path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as other:
+        other.stdout.readline()
+        # The temporary file of a process that lives is left alone.
+        output_folder(tmp_path)
+        with whole_file(path) as temporary:
+            temporary.write_text("ours")
+        assert path.read_text() == "ours"
+        other.communicate(b"\n")
+    assert other.returncode == 0
+    assert path.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".a.{platform.node()}-{dead.pid}.part.csv"
+    elsewhere = tmp_path / f".a.other-{dead.pid}.part.csv"
+    for path in (left, elsewhere):
+        path.write_text("half")
+    assert output_folder(tmp_path) == tmp_path
+    assert list(tmp_path.iterdir()) == [elsewhere]
+
+
+def test_one_run_at_a_time_has_a_folder(tmp_path):
+    script = (
+        "import sys, pathlib; from tfcore.files import only_run\n"
+        "with only_run(pathlib.Path(sys.argv[1])): print('here', flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(UserError, match="Another run writes"), only_run(tmp_path):
+            pass
+        other.kill()
+    with only_run(tmp_path):
+        assert os.listdir(tmp_path)
+    assert not os.listdir(tmp_path)

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -72,7 +74,7 @@ def test_shipped_files_are_checked_by_hash(path, monkeypatch):
     with pytest.raises(UserError, match="differ from their SHA-256"):
         shipped_weights("net")
     path.unlink()
-    with pytest.raises(UserError, match="are missing"):
+    with pytest.raises(UserError, match="cannot be read"):
         shipped_weights("net")
 
 
@@ -80,3 +82,88 @@ def test_every_registered_file_is_there_and_has_a_card():
     registry = json.loads(module.REGISTRY.read_text())
     for name in registry:
         assert shipped_weights(name).with_suffix(".md").is_file()
+
+
+def test_weights_are_found_in_another_folder_and_checked(tmp_path, monkeypatch):
+    shipped_file = shipped_weights("focus")
+    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(tmp_path))
+    with pytest.raises(UserError, match=rf"{tmp_path}/focus_v1\.h5 cannot be read .* copy it"):
+        shipped_weights("focus")
+    copy = shutil.copy(shipped_file, tmp_path)
+    assert shipped_weights("focus") == Path(copy)
+    with h5py.File(copy, "a") as file:
+        file["logits/bias"][0] = 7
+    with pytest.raises(UserError, match="differ from their SHA-256"):
+        shipped_weights("focus")
+    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", "")
+    assert shipped_weights("focus") == shipped_file
+
+
+def elsewhere(file):
+    del file["conv1/bias"]
+    with h5py.File(file.filename + ".other", "w") as other:
+        other["bias"] = np.arange(4, dtype=np.float16)
+    return Path(file.filename + ".other")
+
+
+def external_link(file):
+    file["conv1/bias"] = h5py.ExternalLink(elsewhere(file), "bias")
+
+
+def soft_link(file):
+    del file["conv1/bias"]
+    file["conv1/bias"] = h5py.SoftLink("/conv1/kernel")
+
+
+def external_storage(file):
+    name = elsewhere(file)
+    file.create_dataset("conv1/bias", (4,), np.float16, external=[(str(name), 0, 8)])
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((4,), np.float16)
+    layout[:] = h5py.VirtualSource(elsewhere(file), "bias", (4,))
+    file.create_virtual_dataset("conv1/bias", layout)
+
+
+def strings(file):
+    del file["conv1/bias"]
+    file["conv1/bias"] = ["a", "b"]
+
+
+def ragged(file):
+    del file["conv1/bias"]
+    file.create_dataset("conv1/bias", (4,), h5py.vlen_dtype(np.float16))
+
+
+def references(file):
+    del file["conv1/bias"]
+    file.create_dataset("conv1/bias", (4,), h5py.ref_dtype)
+
+
+def filtered(file):
+    del file["conv1/bias"]
+    file.create_dataset("conv1/bias", data=np.arange(4, dtype=np.float16), compression="lzf")
+
+
+def huge(file):
+    del file["conv1/bias"]
+    file.create_dataset("conv1/bias", (2**45,), np.float16, chunks=(1024,))
+
+
+def huge_attribute(file):
+    file.attrs["many"] = np.zeros(1000)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(external_link, soft_link, external_storage, virtual, strings, ragged, references),
+        *(filtered, huge, huge_attribute),
+    ],
+)
+def test_only_plain_numbers_of_the_file_itself_are_read(path, change):
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(UserError, match=r"a\.h5 is not a weights file"):
+        read_weights(path, "net-1")
