@@ -35,8 +35,15 @@ setup(
     # CellProfiler and TensorFlow are the user's choice: installing the modules changes neither.
     extras_require={
         "cellprofiler": ["cellprofiler==4.2.8.1"],
-        "cpu": ["tensorflow-cpu>=2.15"],
-        "gpu": ["tensorflow[and-cuda]>=2.15"],
+        # tensorflow-cpu is for Intel and AMD only. CellProfiler 4, the one of Python 3.9, allows no
+        # h5py that is new enough for TensorFlow 2.16.
+        "cpu": [
+            "tensorflow-cpu>=2.15; platform_machine in 'x86_64 AMD64'",
+            "tensorflow-cpu<2.16; platform_machine in 'x86_64 AMD64' and python_version < '3.10'",
+            "tensorflow>=2.15; platform_machine not in 'x86_64 AMD64'",
+            "tensorflow<2.16; platform_machine not in 'x86_64 AMD64' and python_version < '3.10'",
+        ],
+        "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
         # Newer releases of albumentations look for updates in the network when they are imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
         "test": ["hypothesis", "pre-commit", "pytest", "ruff"],
