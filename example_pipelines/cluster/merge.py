@@ -1,0 +1,255 @@
+"""Merge the tables of all batches, and list the image sets that failed.
+
+python example_pipelines/cluster/merge.py --help
+"""
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from batches import LOG, ImageSets, is_done
+from cellprofiler_log import Failure, read_log
+
+from tfcore.commands import FILES, SETTINGS, example
+from tfcore.errors import UserError
+from tfcore.files import output_folder
+from tfcore.tables import csv_table
+
+FAILURES = "failures.csv"
+
+FAILURE = "Failure"
+"""Column of the merged table of images: empty where the image set was measured."""
+
+NUMBER = "ImageNumber"
+
+NUMBERS = (NUMBER, "First Image Number")
+"""Columns that tell the image set of a row; the second is of relationships."""
+
+INTERNAL = ("Metadata_FileLocation", "Metadata_Frame", "Metadata_Series")
+"""Metadata that CellProfiler makes up for any file."""
+
+
+class Batch(NamedTuple):
+    """The results of one process of CellProfiler.
+
+    Attributes
+    ----------
+    folder : Path
+    numbers : range
+        Image numbers.
+    measured : set of int
+        Image numbers.
+    failed : dict of int to Failure
+        All other image numbers.
+    """
+
+    folder: Path
+    numbers: range
+    measured: set
+    failed: dict
+
+
+def merge(batch_data, folders, output):
+    """Merge what CellProfiler has written for batches.
+
+    Tables of the same name (and folder) in the batches' folders become one. The table of images has
+    one row an image set: as measured, or with what was known beforehand and a reason in its column
+    Failure. Other tables have no rows of image sets that failed. Tables without image numbers, such
+    as Experiment.csv, are left out.
+
+    Parameters
+    ----------
+    batch_data : Path
+        Batch_data.h5 with all image sets.
+    folders : list of Path
+        One a process, named FIRST-LAST or FIRST-LAST_anything, with its log.
+    output : Path
+        Folder for the merged tables and failures.csv, which is written last.
+
+    Returns
+    -------
+    (int, int)
+        How many image sets there are, and how many of them failed.
+
+    Raises
+    ------
+    UserError
+        An image set was measured twice, or is in none of the folders.
+    """
+    image_sets = ImageSets(batch_data)
+    batches = sorted(map(_read_batch, folders), key=lambda batch: batch.numbers[0])
+    failed = {
+        number: _record(image_sets, number, failure)
+        for number, failure in _failures(batches, image_sets.numbers.tolist())
+    }
+    names = {path.relative_to(b.folder) for b in batches for path in b.folder.rglob("*.csv")}
+    for name in sorted(names):
+        output_folder(output / name.parent)
+        columns = list(dict.fromkeys(c for b in batches for c in _columns(b.folder / name)))
+        if _is_of_images(columns):
+            _merge_images(name, columns, batches, failed, output / name)
+        elif columns:
+            _merge_others(name, columns, batches, output / name)
+    _write_failures(image_sets, failed, output_folder(output) / FAILURES)
+    return len(image_sets.numbers), len(failed)
+
+
+def _read_batch(folder):
+    name = re.fullmatch(r"(\d+)-(\d+)(_.*)?", folder.name)
+    if not name or not (folder / LOG).is_file():
+        raise UserError(
+            f"{folder} is not the folder of a batch: "
+            f"name it by its first and last image set, as in 5-8, and keep its log there as {LOG}."
+        )
+    numbers = range(int(name[1]), int(name[2]) + 1)
+    log, done = read_log(folder / LOG), is_done(folder)
+    tables = [path for path in folder.rglob("*.csv") if done and _is_of_images(_columns(path))]
+    measured = {number for table in tables for number, _ in _rows(table, [], numbers)}
+    measured -= log.image_sets.keys()
+    other = Failure("", log.run if done else f"CellProfiler did not finish: {log.run}")
+    failed = {n: log.image_sets.get(n, other) for n in numbers if n not in measured}
+    return Batch(folder, numbers, measured, failed)
+
+
+def _failures(batches, numbers):
+    """Image sets that no batch has measured, in order, and why."""
+    measured, failed = {}, {}
+    for batch in batches:
+        for number in batch.measured & measured.keys():
+            raise UserError(
+                f"Image set {number} was measured in {measured[number]} and in {batch.folder}: "
+                "give one of them."
+            )
+        measured.update(dict.fromkeys(batch.measured, batch.folder))
+        failed.update(batch.failed)
+    for number in numbers:
+        if number in measured:
+            continue
+        if number not in failed:
+            raise UserError(
+                f"Image set {number} is in none of the folders: give those of all batches, "
+                "and run the batches that are left."
+            )
+        yield number, failed[number]
+
+
+def _record(image_sets, number, failure):
+    """What the tables say of an image set that failed, by column."""
+    module, reason = failure
+    return {
+        **image_sets.describe(number),
+        "Module": module,
+        "Reason": reason,
+        FAILURE: f"{module}: {reason}" if module else reason,
+    }
+
+
+def _write_failures(image_sets, failed, path):
+    known = [
+        feature
+        for feature in image_sets.features
+        if feature.startswith(("Metadata_", "FileName_", "PathName_")) and feature not in INTERNAL
+    ]
+    columns = [NUMBER, *known, "Module", "Reason"]
+    with csv_table(path, columns) as writer:
+        writer.writerows([record[column] for column in columns] for record in failed.values())
+
+
+def _merge_images(name, columns, batches, failed, path):
+    heading = [*(column for (column,) in columns), FAILURE]
+    pending = dict(failed)
+    with csv_table(path, heading) as writer:
+        for batch in batches:
+            rows = dict(_rows(batch.folder / name, columns, batch.measured))
+            for number in batch.numbers:
+                if number in rows:
+                    writer.writerow([*rows[number], ""])
+                elif number in pending:
+                    record = pending.pop(number)
+                    writer.writerow([record.get(column, "") for column in heading])
+
+
+def _merge_others(name, columns, batches, path):
+    first, *second = zip(*columns)
+    with csv_table(path, first) as writer:
+        writer.writerows(second)
+        for batch in batches:
+            writer.writerows(row for _, row in _rows(batch.folder / name, columns, batch.measured))
+
+
+def _columns(path):
+    """Columns of a table: one name each, or of combined objects that of object and feature.
+
+    None at all where the table does not exist, or has no image numbers.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return _heading(csv.reader(file))
+
+
+def _heading(rows):
+    lines = [next(rows, [])]
+    if not set(NUMBERS).intersection(lines[0]):
+        lines.append(next(rows, []))
+    return list(zip(*lines)) if set(NUMBERS).intersection(lines[-1]) else []
+
+
+def _is_of_images(columns):
+    names = [column[-1] for column in columns]
+    return NUMBER in names and "ObjectNumber" not in names
+
+
+def _rows(path, columns, numbers):
+    """Rows of a table that belong to some image sets, brought to the given columns.
+
+    Yields
+    ------
+    (int, list of str)
+        The image number, and the values: empty where the table lacks a column.
+    """
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        heading = _heading(rows)
+        names = [column[-1] for column in heading]
+        at = next(names.index(name) for name in NUMBERS if name in names)
+        places = {column: place for place, column in enumerate(heading)}
+        for row in rows:
+            # An empty column serves those that the table lacks.
+            row.append("")
+            if int(row[at]) in numbers:
+                yield int(row[at]), [row[places.get(column, -1)] for column in columns]
+
+
+@click.command(
+    context_settings=SETTINGS,
+    epilog=example("merge.py --batch-data batch/Batch_data.h5 --output merged out/*"),
+)
+@click.argument("folders", nargs=-1, required=True, type=FILES)
+@click.option("--batch-data", required=True, type=FILES, help="File of CreateBatchFiles.")
+@click.option("--output", required=True, type=FILES, help="Folder for the merged tables.")
+def main(folders, batch_data, output):
+    """Merge the tables of FOLDERS, one of each batch, and list the image sets that failed.
+
+    A folder is named by its first and last image set, as in 5-8, and holds what CellProfiler wrote,
+    its log (cellprofiler.log) and done.txt (its option -d).
+    """
+    try:
+        total, failed = merge(batch_data, folders, output)
+    except UserError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(summary(total, failed, output))
+    raise SystemExit(1 if failed else 0)
+
+
+def summary(total, failed, output):
+    """One line on a merge."""
+    return f"{total} image sets: {total - failed} measured, {failed} failed ({output / FAILURES})"
+
+
+if __name__ == "__main__":
+    main()
