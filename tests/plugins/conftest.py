@@ -16,7 +16,7 @@ preferences.set_plugin_directory(str(Path(__file__).resolve().parent.parent.pare
 
 @pytest.fixture(scope="session")
 def java():
-    """Java in this process: CellProfiler 4 checks rules for the names of files in it. Starts once."""
+    """Java in this process: CellProfiler 4 checks names of files in it. It starts only once."""
     from cellprofiler_core.utilities.java import start_java, stop_java
     from harness import CELLPROFILER_5
 
