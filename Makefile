@@ -2,6 +2,7 @@
 #             IMAGES=folder: on your own images
 # make test   set up .venv, run all tests
 # make lint   check style and format
+# make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
 # make clean  remove everything that these commands made
 
@@ -9,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test lint lock clean
+.PHONY: demo demo-focus demo-darkfield test lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -25,6 +26,11 @@ test: $(VENV)
 lint: $(VENV)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+# -n and -W: a link or a name that leads nowhere is an error.
+docs: .venv-docs/.complete
+	.venv-docs/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
+	@echo "Open docs/_build/html/docs/index.html"
 
 $(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
 		requirements/setup_venv.sh setup.py
@@ -49,7 +55,8 @@ lock: $(VENV)
 		--python-version 3.11 -o requirements/next.txt
 	$(LOCK) requirements/cluster.in --emit-build-options \
 		--python-version 3.11 -o requirements/cluster.txt
+	$(LOCK) requirements/docs.in setup.py --python-version 3.11 -o requirements/docs.txt
 
 clean:
-	rm -rf .venv .venv-* .uv demo build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv demo build dist docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
