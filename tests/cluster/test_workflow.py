@@ -1,0 +1,182 @@
+"""The Snakemake workflow, on this machine and on a Slurm of one node, with kills half-way.
+
+`make test-cluster` runs it: it takes minutes, and needs the environment .venv-cluster.
+"""
+
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from batches import run
+from merge import FAILURES, merge
+from plate import (
+    BROKEN,
+    COMMAND,
+    FOCUS,
+    ROOT,
+    draw_plate,
+    list_plate,
+    read_table,
+    write_pipeline_of_both,
+)
+from slurm import missing, slurm
+
+SNAKEMAKE = ROOT / ".venv-cluster" / "bin" / "snakemake"
+SNAKEFILE = ROOT / "example_pipelines" / "cluster" / "Snakefile"
+IMAGES = ("FocusQC_Image.csv", "Darkfield_Image.csv")
+OTHERS = ("FocusQC_FocusPatches.csv", "Darkfield_BloodCells.csv", "Darkfield_Spirochaetes.csv")
+SLURM = ["--executor", "slurm", "--jobs", "100", "--slurm-status-command", "squeue"]
+SLURM += ["--slurm-init-seconds-before-status-checks", "2"]
+NUMBER = "ImageNumber"
+
+pytestmark = pytest.mark.cluster
+
+
+def start(folder, *options, environment=None, **settings):
+    """Start Snakemake in a folder; what it says is added to snakemake.log there."""
+    command = [SNAKEMAKE, "-s", SNAKEFILE, *options, "--config"]
+    command += [f"{name}={value}" for name, value in {"cellprofiler": COMMAND, **settings}.items()]
+    with (folder / "snakemake.log").open("a") as log:
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def finish(process, folder):
+    assert process.wait() == 0, (folder / "snakemake.log").read_text()
+
+
+def wait_for(condition, process):
+    while not condition():
+        assert process.poll() is None, "it ended before"
+        time.sleep(0.1)
+
+
+def has_measured(batches, number):
+    """Whether some CellProfiler is done with an image set."""
+    logs = batches.glob("*_*/cellprofiler.log")
+    return any(
+        f": Image # {number}, module ExportToSpreadsheet #" in log.read_text() for log in logs
+    )
+
+
+def kill_cellprofiler(batches, first):
+    """Kill the process that works in the folder of the batch that begins with an image set."""
+    begin = str(batches / f"{first:07}-")
+    (process,) = (
+        process
+        for process in psutil.process_iter(["cwd", "cmdline"])
+        for option in process.info["cmdline"] or []
+        if os.path.join(process.info["cwd"] or "", option).startswith(begin)
+        and not option.endswith("done.txt")
+    )
+    process.kill()
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory):
+    """24 images, one of them broken, their table for LoadData, and a pipeline of both modules."""
+    folder = tmp_path_factory.mktemp("plate")
+    draw_plate(folder / "images")
+    list_plate(folder / "images", folder / "plate.csv")
+    write_pipeline_of_both(folder / "both.cppipe")
+    return {
+        "pipeline": folder / "both.cppipe",
+        "load_data": folder / "plate.csv",
+        "images_per_batch": 4,
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(plate, tmp_path_factory):
+    """Results of the plate, on this machine."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish(start(folder, **plate), folder)
+    return folder / "results"
+
+
+def test_every_image_set_is_measured_or_has_failed(undisturbed):
+    for name in IMAGES:
+        rows = read_table(undisturbed / "tables" / name)
+        assert [int(row[NUMBER]) for row in rows] == list(range(1, 25))
+        assert [row["FileName_Image"] for row in rows if row["Failure"]] == [BROKEN]
+    (row,) = read_table(undisturbed / "tables" / FAILURES)
+    assert (row["Metadata_Well"], row["Metadata_Site"], row["FileName_Image"]) == (
+        "B03",
+        "2",
+        BROKEN,
+    )
+    assert (row["Module"], BROKEN in row["Reason"]) == ("LoadData", True)
+    for name in OTHERS:
+        rows = read_table(undisturbed / "tables" / name)
+        assert rows and int(row[NUMBER]) not in {int(other[NUMBER]) for other in rows}
+
+
+@pytest.mark.skipif(bool(missing()), reason=str(missing()))
+def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
+    batches = tmp_path / "results" / "batches"
+    # Short, as the path of a socket has to be.
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, slurm(Path(folder)) as environment:
+        process = start(tmp_path, *SLURM, environment=environment, **plate)
+        wait_for(lambda: has_measured(batches, 10), process)
+        kill_cellprofiler(batches, 9)
+        finish(process, tmp_path)
+    log = (tmp_path / "snakemake.log").read_text()
+    assert "Trying to restart" in log
+    for name in (*IMAGES, *OTHERS, FAILURES):
+        assert read_table(tmp_path / "results" / "tables" / name) == read_table(
+            undisturbed / "tables" / name
+        )
+    # What was killed has left nothing behind.
+    assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 6
+
+
+def test_last_resort_loses_only_what_dies(undisturbed, tmp_path):
+    batches = tmp_path / "batches"
+    batches.mkdir()
+    marker = batches / "0000001-0000002.txt"
+    arguments = (COMMAND, undisturbed / "Batch_data.h5", marker, 1, True)
+    thread = threading.Thread(target=run, args=arguments)
+    thread.start()
+    while not any("Image # 1, " in log.read_text() for log in batches.glob("*/cellprofiler.log")):
+        assert thread.is_alive()
+        time.sleep(0.1)
+    kill_cellprofiler(batches, 1)
+    thread.join()
+    died, measured = (batches / name for name in marker.read_text().split())
+    with pytest.raises(Exception, match="Image set 3 is in none of the folders"):
+        merge(undisturbed / "Batch_data.h5", [died, measured], tmp_path / "merged")
+
+
+def test_kill_of_everything_is_resumed(tmp_path):
+    draw_plate(tmp_path / "images", wells=("B02", "B03"), sites=2)
+    settings = {"pipeline": FOCUS, "images": "images", "images_per_batch": 2}
+    batches = tmp_path / "results" / "batches"
+    process = start(tmp_path, "--cores", "1", **settings)
+    wait_for(lambda: list(batches.glob("*.txt")) and len(list(batches.glob("*_*"))) == 2, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (done,) = batches.glob("*.txt")
+    written = done.stat().st_mtime_ns
+    finish(start(tmp_path, "--unlock", **settings), tmp_path)
+    finish(start(tmp_path, "--cores", "1", **settings), tmp_path)
+    assert done.stat().st_mtime_ns == written
+    assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 2
+    rows = read_table(tmp_path / "results" / "tables" / "FocusQC_Image.csv")
+    assert [int(row[NUMBER]) for row in rows] == [1, 2, 3, 4]
+    assert [row["FileName_Image"] for row in rows if row["Failure"]] == [BROKEN]
+
+
+def test_mistakes_are_told_in_a_sentence(tmp_path):
+    process = start(tmp_path, pipeline="nowhere.cppipe", images=".")
+    assert process.wait() == 1
+    last = (tmp_path / "snakemake.log").read_text().rstrip().splitlines()[-1]
+    assert last == (
+        "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported."
+    )
