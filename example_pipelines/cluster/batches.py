@@ -224,19 +224,22 @@ class ImageSets:
         try:
             self._file = h5py.File(batch_data, "r")
             (measurements,) = self._file["Measurements"].values()
-            self._images = measurements["Image"]
             self._experiment = measurements["Experiment"]
-            self.numbers = self._images["ImageNumber"]["data"][:]
-            # All but how CellProfiler packs an image set: many numbers each.
-            self.features = [
-                name
-                for name, values in self._images.items()
-                if len(values["data"]) == len(self.numbers)
-            ]
+            self._images = measurements["Image"]
+            self.numbers = np.sort(self._images["ImageNumber"]["index"][:, 0])
         except (OSError, KeyError, ValueError):
             raise UserError(
                 f"{batch_data} is not a file of CellProfiler's CreateBatchFiles: check the path."
             ) from None
+        places = {name: self._places(values["index"][:]) for name, values in self._images.items()}
+        self._at = {name: found for name, found in places.items() if found is not None}
+        self.features = list(self._at)
+
+    def _places(self, index):
+        """Where the values of a feature are, by image number; None if there is not one each."""
+        numbers, starts, ends = index[np.argsort(index[:, 0])].T
+        one_each = np.array_equal(numbers, self.numbers) and np.all(ends - starts == 1)
+        return starts if one_each else None
 
     def groups(self):
         """What tells the group of each image set; its own number where there is no grouping.
@@ -249,7 +252,8 @@ class ImageSets:
         if "Metadata_GroupingTags" not in self._experiment:
             return self.numbers
         tags = json.loads(self._experiment["Metadata_GroupingTags"]["data"][0])
-        groups = list(zip(*(map(_text, self._images[tag]["data"]) for tag in tags)))
+        columns = [self._images[tag]["data"][:][self._at[tag]] for tag in tags]
+        groups = list(zip(*(map(_text, column) for column in columns)))
         if groups != sorted(groups):
             raise UserError(
                 f"The image sets are not in the order of their groups: sort the rows of the CSV "
@@ -268,8 +272,8 @@ class ImageSets:
         -------
         dict of str to str
         """
-        (position,) = np.flatnonzero(self.numbers == number)
-        return {name: _text(self._images[name]["data"][position]) for name in self.features}
+        row = np.searchsorted(self.numbers, number)
+        return {name: _text(self._images[name]["data"][at[row]]) for name, at in self._at.items()}
 
 
 def _text(value):

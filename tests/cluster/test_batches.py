@@ -48,8 +48,10 @@ def batch_data(path, wells, tags):
     with h5py.File(path, "w") as file:
         top = file.create_group("Measurements/2020-01-01-00-00-00")
         top["Experiment/Metadata_GroupingTags/data"] = [tags]
-        top["Image/ImageNumber/data"] = range(1, len(wells) + 1)
-        top["Image/Metadata_Well/data"] = wells
+        numbers = range(1, len(wells) + 1)
+        for name, values in (("ImageNumber", numbers), ("Metadata_Well", wells)):
+            top[f"Image/{name}/data"] = values
+            top[f"Image/{name}/index"] = [(number, number - 1, number) for number in numbers]
     return path
 
 
