@@ -8,11 +8,11 @@ blood with spirochaetes: cells of 0.06 to 0.22, threads of a 1 to 3 pixels wide 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 from skimage.draw import line
-from skimage.transform import resize
 
 from segment.classes import BLOOD_CELL, SPIROCHAETE
+from segment.scaling import resize
 
 MOST_CELLS = 80
 STROKE = 0.014
@@ -235,7 +235,7 @@ def _debris(rng, shape, tint):
     light += _specks(rng, shape, 30 * amount, 0.0025 * max(shape))
     coarse = [-(-length // 8) for length in shape]
     blobs = _specks(rng, coarse, 10 * amount, 0.02 * max(coarse))
-    light += 0.1 * resize(blobs, light.shape, order=1)
+    light += 0.1 * resize(blobs, shape)
     light += _rods(rng, shape, 3 * amount)[..., None] * THREAD
     if rng.uniform() < 0.25:
         light += _clump(rng, shape)[..., None] * THREAD
@@ -279,7 +279,7 @@ def _bloom(rng, light):
     sharp = np.stack([gaussian_filter(light[..., c], blur[c]) for c in range(3)], axis=2)
     coarse = sharp[::4, ::4].mean(axis=2)
     near, far = (
-        resize(gaussian_filter(coarse, side * width / 4), light.shape[:2], order=1)
+        resize(gaussian_filter(coarse, side * width / 4), light.shape[:2])
         for width in (0.008, 0.04)
     )
     return sharp + (0.25 * near + 0.2 * far)[..., None] * HALO
@@ -287,7 +287,8 @@ def _bloom(rng, light):
 
 def _background(rng, shape):
     """A dark, mostly bluish field, unevenly lit."""
-    uneven = resize(rng.uniform(0.6, 1.4, (3, 4)), shape, order=3).astype(np.float32)
+    coarse = rng.uniform(0.6, 1.4, (3, 4)).astype(np.float32)
+    uneven = zoom(coarse, np.divide(shape, coarse.shape), mode="mirror", grid_mode=True)
     colour = NIGHT * np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.2, 3))
     return uneven[..., None] * colour.astype(np.float32)
 
