@@ -1,0 +1,169 @@
+"""What README.md and docs/ show works: their commands, their code and their links."""
+
+import contextlib
+import glob
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import focusqual.cli
+import segment.cli
+from focusqual.model import SHIPPED as FOCUS
+from focusqual.scenes import nuclei
+from segment.model import SHIPPED as DARKFIELD
+from tfcore.images import write_png, write_tiff
+from tfcore.weights import shipped_weights
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/*.md", "model_weights/*.md", "benchmarks/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+TO_FOLLOW = ["README.md", "docs/focus.md", "docs/darkfield.md", "docs/training.md"]
+"""Pages of which all commands and code are run, from the first to the last."""
+
+TOOLS = {
+    "focusqual": focusqual.cli.main,
+    "segment-darkfield": segment.cli.main,
+    "python -m focusqual": focusqual.cli.main,
+    "python -m segment": segment.cli.main,
+}
+TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)})(?= )")
+BLOCK = re.compile(
+    r"^(?P<margin> *)```(?P<language>.*)\n(?P<fenced>(?:.*\n)*?)(?P=margin)```$"
+    r"|(?<=\n\n)(?P<indented>(?: {4}.*\n|\n)+)",
+    re.M,
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def pages(paths):
+    return pytest.mark.parametrize("page", paths, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def blocks(page):
+    """Language and text of each block of code on a page; bash where none is given."""
+    for found in BLOCK.finditer(page.read_text()):
+        text = found["fenced"] or found["indented"]
+        yield found["language"] or "bash", textwrap.dedent(text).replace("\\\n", "")
+
+
+def commands(text):
+    """Lines of a block that call our tools or CellProfiler, as program and arguments."""
+    for line in text.splitlines():
+        tool = TOOL.match(line)
+        if tool or line.startswith("cellprofiler "):
+            program, line = (tool[1], line[tool.end() :]) if tool else line.split(" ", 1)
+            words = shlex.split(line, comments=True)
+            yield program, list(takewhile(lambda word: word not in ("|", ">", "&&"), words))
+
+
+@pages(PAGES)
+def test_commands_know_their_options(page):
+    shown = [
+        (TOOLS[program], arguments)
+        for language, text in blocks(page)
+        if language in ("bash", "console")
+        for program, arguments in commands(text)
+        if program in TOOLS
+    ]
+    for group, (name, *arguments) in shown:
+        # --help is an exit, and no mistake.
+        with contextlib.suppress(click.exceptions.Exit):
+            group.commands[name].make_context(name, arguments)
+    names = {arguments[0] for _, arguments in shown}
+    if page == ROOT / "README.md":
+        assert names == {*focusqual.cli.main.commands, *segment.cli.main.commands}
+
+
+@pages(PAGES)
+def test_links_lead_somewhere(page):
+    links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
+    files = [link for link in links if link and not link.startswith("http")]
+    assert [link for link in files if not (page.parent / link).exists()] == []
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    shown = {
+        target
+        for page in PAGES
+        for target in re.findall(r"(?:^|`)\s*make ([a-z-]+)", page.read_text(), re.M)
+    }
+    assert {"demo", "test", "docs"} <= shown <= targets
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """The files that the pages name, in the folder from which they are run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("example_pipelines", "plugins", "model_weights"):
+        Path(name).symlink_to(ROOT / name)
+    plane = "BBBC006/BBBC006_v1_images_z_20"
+    for folder in ("plate1", "in_focus", "IMAGES", "slide1", "labels", "run", plane):
+        Path(folder).mkdir(parents=True)
+    image = (1000 * nuclei(np.random.default_rng(0), 200, 1.0)).astype(np.uint16)
+    for name in ("image", "plate1/p_A01_s1", "in_focus/a", "IMAGES/a", f"{plane}/a"):
+        write_tiff(Path(f"{name}.tif"), image)
+    labels = np.array([[[0, 0, 0], [255, 0, 0], [0, 0, 255]]], np.uint8)
+    write_png(Path("labels/a.png"), labels)
+    follow_command("segment-darkfield", ["scenes", "--output", ".", "--count", "1"])
+    for name in ("blood.png", "slide1/a.png"):
+        Path(name).symlink_to(tmp_path / "images/scene_01.png")
+    for name, weights in (("focus", FOCUS), ("darkfield", DARKFIELD)):
+        Path(f"run/{name}.h5").symlink_to(shipped_weights(weights))
+    Path("run/split.csv").write_text("image,part\na.tif,test\nimages/scene_01.png,test\n")
+
+
+def follow_command(program, arguments):
+    """Run a command of a page; trainings, which take hours, have tests of their own."""
+    arguments = [name for word in arguments for name in sorted(glob.glob(word)) or [word]]
+    if program == "cellprofiler":
+        command = [Path(sys.executable).with_name(program), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stderr
+    elif arguments[0] != "train":
+        result = CliRunner().invoke(TOOLS[program], arguments)
+        assert result.exit_code == 0, f"{program} {shlex.join(arguments)}\n{result.output}"
+
+
+def follow(page):
+    """Do what a page says; the names that its Python code has defined."""
+    names = {}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, page.name, "exec"), names)
+        elif language == "bash":
+            for program, arguments in commands(text):
+                follow_command(program, arguments)
+    return names
+
+
+@pytest.mark.parametrize("page", [page for page in TO_FOLLOW if page != "docs/focus.md"])
+def test_pages_can_be_followed(page, workplace):
+    assert follow(ROOT / page)
+
+
+def test_plate_of_the_focus_page_is_as_it_says(workplace):
+    Path("plate1/p_A01_s1.tif").unlink()
+    names = follow(ROOT / "docs/focus.md")
+    images = names["images"].assign(well=names["images"]["image"].str[7:10]).set_index("well")
+    empty = images.index.isin(["C03", "D03", "F06"])
+    assert len(images) == 96
+    assert images[empty]["certainty"].max() < 0.05
+    assert images[~empty]["certainty"].min() > 0.3
+    columns = images[~empty].groupby(images[~empty].index.str[1:])["score"].median()
+    assert list(columns[:9]) == [0] * 9
+    assert list(columns[9:]) == sorted(columns[9:])
+    assert 2 <= columns[11] <= 4
+    assert set(names["good"]["FileName_Image"]) == set(names["kept"]["image"])
