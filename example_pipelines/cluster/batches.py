@@ -57,6 +57,8 @@ def check(pipeline, images=None, load_data=None):
     ------
     UserError
     """
+    if not pipeline:
+        raise UserError("No pipeline is given: name a .cppipe that CellProfiler has exported.")
     modules = _modules(pipeline)
     if not (images or load_data):
         raise UserError("Neither images nor load_data is given: name a folder or a CSV.")
@@ -146,14 +148,14 @@ def with_create_batch_files(pipeline):
     return "\n".join([head + "\n", *modules])
 
 
-def prepare(cellprofiler, pipeline, batch_data, images=None, load_data=None):
+def prepare(cellprofiler, pipeline, batch_data, images=None):
     """List the image sets: let CellProfiler write Batch_data.h5.
 
     Parameters
     ----------
     cellprofiler : str
-        Its command, with the option that names the folder of the plugins.
-    pipeline, images, load_data : Path
+        Its command, with the options that every process needs.
+    pipeline, images : Path
         As :func:`check` takes them.
     batch_data : Path
         To be written. Its folder gets a log as well.
@@ -172,7 +174,6 @@ def prepare(cellprofiler, pipeline, batch_data, images=None, load_data=None):
         # Image set 1 only: what CellProfiler goes on with where it could not load a module.
         options = ["-p", f"{temporary}/pipeline.cppipe", "-o", temporary, "-f", 1, "-l", 1]
         options += ["-i", images] if images else []
-        options += ["--data-file", load_data] if load_data else []
         _call_cellprofiler(cellprofiler, options, log)
         # CellProfiler ends with 1 after CreateBatchFiles: the file tells whether it went well.
         if not (Path(temporary) / BATCH_DATA).exists():
@@ -286,6 +287,7 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
     Parameters
     ----------
     cellprofiler : str
+        Its command, with the options that every process needs.
     batch_data : Path
     marker : Path
         FIRST-LAST.txt, written when all is done: the names of the folders beside it that hold the
@@ -310,11 +312,20 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
         folder = Path(tempfile.mkdtemp(prefix="{:07}-{:07}_".format(*part), dir=marker.parent))
         folder.chmod(0o755)
         _run_part(cellprofiler, batch_data, part, folder, threads)
-        if not one_by_one and not is_done(folder):
+        if not (one_by_one or _is_finished(folder, part)):
             raise UserError(f"CellProfiler did not finish: {read_log(folder / LOG).run}")
         folders.append(folder.name)
     with whole_file(marker) as temporary:
         temporary.write_text("\n".join(folders) + "\n")
+
+
+def _is_finished(folder, part):
+    """Whether repeating is of no use.
+
+    Where all image sets have failed by themselves, ExportToSpreadsheet finds no objects, and fails.
+    """
+    numbers = range(part[0], part[1] + 1)
+    return is_done(folder) or read_log(folder / LOG).image_sets.keys() >= set(numbers)
 
 
 def _run_part(cellprofiler, batch_data, part, folder, threads):

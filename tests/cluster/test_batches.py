@@ -69,7 +69,7 @@ def test_groups_that_are_not_in_order_are_refused(tmp_path):
 @needs_cellprofiler_4
 def test_prepare_lists_the_rows_of_load_data(given):
     path = given / "list" / "Batch_data.h5"
-    prepare(COMMAND, given / "both.cppipe", path, load_data=given / "plate.csv")
+    prepare(f"{COMMAND} --data-file {given / 'plate.csv'}", given / "both.cppipe", path)
     image_sets = ImageSets(path)
     assert split(image_sets.groups(), 100) == [(1, 2)]
     known = image_sets.describe(2)
@@ -146,6 +146,8 @@ def test_wrong_paths_are_refused(given):
         check(FOCUS, images=given / "empty")
     with pytest.raises(UserError, match="nowhere.csv does not exist: check the path"):
         check(given / "both.cppipe", load_data=given / "nowhere.csv")
+    with pytest.raises(UserError, match="No pipeline is given"):
+        check(None, images=given / "images")
     with pytest.raises(UserError, match="Neither images nor load_data is given"):
         check(FOCUS)
 
