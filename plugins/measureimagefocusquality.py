@@ -41,7 +41,13 @@ if importlib.util.find_spec("focusqual") is None:
 from focusqual import LEVELS, PATCH_SIZE, RatingOptions, rate_focus
 from focusqual.maps import mean_within, patch_map
 from focusqual.picture import annotate, draw_legend
-from tfcore.plugin import NetworkModule, input_mask, refuse_repeats, shown_errors
+from tfcore.plugin import (
+    NetworkModule,
+    free_earlier_image_sets,
+    input_mask,
+    refuse_repeats,
+    shown_errors,
+)
 
 __doc__ = """\
 MeasureImageFocusQuality
@@ -375,6 +381,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
             workspace.display_data.pictures = pictures
             workspace.display_data.statistics = list(zip(DISPLAYED_FEATURES, *columns))
+        free_earlier_image_sets()
 
     def display(self, workspace, figure):
         names = workspace.display_data.image_names

@@ -27,7 +27,13 @@ if importlib.util.find_spec("segment") is None:
 from segment import SegmentationOptions, segment_image
 from segment.classes import BLOOD_CELL, COLOURS, SPIROCHAETE
 from segment.normalisation import to_rgb
-from tfcore.plugin import NetworkModule, input_mask, refuse_repeats, shown_errors
+from tfcore.plugin import (
+    NetworkModule,
+    free_earlier_image_sets,
+    input_mask,
+    refuse_repeats,
+    shown_errors,
+)
 
 __doc__ = """\
 SegmentDarkfieldCells
@@ -334,6 +340,7 @@ by a pixel here and there.
             data.labels = [one.labels for one in found]
             pixels = result.cells.size if mask is None else numpy.count_nonzero(mask)
             data.statistics = list(zip(STATISTICS, *(statistics(one, pixels) for one in found)))
+        free_earlier_image_sets()
 
     def display(self, workspace, figure):
         data = workspace.display_data

@@ -4,6 +4,7 @@ No other file of this package imports CellProfiler.
 """
 
 import contextlib
+import gc
 import os
 
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
@@ -147,6 +148,15 @@ def input_mask(image):
         None: everywhere.
     """
     return image.mask if image.has_mask else None
+
+
+def free_earlier_image_sets():
+    """Free the images and objects of earlier image sets, at the end of a module's run.
+
+    CellProfiler's workspace holds them by a cycle of references, which Python finds only after
+    dozens of image sets, unless the user lets CellProfiler conserve memory.
+    """
+    gc.collect()
 
 
 @contextlib.contextmanager

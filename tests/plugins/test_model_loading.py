@@ -1,4 +1,6 @@
+import gc
 import shutil
+import weakref
 
 import pytest
 from cellprofiler_core.setting.subscriber import ImageSubscriber
@@ -36,6 +38,14 @@ def read(monkeypatch):
     return paths
 
 
+def run_on_noise(module, rng):
+    """Run a module with a workspace of its own, and return that."""
+    (wanted,) = {s.value for s in module.settings() if isinstance(s, ImageSubscriber)}
+    workspace = make_workspace(module, {wanted: rng.random((128, 128))})
+    module.run(workspace)
+    return workspace
+
+
 def test_weights_are_read_once_and_by_a_run_alone(name, weights, read, rng):
     modules = [instantiate_module(name), instantiate_module(name)]
     for module in modules:
@@ -45,6 +55,18 @@ def test_weights_are_read_once_and_by_a_run_alone(name, weights, read, rng):
         module.get_measurement_columns(None)
     assert read == []
     for module in (*modules, modules[0]):
-        (wanted,) = {s.value for s in module.settings() if isinstance(s, ImageSubscriber)}
-        module.run(make_workspace(module, {wanted: rng.random((128, 128))}))
+        run_on_noise(module, rng)
     assert read == [weights]
+
+
+def test_an_image_set_is_freed_when_the_next_one_has_run(name, weights, rng):
+    module = instantiate_module(name)
+    choose_weights(module, weights)
+    workspaces = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            workspaces.append(weakref.ref(run_on_noise(module, rng)))
+    finally:
+        gc.enable()
+    assert [workspace() is None for workspace in workspaces] == [True, True, False]
