@@ -316,7 +316,10 @@ Select the objects whose focus you want to measure, in each of the images above.
         ]
 
     def prepare_settings(self, setting_values):
-        count = int(setting_values[0])
+        given = setting_values[0]
+        if not (given.isdecimal() and 0 < int(given) <= len(setting_values)):
+            raise ValueError(f"{self.module_name} cannot measure '{given[:20]}' images")
+        count = int(given)
         del self.image_groups[count:]
         while len(self.image_groups) < count:
             self.add_image()

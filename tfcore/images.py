@@ -1,5 +1,6 @@
 """Read microscope images as arrays."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from tfcore.files import whole_file
 TIFF_SUFFIXES = (".tif", ".tiff")
 # ITU-R BT.601 luma, the weights of CellProfiler's and scikit-image's predecessors alike.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# Remarks of the decoders on damaged files would stand beside our one sentence.
+for decoder in ("imagecodecs", "tifffile"):
+    logging.getLogger(decoder).addHandler(logging.NullHandler())
 
 
 def read_image(path):
@@ -37,6 +41,8 @@ def read_image(path):
     try:
         is_tiff = path.suffix.lower() in TIFF_SUFFIXES
         image = tifffile.imread(path) if is_tiff else imagecodecs.imread(path)
+        if image is None:
+            raise ValueError("it holds no page")
     except Exception as error:  # decoders raise dozens of types on damaged files
         raise UserError(
             f"{path} cannot be read as an image ({_first_line(error)}): "

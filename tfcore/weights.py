@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from tfcore.errors import UserError
 from tfcore.files import whole_file
 
 FORMAT_VERSION = 1
+SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
+SEAL_SIZE = 512
+"""Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
 MODEL_FOLDER = Path(__file__).resolve().parent.parent / "model_weights"
 REGISTRY = MODEL_FOLDER / "registry.json"
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
@@ -48,7 +52,8 @@ def write_weights(path, weights):
     path : str or Path
     weights : Weights
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["architecture"] = weights.architecture
         for name, value in weights.attributes.items():
@@ -56,10 +61,32 @@ def write_weights(path, weights):
         for layer, arrays in weights.layers.items():
             for name, array in arrays.items():
                 file.create_dataset(f"{layer}/{name}", data=array.astype(np.float16))
+    with whole_file(path) as temporary:
+        temporary.write_bytes(sealed(content.getvalue()))
+
+
+def sealed(content):
+    """Put the SHA-256 of an HDF5 file before it, in what HDF5 calls a user block.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    bytes
+        An HDF5 file as before.
+    """
+    return (
+        SEAL + hashlib.sha256(content).hexdigest().encode().ljust(SEAL_SIZE - len(SEAL)) + content
+    )
 
 
 def read_weights(path, architecture):
     """Read a weights file and check that it belongs to the network.
+
+    The HDF5 library may crash on a damaged file, so that it is given none: files carry their
+    SHA-256, or are registered with it. Neither links to other files nor objects are followed.
 
     Parameters
     ----------
@@ -78,30 +105,15 @@ def read_weights(path, architecture):
         The file is missing, damaged, of another format or for another network.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"The weights file {path} does not exist: check the path.")
     try:
-        with h5py.File(path, "r") as file:
-            attributes = {name: _attribute(file, name) for name in file.attrs}
-            version, found = attributes.pop("format_version"), attributes.pop("architecture")
-            if version != FORMAT_VERSION:
-                raise ValueError(f"format {version}")
-            attributes = {name: json.loads(value) for name, value in attributes.items()}
-            datasets = {
-                layer: {
-                    name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)
-                }
-                for layer in file
-            }
-            # A damaged or wicked file may claim arrays that no memory can hold.
-            claimed = sum(d.nbytes for group in datasets.values() for d in group.values())
-            if claimed > path.stat().st_size:
-                raise ValueError("larger than the file")
-            layers = {
-                layer: {name: dataset[()].astype(np.float32) for name, dataset in group.items()}
-                for layer, group in datasets.items()
-            }
-    except Exception as error:  # a damaged file may raise anything
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"The weights file {path} does not exist: check the path.") from None
+    except OSError as error:
+        raise UserError(f"The weights file {path} cannot be read ({error.strerror}).") from error
+    try:
+        found, attributes, layers = _parsed(_unsealed(content))
+    except Exception as error:  # HDF5 may hold anything
         raise UserError(
             f"{path} is not a weights file of format {FORMAT_VERSION}, or is damaged: "
             "copy it again or choose another file."
@@ -113,6 +125,39 @@ def read_weights(path, architecture):
     if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
         raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
     return Weights(architecture, layers, attributes)
+
+
+def _unsealed(content):
+    """The HDF5 file behind its SHA-256; a registered one may come without."""
+    digest, rest = content[len(SEAL) : SEAL_SIZE].strip(), content[SEAL_SIZE:]
+    if content.startswith(SEAL) and hashlib.sha256(rest).hexdigest().encode() == digest:
+        return rest
+    known = {entry["sha256"] for entry in json.loads(REGISTRY.read_text()).values()}
+    if hashlib.sha256(content).hexdigest() not in known:
+        raise ValueError("no SHA-256, or another one")
+    return content
+
+
+def _parsed(content):
+    """Architecture, attributes and layers of an HDF5 file."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        attributes = {name: _attribute(file, name) for name in file.attrs}
+        version, architecture = attributes.pop("format_version"), attributes.pop("architecture")
+        if version != FORMAT_VERSION:
+            raise ValueError(f"format {version}")
+        attributes = {name: json.loads(value) for name, value in attributes.items()}
+        datasets = {
+            layer: {name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)}
+            for layer in file
+        }
+        # A wicked file may claim arrays that no memory can hold.
+        if sum(d.nbytes for group in datasets.values() for d in group.values()) > len(content):
+            raise ValueError("larger than the file")
+        layers = {
+            layer: {name: dataset[()].astype(np.float32) for name, dataset in group.items()}
+            for layer, group in datasets.items()
+        }
+    return architecture, attributes, layers
 
 
 def _attribute(file, name):

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import json
 import shutil
@@ -9,7 +10,14 @@ import pytest
 
 from tfcore import weights as module
 from tfcore.errors import UserError
-from tfcore.weights import Weights, read_weights, shipped_weights, write_weights
+from tfcore.weights import (
+    SEAL_SIZE,
+    Weights,
+    read_weights,
+    sealed,
+    shipped_weights,
+    write_weights,
+)
 
 
 @pytest.fixture
@@ -17,6 +25,14 @@ def path(tmp_path, rng):
     layers = {"conv1": {"kernel": rng.normal(size=(3, 3, 2, 4)), "bias": np.arange(4.0)}}
     write_weights(tmp_path / "a.h5", Weights("net-1", layers, {"classes": ["cell", "blood"]}))
     return tmp_path / "a.h5"
+
+
+@contextlib.contextmanager
+def changed(path):
+    """Change the HDF5 file, and seal it again as a wicked hand would."""
+    with h5py.File(path, "a") as file:
+        yield file
+    path.write_bytes(sealed(path.read_bytes()[SEAL_SIZE:]))
 
 
 def test_what_is_written_is_read(path):
@@ -40,7 +56,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_weights(tmp_path / "b.h5", "net-1")
 
 
-@pytest.mark.parametrize("keep", [0, 100, 1000, 0.6])
+@pytest.mark.parametrize("keep", [0, 100, 600, 1500, 0.6])
 def test_a_truncated_file_is_refused(path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep) if keep < 1 else keep])
@@ -55,8 +71,30 @@ def test_another_hdf5_file_is_refused(tmp_path):
         read_weights(tmp_path / "a.h5", "net-1")
 
 
+def test_any_damage_is_found(path, rng):
+    content = path.read_bytes()
+    for place in rng.integers(len(content), size=100):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="is not a weights file"):
+            read_weights(path, "net-1")
+
+
+def test_a_registered_file_needs_no_sum_of_its_own(path, monkeypatch):
+    content = path.read_bytes()[SEAL_SIZE:]
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is not a weights file"):
+        read_weights(path, "net-1")
+    registry = path.with_name("registry.json")
+    digest = hashlib.sha256(content).hexdigest()
+    registry.write_text(json.dumps({"net": {"file": "a.h5", "sha256": digest}}))
+    monkeypatch.setattr(module, "REGISTRY", registry)
+    assert read_weights(path, "net-1").attributes == {"classes": ["cell", "blood"]}
+
+
 def test_nan_is_refused(path):
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         file["conv1/bias"][0] = np.nan
     with pytest.raises(UserError, match="NaN"):
         read_weights(path, "net-1")
@@ -163,7 +201,12 @@ def huge_attribute(file):
     ],
 )
 def test_only_plain_numbers_of_the_file_itself_are_read(path, change):
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         change(file)
     with pytest.raises(UserError, match=r"a\.h5 is not a weights file"):
         read_weights(path, "net-1")
+
+
+def test_a_folder_is_no_weights_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read .Is a directory"):
+        read_weights(tmp_path, "net-1")
