@@ -8,9 +8,11 @@ import numpy as np
 from cellprofiler_core import preferences
 from cellprofiler_core.pipeline import Pipeline
 
-from segment.model import load_model
+from segment.model import SHIPPED
+from segment.network import ARCHITECTURE
 from segment.scenes import darkfield_scene
 from tfcore.images import write_png
+from tfcore.weights import read_weights, shipped_weights
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "example_pipelines"))
 
@@ -64,7 +66,8 @@ def write_pipeline(path, names, scale=1.0):
     }
     segment = modules["SegmentDarkfieldCells"]
     segment.diameter_choice.value = segment.diameter_choice.choices[-1]
-    segment.diameter.value = load_model().cell_diameter / scale
+    known = read_weights(shipped_weights(SHIPPED), ARCHITECTURE).attributes["cell_diameter"]
+    segment.diameter.value = known / scale
     modules[LAST].wants_everything.value = True
     pipeline = Pipeline()
     for name in (*INPUT, *names, LAST):

@@ -1,0 +1,105 @@
+"""Throughput of CellProfiler's own workers, as its window starts them, with each of our modules.
+
+    python benchmarks/workers.py
+    python benchmarks/workers.py --image-sets 60 --workers 1 2
+
+The rate is that of the second half of the image sets: by then all workers are warm.
+"""
+
+import argparse
+import queue
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from cellprofiler_core.analysis._analysis import Analysis
+from cellprofiler_core.analysis._runner import Runner
+from cellprofiler_core.analysis.event import Finished, Progress
+from cellprofiler_core.analysis.request import ExceptionReport
+from cellprofiler_core.image import ImageSetList
+from cellprofiler_core.measurement import Measurements
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.preferences import set_default_output_directory
+from cellprofiler_core.utilities.java import start_java, stop_java
+from cellprofiler_core.utilities.zmq import join_to_the_boundary
+from cellprofiler_core.workspace import Workspace
+from runs import OURS, write_images, write_pipeline
+
+SIZE = 480
+
+
+def main():
+    """Print a line a module and number of workers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--image-sets", type=int, default=200)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    arguments = parser.parse_args()
+    start_java()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            set_default_output_directory(name)
+            write_images(folder / "images", arguments.image_sets, SIZE)
+            for module in OURS:
+                print_rates(folder, module, arguments.workers)
+    finally:
+        join_to_the_boundary()
+        stop_java()
+
+
+def print_rates(folder, module, numbers):
+    """Analyse the images with a module by each number of workers, and print their rates."""
+    print(f"\n{module}, {SIZE}x{SIZE} pixels, {psutil.cpu_count()} CPUs")
+    print("workers  image sets a second  times one worker's")
+    write_pipeline(folder / "pipeline.cppipe", [module])
+    first = None
+    for workers in numbers:
+        found = rate(*prepared(folder), workers)
+        first = first or found
+        print(f"{workers:7} {found:20.2f} {found / first:19.2f}", flush=True)
+
+
+def prepared(folder):
+    """The pipeline in a folder, and its image sets, ready to be analysed."""
+    pipeline = Pipeline()
+    pipeline.load(str(folder / "pipeline.cppipe"))
+    pipeline.add_pathnames_to_file_list(map(str, sorted((folder / "images").iterdir())))
+    measurements = Measurements()
+    if not pipeline.prepare_run(
+        Workspace(pipeline, None, None, None, measurements, ImageSetList())
+    ):
+        sys.exit("CellProfiler cannot prepare the pipeline: see its messages above.")
+    return pipeline, measurements
+
+
+def rate(pipeline, measurements, workers):
+    """Image sets a second of the second half of an analysis.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    measurements : Measurements
+        With the image sets.
+    workers : int
+
+    Returns
+    -------
+    float
+    """
+    events = queue.Queue()
+    Analysis(pipeline, measurements).start(events.put, workers)
+    total, moments = len(measurements.get_image_numbers()), {}
+    while not isinstance(happened := events.get(), Finished):
+        if isinstance(happened, ExceptionReport):
+            sys.exit(f"{happened.exc_type}: {happened.exc_message}")
+        if isinstance(happened, Progress):
+            moments.setdefault(happened.counts[Runner.STATUS_DONE], time.perf_counter())
+    happened.measurements.close()
+    half = min(done for done in moments if done >= total / 2)
+    return (total - half) / (moments[total] - moments[half])
+
+
+if __name__ == "__main__":
+    main()
