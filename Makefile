@@ -1,6 +1,8 @@
 # make demo   set up .venv, run the modules in CellProfiler, print the result
 #             IMAGES=folder: on your own images
 # make test   set up .venv, run all tests
+# make test-next  set up .venv-next (CellProfiler 5, today's TensorFlow), run the tests there, and
+#             compare with .venv what the example pipelines measure
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
 # make lint   check style and format
@@ -12,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-cluster lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -24,6 +26,9 @@ demo-darkfield: $(VENV)
 
 test: $(VENV)
 	.venv/bin/python -m pytest
+
+test-next: $(VENV) .venv-next/.complete
+	.venv-next/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/tfcore
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
