@@ -181,7 +181,8 @@ def references(file):
 
 def filtered(file):
     del file["conv1/bias"]
-    file.create_dataset("conv1/bias", data=np.arange(4, dtype=np.float16), compression="lzf")
+    # Nothing is written: h5py's LZF may crash on small arrays.
+    file.create_dataset("conv1/bias", (4,), np.float16, compression="lzf")
 
 
 def huge(file):
