@@ -72,6 +72,7 @@ def write_pipeline(path, names, scale=1.0):
     pipeline = Pipeline()
     for name in (*INPUT, *names, LAST):
         modules[name].module_num = len(pipeline.modules()) + 1
+        modules[name].show_window = False
         pipeline.add_module(modules[name])
     with path.open("w") as file:
         pipeline.dump(file, save_image_plane_details=False)
