@@ -50,11 +50,17 @@ def annotate(image, rating):
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1; the image is stretched between its 0.5th and 99.8th percentile.
     """
-    grey = to_grey(image).astype(np.float32)
+    grey = to_grey(image)
+    if grey.dtype == bool:
+        grey = grey.view(np.uint8)
     finite = grey[np.isfinite(grey)]
     low, high = np.percentile(finite, [0.5, 99.8]) if finite.size else (0, 1)
-    stretched = np.clip((np.nan_to_num(grey) - low) / max(high - low, 1e-9), 0, 1)
-    picture = np.repeat(stretched[:, :, None], 3, axis=2)
+    contrast = max(high - low, np.finfo(np.float32).tiny)
+    picture = np.empty((*grey.shape, 3), dtype=np.float32)
+    # Row by row: the picture takes most of the memory that a large image needs.
+    for row, shown in zip(grey, picture):
+        known = np.where(np.isfinite(row), row, low)
+        shown[:] = np.clip((known - low) / contrast, 0, 1)[:, None]
     colours = level_colours(rating.level, rating.certainty)
     border = int(np.clip(max(grey.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
     # Where patches overlap the more certain one is seen.

@@ -182,7 +182,7 @@ def rate_focus(image, mask=None, options=RatingOptions(), weights=None):
     """
     image = to_grey(image)
     valid = valid_pixels(image, mask)
-    image = mirror_inside(image, valid)
+    image = _within_float32(mirror_inside(image, valid))
     scaled, counted_pixels = image, valid
     if options.scale != 1:
         shape = [max(round(length * options.scale), 1) for length in image.shape]
@@ -221,6 +221,14 @@ def certainty(probabilities):
 def expected_level(probabilities):
     """Mean of level distributions, (..., 11) to (...), 0 to 10."""
     return probabilities @ np.arange(LEVELS, dtype=probabilities.dtype)
+
+
+def _within_float32(image):
+    """An image whose grey levels, and their squares, float32 can hold; the network sees no scale."""
+    if image.dtype.kind != "f":
+        return image
+    largest = max(abs(image.max()), abs(image.min()))
+    return image if largest == 0 or 1e-15 < largest < 1e15 else image / largest
 
 
 def _predict(image, corners, model, batch_size):

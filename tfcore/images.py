@@ -116,7 +116,8 @@ def write_png(path, picture):
     import imagecodecs
 
     if picture.dtype != np.uint8:
-        picture = np.rint(picture * 255).astype(np.uint8)
+        rows = [np.rint(row * 255).astype(np.uint8) for row in picture]
+        picture = np.stack(rows)
     with whole_file(path) as temporary:
         imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
 

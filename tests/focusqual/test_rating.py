@@ -156,6 +156,13 @@ def test_colour_is_rated_as_its_luma(fly_images):
     np.testing.assert_allclose(colour.probabilities, grey.probabilities, atol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [1e-40, 1e-30, 1e30, 1e300])
+def test_grey_levels_of_any_size_are_rated_alike(rng, factor):
+    image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
+    expected = rate_focus(image).probabilities
+    np.testing.assert_allclose(rate_focus(image * factor).probabilities, expected, atol=1e-5)
+
+
 def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
     with pytest.raises(UserError, match="neither grey nor colour"):
         rate_focus(rng.random((3, 100, 100, 100)))

@@ -1,0 +1,308 @@
+"""Damaged inputs: each is refused in one sentence, or read with a whole result."""
+
+import contextlib
+import functools
+import io
+import logging
+import re
+import shutil
+import tempfile
+import traceback
+from pathlib import Path
+
+import numpy as np
+import originals
+import pandas as pd
+from click.testing import CliRunner
+from mutations import damaged, damaged_settings, damaged_table
+
+import focusqual.cli
+import segment.cli
+from tfcore.images import read_image
+
+REFUSED, WHOLE = "refused", "whole"
+MAINS = {"focusqual": focusqual.cli.main, "segment": segment.cli.main}
+TABLES = {"focusqual": ("focus.csv", "patches.csv"), "segment": ("cells.csv",)}
+PICTURES = {
+    "focusqual": ("_focus.png",),
+    "segment": ("_classes.png", "_cells.tif", "_overlay.png"),
+}
+MODULES = {
+    "focusqual": ("MeasureImageFocusQuality", "focus_qc.cppipe"),
+    "segment": ("SegmentDarkfieldCells", "darkfield_cells.cppipe"),
+}
+EVALUATION = {"evaluation.csv", "images.csv"}
+USUAL = re.compile(r"(Usage: |Try |Rated \d|Segmented \d|Converted \d|\d+ of them in colour|$)")
+
+
+def case(made, number, seed, kind, arguments):
+    """Run a case in a folder of its own.
+
+    Parameters
+    ----------
+    made : Path
+        With the originals.
+    number, seed : int
+    kind : callable
+        A function of this module.
+    arguments : tuple
+
+    Returns
+    -------
+    str
+        REFUSED or WHOLE.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # What libraries say by the way is part of what a user sees, and must not be there.
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            result = kind(Path(folder), made, np.random.default_rng((seed, number)), *arguments)
+        assert not said.getvalue(), said.getvalue()
+        return result
+
+
+def image(folder, made, rng, package, names):
+    """A damaged image beside a good one: ``predict``."""
+    original = made / str(rng.choice(names))
+    bad = folder / f"bad{original.suffix}"
+    bad.write_bytes(damaged(original.read_bytes(), rng))
+    return _predict(folder, made, package, [bad, made / "good.png"])
+
+
+def mask(folder, made, rng):
+    """A damaged mask: ``segment convert-masks``."""
+    bad, good = folder / "bad.png", made / "two_mask.png"
+    bad.write_bytes(damaged((made / "one_mask.png").read_bytes(), rng))
+    out = folder / "out"
+    result = run("segment", "convert-masks", bad, good, "--output", out)
+    outcome = _outcome(result, bad, failed=1)
+    written = {"two_mask.png"}
+    if result.exit_code == 0:
+        written.add("bad.png")
+    _assert_whole(out, written)
+    assert (read_image(out / "two_mask.png") == read_image(good)).all()
+    return outcome
+
+
+def weights(folder, made, rng, package):
+    """A damaged weights file: ``predict --weights``."""
+    bad = _damaged_weights(folder, made, rng, package)
+    out = folder / "out"
+    result = run(package, "predict", made / "good.png", "--output", out, "--weights", bad)
+    outcome = _outcome(result, bad, failed=2)
+    if outcome == WHOLE:
+        _assert_predicted(out, package, ["good"])
+    else:
+        assert not list(out.glob("*"))
+    return outcome
+
+
+def module_weights(folder, made, rng, package):
+    """A damaged weights file as the custom model of a module."""
+    from cellprofiler_core.setting.subscriber import ImageSubscriber
+    from cellprofiler_core.utilities.core.modules import instantiate_module
+    from harness import assert_declared_is_written, choose_weights, make_workspace
+
+    bad = _damaged_weights(folder, made, rng, package)
+    module = instantiate_module(MODULES[package][0])
+    choose_weights(module, bad)
+    for setting in module.settings():
+        if isinstance(setting, ImageSubscriber):
+            setting.value = "DNA"
+    workspace = make_workspace(module, {"DNA": read_image(made / "good.png") / 255})
+    try:
+        module.run(workspace)
+    except ValueError as error:
+        _assert_sentence(str(error), bad)
+        assert error.__suppress_context__, "CellProfiler would show what led to it"
+        return REFUSED
+    assert_declared_is_written(module, workspace)
+    return WHOLE
+
+
+def focus_table(folder, made, rng):
+    """A damaged focus.csv: ``focusqual summarize``."""
+    bad = folder / "bad.csv"
+    bad.write_bytes(damaged_table((made / "focus.csv").read_bytes(), rng))
+    out = folder / "out"
+    result = run("focusqual", "summarize", bad, "--output", out)
+    outcome = _outcome(result, bad, failed=2)
+    if outcome == WHOLE:
+        pictures = {"scores.png"} | ({"plate.png"} if (out / "plate.png").exists() else set())
+        _assert_whole(out, pictures)
+    else:
+        assert not list(out.glob("*"))
+    return outcome
+
+
+def data_table(folder, made, rng, name):
+    """A damaged table of a data set, or a split of it: ``segment evaluate``."""
+    for path in made.iterdir():
+        if path.name.startswith(("one", "two", "data", "split")):
+            shutil.copy(path, folder)
+    bad = folder / name
+    bad.write_bytes(damaged_table(bad.read_bytes(), rng))
+    out = folder / "out"
+    split = ["--split", bad] if name == "split.csv" else []
+    result = run(
+        *("segment", "evaluate", "--csv", folder / "data.csv", *split, "--output", out),
+        *("--weights", made / originals.DARKFIELD_WEIGHTS),
+    )
+    outcome = _outcome(result, folder if name == "data.csv" else bad, failed=2)
+    if outcome == WHOLE:
+        worst = {path.name for path in out.glob("worst*.png")}
+        _assert_whole(out, EVALUATION | worst)
+        assert len(pd.read_csv(out / "images.csv")) == len(worst) > 0
+    else:
+        assert not list(out.glob("*"))
+    return outcome
+
+
+def settings(folder, made, rng, package):
+    """Damaged settings in a pipeline file: loaded and checked, and run whatever the check said."""
+    from cellprofiler_core.pipeline import LoadException, Pipeline
+    from cellprofiler_core.setting import ValidationError
+    from harness import assert_declared_is_written
+
+    name, file = MODULES[package]
+    pipeline, refusals = Pipeline(), []
+
+    def listen(_, event):
+        if isinstance(event, LoadException):
+            refusals.append(event.error)
+
+    pipeline.add_listener(listen)
+    text = (originals.ROOT / "example_pipelines" / file).read_text()
+    text = text.replace(":Shipped model", ":Custom model").replace(
+        "Weights file location:Elsewhere...|", f"Weights file location:Elsewhere...|{made}"
+    )
+    pipeline.load(io.StringIO(damaged_settings(text, name, rng)))
+    module = next((m for m in pipeline.modules() if m.module_name == name), None)
+    if module:
+        try:
+            module.test_valid(pipeline)
+        except ValidationError as error:
+            refusals.append(error)
+        workspace = _image_workspace(pipeline, module, read_image(made / "rgb8.png") / 255)
+        try:
+            module.run(workspace)
+        # CellProfiler asserts that an image is there.
+        except (ValueError, AssertionError) as error:
+            refusals.append(error)
+        else:
+            if not refusals:
+                assert_declared_is_written(module, workspace)
+    for error in refusals:
+        _assert_sentence(str(error), "", end="")
+    return REFUSED if refusals else WHOLE
+
+
+def _image_workspace(pipeline, module, pixels):
+    from cellprofiler_core.image import Image, ImageSetList
+    from cellprofiler_core.measurement import Measurements
+    from cellprofiler_core.object import ObjectSet
+    from cellprofiler_core.workspace import Workspace
+
+    images = ImageSetList()
+    images.get_image_set(0).add("Image", Image(pixels))
+    return Workspace(pipeline, module, images.get_image_set(0), ObjectSet(), Measurements(), images)
+
+
+def run(package, *arguments):
+    """Run a command line in this process."""
+    return CliRunner().invoke(MAINS[package], [str(argument) for argument in arguments])
+
+
+def _damaged_weights(folder, made, rng, package):
+    name = {"focusqual": originals.FOCUS_WEIGHTS, "segment": originals.DARKFIELD_WEIGHTS}[package]
+    bad = folder / "bad.h5"
+    bad.write_bytes(damaged((made / name).read_bytes(), rng))
+    return bad
+
+
+def _predict(folder, made, package, images):
+    """Rate or segment images of which the last one is good."""
+    out = folder / "out"
+    result = _run_predict(package, made, images, out)
+    outcome = _outcome(result, images[0], failed=1)
+    done = [path.stem for path in images if result.exit_code == 0 or path == images[-1]]
+    tables = _assert_predicted(out, package, done)
+    expected = _good_rows(package, made)
+    for table, rows in zip(tables, expected):
+        found = table[table["image"] == images[-1].name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, rows)
+    return outcome
+
+
+def _run_predict(package, made, images, out):
+    given = ["--weights", made / originals.DARKFIELD_WEIGHTS] if package == "segment" else []
+    return run(package, "predict", *images, "--output", out, *given)
+
+
+@functools.cache
+def _good_rows(package, made):
+    with tempfile.TemporaryDirectory() as folder:
+        result = _run_predict(package, made, [made / "good.png"], folder)
+        assert result.exit_code == 0, result.output
+        return [pd.read_csv(Path(folder) / name) for name in TABLES[package]]
+
+
+def _assert_predicted(out, package, stems):
+    pictures = {f"{stem}{end}" for stem in stems for end in PICTURES[package]}
+    _assert_whole(out, {*TABLES[package], *pictures})
+    return [pd.read_csv(out / name) for name in TABLES[package]]
+
+
+def _assert_whole(out, names):
+    """Nothing but these files lies in a folder, and each can be read to its end."""
+    found = {path.name for path in out.iterdir()}
+    assert found == names, f"{sorted(found)} instead of {sorted(names)}"
+    for path in out.iterdir():
+        if path.suffix == ".csv":
+            assert path.read_bytes().endswith(b"\n")
+            pd.read_csv(path)
+        else:
+            assert read_image(path).size
+
+
+def _outcome(result, bad, failed):
+    """REFUSED or WHOLE of a command that ended, and that in one sentence."""
+    exception = result.exception
+    if exception is not None and not isinstance(exception, SystemExit):
+        raise AssertionError("".join(traceback.format_exception(*result.exc_info)))
+    errors = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    if result.exit_code == 0:
+        _assert_only_usual(result, [])
+        return WHOLE
+    assert result.exit_code == failed, f"exit code {result.exit_code}: {result.output}"
+    assert len(errors) == 1, result.output
+    _assert_only_usual(result, errors)
+    _assert_sentence(errors[0], bad)
+    return REFUSED
+
+
+def _assert_only_usual(result, errors):
+    for line in result.output.splitlines():
+        assert line in errors or USUAL.match(line), f"unexpected output: {result.output}"
+
+
+def _assert_sentence(text, path, end="."):
+    assert str(path) in text and text.endswith(end) and text.strip(), f"no such sentence: {text!r}"
+    assert "\n" not in text and len(text) < 1000 and "Traceback" not in text, f"long: {text!r}"
+
+
+def prepare_modules(folder):
+    """Load the modules, and write the originals if they are not there."""
+    load_modules()
+    originals.shrink_network()
+    if not list(folder.iterdir()):
+        originals.make(folder)
+
+
+def load_modules():
+    """Let CellProfiler load its modules and ours; what it logs is its own matter."""
+    logging.disable()
+    from cellprofiler_core import preferences
+
+    preferences.set_headless()
+    preferences.set_plugin_directory(str(originals.ROOT / "plugins"))
+    import harness  # noqa: F401 - it loads the modules

@@ -1,0 +1,417 @@
+"""Command lines as processes of their own: killed, without space, twice at once."""
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import originals
+import pandas as pd
+import psutil
+from mutated import MODULES
+
+from focusqual.network import ARCHITECTURE as FOCUS_ARCHITECTURE
+from segment.network import ARCHITECTURE as DARKFIELD_ARCHITECTURE
+from tfcore.images import read_image, write_png
+from tfcore.runlog import read_log
+from tfcore.weights import read_weights
+
+PYTHON = Path(sys.executable)
+HOOKED = Path(__file__).with_name("hooked.py")
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
+LIMIT = 600
+"""Seconds after which a process hangs."""
+TEMPORARY = re.compile(r"\..+-\d+\.part(\.\w+)?|\.lock")
+EPOCHS = 2
+
+
+class Finished:
+    """A process that has ended.
+
+    Attributes
+    ----------
+    code : int
+        Negative for a signal.
+    text : str
+        What it printed.
+    """
+
+    def __init__(self, process):
+        try:
+            self.text, _ = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"no end after {LIMIT} s: {process.args}") from None
+        self.code = process.returncode
+        _assert_no_orphans(process.pid)
+
+    def refused(self, code, *words):
+        """Check that it ended with one sentence."""
+        errors = [line for line in self.text.splitlines() if line.startswith("Error: ")]
+        assert self.code == code, f"exit code {self.code}: {self.text}"
+        assert "Traceback" not in self.text, self.text
+        assert len(errors) == 1, self.text
+        assert all(str(word) in errors[0] for word in words), errors
+
+    def succeeded(self):
+        """Check that it ended well."""
+        assert self.code == 0, f"exit code {self.code}: {self.text}"
+
+
+def started(*command, **options):
+    """Start a process in a session of its own."""
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=originals.ROOT,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        **options,
+    )
+
+
+def package(name, *arguments, **options):
+    """Run ``python -m focusqual`` or ``python -m segment`` to its end."""
+    return Finished(started(PYTHON, "-m", name, *arguments, **options))
+
+
+def hooked(action, number, name, *arguments):
+    """The same, interrupted as hooked.py says."""
+    return Finished(started(PYTHON, HOOKED, action, number, name, *arguments))
+
+
+def _assert_no_orphans(session):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        left = [p.pid for p in psutil.process_iter() if _session(p.pid) == session]
+        if not left:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"processes {left} outlive the one that started them")
+
+
+def _session(pid):
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+
+
+def assert_whole(folder):
+    """Every file can be read to its end; hidden ones are temporary."""
+    for path in filter(Path.is_file, folder.rglob("*")):
+        if path.name.startswith("."):
+            assert TEMPORARY.fullmatch(path.name), path
+        elif path.suffix == ".csv":
+            assert path.read_bytes().endswith(b"\n"), path
+            pd.read_csv(path)
+        elif path.suffix == ".h5":
+            focus = path.name.startswith("focus")
+            read_weights(path, FOCUS_ARCHITECTURE if focus else DARKFIELD_ARCHITECTURE)
+        elif path.suffix == ".keras":
+            assert zipfile.ZipFile(path).testzip() is None, path
+        else:
+            assert read_image(path).size, path
+
+
+def contents(folder):
+    """Bytes of all files of a folder by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+# Commands that are interrupted; each takes a folder for its output.
+
+
+def images(folder, count=3):
+    """Files of focusable scenes in a folder of their own."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        write_png(folder / f"{number}.png", (originals.scene(number) >> 8).astype("uint8"))
+    return sorted(folder.glob("*.png"))
+
+
+def predict(name, folder, out):
+    """Rate or segment three images."""
+    return (name, "predict", *images(folder / "images"), "--output", out)
+
+
+def train_focus(folder, out, epochs=EPOCHS):
+    """A training of two epochs of a batch each."""
+    images(folder / "images", 12)
+    given = ("--epochs", epochs, "--steps", 1, "--workers", 1)
+    return ("focusqual", "train", folder / "images", "--output", out, *given)
+
+
+def train_darkfield(folder, out, epochs=EPOCHS):
+    """A training of two epochs of two batches each, on random VGG16 weights."""
+    if not (folder / "data.csv").exists():
+        package("segment", "scenes", "--output", folder, "--count", 10).succeeded()
+        _random_backbone(folder / "vgg16.h5")
+    return (
+        *("segment", "train", "--csv", folder / "data.csv", "--output", out),
+        *("--backbone-weights", folder / "vgg16.h5", "--recipe", "perceptilabs"),
+        *("--epochs", epochs, "--working-size", 32, "--batch", 4),
+    )
+
+
+def _random_backbone(path):
+    import h5py
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    convolutions = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+    inputs = 3
+    with h5py.File(path, "w") as file:
+        for block, (count, channels) in enumerate(convolutions, 1):
+            for number in range(1, count + 1):
+                kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (3, 3, inputs, channels))
+                file[f"block{block}_conv{number}/kernel"] = kernel.astype(np.float16)
+                file[f"block{block}_conv{number}/bias"] = np.zeros(channels, np.float16)
+                inputs = channels
+
+
+# The faults. Each yields what happened to each case, or raises AssertionError.
+
+
+def killed_predict(folder, name, files):
+    """Killed before and after every file gets its name, each run on what the last one left."""
+    out, reference = folder / "out", folder / "reference"
+    package(*predict(name, folder, reference)).succeeded()
+    command = predict(name, folder, out)
+    for number in range(1, files + 1):
+        for action in ("kill-before", "kill-after"):
+            result = hooked(action, number, *command)
+            assert result.code == -signal.SIGKILL, result.text
+            assert_whole(out)
+            yield action
+    package(*command).succeeded()
+    assert contents(out) == contents(reference), sorted(contents(out))
+
+
+def killed_at_random(folder, name, seed, times=4):
+    """Killed at moments that a clock chooses, then run to the end."""
+    out, reference = folder / "out", folder / "reference"
+    clock = time.monotonic()
+    package(*predict(name, folder, reference)).succeeded()
+    needed = time.monotonic() - clock
+    command, rng = predict(name, folder, out), random.Random(seed)
+    for _ in range(times):
+        process = started(PYTHON, "-m", *command)
+        time.sleep(rng.uniform(0.2, 1.1) * needed)
+        os.killpg(process.pid, signal.SIGKILL)
+        Finished(process)
+        if out.exists():
+            assert_whole(out)
+        yield "killed"
+    package(*command).succeeded()
+    assert contents(out) == contents(reference), sorted(contents(out))
+
+
+def killed_training(folder, train, weights, limit=40):
+    """Killed before, then after, the next file gets its name, until the training is done.
+
+    Every second run is killed one file later, so that the training gets on.
+    """
+    out = folder / "out"
+    command = train(folder, out)
+    for number in range(1, limit):
+        action = "kill-before" if number % 2 else "kill-after"
+        result = hooked(action, (number + 1) // 2, *command)
+        if result.code == 0:
+            break
+        assert result.code == -signal.SIGKILL, result.text
+        assert_whole(out)
+        yield action
+    assert_whole(out)
+    package(*command).succeeded()
+    assert [row["epoch"] for row in read_log(out / "training.csv")] == [1, 2]
+    assert (out / weights).is_file()
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def disk_full(folder):
+    """Every command that writes, into a folder of too little space."""
+    data = folder / "data"
+    for command, code in _writing_commands(folder, data):
+        with small_disk(folder / "disk") as (disk, options):
+            result = package(*command, "--output", disk / "out", **options)
+            assert_whole(disk)
+            errors = [line for line in result.text.splitlines() if line.startswith("Error: ")]
+            assert result.code == code, result.text
+            assert errors and "Traceback" not in result.text, result.text
+            assert all("cannot be written" in line for line in errors), result.text
+            assert not [path for path in disk.rglob(".*part*")]
+        yield "refused"
+
+
+def _writing_commands(folder, data):
+    """Commands without --output, and their exit codes: 1 where each image fails for itself."""
+    pictures = images(folder / "images")
+    package("segment", "scenes", "--output", data, "--count", 1).succeeded()
+    rated = folder / "rated"
+    package("focusqual", "predict", pictures[0], "--output", rated).succeeded()
+    train = train_focus(folder / "training", "")
+    return [
+        (("focusqual", "predict", *pictures), 1),
+        (("focusqual", "degrade", *pictures, "--level", 1), 2),
+        (("focusqual", "summarize", rated / "focus.csv"), 2),
+        (("focusqual", "evaluate", folder / "images"), 2),
+        (tuple(a for a in train if a not in ("--output", "")), 2),
+        (("segment", "predict", *data.glob("images/*.png")), 1),
+        (("segment", "evaluate", "--csv", data / "data.csv"), 2),
+        (("segment", "scenes", "--count", 1), 2),
+    ]
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A disk of 16 KB; where it cannot be mounted, a limit to the size of a file.
+
+    Yields
+    ------
+    (Path, dict)
+        The folder, and how to start processes.
+    """
+    folder.mkdir(exist_ok=True)
+    if mounted(folder, "size=16k"):
+        try:
+            yield folder, {}
+        finally:
+            subprocess.run(["umount", folder], check=True)
+        return
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    with tempfile.TemporaryDirectory(dir=folder) as inner:
+        yield Path(inner), {"preexec_fn": limit}
+
+
+def mounted(folder, options):
+    """Mount a disk in memory; False where that is not allowed."""
+    if os.geteuid() or not shutil.which("mount"):
+        return False
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def read_only(folder):
+    """Every command that writes, into a folder that cannot be written to, and below one."""
+    disk = folder / "disk"
+    commands = _writing_commands(folder, folder / "data")
+    disk.mkdir()
+    if os.geteuid():
+        disk.chmod(0o555)
+    elif not mounted(disk, "ro"):
+        return
+    try:
+        for command, _ in commands:
+            for out in (disk, disk / "out"):
+                package(*command, "--output", out).refused(2, disk)
+                yield "refused"
+    finally:
+        if os.geteuid():
+            disk.chmod(0o755)
+        else:
+            subprocess.run(["umount", disk], check=True)
+
+
+def two_predict(folder, name):
+    """Two runs of a command into one folder at once."""
+    out, reference = folder / "out", folder / "reference"
+    package(*predict(name, folder, reference)).succeeded()
+    both = [started(PYTHON, "-m", *predict(name, folder, out)) for _ in range(2)]
+    for process in both:
+        Finished(process).succeeded()
+        yield "succeeded"
+    assert contents(out) == contents(reference), sorted(contents(out))
+
+
+def two_trainings(folder, train, weights):
+    """Two trainings into one folder at once: one refuses."""
+    command = train(folder, folder / "out")
+    both = [Finished(process) for process in [started(PYTHON, "-m", *command) for _ in range(2)]]
+    both.sort(key=lambda result: result.code)
+    both[0].succeeded()
+    both[1].refused(2, "Another run writes", folder / "out")
+    assert_whole(folder / "out")
+    assert (folder / "out" / weights).is_file()
+    yield from ("succeeded", "refused")
+
+
+def deleted_images(folder):
+    """An image that is deleted after the command was given and before it is read."""
+    for name in ("focusqual", "segment"):
+        command = predict(name, folder, folder / name)
+        victim = folder / "images" / "2.png"
+        result = hooked(f"delete={victim}", 1, *command)
+        result.refused(1, victim, "does not exist")
+        assert_whole(folder / name)
+        assert "2 of 3 images" in result.text
+        yield "refused"
+    # A link to nowhere is listed, too, but cannot be read.
+    victim.symlink_to("nowhere")
+    for arguments in (("train",), ("evaluate",)):
+        result = package("focusqual", *arguments, folder / "images", "--output", folder / "x")
+        result.refused(2, victim, "does not exist")
+        assert not list((folder / "x").glob("*"))
+        yield "refused"
+    package("segment", "scenes", "--output", folder / "data", "--count", 10).succeeded()
+    victim = folder / "data" / "masks" / "scene_05_mask.png"
+    victim.unlink()
+    for arguments in (("evaluate",), ("train", "--backbone-weights", "none.h5")):
+        given = ("--csv", folder / "data" / "data.csv", "--output", folder / "y")
+        result = package("segment", *arguments, *given)
+        assert result.code == 2 and "Traceback" not in result.text, result.text
+        assert f"{victim} does not exist" in result.text
+        assert not list((folder / "y").glob("*.h5"))
+        yield "refused"
+
+
+def cellprofiler(folder, name, *options):
+    """CellProfiler on three images, the second of which is none."""
+    given = folder / "images"
+    images(given)
+    (given / "1.png").write_bytes(b"no image")
+    out = folder / "out"
+    result = Finished(
+        started(
+            *(PYTHON.with_name("cellprofiler"), "-c", "-r", *options),
+            *("-p", originals.ROOT / "example_pipelines" / MODULES[name][1]),
+            *("-i", given, "-o", out, "--plugins-directory", originals.ROOT / "plugins"),
+        )
+    )
+    return result, out
+
+
+def always_continue(folder, name):
+    """With --always-continue the others are measured, and the log names the image."""
+    result, out = cellprofiler(folder, name, "--always-continue")
+    result.succeeded()
+    assert "1.png" in result.text
+    table = pd.read_csv(next(out.glob("*_Image.csv")))
+    assert table["FileName_Image"].tolist() == ["0.png", "1.png", "2.png"]
+    errors = [column for column in table if column.startswith("ModuleError_")]
+    assert (table.loc[[0, 2], errors] == 0).all(axis=None)
+    assert table.loc[1, errors].isna().any()
+    assert table.filter(regex="^(ImageFocus_Score|Count_)").notna().all(axis=1).tolist() == [
+        *(True, False, True)
+    ]
+    yield "went on"
+
+
+def stops(folder, name):
+    """Without the option CellProfiler stops at the image, and writes no table."""
+    result, out = cellprofiler(folder, name)
+    assert result.code not in (0, 1) and "1.png" in result.text, result.text
+    assert not list(out.glob("*.csv"))
+    yield "stopped"
