@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from batches import run
-from merge import FAILURES, merge
+from batches import LOG, is_done, run
+from cellprofiler_log import read_log
+from merge import FAILURES
 from plate import (
     BROKEN,
     COMMAND,
@@ -52,31 +53,31 @@ def finish(process, folder):
     assert process.wait() == 0, (folder / "snakemake.log").read_text()
 
 
-def wait_for(condition, process):
-    while not condition():
-        assert process.poll() is None, "it ended before"
-        time.sleep(0.1)
+def wait_for(condition, is_running):
+    """What a condition gives as soon as it holds."""
+    while not (met := condition()):
+        assert is_running(), "it ended before"
+        time.sleep(0.05)
+    return met
 
 
-def has_measured(batches, number):
-    """Whether some CellProfiler is done with an image set."""
-    logs = batches.glob("*_*/cellprofiler.log")
-    return any(
-        f": Image # {number}, module ExportToSpreadsheet #" in log.read_text() for log in logs
-    )
-
-
-def kill_cellprofiler(batches, first):
-    """Kill the process that works in the folder of the batch that begins with an image set."""
-    begin = str(batches / f"{first:07}-")
-    (process,) = (
-        process
-        for process in psutil.process_iter(["cwd", "cmdline"])
-        for option in process.info["cmdline"] or []
-        if os.path.join(process.info["cwd"] or "", option).startswith(begin)
-        and not option.endswith("done.txt")
-    )
+def kill_cellprofiler(batches, first, module, is_running):
+    """Kill the process of a batch as soon as a module has run on its first image set."""
+    process = wait_for(lambda: find_cellprofiler(batches, first), is_running)
+    line = f": Image # {first}, module {module} #"
+    logs = f"{first:07}-*/cellprofiler.log"
+    wait_for(lambda: any(line in log.read_text() for log in batches.glob(logs)), is_running)
     process.kill()
+
+
+def find_cellprofiler(batches, first):
+    """The process with an option that is the folder of a batch."""
+    begin = str(batches / f"{first:07}-")
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        options = process.info["cmdline"] or []
+        if any(os.path.join(process.info["cwd"] or "", o).startswith(begin) for o in options):
+            return process
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +125,10 @@ def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
     # Short, as the path of a socket has to be.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, slurm(Path(folder)) as environment:
         process = start(tmp_path, *SLURM, environment=environment, **plate)
-        wait_for(lambda: has_measured(batches, 10), process)
-        kill_cellprofiler(batches, 9)
+        kill_cellprofiler(batches, 9, "ExportToSpreadsheet", lambda: process.poll() is None)
         finish(process, tmp_path)
-    log = (tmp_path / "snakemake.log").read_text()
-    assert "Trying to restart" in log
+    logs = [path.read_text() for path in tmp_path.glob(".snakemake/slurm_logs/**/*.log")]
+    assert sum("CellProfiler did not finish: Killed by SIGKILL" in log for log in logs) == 1
     for name in (*IMAGES, *OTHERS, FAILURES):
         assert read_table(tmp_path / "results" / "tables" / name) == read_table(
             undisturbed / "tables" / name
@@ -144,14 +144,11 @@ def test_last_resort_loses_only_what_dies(undisturbed, tmp_path):
     arguments = (COMMAND, undisturbed / "Batch_data.h5", marker, 1, True)
     thread = threading.Thread(target=run, args=arguments)
     thread.start()
-    while not any("Image # 1, " in log.read_text() for log in batches.glob("*/cellprofiler.log")):
-        assert thread.is_alive()
-        time.sleep(0.1)
-    kill_cellprofiler(batches, 1)
+    kill_cellprofiler(batches, 1, "LoadData", thread.is_alive)
     thread.join()
     died, measured = (batches / name for name in marker.read_text().split())
-    with pytest.raises(Exception, match="Image set 3 is in none of the folders"):
-        merge(undisturbed / "Batch_data.h5", [died, measured], tmp_path / "merged")
+    assert not is_done(died) and read_log(died / LOG).run == "Killed by SIGKILL"
+    assert is_done(measured) and not read_log(measured / LOG).image_sets
 
 
 def test_kill_of_everything_is_resumed(tmp_path):
@@ -159,10 +156,12 @@ def test_kill_of_everything_is_resumed(tmp_path):
     settings = {"pipeline": FOCUS, "images": "images", "images_per_batch": 2}
     batches = tmp_path / "results" / "batches"
     process = start(tmp_path, "--cores", "1", **settings)
-    wait_for(lambda: list(batches.glob("*.txt")) and len(list(batches.glob("*_*"))) == 2, process)
+    done = wait_for(
+        lambda: len(list(batches.glob("*_*"))) == 2 and list(batches.glob("*.txt")),
+        lambda: process.poll() is None,
+    )[0]
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    (done,) = batches.glob("*.txt")
     written = done.stat().st_mtime_ns
     finish(start(tmp_path, "--unlock", **settings), tmp_path)
     finish(start(tmp_path, "--cores", "1", **settings), tmp_path)
