@@ -10,6 +10,7 @@ second for its next image set.
 """
 
 import argparse
+import multiprocessing
 import queue
 import sys
 import tempfile
@@ -39,18 +40,10 @@ def main():
     parser.add_argument("--image-sets", type=int, default=40)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     arguments = parser.parse_args()
-    look_at_once()
-    start_java()
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            set_default_output_directory(name)
-            write_images(folder / "images", arguments.image_sets, SIZE)
-            for module in OURS:
-                print_rates(folder, module, arguments.workers)
-    finally:
-        join_to_the_boundary()
-        stop_java()
+    with tempfile.TemporaryDirectory() as name:
+        write_images(Path(name) / "images", arguments.image_sets, SIZE)
+        for module in OURS:
+            print_rates(Path(name), module, arguments.workers)
 
 
 def print_rates(folder, module, numbers):
@@ -60,9 +53,23 @@ def print_rates(folder, module, numbers):
     write_pipeline(folder / "pipeline.cppipe", [module])
     first = None
     for workers in numbers:
-        found = rate(*prepared(folder), workers)
+        # In a process of its own: workers of one analysis get in the way of the next.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found = pool.apply(analysed, (folder, workers))
         first = first or found
         print(f"{workers:7} {found:20.2f} {found / first:19.2f}", flush=True)
+
+
+def analysed(folder, workers):
+    """Analyse the images of a folder with its pipeline; gives image sets a second."""
+    look_at_once()
+    set_default_output_directory(str(folder))
+    start_java()
+    try:
+        return rate(*prepared(folder), workers)
+    finally:
+        join_to_the_boundary()
+        stop_java()
 
 
 def prepared(folder):
@@ -101,9 +108,6 @@ def rate(pipeline, measurements, workers):
         if isinstance(happened, Progress):
             moments.setdefault(happened.counts[Runner.STATUS_DONE], time.perf_counter())
     happened.measurements.close()
-    # They are stopped after the event; a next analysis would take them for its own.
-    while Runner.workers:
-        time.sleep(0.1)
     half = min(done for done in moments if done >= total / 2)
     return (total - half) / (moments[total] - moments[half])
 
