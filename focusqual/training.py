@@ -168,6 +168,7 @@ def _resume(folder, schedule):
     import keras
 
     if not (folder / CHECKPOINT).exists():
+        rewind(folder / LOG, 0)
         return None
     model = keras.models.load_model(folder / CHECKPOINT)
     epoch = int(model.optimizer.iterations) // schedule.steps

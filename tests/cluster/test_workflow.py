@@ -71,11 +71,14 @@ def kill_cellprofiler(batches, first, module, is_running):
 
 
 def find_cellprofiler(batches, first):
-    """The process with an option that is the folder of a batch."""
+    """The process with an option that is the folder of a batch; Snakemake's have its marker."""
     begin = str(batches / f"{first:07}-")
     for process in psutil.process_iter(["cwd", "cmdline"]):
-        options = process.info["cmdline"] or []
-        if any(os.path.join(process.info["cwd"] or "", o).startswith(begin) for o in options):
+        paths = [
+            os.path.join(process.info["cwd"] or "", option)
+            for option in process.info["cmdline"] or []
+        ]
+        if any(path.startswith(begin) and not path.endswith(".txt") for path in paths):
             return process
     return None
 
@@ -127,8 +130,7 @@ def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
         process = start(tmp_path, *SLURM, environment=environment, **plate)
         kill_cellprofiler(batches, 9, "ExportToSpreadsheet", lambda: process.poll() is None)
         finish(process, tmp_path)
-    logs = [path.read_text() for path in tmp_path.glob(".snakemake/slurm_logs/**/*.log")]
-    assert sum("CellProfiler did not finish: Killed by SIGKILL" in log for log in logs) == 1
+    assert "Trying to restart" in (tmp_path / "snakemake.log").read_text()
     for name in (*IMAGES, *OTHERS, FAILURES):
         assert read_table(tmp_path / "results" / "tables" / name) == read_table(
             undisturbed / "tables" / name
@@ -137,11 +139,12 @@ def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
     assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 6
 
 
-def test_last_resort_loses_only_what_dies(undisturbed, tmp_path):
+def test_last_resort_loses_only_what_dies(plate, undisturbed, tmp_path):
     batches = tmp_path / "batches"
     batches.mkdir()
     marker = batches / "0000001-0000002.txt"
-    arguments = (COMMAND, undisturbed / "Batch_data.h5", marker, 1, True)
+    command = f"{COMMAND} --data-file {plate['load_data']}"
+    arguments = (command, undisturbed / "Batch_data.h5", marker, 1, True)
     thread = threading.Thread(target=run, args=arguments)
     thread.start()
     kill_cellprofiler(batches, 1, "LoadData", thread.is_alive)
@@ -175,7 +178,9 @@ def test_kill_of_everything_is_resumed(tmp_path):
 def test_mistakes_are_told_in_a_sentence(tmp_path):
     process = start(tmp_path, pipeline="nowhere.cppipe", images=".")
     assert process.wait() == 1
-    last = (tmp_path / "snakemake.log").read_text().rstrip().splitlines()[-1]
-    assert last == (
+    said = (tmp_path / "snakemake.log").read_text().splitlines()
+    assert (
         "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported."
+        in said
     )
+    assert not any(line.startswith("Traceback") for line in said)

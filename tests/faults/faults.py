@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -126,12 +127,12 @@ class Failures(list):
     """What went against the rules; printed as it happens."""
 
     def check(self, name, function, *arguments):
-        """What a function returns, or FAILED if it raises AssertionError."""
+        """What a function returns, or FAILED if it raises an exception."""
         try:
             return function(*arguments)
-        except AssertionError as error:
+        except Exception:
             self.append(name)
-            tqdm.write(f"{name}: {error}\n")
+            tqdm.write(f"{name}:\n{traceback.format_exc()}\n")
             return FAILED
 
 

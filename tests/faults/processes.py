@@ -132,7 +132,7 @@ def contents(folder):
 
 def images(folder, count=3):
     """Files of focusable scenes in a folder of their own."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         write_png(folder / f"{number}.png", (originals.scene(number) >> 8).astype("uint8"))
     return sorted(folder.glob("*.png"))

@@ -21,12 +21,16 @@ def logged(folder):
     return [row["epoch"] for row in read_log(folder / training.LOG)]
 
 
-def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, parts, monkeypatch):
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
+    tmp_path, images, parts, monkeypatch, epoch
+):
+    until = list(range(1, epoch + 1))
     monkeypatch.setattr(training, "VALIDATION_SOURCES", 2)
     whole_file = training.whole_file
 
     def killed(path):
-        if path.name == training.CHECKPOINT and logged(tmp_path) == [1, 2]:
+        if path.name == training.CHECKPOINT and logged(tmp_path) == until:
             raise KeyboardInterrupt
         return whole_file(path)
 
@@ -34,10 +38,10 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(tmp_path, images, pa
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "whole_file", killed)
         train(tmp_path, parts, schedule, workers=1, about={})
-    assert logged(tmp_path) == [1, 2]
+    assert logged(tmp_path) == until
     path = train(tmp_path, parts, schedule, workers=1, about={})
     assert logged(tmp_path) == [1, 2, 3]
-    # Epoch 2 had been logged but not saved, so it was learned again: six steps in all.
+    # The epoch had been logged but not saved, so it was learned again: six steps in all.
     import keras
 
     model = keras.models.load_model(tmp_path / training.CHECKPOINT)
