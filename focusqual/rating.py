@@ -105,8 +105,9 @@ class FocusRating:
         """Figures of the whole image by name.
 
         ``score`` is the median of ``aggregate``, the level whose expected distance to the true one
-        is the least; ``expected_level`` is its mean and ``certainty`` its certainty; ``certainty_mean``, ``certainty_max`` and
-        ``certainty_weighted`` (weighed by itself) are those of the patches; ``patches`` is the
+        is the least; ``expected_level`` is its mean and ``certainty`` its certainty;
+        ``certainty_mean``, ``certainty_max`` and ``certainty_weighted`` (weighed by itself) are
+        those of the patches; ``patches`` is the
         number of patches that count; ``in_focus``, ``out_of_focus`` and ``uncertain`` are fractions
         of them and sum to 1; ``p0`` to ``p10`` are ``aggregate``. All are floats, and NaN where no
         patch counts, but for ``patches``, an int.
@@ -224,7 +225,7 @@ def expected_level(probabilities):
 
 
 def _within_float32(image):
-    """An image whose grey levels, and their squares, float32 can hold; the network sees no scale."""
+    """An image of which float32 holds the squares, too; the network sees no scale."""
     if image.dtype.kind != "f":
         return image
     largest = max(abs(image.max()), abs(image.min()))
