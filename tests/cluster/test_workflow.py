@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -53,6 +54,10 @@ def finish(process, folder):
     assert process.wait() == 0, (folder / "snakemake.log").read_text()
 
 
+def is_alive(process):
+    return process.poll() is None
+
+
 def wait_for(condition, is_running):
     """What a condition gives as soon as it holds."""
     while not (met := condition()):
@@ -62,12 +67,17 @@ def wait_for(condition, is_running):
 
 
 def kill_cellprofiler(batches, first, module, is_running):
-    """Kill the process of a batch as soon as a module has run on its first image set."""
+    """Kill the process of a batch as soon as a module has run on its first image set.
+
+    Gives the folder that it has begun.
+    """
     process = wait_for(lambda: find_cellprofiler(batches, first), is_running)
     line = f": Image # {first}, module {module} #"
     logs = f"{first:07}-*/cellprofiler.log"
     wait_for(lambda: any(line in log.read_text() for log in batches.glob(logs)), is_running)
     process.kill()
+    (begun,) = batches.glob(f"{first:07}-*_*")
+    return begun
 
 
 def find_cellprofiler(batches, first):
@@ -128,14 +138,15 @@ def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
     # Short, as the path of a socket has to be.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, slurm(Path(folder)) as environment:
         process = start(tmp_path, *SLURM, environment=environment, **plate)
-        kill_cellprofiler(batches, 9, "ExportToSpreadsheet", lambda: process.poll() is None)
+        is_running = partial(is_alive, process)
+        killed = kill_cellprofiler(batches, 9, "ExportToSpreadsheet", is_running)
         finish(process, tmp_path)
-    assert "Trying to restart" in (tmp_path / "snakemake.log").read_text()
     for name in (*IMAGES, *OTHERS, FAILURES):
         assert read_table(tmp_path / "results" / "tables" / name) == read_table(
             undisturbed / "tables" / name
         )
-    # What was killed has left nothing behind.
+    # It was begun anew, and what was killed has left nothing behind.
+    assert not killed.exists()
     assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 6
 
 
@@ -161,7 +172,7 @@ def test_kill_of_everything_is_resumed(tmp_path):
     process = start(tmp_path, "--cores", "1", **settings)
     done = wait_for(
         lambda: len(list(batches.glob("*_*"))) == 2 and list(batches.glob("*.txt")),
-        lambda: process.poll() is None,
+        partial(is_alive, process),
     )[0]
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
