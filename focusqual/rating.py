@@ -107,10 +107,9 @@ class FocusRating:
         ``score`` is the median of ``aggregate``, the level whose expected distance to the true one
         is the least; ``expected_level`` is its mean and ``certainty`` its certainty;
         ``certainty_mean``, ``certainty_max`` and ``certainty_weighted`` (weighed by itself) are
-        those of the patches; ``patches`` is the
-        number of patches that count; ``in_focus``, ``out_of_focus`` and ``uncertain`` are fractions
-        of them and sum to 1; ``p0`` to ``p10`` are ``aggregate``. All are floats, and NaN where no
-        patch counts, but for ``patches``, an int.
+        those of the patches; ``patches`` is the number of patches that count; ``in_focus``,
+        ``out_of_focus`` and ``uncertain`` are fractions of them and sum to 1; ``p0`` to ``p10`` are
+        ``aggregate``. All are floats, and NaN where no patch counts, but for ``patches``, an int.
         """
         patches = int(self.counted.sum())
         if patches == 0:

@@ -116,8 +116,11 @@ def write_png(path, picture):
     import imagecodecs
 
     if picture.dtype != np.uint8:
-        rows = [np.rint(row * 255).astype(np.uint8) for row in picture]
-        picture = np.stack(rows)
+        rounded = np.empty(picture.shape, dtype=np.uint8)
+        # Row by row: a large picture leaves no memory for copies.
+        for source, target in zip(picture, rounded):
+            target[...] = np.rint(source * 255)
+        picture = rounded
     with whole_file(path) as temporary:
         imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
 

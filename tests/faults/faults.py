@@ -151,13 +151,8 @@ def run_damaged(failures, cases, seed):
             outcome = failures.check(f"{label}, case {number}", isolated.call, *case)
             outcomes[label][outcome] += 1
     for label, count in outcomes.items():
-        yield (
-            label,
-            sum(count.values()),
-            count[mutated.REFUSED],
-            count[mutated.WHOLE],
-            count["failed"],
-        )
+        counts = (count[outcome] for outcome in (mutated.REFUSED, mutated.WHOLE, FAILED))
+        yield (label, sum(count.values()), *counts)
 
 
 def run_extreme(failures):
