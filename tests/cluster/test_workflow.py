@@ -75,8 +75,9 @@ def kill_cellprofiler(batches, first, module, is_running):
     line = f": Image # {first}, module {module} #"
     logs = f"{first:07}-*/cellprofiler.log"
     wait_for(lambda: any(line in log.read_text() for log in batches.glob(logs)), is_running)
-    process.kill()
+    # Before the kill: afterwards it may be begun anew at once.
     (begun,) = batches.glob(f"{first:07}-*_*")
+    process.kill()
     return begun
 
 
