@@ -45,7 +45,9 @@ def whole_file(path):
             "check the folder's permissions and the free space."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a read-only file system even to remove what is not there is an error.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def output_folder(path):

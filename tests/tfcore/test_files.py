@@ -1,7 +1,9 @@
+import errno
 import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,17 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         output_folder(tmp_path / "file" / "folder")
+
+
+def test_a_read_only_file_system_is_told_in_one_sentence(tmp_path, monkeypatch):
+    def refuse(path, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    told = "cannot be written .Read-only file system."
+    with pytest.raises(UserError, match=told), whole_file(tmp_path / "a.csv") as path:
+        path.write_text("new")
 
 
 def test_two_runs_write_a_file_without_meeting(tmp_path):
