@@ -40,7 +40,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 
 
 def test_a_read_only_file_system_is_told_in_one_sentence(tmp_path, monkeypatch):
-    def refuse(path, **options):
+    def refuse(path, *content, **options):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
     monkeypatch.setattr(Path, "write_text", refuse)
