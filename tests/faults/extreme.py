@@ -122,4 +122,4 @@ def _rated(score, certainty, patches):
 
 
 def _counted(count):
-    return f"{count:g} cells"
+    return f"cells: {count:g}"

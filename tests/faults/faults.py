@@ -94,8 +94,8 @@ INTERRUPTED = [
 
 PAGE_TEXT = """# Bad input, kills, full disks
 
-Made by `python tests/faults/faults.py{options}`, which anyone can run: {minutes:.0f} minutes on 2
-CPUs. Cases that went against the rules below: {failures}.
+Made by `python tests/faults/faults.py{options}`, which anyone can run, in {minutes:.0f} minutes
+on 2 CPUs. Cases that went against the rules below: {failures}.
 
 ## Damaged files and settings
 

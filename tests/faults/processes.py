@@ -53,13 +53,13 @@ class Finished:
         self.code = process.returncode
         _assert_no_orphans(process.pid)
 
-    def refused(self, code, *words):
-        """Check that it ended with one sentence."""
+    def refused(self, code, *words, count=1):
+        """Check that it ended with one sentence, or one each for some files."""
         errors = [line for line in self.text.splitlines() if line.startswith("Error: ")]
         assert self.code == code, f"exit code {self.code}: {self.text}"
         assert "Traceback" not in self.text, self.text
-        assert len(errors) == 1, self.text
-        assert all(str(word) in errors[0] for word in words), errors
+        assert len(errors) == count, self.text
+        assert all(str(word) in error for word in words for error in errors), errors
 
     def succeeded(self):
         """Check that it ended well."""
@@ -253,20 +253,21 @@ def disk_full(folder):
 
 
 def _writing_commands(folder, data):
-    """Commands without --output."""
+    """All commands that write, without --output."""
     pictures = images(folder / "images")
-    package("segment", "scenes", "--output", data, "--count", 1).succeeded()
+    package("segment", "scenes", "--output", data, "--count", 8).succeeded()
     rated = folder / "rated"
     package("focusqual", "predict", pictures[0], "--output", rated).succeeded()
-    train = train_focus(folder / "training", "")
+    trainings = train_focus(folder / "focus", ""), train_darkfield(folder / "darkfield", "")
     return [
         ("focusqual", "predict", *pictures),
         ("focusqual", "degrade", *pictures, "--level", 1),
         ("focusqual", "summarize", rated / "focus.csv"),
         ("focusqual", "evaluate", folder / "images"),
-        tuple(a for a in train if a not in ("--output", "")),
-        ("segment", "predict", *data.glob("images/*.png")),
+        *(tuple(a for a in train if a not in ("--output", "")) for train in trainings),
+        ("segment", "predict", next(data.glob("images/*.png"))),
         ("segment", "evaluate", "--csv", data / "data.csv"),
+        ("segment", "convert-masks", *data.glob("masks/*.png"), "--keep", "blood cell"),
         ("segment", "scenes", "--count", 1),
     ]
 
@@ -316,7 +317,11 @@ def read_only(folder):
     try:
         for command in commands:
             for out in (disk, disk / "out"):
-                package(*command, "--output", out).refused(2, disk)
+                result = package(*command, "--output", out)
+                # Masks are converted one by one, and each of them fails.
+                alone = "convert-masks" in command and out.exists()
+                code, count = (1, 8) if alone else (2, 1)
+                result.refused(code, disk, count=count)
                 yield "refused"
     finally:
         if os.geteuid():
