@@ -22,7 +22,7 @@ def _steps(crop, changed):
         return A.Compose(cut)
     geometry = [
         A.ShiftScaleRotate(
-            shift_limit=0, scale_limit=(-0.25, 0.6), rotate_limit=20, p=0.7, **reflected
+            shift_limit=0, scale_limit=(-0.4, 1.4), rotate_limit=20, p=0.7, **reflected
         ),
         *cut,
         A.RandomRotate90(p=0.75),

@@ -13,7 +13,7 @@ from tfcore.weights import shipped_weights
 SPLIT = shipped_weights("darkfield").with_name("darkfield_v1_split.csv")
 
 
-@pytest.mark.parametrize("seed, cells, spirochaetes", [(1, 35, 1), (2, 6, 4), (3, 14, 3)])
+@pytest.mark.parametrize("seed, cells, spirochaetes", [(1, 35, 1), (2, 6, 4), (3, 13, 3)])
 def test_drawn_scenes(seed, cells, spirochaetes):
     """Training saw photographs alone. True: 36, 6 and 13 cells, 0, 3 and 3 spirochaetes."""
     scene = darkfield_scene(np.random.default_rng(seed))
@@ -28,6 +28,6 @@ def test_real_images_that_training_never_saw(data_folder):
     pairs = pairs_of(data_folder / "darkfield" / "data.csv", SPLIT, "test")[:10]
     evaluated = [evaluate_pair(pair, SegmentationOptions(), None) for pair in pairs]
     cells = [image.counts["found_cells"] for image in evaluated]
-    assert cells == [3, 21, 12, 3, 2, 2, 5, 28, 8, 18]
+    assert cells == [2, 20, 11, 2, 3, 1, 4, 25, 8, 19]
     iou = scores(sum(image.matrix for image in evaluated)).iou
-    np.testing.assert_allclose(iou, [0.9697, 0.8435, 0.5161], atol=0.001)
+    np.testing.assert_allclose(iou, [0.9730, 0.8711, 0.5761], atol=0.001)

@@ -41,7 +41,7 @@ def small(monkeypatch):
 @pytest.fixture
 def recipe():
     return dataclasses.replace(
-        changed_recipe(RECIPES["default"], CLASSES, seed=3, epochs=(1, 2), working_size=96),
+        changed_recipe(RECIPES["default"], CLASSES, seed=3, epochs=(1, 2, 0), working_size=96),
         batch=4,
         crops_per_image=1,
     )
@@ -132,7 +132,7 @@ def test_recipe_of_the_use_case_learns_blood_cells_alone():
 
 
 def test_epochs_are_given_for_each_stage():
-    with pytest.raises(UserError, match="2 stages"):
+    with pytest.raises(UserError, match="3 stages"):
         changed_recipe(RECIPES["default"], CLASSES, seed=0, epochs=(5,))
 
 
