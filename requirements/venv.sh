@@ -38,7 +38,8 @@ make_venv() { # folder, locked requirements, options: those, and this project (e
     echo "== Setting up $1 with $("$PYTHON" --version), $("$UV" --version)"
     "$UV" venv --quiet --clear --python "$PYTHON" "$1"
     export VIRTUAL_ENV=$PWD/$1
-    "$UV" pip sync --require-hashes "${@:3}" "$2"
+    # As pip does: otherwise a process that may not write there compiles all that it imports.
+    "$UV" pip sync --compile-bytecode --require-hashes "${@:3}" "$2"
     "$UV" pip install --quiet --no-deps --no-build-isolation --editable .
     echo "== $1 is ready"
 }

@@ -1,10 +1,12 @@
 """Weights of the dark-field network, loaded once a process."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable
 
 from segment.network import ARCHITECTURE, inference_function, layer_shapes
 from tfcore.errors import UserError
+from tfcore.runtime import tensorflow
 from tfcore.weights import check_shapes, loaded_once, read_weights
 
 SHIPPED = "darkfield"
@@ -55,7 +57,10 @@ def load_model(path, bfloat16=False):
     UserError
         The file is missing, damaged or for another network, or TensorFlow is missing.
     """
-    weights = read_weights(path, ARCHITECTURE)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_weights, path, ARCHITECTURE)
+        tensorflow()  # its import takes so long that the file is read meanwhile
+    weights = reading.result()
     class_names, working_size, cell_diameter = _attributes(path, weights.attributes)
     check_shapes(path, weights, layer_shapes(len(class_names)))
     network = inference_function(weights.layers, bfloat16)

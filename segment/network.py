@@ -195,7 +195,8 @@ def inference_function(layers, bfloat16=False):
             for name in names:
                 x = tf.nn.relu(add_bias(convolve(x, name), name))
             skips.append(add_bias(convolve(x, up, "skip"), up))
-            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+            with tf.control_dependencies([skips[-1]]):
+                x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         for (first, second), skip in zip(_decoder_layers(), reversed(skips)):
             x = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
             x = tf.nn.relu(convolve(x, first) + skip)

@@ -15,11 +15,15 @@ SMALLEST_PART = 0.4
 """Width of the smallest part that is cut off as a cell, relative to the largest of a clump."""
 COARSE = 12
 """Pixels from a cell's centre to its outline that are enough to tell it from its neighbours."""
-CELL_SOLIDITY = 0.92
-"""A clump that takes up this share of its convex hull is one cell, and all its holes are filled."""
 HOLE_SOLIDITY = 0.8
-"""In others a hole is filled if it takes up this share of its own hull: the inside of a ring is
-round, but the gap between three or more touching cells has hollow sides."""
+"""A hole is filled if it takes up this share of its convex hull: the inside of a ring is round, but
+the gap between three or more touching cells has hollow sides."""
+SMALLEST_GAP = 0.1
+"""Smaller holes are filled whatever their shape. Relative to the square of the largest distance to
+the outline: between three touching disks of one size it is 0.16 of the square of their radius."""
+CELL_SOLIDITY = 0.92
+"""A clump with a single gap is one cell if it takes up this share of its convex hull, and is filled:
+three or four touching cells around a gap take up less."""
 SPIROCHAETE_AREA = 60
 """Pixels of the smallest spirochaete; 98% of those that people outlined have more."""
 SPIROCHAETE_THINNESS = 5
@@ -97,14 +101,19 @@ def fill_holes(clump):
     ndarray of bool, (height, width)
     """
     whole = ndimage.binary_fill_holes(clump)
-    holes = whole & ~clump
-    if not holes.any() or _solidity(whole) >= CELL_SOLIDITY:
+    numbers, count = ndimage.label(whole & ~clump)
+    if count == 0:
         return whole
-    numbers, _ = ndimage.label(holes)
+    smallest_gap = SMALLEST_GAP * _distance(clump).max() ** 2
+    gaps = []
     for number, box in enumerate(ndimage.find_objects(numbers), 1):
         hole = numbers[box] == number
-        if _solidity(hole) < HOLE_SOLIDITY:
-            whole[box] &= ~hole
+        if hole.sum() >= smallest_gap and _solidity(hole) < HOLE_SOLIDITY:
+            gaps.append((box, hole))
+    if len(gaps) == 1 and _solidity(whole) >= CELL_SOLIDITY:
+        return whole
+    for box, gap in gaps:
+        whole[box] &= ~gap
     return whole
 
 

@@ -152,16 +152,22 @@ def segment_probabilities(probabilities, valid, options):
     -------
     Segmentation
     """
-    classes = _pixel_classes(probabilities, options.threshold)
-    classes[~valid] = BACKGROUND
-    spirochaetes = objects.label_spirochaetes(classes == SPIROCHAETE)
-    cell = probabilities[..., BLOOD_CELL]
-    all_cells = objects.label_cells(classes == BLOOD_CELL, cell, options)
+    spirochaetes, all_cells = _labels(probabilities, valid, options)
     # A hole may be filled that is no background.
     all_cells[spirochaetes > 0] = 0
     all_cells[~valid] = 0
     cells = objects.discard_border(all_cells, valid) if options.discard_border else all_cells
     return Segmentation(probabilities, cells, spirochaetes, all_cells)
+
+
+def _labels(probabilities, valid, options):
+    """Label images of spirochaetes and of blood cells."""
+    classes = _pixel_classes(probabilities, options.threshold)
+    classes[~valid] = BACKGROUND
+    spirochaetes = objects.label_spirochaetes(classes == SPIROCHAETE)
+    region = classes == BLOOD_CELL
+    del classes  # a large image leaves no memory for what is done with
+    return spirochaetes, objects.label_cells(region, probabilities[..., BLOOD_CELL], options)
 
 
 def _pixel_classes(probabilities, threshold):

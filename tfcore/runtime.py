@@ -71,7 +71,8 @@ def _quick_import():
 def _set_up(tf):
     threads = cpu_share()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    # Each operation takes all threads; two at a time would only take more memory.
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in tf.config.list_physical_devices("GPU"):
         # Several CellProfiler workers share a GPU: none may take all its memory at once.
         tf.config.experimental.set_memory_growth(gpu, True)

@@ -100,6 +100,24 @@ def test_a_ragged_hole_in_a_single_cell_is_filled():
     np.testing.assert_array_equal(label_cells(cell & ~crescent), cell)
 
 
+def test_small_ragged_holes_are_filled_wherever_they_are():
+    cells = disks((100, 100), [(30, 30, 20), (30, 69, 20)])
+    scratches = np.zeros_like(cells)
+    scratches[28:32, 24] = scratches[28, 24:28] = True
+    scratches[26:30, 75] = scratches[29, 72:76] = True
+    labels = label_cells(cells & ~scratches)
+    np.testing.assert_array_equal(labels > 0, cells)
+    assert labels.max() == 2
+
+
+def test_a_field_full_of_touching_cells_keeps_its_gaps():
+    rows = range(10, 200, 20)
+    field = disks((200, 200), [(y, x, 10.2) for y in rows for x in rows])
+    labels = label_cells(field)
+    assert labels.max() == 100
+    np.testing.assert_array_equal(labels > 0, field)
+
+
 def test_small_cells_are_left_out():
     region = disks((60, 60), [(15, 15, 3), (40, 40, 10)])
     assert label_cells(region, minimum_area=28).max() == 2
