@@ -22,7 +22,7 @@ SMALLEST_GAP = 0.1
 """Smaller holes are filled whatever their shape. Relative to the square of the largest distance to
 the outline: between three touching disks of one size it is 0.16 of the square of their radius."""
 CELL_SOLIDITY = 0.92
-"""A clump with a single gap is one cell if it takes up this share of its convex hull, and is filled:
+"""A clump with a single gap is one cell, and filled, if it takes up this share of its convex hull:
 three or four touching cells around a gap take up less."""
 SPIROCHAETE_AREA = 60
 """Pixels of the smallest spirochaete; 98% of those that people outlined have more."""
