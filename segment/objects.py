@@ -1,9 +1,13 @@
 """From pixels to objects: cells one by one, and spirochaetes."""
 
+import math
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image, local_maxima, reconstruction
-from skimage.segmentation import watershed
+from skimage.segmentation import expand_labels, watershed
 
 NECK = 0.93
 """Two cells are told apart where they touch along less than this share of the smaller one's width.
@@ -30,6 +34,11 @@ SPIROCHAETE_THINNESS = 5
 """Least ratio of a spirochaete's area to the square of half its width: 3 is a disk, 12 a line three
 times as long as wide. 99% of those that people outlined have more."""
 ROWS_AT_ONCE = 256
+PIXELS_AT_ONCE = 2**22
+"""Of an object and what surrounds it: distances and watershed take up to 60 bytes a pixel. Larger
+clumps are divided in fewer pixels or, if their cells are small, block by block."""
+WIDEST = 128
+"""Pixels to the outline of the widest spirochaete that is measured exactly, if it is large."""
 EIGHT = np.ones((3, 3), dtype=bool)
 
 
@@ -55,16 +64,70 @@ def label_cells(region, probability, options):
     for number, box in enumerate(ndimage.find_objects(cells), 1):
         clump = cells[box] == number
         cells[box][clump] = 0
-        if options.fill_holes:
-            clump = fill_holes(clump)
-        if clump.sum() < max(options.minimum_area, 1):
-            continue
-        parts = clump.astype(np.int32)
-        if options.separate_touching:
-            parts = separate(clump, probability[box], options.minimum_area)
-        cells[box][clump] = -(parts[clump] + count)
-        count += parts.max()
+        highest = 0
+        for window, labels in _labelled_windows(clump, probability[box], options):
+            target = cells[box][window]
+            inside = (labels > 0) & (target >= 0)
+            target[inside] = -(labels[inside] + count)
+            highest = max(highest, labels.max())
+        count += highest
     return np.negative(cells, out=cells)
+
+
+def _labelled_windows(clump, probability, options):
+    """Windows of a clump, and the numbers of the cells in each, in bounded memory."""
+    step = math.ceil(math.sqrt(clump.size / PIXELS_AT_ONCE))
+    coarse = (slice(None, None, step),) * 2
+    if step == 1:
+        yield ..., _divide(clump, probability, options)
+    elif _half_width(clump[coarse]) < COARSE:
+        yield from _in_blocks(clump, probability, options, margin=4 * COARSE * step)
+    else:
+        smaller = replace(options, minimum_area=options.minimum_area // step**2)
+        parts = _divide(clump[coarse], probability[coarse], smaller)
+        yield from _at_full_size(parts, clump, step)
+
+
+def _divide(clump, probability, options):
+    """Number the cells of a clump."""
+    if options.fill_holes:
+        clump = fill_holes(clump)
+    if clump.sum() < max(options.minimum_area, 1):
+        return np.zeros(clump.shape, dtype=np.int32)
+    if options.separate_touching:
+        return separate(clump, probability, options.minimum_area)
+    return clump.astype(np.int32)
+
+
+def _in_blocks(clump, probability, options, margin):
+    """Divide a clump block by block; a cell is taken from the block that holds its middle."""
+    size = max(math.isqrt(PIXELS_AT_ONCE) - 2 * margin, margin)
+    count = 0
+    for corner in product(*(range(0, length, size) for length in clump.shape)):
+        window = tuple(slice(max(start - margin, 0), start + size + margin) for start in corner)
+        labels = _divide(clump[window], probability[window], options)
+        boxes = ndimage.find_objects(labels)
+        kept = [
+            all(
+                start <= outer.start + (own.start + own.stop) // 2 < start + size
+                for start, outer, own in zip(corner, window, box)
+            )
+            for box in boxes
+        ]
+        keep(labels, np.array(kept, dtype=bool))
+        labels[labels > 0] += count
+        count += sum(kept)
+        yield window, labels
+
+
+def _at_full_size(parts, clump, step):
+    """Numbers of all pixels of a clump from those of every ``step``-th, some rows at a time."""
+    near = expand_labels(parts, 2)
+    filled = ndimage.binary_dilation((parts > 0) & ~clump[::step, ::step], EIGHT)
+    for number, (labels, hole) in enumerate(zip(near, filled)):
+        rows = slice(number * step, (number + 1) * step)
+        inside, labels = (np.repeat(a, step)[: clump.shape[1]] for a in (hole, labels))
+        yield rows, (clump[rows] | inside) * labels
 
 
 def label_spirochaetes(region):
@@ -84,7 +147,7 @@ def label_spirochaetes(region):
     for index, box in enumerate(ndimage.find_objects(labels)):
         if kept[index]:
             own = labels[box] == index + 1
-            kept[index] = own.sum() >= SPIROCHAETE_THINNESS * _distance(own).max() ** 2
+            kept[index] = own.sum() >= SPIROCHAETE_THINNESS * _half_width(own) ** 2
     return keep(labels, kept)
 
 
@@ -174,6 +237,13 @@ def discard_border(labels, valid):
 def _distance(region):
     """Distance of a region's pixels to its outline, which follows the array's border, too."""
     return ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+
+
+def _half_width(region):
+    """Largest distance to the outline, exact up to WIDEST."""
+    rows = max(PIXELS_AT_ONCE // region.shape[1], 4 * WIDEST)
+    starts = range(0, max(len(region) - 2 * WIDEST, 1), rows - 2 * WIDEST)
+    return max(_distance(region[start : start + rows]).max() for start in starts)
 
 
 def _solidity(region):

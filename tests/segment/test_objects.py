@@ -118,6 +118,27 @@ def test_a_field_full_of_touching_cells_keeps_its_gaps():
     np.testing.assert_array_equal(labels > 0, field)
 
 
+def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labelled(monkeypatch):
+    places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
+    whole = disks((140, 140), places)
+    region = whole & ~disk((140, 140), 40, 99, 15)
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 4000)
+    labels = label_cells(region)
+    assert labels.max() == 3
+    np.testing.assert_array_equal(labels > 0, whole)
+    assert len({labels[y, x] for y, x, _ in places}) == 3
+
+
+def test_a_large_field_of_small_cells_is_divided_in_blocks_each_cell_once(monkeypatch):
+    rows = range(10, 600, 20)
+    field = disks((600, 600), [(y, x, 10.2) for y in rows for x in rows])
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    labels = label_cells(field)
+    assert labels.max() == len(np.unique(labels[10::20, 10::20])) == 900
+    # Where cells touch, two blocks may leave a pixel to each other.
+    assert np.mean((labels > 0) != field) < 0.001
+
+
 def test_small_cells_are_left_out():
     region = disks((60, 60), [(15, 15, 3), (40, 40, 10)])
     assert label_cells(region, minimum_area=28).max() == 2
