@@ -106,18 +106,26 @@ def _in_blocks(clump, probability, options, margin):
     for corner in product(*(range(0, length, size) for length in clump.shape)):
         window = tuple(slice(max(start - margin, 0), start + size + margin) for start in corner)
         labels = _divide(clump[window], probability[window], options)
-        boxes = ndimage.find_objects(labels)
-        kept = [
-            all(
+        if options.separate_touching:
+            keep(labels, _with_middle_in(labels, window, corner, size))
+            labels[labels > 0] += count
+            count = max(count, labels.max())
+        yield window, labels
+
+
+def _with_middle_in(labels, window, corner, size):
+    """Whether the middle of every object lies in the block, bool (count,)."""
+    return np.array(
+        [
+            box is not None
+            and all(
                 start <= outer.start + (own.start + own.stop) // 2 < start + size
                 for start, outer, own in zip(corner, window, box)
             )
-            for box in boxes
-        ]
-        keep(labels, np.array(kept, dtype=bool))
-        labels[labels > 0] += count
-        count += sum(kept)
-        yield window, labels
+            for box in ndimage.find_objects(labels)
+        ],
+        dtype=bool,
+    )
 
 
 def _at_full_size(parts, clump, step):

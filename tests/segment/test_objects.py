@@ -137,6 +137,7 @@ def test_a_large_field_of_small_cells_is_divided_in_blocks_each_cell_once(monkey
     assert labels.max() == len(np.unique(labels[10::20, 10::20])) == 900
     # Where cells touch, two blocks may leave a pixel to each other.
     assert np.mean((labels > 0) != field) < 0.001
+    np.testing.assert_array_equal(label_cells(field, separate_touching=False), field)
 
 
 def test_small_cells_are_left_out():
