@@ -4,7 +4,7 @@
     python benchmarks/memory.py --image-sets 300
 
 Prints the memory that the process holds after every 50 image sets, and by how much it has grown
-since the first 50. What grows without our modules is CellProfiler's own; the end takes it off.
+since the first 50. The last lines take off what grows without our modules, CellProfiler's own.
 """
 
 import argparse
@@ -24,6 +24,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image-sets", type=int, default=2000)
     arguments = parser.parse_args()
+    if arguments.image_sets < EVERY:
+        parser.error(f"--image-sets must be {EVERY} or more")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_images(folder / "images", arguments.image_sets, SIZE)

@@ -195,6 +195,7 @@ def inference_function(layers, bfloat16=False):
             for name in names:
                 x = tf.nn.relu(add_bias(convolve(x, name), name))
             skips.append(add_bias(convolve(x, up, "skip"), up))
+            # So that the block, the largest array, is freed before the next one is made.
             with tf.control_dependencies([skips[-1]]):
                 x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         for (first, second), skip in zip(_decoder_layers(), reversed(skips)):

@@ -66,9 +66,8 @@ def label_cells(region, probability, options):
         cells[box][clump] = 0
         highest = 0
         for window, labels in _labelled_windows(clump, probability[box], options):
-            target = cells[box][window]
-            inside = (labels > 0) & (target >= 0)
-            target[inside] = -(labels[inside] + count)
+            inside = labels > 0
+            cells[box][window][inside] = -(labels[inside] + count)
             highest = max(highest, labels.max())
         count += highest
     return np.negative(cells, out=cells)
@@ -100,42 +99,44 @@ def _divide(clump, probability, options):
 
 
 def _in_blocks(clump, probability, options, margin):
-    """Divide a clump block by block; a cell is taken from the block that holds its middle."""
+    """Divide a clump block by block; a cell is taken from the block that holds its middle.
+
+    Where that block sees another cell instead, a later one takes what is left of it.
+    """
     size = max(math.isqrt(PIXELS_AT_ONCE) - 2 * margin, margin)
+    taken = np.zeros_like(clump)
     count = 0
     for corner in product(*(range(0, length, size) for length in clump.shape)):
         window = tuple(slice(max(start - margin, 0), start + size + margin) for start in corner)
         labels = _divide(clump[window], probability[window], options)
         if options.separate_touching:
-            keep(labels, _with_middle_in(labels, window, corner, size))
+            keep(labels, _not_for_later(labels, window, corner, size))
+            labels[taken[window]] = 0
+            keep(labels, areas(labels) >= max(options.minimum_area, 1))
+            taken[window] |= labels > 0
             labels[labels > 0] += count
             count = max(count, labels.max())
         yield window, labels
 
 
-def _with_middle_in(labels, window, corner, size):
-    """Whether the middle of every object lies in the block, bool (count,)."""
-    return np.array(
-        [
-            box is not None
-            and all(
-                start <= outer.start + (own.start + own.stop) // 2 < start + size
-                for start, outer, own in zip(corner, window, box)
-            )
-            for box in ndimage.find_objects(labels)
-        ],
-        dtype=bool,
+def _not_for_later(labels, window, corner, size):
+    """Whether no later block holds the middle of an object, bool (count,)."""
+    block = tuple(start // size for start in corner)
+    middles = (
+        [outer.start + (own.start + own.stop) // 2 for outer, own in zip(window, box or ())]
+        for box in ndimage.find_objects(labels)
     )
+    return np.array([tuple(place // size for place in m) <= block for m in middles], dtype=bool)
 
 
 def _at_full_size(parts, clump, step):
     """Numbers of all pixels of a clump from those of every ``step``-th, some rows at a time."""
     near = expand_labels(parts, 2)
     filled = ndimage.binary_dilation((parts > 0) & ~clump[::step, ::step], EIGHT)
-    for number, (labels, hole) in enumerate(zip(near, filled)):
+    for number, coarse_row in enumerate(zip(near, filled)):
         rows = slice(number * step, (number + 1) * step)
-        inside, labels = (np.repeat(a, step)[: clump.shape[1]] for a in (hole, labels))
-        yield rows, (clump[rows] | inside) * labels
+        labels, hole = (np.repeat(row, step)[: clump.shape[1]] for row in coarse_row)
+        yield rows, (clump[rows] | hole) * labels
 
 
 def label_spirochaetes(region):

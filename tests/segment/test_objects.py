@@ -140,6 +140,19 @@ def test_a_large_field_of_small_cells_is_divided_in_blocks_each_cell_once(monkey
     np.testing.assert_array_equal(label_cells(field, separate_touching=False), field)
 
 
+def test_blocks_that_differ_leave_no_cell_without_pixels(monkeypatch, rng):
+    places = [
+        (y + rng.normal(), x + rng.normal(), rng.uniform(8, 12))
+        for row, y in enumerate(range(10, 600, 18))
+        for x in range(10 + row % 2 * 10, 600, 20)
+    ]
+    field = disks((600, 600), places)
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    labels = label_cells(field)
+    assert objects.areas(labels).min() >= SegmentationOptions().minimum_area
+    assert np.mean(field & (labels == 0)) < 0.002
+
+
 def test_small_cells_are_left_out():
     region = disks((60, 60), [(15, 15, 3), (40, 40, 10)])
     assert label_cells(region, minimum_area=28).max() == 2
