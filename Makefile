@@ -28,7 +28,7 @@ test: $(VENV)
 	.venv/bin/python -m pytest
 
 test-next: $(VENV) .venv-next/.complete
-	.venv-next/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/tfcore
+	.venv-next/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/micrograph_networks
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="cellprofiler-tf-modules",
@@ -13,7 +13,11 @@ setup(
     author="The focusqual developers",
     license="BSD-3-Clause",
     python_requires=">=3.9",
-    packages=["focusqual", "segment", "tfcore", "model_weights", "cellprofiler_tf_plugins"],
+    packages=[
+        *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
+        "model_weights",
+        "cellprofiler_tf_plugins",
+    ],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
     package_data={"model_weights": ["*.csv", "*.h5", "*.md", "registry.json"]},
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
@@ -50,8 +54,8 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "focusqual=focusqual.cli:main",
-            "segment-darkfield=segment.cli:main",
+            "focusqual=focusqual.commandline.commands:main",
+            "segment-darkfield=segment.commandline.commands:main",
         ]
     },
     classifiers=[

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from focusqual import PATCH_SIZE, rate_focus, scenes
-from tfcore.runtime import tensorflow
+from focusqual import PATCH_SIZE, rate_focus
+from focusqual.simulation import scenes
+from micrograph_networks.engines.tensorflow import tensorflow
 
 SIDE = 2160
 REPEATS = 7

@@ -8,11 +8,11 @@ import numpy as np
 from cellprofiler_core import preferences
 from cellprofiler_core.pipeline import Pipeline
 
-from segment.model import SHIPPED
-from segment.network import ARCHITECTURE
-from segment.scenes import darkfield_scene
-from tfcore.images import write_png
-from tfcore.weights import read_weights, shipped_weights
+from micrograph_networks.images.image_files import write_png
+from micrograph_networks.models.weights_file import read_weights, shipped_weights
+from segment.inference.model import SHIPPED
+from segment.inference.network import ARCHITECTURE
+from segment.simulation.scenes import darkfield_scene
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "example_pipelines"))
 

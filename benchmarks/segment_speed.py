@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
+from micrograph_networks.engines.tensorflow import tensorflow
+from micrograph_networks.models.weights_file import read_weights, shipped_weights
 from segment import SegmentationOptions
-from segment.evaluation import evaluate_pair, pairs_of
-from segment.model import SHIPPED, load_model
-from segment.network import ARCHITECTURE, DECODER, ENCODER, build_keras_model
-from segment.normalisation import normalise, to_rgb
-from segment.prediction import predict_probabilities
-from segment.scenes import darkfield_scene
-from segment.scores import scores
-from tfcore.runtime import tensorflow
-from tfcore.weights import read_weights, shipped_weights
+from segment.evaluation.evaluate import evaluate_pair, pairs_of
+from segment.evaluation.scores import scores
+from segment.inference.model import SHIPPED, load_model
+from segment.inference.network import ARCHITECTURE, DECODER, ENCODER, build_keras_model
+from segment.inference.normalisation import normalise, to_rgb
+from segment.inference.prediction import predict_probabilities
+from segment.simulation.scenes import darkfield_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (256, 512, 1024, 2048)

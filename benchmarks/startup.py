@@ -46,11 +46,11 @@ done("CellProfiler: its modules")
 sys.path.insert(0, "plugins")
 import measureimagefocusquality, segmentdarkfieldcells
 done("ours: imports")
-from tfcore.runtime import tensorflow
+from micrograph_networks.engines.tensorflow import tensorflow
 tensorflow()
 done("ours: TensorFlow")
 from focusqual import rate_focus
-from focusqual.model import load_model
+from focusqual.inference.model import load_model
 load_model()
 done("focus: weights")
 rate_focus(image)
@@ -58,7 +58,7 @@ done("focus: first image")
 rate_focus(image)
 done("focus: second image")
 from segment import segment_image
-from segment.model import load_model
+from segment.inference.model import load_model
 load_model(bfloat16=False)
 done("dark field: weights")
 segment_image(image)

@@ -11,8 +11,8 @@ import sys
 import pandas as pd
 from runner import fresh_folder, own_folder, run_cellprofiler, run_tool
 
-from segment.scores import confusion_matrix, scores
-from tfcore.images import read_image
+from micrograph_networks.images.image_files import read_image
+from segment.evaluation.scores import confusion_matrix, scores
 
 SCENES = 8
 FOUND = {

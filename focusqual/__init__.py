@@ -1,8 +1,8 @@
 """Rate the focus of microscope images patch by patch."""
 
-from focusqual.optics import LEVELS, Optics, defocus
-from focusqual.patches import PATCH_SIZE
-from focusqual.rating import FocusRating, RatingOptions, rate_focus
+from focusqual.inference.patches import PATCH_SIZE
+from focusqual.inference.rating import FocusRating, RatingOptions, rate_focus
+from focusqual.simulation.optics import LEVELS, Optics, defocus
 
 __all__ = [
     "LEVELS",

@@ -1,6 +1,6 @@
 """python -m focusqual."""
 
-from focusqual.cli import main
+from focusqual.commandline.commands import main
 
 if __name__ == "__main__":
     main(prog_name="focusqual")

@@ -39,9 +39,9 @@ if importlib.util.find_spec("focusqual") is None:
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from focusqual import LEVELS, PATCH_SIZE, RatingOptions, rate_focus
-from focusqual.maps import mean_within, patch_map
-from focusqual.picture import annotate, draw_legend
-from tfcore.plugin import (
+from focusqual.inference.maps import mean_within, patch_map
+from focusqual.inference.picture import annotate, draw_legend
+from micrograph_networks.cellprofiler.network_module import (
     NetworkModule,
     free_earlier_image_sets,
     input_mask,

@@ -24,16 +24,16 @@ if importlib.util.find_spec("segment") is None:
     # The user has only pointed CellProfiler at this folder of a clone.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from segment import SegmentationOptions, segment_image
-from segment.classes import BLOOD_CELL, COLOURS, SPIROCHAETE
-from segment.normalisation import to_rgb
-from tfcore.plugin import (
+from micrograph_networks.cellprofiler.network_module import (
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
     refuse_repeats,
     shown_errors,
 )
+from segment import SegmentationOptions, segment_image
+from segment.classes import BLOOD_CELL, COLOURS, SPIROCHAETE
+from segment.inference.normalisation import to_rgb
 
 __doc__ = """\
 SegmentDarkfieldCells

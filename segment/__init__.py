@@ -1,5 +1,5 @@
 """Find blood cells and spirochaetes in dark-field images."""
 
-from segment.segmentation import Segmentation, SegmentationOptions, segment_image
+from segment.inference.segmentation import Segmentation, SegmentationOptions, segment_image
 
 __all__ = ["Segmentation", "SegmentationOptions", "segment_image"]

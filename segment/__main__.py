@@ -1,6 +1,6 @@
 """python -m segment."""
 
-from segment.cli import main
+from segment.commandline.commands import main
 
 if __name__ == "__main__":
     main(prog_name="segment-darkfield")

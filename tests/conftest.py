@@ -24,7 +24,7 @@ def fly_images():
     """The real images that the cellprofiler package carries, by file name."""
     from importlib.util import find_spec
 
-    from tfcore.images import read_image
+    from micrograph_networks.images.image_files import read_image
 
     package = Path(find_spec("cellprofiler").origin).parent
     folder = package / "data" / "examples" / "ExampleFly" / "images"
@@ -39,7 +39,7 @@ def rng():
 @pytest.fixture
 def out_of_memory():
     """A function that raises what TensorFlow does, without its ten seconds of waiting before."""
-    from tfcore.runtime import tensorflow
+    from micrograph_networks.engines.tensorflow import tensorflow
 
     def fail():
         raise tensorflow().errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")

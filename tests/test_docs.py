@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import focusqual.cli
-import segment.cli
-from focusqual.model import SHIPPED as FOCUS
-from focusqual.scenes import nuclei
-from segment.model import SHIPPED as DARKFIELD
-from tfcore.images import write_png, write_tiff
-from tfcore.weights import shipped_weights
+import focusqual.commandline.commands
+import segment.commandline.commands
+from focusqual.inference.model import SHIPPED as FOCUS
+from focusqual.simulation.scenes import nuclei
+from micrograph_networks.images.image_files import write_png, write_tiff
+from micrograph_networks.models.weights_file import shipped_weights
+from segment.inference.model import SHIPPED as DARKFIELD
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -33,10 +33,10 @@ TO_FOLLOW = ["README.md", "docs/focus.md", "docs/darkfield.md", "docs/training.m
 """Pages of which all commands and code are run, from the first to the last."""
 
 TOOLS = {
-    "focusqual": focusqual.cli.main,
-    "segment-darkfield": segment.cli.main,
-    "python -m focusqual": focusqual.cli.main,
-    "python -m segment": segment.cli.main,
+    "focusqual": focusqual.commandline.commands.main,
+    "segment-darkfield": segment.commandline.commands.main,
+    "python -m focusqual": focusqual.commandline.commands.main,
+    "python -m segment": segment.commandline.commands.main,
 }
 TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)})(?= )")
 BLOCK = re.compile(
@@ -83,7 +83,10 @@ def test_commands_know_their_options(page):
             group.commands[name].make_context(name, arguments)
     names = {arguments[0] for _, arguments in shown}
     if page == ROOT / "README.md":
-        assert names == {*focusqual.cli.main.commands, *segment.cli.main.commands}
+        assert names == {
+            *focusqual.commandline.commands.main.commands,
+            *segment.commandline.commands.main.commands,
+        }
 
 
 @pages(PAGES)

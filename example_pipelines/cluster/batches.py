@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 from cellprofiler_log import read_log
 
-from tfcore.errors import UserError
-from tfcore.files import output_folder, whole_file
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.writing import output_folder, whole_file
 
 BATCH_DATA = "Batch_data.h5"
 """CellProfiler's name for the file of CreateBatchFiles."""

@@ -12,10 +12,10 @@ import click
 from batches import LOG, ImageSets, is_done
 from cellprofiler_log import Failure, read_log
 
-from tfcore.commands import FILES, SETTINGS, example
-from tfcore.errors import UserError
-from tfcore.files import output_folder
-from tfcore.tables import csv_table
+from micrograph_networks.commandline.commands import FILES, SETTINGS, example
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.files.writing import output_folder
 
 FAILURES = "failures.csv"
 

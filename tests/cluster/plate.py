@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 
-from segment.scenes import darkfield_scene
+from segment.simulation.scenes import darkfield_scene
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELLPROFILER = Path(sys.executable).with_name("cellprofiler")

@@ -12,7 +12,7 @@ from plate import (
     write_pipeline_of_both,
 )
 
-from tfcore.errors import UserError
+from micrograph_networks.errors import UserError
 
 needs_cellprofiler_4 = pytest.mark.skipif(
     not CELLPROFILER_4, reason="the workflow is for CellProfiler 4"

@@ -14,7 +14,7 @@ from batches import DONE, LOG, with_create_batch_files
 from merge import FAILURES, merge
 from plate import BROKEN, CELLPROFILER_4, FOCUS, ROOT, draw_plate, read_table
 
-from tfcore.errors import UserError
+from micrograph_networks.errors import UserError
 
 pytestmark = pytest.mark.skipif(not CELLPROFILER_4, reason="the page is of CellProfiler 4")
 

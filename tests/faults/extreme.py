@@ -108,7 +108,7 @@ def _intensities(image):
 
 
 def _shape(path):
-    from tfcore.images import read_image
+    from micrograph_networks.images.image_files import read_image
 
     return read_image(path).shape[:2]
 

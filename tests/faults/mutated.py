@@ -16,12 +16,15 @@ import pandas as pd
 from click.testing import CliRunner
 from mutations import damaged, damaged_settings, damaged_table
 
-import focusqual.cli
-import segment.cli
-from tfcore.images import read_image
+import focusqual.commandline.commands
+import segment.commandline.commands
+from micrograph_networks.images.image_files import read_image
 
 REFUSED, WHOLE = "refused", "whole"
-MAINS = {"focusqual": focusqual.cli.main, "segment": segment.cli.main}
+MAINS = {"focusqual": focusqual.commandline.commands.main, "segment": segment.commandline.commands.main}  # noqa: E501
+    "focusqual": focusqual.commandline.commands.main,
+    "segment": segment.commandline.commands.main,
+}
 TABLES = {"focusqual": ("focus.csv", "patches.csv"), "segment": ("cells.csv",)}
 PICTURES = {
     "focusqual": ("_focus.png",),

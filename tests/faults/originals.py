@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from focusqual import rate_focus, scenes, tables
-from segment import network
+from focusqual import rate_focus
+from focusqual.inference import tables
+from focusqual.simulation import scenes
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import write_png
+from micrograph_networks.models.weights_file import Weights, shipped_weights, write_weights
 from segment.classes import CLASSES
-from tfcore.images import write_png
-from tfcore.tables import csv_table
-from tfcore.weights import Weights, shipped_weights, write_weights
+from segment.inference import network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPE = (100, 120)

@@ -18,11 +18,11 @@ import pandas as pd
 import psutil
 from mutated import MODULES
 
-from focusqual.network import ARCHITECTURE as FOCUS_ARCHITECTURE
-from segment.network import ARCHITECTURE as DARKFIELD_ARCHITECTURE
-from tfcore.images import read_image, write_png
-from tfcore.runlog import read_log
-from tfcore.weights import read_weights
+from focusqual.inference.network import ARCHITECTURE as FOCUS_ARCHITECTURE
+from micrograph_networks.images.image_files import read_image, write_png
+from micrograph_networks.models.weights_file import read_weights
+from micrograph_networks.training.log import read_log
+from segment.inference.network import ARCHITECTURE as DARKFIELD_ARCHITECTURE
 
 PYTHON = Path(sys.executable)
 HOOKED = Path(__file__).with_name("hooked.py")

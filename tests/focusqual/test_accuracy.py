@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from focusqual import rate_focus, scenes
-from focusqual.camera import photograph
-from focusqual.degradation import degrade
-from focusqual.optics import LEVEL_DEPTH, LEVELS, defocus
-from tfcore.images import read_image
+from focusqual import rate_focus
+from focusqual.simulation import scenes
+from focusqual.simulation.camera import photograph
+from focusqual.simulation.degradation import degrade
+from focusqual.simulation.optics import LEVEL_DEPTH, LEVELS, defocus
+from micrograph_networks.images.image_files import read_image
 
 
 def score(image):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from cellprofiler_core import preferences
 
+from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
-from segment.network import ARCHITECTURE, layer_shapes
-from segment.normalisation import MEANS
-from tfcore.weights import Weights, write_weights
+from segment.inference.network import ARCHITECTURE, layer_shapes
+from segment.inference.normalisation import MEANS
 
 # cellprofiler_core.modules loads all modules and plugins when it is imported, as the tests do next.
 preferences.set_headless()

@@ -7,7 +7,7 @@ import pytest
 from harness import CELLPROFILER_5, ROOT, run_cellprofiler
 from scipy.ndimage import gaussian_filter
 
-from segment.scenes import darkfield_scene
+from segment.simulation.scenes import darkfield_scene
 
 PROGRAM_4 = ROOT / ".venv" / "bin" / "cellprofiler"
 TIMES_AND_PLANES = r"(ExecutionTime|Metadata|Channel|Frame|Series(Name)?|[CTZ])_"

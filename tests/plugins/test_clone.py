@@ -31,9 +31,9 @@ from cellprofiler_core.utilities.core.modules import instantiate_module
 from cellprofiler_core.workspace import Workspace
 
 module = instantiate_module(name)
-import tfcore
+import micrograph_networks
 
-assert Path(tfcore.__file__).parent.parent == clone, tfcore.__file__
+assert Path(micrograph_networks.__file__).parent.parent == clone, micrograph_networks.__file__
 for setting in module.settings():
     if isinstance(setting, ImageSubscriber):
         setting.value = "DNA"
@@ -56,7 +56,7 @@ except ValueError as error:
 def clone(tmp_path_factory):
     """A copy of what a user clones."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("plugins", "focusqual", "segment", "tfcore", "model_weights"):
+    for name in ("plugins", "focusqual", "segment", "micrograph_networks", "model_weights"):
         shutil.copytree(ROOT / name, folder / name)
     return folder
 

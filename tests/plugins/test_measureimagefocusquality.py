@@ -28,7 +28,7 @@ from harness import (
 from scipy.ndimage import gaussian_filter
 
 from focusqual import RatingOptions, rate_focus
-from focusqual.picture import annotate
+from focusqual.inference.picture import annotate
 
 PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
 

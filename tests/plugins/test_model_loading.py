@@ -7,8 +7,8 @@ from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import ROOT, choose_weights, make_workspace, saved_and_loaded
 
-import focusqual.model
-import segment.model
+import focusqual.inference.model
+import segment.inference.model
 
 
 @pytest.fixture(params=["MeasureImageFocusQuality", "SegmentDarkfieldCells"])
@@ -28,7 +28,7 @@ def weights(name, colour_weights, tmp_path):
 def read(monkeypatch):
     """The weights files that were read, one entry each time."""
     paths = []
-    for model in (focusqual.model, segment.model):
+    for model in (focusqual.inference.model, segment.inference.model):
 
         def read_weights(path, *arguments, original=model.read_weights):
             paths.append(path)

@@ -24,8 +24,8 @@ from harness import (
 )
 from skimage.draw import disk
 
+from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, segment_image
-from tfcore.weights import read_weights, write_weights
 
 PIPELINES = ROOT / "example_pipelines"
 CELLS = PIPELINES / "darkfield_cells.cppipe"

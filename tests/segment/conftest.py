@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import CLASSES
-from segment.network import ARCHITECTURE, layer_shapes
-from tfcore.weights import Weights, write_weights
+from segment.inference.network import ARCHITECTURE, layer_shapes
 
 
 @pytest.fixture(scope="session")

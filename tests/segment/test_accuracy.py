@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from micrograph_networks.models.weights_file import shipped_weights
 from segment import SegmentationOptions, segment_image
 from segment.classes import BLOOD_CELL, CLASSES
-from segment.evaluation import evaluate_pair, pairs_of
-from segment.scenes import darkfield_scene
-from segment.scores import confusion_matrix, scores
-from tfcore.weights import shipped_weights
+from segment.evaluation.evaluate import evaluate_pair, pairs_of
+from segment.evaluation.scores import confusion_matrix, scores
+from segment.simulation.scenes import darkfield_scene
 
 SPLIT = shipped_weights("darkfield").with_name("darkfield_v1_split.csv")
 

@@ -1,0 +1,121 @@
+"""How good predicted level distributions are."""
+
+import numpy as np
+
+from focusqual.inference.rating import certainty
+
+
+def ranked_probability_score(probabilities, levels):
+    """Mean ranked probability score, a proper score for ordered classes; 0 is perfect.
+
+    Mean over the levels of the squared difference between predicted and true cumulative
+    distribution (Epstein 1969, A scoring system for probability forecasts of ranked categories).
+
+    Parameters
+    ----------
+    probabilities : ndarray, (n, 11)
+    levels : ndarray of int, (n,)
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
+    return float(np.mean((probabilities.cumsum(axis=1) - cumulative_truth(levels)) ** 2))
+
+
+def cumulative_truth(levels, count=11):
+    """Cumulative distribution of known levels.
+
+    Parameters
+    ----------
+    levels : ndarray of int, (n,)
+    count : int
+        Number of levels.
+
+    Returns
+    -------
+    ndarray of float32, (n, count)
+        1 from the true level on, 0 below.
+    """
+    return (np.arange(count) >= np.asarray(levels)[:, None]).astype(np.float32)
+
+
+def expected_calibration_error(probabilities, levels, bins=15):
+    """Mean gap between the confidence in the most likely level and how often it is right.
+
+    Guo et al. 2017, On calibration of modern neural networks, section 2, eq. 3.
+
+    Parameters
+    ----------
+    probabilities : ndarray, (n, 11)
+    levels : ndarray of int, (n,)
+    bins : int
+        Of equal width in confidence.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
+    counts, confidence, accuracy = reliability(probabilities, levels, bins)
+    return float(np.sum(counts * np.abs(confidence - accuracy)) / counts.sum())
+
+
+def reliability(probabilities, levels, bins=15):
+    """Confidence and accuracy in bins of confidence, as in a reliability diagram.
+
+    Returns
+    -------
+    counts, confidence, accuracy : ndarray, (bins,)
+        Means are 0 in empty bins.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == levels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, values, bins) for values in (confidence, right)]
+    return (counts, *(total / np.maximum(counts, 1) for total in sums))
+
+
+def summary(probabilities, levels):
+    """The figures that describe a set of predictions.
+
+    Parameters
+    ----------
+    probabilities : ndarray, (n, 11)
+    levels : ndarray of int, (n,)
+
+    Returns
+    -------
+    dict of str to float
+        exact and within_one accuracy, mean_absolute_error in levels, cross_entropy in nats,
+        ranked_probability_score, expected_calibration_error, mean certainty.
+    """
+    error = np.abs(probabilities.argmax(axis=1) - levels)
+    likelihood = probabilities[np.arange(len(levels)), levels]
+    return {
+        "exact": float(np.mean(error == 0)),
+        "within_one": float(np.mean(error <= 1)),
+        "mean_absolute_error": float(np.mean(error)),
+        "cross_entropy": float(-np.mean(np.log(np.maximum(likelihood, 1e-12)))),
+        "ranked_probability_score": ranked_probability_score(probabilities, levels),
+        "expected_calibration_error": expected_calibration_error(probabilities, levels),
+        "certainty": float(certainty(probabilities).mean()),
+    }
+
+
+def f_score(truth, prediction):
+    """Harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    truth, prediction : ndarray of bool, (n,)
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where nothing was found rightly.
+    """
+    right = np.sum(truth & prediction)
+    return float(2 * right / max(np.sum(truth) + np.sum(prediction), 1))

@@ -1,0 +1,104 @@
+"""Pictures of ratings."""
+
+import numpy as np
+from matplotlib.colors import hsv_to_rgb
+
+from focusqual.simulation.optics import LEVELS
+from micrograph_networks.images.image_files import to_grey
+
+IN_FOCUS_HUE = 0.6
+"""Blue; the hue falls to 0, red, at the last level."""
+BORDER = 3
+"""Smallest width of a patch's border in pixels."""
+BORDER_SHARE = 1 / 300
+"""Of the longer side, the width of a border, so that it is seen in a picture shown smaller."""
+BORDER_LIMIT = 10
+
+
+def level_colours(levels, certainties):
+    """Colours whose hue is the level, blue to red, and whose lightness is the certainty.
+
+    Parameters
+    ----------
+    levels : ndarray, (...)
+        0 to 10.
+    certainties : ndarray, (...)
+        0, black, to 1, full colour.
+
+    Returns
+    -------
+    ndarray of float, (..., 3)
+        RGB, 0 to 1.
+    """
+    hue = IN_FOCUS_HUE * (1 - np.asarray(levels) / (LEVELS - 1))
+    return hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.asarray(certainties)], axis=-1))
+
+
+def annotate(image, rating):
+    """Draw a border round every patch, hue the level, lightness the certainty.
+
+    The picture of Yang and others' announcement of the method (Google Research, 2018).
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        The image that was rated.
+    rating : FocusRating
+
+    Returns
+    -------
+    ndarray of float32, (height, width, 3)
+        RGB, 0 to 1; the image is stretched between its 0.5th and 99.8th percentile.
+    """
+    grey = to_grey(image)
+    if grey.dtype == bool:
+        grey = grey.view(np.uint8)
+    finite = grey[np.isfinite(grey)]
+    low, high = np.percentile(finite, [0.5, 99.8]) if finite.size else (0, 1)
+    contrast = max(high - low, np.finfo(np.float32).tiny)
+    picture = np.empty((*grey.shape, 3), dtype=np.float32)
+    # Row by row: the picture takes most of the memory that a large image needs.
+    for row, shown in zip(grey, picture):
+        known = np.where(np.isfinite(row), row, low)
+        shown[:] = np.clip((known - low) / contrast, 0, 1)[:, None]
+    colours = level_colours(rating.level, rating.certainty)
+    border = int(np.clip(max(grey.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
+    # Where patches overlap the more certain one is seen.
+    for place in np.argsort(rating.certainty, axis=None):
+        row, col = np.unravel_index(place, rating.certainty.shape)
+        if rating.counted[row, col]:
+            _frame(picture, rating.boxes[row, col], colours[row, col], border)
+    return picture
+
+
+def draw_legend(axes):
+    """Draw the colours of levels and certainties to the right of a picture.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With the picture.
+    """
+    certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
+    legend = axes.inset_axes([1.04, 0, 0.08, 1])
+    legend.imshow(
+        level_colours(levels, certainties),
+        aspect="auto",
+        extent=[0, 1, -0.5, LEVELS - 0.5],
+        origin="lower",
+    )
+    legend.yaxis.tick_right()
+    legend.yaxis.set_label_position("right")
+    legend.set_yticks(range(0, LEVELS, 2))
+    legend.set_ylabel("Focus level\n(0 is in focus)")
+    legend.set_xticks([0, 1])
+    # One line below the labels of the picture's own axis, which reach under the legend.
+    legend.tick_params(axis="x", length=0, pad=18)
+    legend.set_xlabel("Certainty")
+
+
+def _frame(picture, box, colour, border):
+    y, x, height, width = box
+    patch = picture[y : y + height, x : x + width]
+    for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):
+        edge[...] = colour

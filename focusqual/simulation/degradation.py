@@ -1,0 +1,43 @@
+"""Degrade whole images, keeping their bit depth."""
+
+import numpy as np
+
+from focusqual.simulation.camera import add_noise, change_exposure, digitise
+from focusqual.simulation.optics import LEVEL_DEPTH, STANDARD_OPTICS, defocus
+from micrograph_networks.images.image_files import to_grey
+
+
+def degrade(image, level, optics=STANDARD_OPTICS, exposure=1.0, offset=0.0, photons=None, seed=0):
+    """Defocus an image, change its exposure and add noise, in this order.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        Colour is brought to grey.
+    level : float
+        Of defocus, in steps of 2 micrometres.
+    optics : Optics
+    exposure : float
+        Ratio of the new to the old exposure.
+    offset : float
+        Grey level of the camera without light.
+    photons : float, optional
+        That the brightest pixel of the image stands for; no noise is added by default.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    ndarray, (height, width)
+        Of the image's dtype; integers saturate at its range.
+    """
+    dtype = image.dtype
+    grey = to_grey(image)
+    degraded = change_exposure(defocus(grey, level * LEVEL_DEPTH, optics), exposure, offset)
+    if photons is not None:
+        gain = max(float(grey.max()) - offset, 1e-9) / photons
+        rng = np.random.default_rng(seed)
+        degraded = add_noise((degraded - offset) / gain, rng) * gain + offset
+    if dtype.kind == "f":
+        return degraded.astype(dtype)
+    return digitise(degraded, 8 * dtype.itemsize).astype(dtype)

@@ -1,0 +1,144 @@
+"""What all command lines share."""
+
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from micrograph_networks.errors import UserError, naming
+from micrograph_networks.files.writing import only_run, output_folder
+
+FILES = click.Path(path_type=Path)
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class Commands(click.Group):
+    """Print a user's mistake as one sentence and exit with 2."""
+
+    def invoke(self, context):
+        """Run the command that was named."""
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def example(text):
+    """Examples at the end of a command's help, kept as they are laid out."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+def unique_stems(images):
+    """Refuse images whose results would have the same names.
+
+    Parameters
+    ----------
+    images : iterable of Path
+
+    Raises
+    ------
+    UserError
+        Two of them have the same stem.
+    """
+    seen = {}
+    for path in images:
+        if path.stem in seen:
+            raise UserError(
+                f"{seen[path.stem]} and {path} would write the same files: "
+                "give them different folders for output."
+            )
+        seen[path.stem] = path
+
+
+def run_folder(path):
+    """Make the folder of a training, and keep it to the command at work until that ends.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        It cannot be made, or another training runs in it.
+    """
+    folder = output_folder(path)
+    click.get_current_context().with_resource(only_run(folder))
+    return folder
+
+
+def each_image(images, process):
+    """Process images one after the other with a progress bar; name those that fail and go on.
+
+    Parameters
+    ----------
+    images : list of Path
+    process : callable
+        From a path to a result; a UserError that it raises is printed with the path.
+
+    Yields
+    ------
+    (Path, result)
+        Of the images that did not fail.
+    """
+    for path in tqdm(images, unit="image", disable=None):
+        try:
+            with naming(path):
+                result = _with_memory(process, path)
+        except UserError as error:
+            tqdm.write(f"Error: {error}", file=sys.stderr)
+        else:
+            yield path, result
+
+
+def _with_memory(process, path):
+    try:
+        return process(path)
+    except MemoryError as error:
+        raise UserError("The memory does not suffice for this image: cut it into parts.") from error
+
+
+def models_command(program, name):
+    """A command that lists and verifies the weights that ship with a package.
+
+    Parameters
+    ----------
+    program : str
+        Name of the command line, for the examples.
+    name : str
+        Key of model_weights/registry.json.
+
+    Returns
+    -------
+    click.Command
+    """
+
+    @click.command(
+        epilog=example(
+            f"{program} models\nCELLPROFILER_MODEL_DIR=/data/model_weights {program} models"
+        )
+    )
+    def models():
+        """List the shipped weights with their SHA-256, size and card, and verify them.
+
+        They are those of the installed package or, where CELLPROFILER_MODEL_DIR is set, of the
+        folder that it names. The exit code is 1 if a file is missing or differs.
+        """
+        from micrograph_networks.models.weights_file import shipped, shipped_weights
+
+        known = shipped(name)
+        click.echo(f"{name}\n  file     {known.path}")
+        click.echo(f"  SHA-256  {known.sha256}\n  card     {known.card}")
+        try:
+            size = shipped_weights(name).stat().st_size
+        except UserError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise click.exceptions.Exit(1) from None
+        click.echo(f"  size     {size} bytes\n  The file is there and has this SHA-256.")
+
+    return models

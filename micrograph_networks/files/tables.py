@@ -1,0 +1,30 @@
+"""Tables as CSV."""
+
+import contextlib
+import csv
+
+from micrograph_networks.files.writing import whole_file
+
+
+@contextlib.contextmanager
+def csv_table(path, columns):
+    """Open a CSV that appears when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+    columns : list of str
+
+    Yields
+    ------
+    csv.writer
+    """
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        yield writer
+
+
+def number(value):
+    """A number as a table shows it: six digits, empty for NaN."""
+    return "" if value != value else f"{value:.6g}"

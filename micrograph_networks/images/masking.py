@@ -1,0 +1,66 @@
+"""Which pixels of an image count, and what takes the place of the others."""
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from micrograph_networks.errors import UserError
+
+
+def valid_pixels(image, mask):
+    """Pixels that are finite and inside of the mask.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, channels)
+    mask : ndarray, (height, width), or None
+        Not 0 inside.
+
+    Returns
+    -------
+    ndarray of bool, (height, width)
+
+    Raises
+    ------
+    UserError
+        The mask is of another shape.
+    """
+    valid = np.isfinite(image) if image.dtype.kind == "f" else np.ones(image.shape, dtype=bool)
+    if valid.ndim == 3:
+        valid = valid.all(axis=2)
+    if mask is None:
+        return valid
+    if mask.shape != valid.shape:
+        raise UserError(
+            f"The mask is of shape {mask.shape} but the image of {valid.shape}: take its own."
+        )
+    return valid & (mask != 0)
+
+
+def mirror_inside(image, valid):
+    """Continue the valid pixels over the others by reflection at the outline.
+
+    So the outline is no edge in the image, and what lay outside of it has no influence.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, channels)
+    valid : ndarray of bool, (height, width)
+
+    Returns
+    -------
+    ndarray of the image's shape and dtype
+        0 where no pixel is valid.
+    """
+    outside = np.nonzero(~valid)
+    if len(outside[0]) == 0:
+        return image
+    if not valid.any():
+        return np.zeros_like(image)
+    nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    nearest = nearest[(slice(None), *outside)]
+    limits = np.array(valid.shape).reshape(2, 1) - 1
+    mirrored = np.clip(2 * nearest - outside, 0, limits)
+    source = np.where(valid[tuple(mirrored)], mirrored, nearest)
+    filled = image.copy()
+    filled[outside] = image[tuple(source)]
+    return filled

@@ -1,0 +1,352 @@
+"""Weights files: plain HDF5, float16 on disk, independent of Keras."""
+
+import functools
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.writing import whole_file
+
+FORMAT_VERSION = 1
+SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
+SEAL_SIZE = 512
+"""Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
+REGISTRY = MODEL_FOLDER / "registry.json"
+BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
+"""Environment variable that names another folder for the shipped weights."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network.
+
+    Attributes
+    ----------
+    architecture : str
+        Name of the network that the arrays belong to.
+    layers : dict of str to dict of str to ndarray of float32
+        For every layer its ``kernel`` and ``bias``, batch normalisation folded in.
+    attributes : dict
+        JSON values: input normalisation, class names, training data, licence, command, scores.
+    """
+
+    architecture: str
+    layers: dict
+    attributes: dict
+
+
+def write_weights(path, weights):
+    """Write a weights file whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    weights : Weights
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["architecture"] = weights.architecture
+        for name, value in weights.attributes.items():
+            file.attrs[name] = json.dumps(value)
+        for layer, arrays in weights.layers.items():
+            for name, array in arrays.items():
+                file.create_dataset(f"{layer}/{name}", data=array.astype(np.float16))
+    with whole_file(path) as temporary:
+        temporary.write_bytes(sealed(content.getvalue()))
+
+
+def sealed(content):
+    """Put the SHA-256 of an HDF5 file before it, in what HDF5 calls a user block.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    bytes
+        An HDF5 file as before.
+    """
+    return (
+        SEAL + hashlib.sha256(content).hexdigest().encode().ljust(SEAL_SIZE - len(SEAL)) + content
+    )
+
+
+def read_weights(path, architecture):
+    """Read a weights file and check that it belongs to the network.
+
+    The HDF5 library may crash on a damaged file, so that it is given none: files carry their
+    SHA-256, or are registered with it. Neither links to other files nor objects are followed.
+
+    Parameters
+    ----------
+    path : str or Path
+    architecture : str
+        The network that is asked for.
+
+    Returns
+    -------
+    Weights
+        Arrays as float32.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, of another format or for another network.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"The weights file {path} does not exist: check the path.") from None
+    except OSError as error:
+        raise UserError(f"The weights file {path} cannot be read ({error.strerror}).") from error
+    try:
+        found, attributes, layers = _parsed(_unsealed(content))
+    except Exception as error:  # HDF5 may hold anything
+        raise UserError(
+            f"{path} is not a weights file of format {FORMAT_VERSION}, or is damaged: "
+            "copy it again or choose another file."
+        ) from error
+    if found != architecture:
+        raise UserError(
+            f"{path} holds weights of {found}, but {architecture} is needed: choose another file."
+        )
+    if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
+        raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
+    return Weights(architecture, layers, attributes)
+
+
+def _unsealed(content):
+    """The HDF5 file behind its SHA-256; a registered one may come without."""
+    digest, rest = content[len(SEAL) : SEAL_SIZE].strip(), content[SEAL_SIZE:]
+    if content.startswith(SEAL) and hashlib.sha256(rest).hexdigest().encode() == digest:
+        return rest
+    known = {entry["sha256"] for entry in json.loads(REGISTRY.read_text()).values()}
+    if hashlib.sha256(content).hexdigest() not in known:
+        raise ValueError("no SHA-256, or another one")
+    return content
+
+
+def _parsed(content):
+    """Architecture, attributes and layers of an HDF5 file."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        attributes = {name: _attribute(file, name) for name in file.attrs}
+        version, architecture = attributes.pop("format_version"), attributes.pop("architecture")
+        if version != FORMAT_VERSION:
+            raise ValueError(f"format {version}")
+        attributes = {name: json.loads(value) for name, value in attributes.items()}
+        datasets = {
+            layer: {name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)}
+            for layer in file
+        }
+        # A wicked file may claim arrays that no memory can hold.
+        if sum(d.nbytes for group in datasets.values() for d in group.values()) > len(content):
+            raise ValueError("larger than the file")
+        layers = {
+            layer: {name: dataset[()].astype(np.float32) for name, dataset in group.items()}
+            for layer, group in datasets.items()
+        }
+    return architecture, attributes, layers
+
+
+def _attribute(file, name):
+    if file.attrs.get_id(name).shape != ():
+        raise ValueError(f"{name} is no single value")
+    return file.attrs[name]
+
+
+def own_item(group, name):
+    """A group or dataset that lies in the file itself, so that no other file is opened.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+
+    Returns
+    -------
+    h5py.Group or h5py.Dataset
+
+    Raises
+    ------
+    ValueError
+        It is a link to elsewhere.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    return group[name]
+
+
+def own_dataset(file, path):
+    """A dataset of plain numbers that are stored in the file itself.
+
+    When it is read, no other file is opened and no filter loaded that HDF5 does not bring along.
+
+    Parameters
+    ----------
+    file : h5py.File
+    path : str
+        ``group/name``.
+
+    Returns
+    -------
+    h5py.Dataset
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    group, name = path.split("/")
+    dataset = own_item(own_item(file, group), name)
+    creation = dataset.id.get_create_plist()
+    filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
+    elsewhere = dataset.is_virtual or dataset.external
+    if dataset.dtype.kind != "f" or elsewhere or not filters <= BUILT_IN_FILTERS:
+        raise ValueError(f"{path} holds no plain numbers")
+    return dataset
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Weights that ship with the package.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file, in the folder that CELLPROFILER_MODEL_DIR names or else in the package.
+    sha256 : str
+        Which the file must have.
+    card : Path
+        Of the model card, in the package.
+    """
+
+    path: Path
+    sha256: str
+    card: Path
+
+
+def shipped(name):
+    """What is known of shipped weights, whether or not their file is there.
+
+    Parameters
+    ----------
+    name : str
+        A key of model_weights/registry.json.
+
+    Returns
+    -------
+    Shipped
+    """
+    entry = json.loads(REGISTRY.read_text())[name]
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or MODEL_FOLDER)
+    card = (MODEL_FOLDER / entry["file"]).with_suffix(".md")
+    return Shipped(folder / entry["file"], entry["sha256"], card)
+
+
+def shipped_weights(name):
+    """Path of weights that ship with the package, checked by their SHA-256.
+
+    Parameters
+    ----------
+    name : str
+        A key of model_weights/registry.json.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        The file is missing or differs from the one that was shipped.
+    """
+    known = shipped(name)
+    advice = "install the package again"
+    if os.environ.get(FOLDER_VARIABLE):
+        advice = f"copy it there from the package's model_weights, or unset {FOLDER_VARIABLE}"
+    try:
+        digest = hashlib.sha256(known.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(
+            f"The shipped weights {known.path} cannot be read ({error.strerror}): {advice}."
+        ) from error
+    if digest != known.sha256:
+        raise UserError(
+            f"The shipped weights {known.path} differ from their SHA-256 in {REGISTRY.name}: "
+            f"{advice}."
+        )
+    return known.path
+
+
+def check_shapes(path, weights, shapes):
+    """Refuse weights that lack layers of their network, or hold others.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the file, for the message.
+    weights : Weights
+    shapes : dict of (layer, name) to tuple of int
+
+    Raises
+    ------
+    UserError
+    """
+    found = {
+        (layer, name): array.shape
+        for layer, arrays in weights.layers.items()
+        for name, array in arrays.items()
+    }
+    if found != shapes:
+        raise UserError(f"{path} lacks layers of {weights.architecture}: copy or train it again.")
+
+
+def loaded_once(shipped):
+    """Decorate a function that loads a weights file, so that a process loads each file once.
+
+    Parameters
+    ----------
+    shipped : str
+        Key in model_weights/registry.json of the file that is loaded where none is given.
+
+    Returns
+    -------
+    callable
+        Each choice of further arguments is loaded for itself.
+    """
+
+    def decorate(load):
+        @functools.wraps(load)
+        def load_model(path=None, **choices):
+            if path is None:
+                return _load_shipped(load, shipped, **choices)
+            path = Path(path)
+            # A file that was trained anew is loaded anew.
+            changed = path.stat().st_mtime_ns if path.is_file() else None
+            return _load_version(load, path, changed, **choices)
+
+        return load_model
+
+    return decorate
+
+
+@functools.cache
+def _load_shipped(load, name, **choices):
+    return load(shipped_weights(name), **choices)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_version(load, path, _changed, **choices):
+    return load(path, **choices)

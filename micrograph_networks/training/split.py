@@ -1,0 +1,87 @@
+"""Who of a data set learns and who is held back: whole groups of near duplicates at a time."""
+
+import csv
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from skimage.transform import resize
+
+from micrograph_networks.errors import UserError
+
+PARTS = ("train", "validation", "test")
+NEAR_DUPLICATE = 0.9
+"""Correlation of thumbnails from which two images belong to one group."""
+
+
+def near_duplicate_groups(images, known=()):
+    """Number the groups of images whose thumbnails correlate by more than 0.9.
+
+    Parameters
+    ----------
+    images : list of ndarray, (height, width)
+    known : iterable of list of int
+        Places in the list of images that belong together whatever they look like.
+
+    Returns
+    -------
+    ndarray of int, (n,)
+        From 0 on.
+    """
+    thumbnails = np.stack(
+        [resize(image.astype(np.float32), (32, 32), anti_aliasing=True).ravel() for image in images]
+    )
+    thumbnails -= thumbnails.mean(axis=1, keepdims=True)
+    thumbnails /= np.linalg.norm(thumbnails, axis=1, keepdims=True) + 1e-9
+    alike = thumbnails @ thumbnails.T > NEAR_DUPLICATE
+    for places in known:
+        alike[np.ix_(places, places)] = True
+    return connected_components(coo_matrix(alike), directed=False)[1]
+
+
+def assign_parts(groups, seed):
+    """Divide groups into training (80%), validation (10%) and test (10%).
+
+    Parameters
+    ----------
+    groups : ndarray of int, (n,)
+        Group of each image, from 0 on.
+    seed : int
+
+    Returns
+    -------
+    list of str
+        Part of each image.
+    """
+    order = np.random.default_rng(seed).permutation(groups.max() + 1)
+    place = np.argsort(order) / len(order)
+    return [PARTS[i] for i in np.searchsorted([0.8, 0.9], place[groups], side="right")]
+
+
+def read_part(path, part):
+    """Images of a part in the split.csv of a training.
+
+    Parameters
+    ----------
+    path : Path
+    part : str
+        train, validation or test.
+
+    Returns
+    -------
+    set of str
+        The column ``image``.
+
+    Raises
+    ------
+    UserError
+        The file does not exist, is no such CSV, or has no image of this part.
+    """
+    try:
+        with open(path, newline="") as file:
+            names = {row["image"] for row in csv.DictReader(file) if row["part"] == part}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not the split.csv of a training.") from error
+    if not names:
+        raise UserError(f"{path} holds no {part} image.")
+    return names

@@ -1,0 +1,304 @@
+"""Images and masks of a data set: read, checked and divided into parts."""
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import read_image, to_grey
+from micrograph_networks.training.split import assign_parts, near_duplicate_groups
+from segment.inference.normalisation import to_rgb
+from segment.inference.scaling import resize, resize_labels, scaled_shape
+
+COLUMNS = ("images", "masks")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask.
+
+    Attributes
+    ----------
+    name : str
+        Of the image, as the table gives it.
+    image, mask : Path
+    """
+
+    name: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its mask at the working scale.
+
+    Attributes
+    ----------
+    name : str
+        Of the image, as the table gives it.
+    image : ndarray of uint8, (height, width, 3)
+        RGB.
+    mask : ndarray of uint8, (height, width)
+        Class indices.
+    """
+
+    name: str
+    image: np.ndarray
+    mask: np.ndarray
+
+
+def read_table(path):
+    """Read which mask belongs to which image.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV with columns images and masks, paths relative to the CSV.
+
+    Returns
+    -------
+    list of Pair
+
+    Raises
+    ------
+    UserError
+        It is no such table, is empty, or a row lacks a path or repeats an image.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [
+                tuple((row[column] or "").strip() for column in COLUMNS)
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check the path.") from None
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is no CSV with the columns images and masks.") from error
+    if not rows:
+        raise UserError(f"{path} lists no image.")
+    folder, names = Path(path).parent, set()
+    for number, (image, mask) in enumerate(rows, 1):
+        if not image or not mask:
+            raise UserError(f"{path}: row {number} lacks the path of an image or of a mask.")
+        if image in names:
+            raise UserError(f"{path}: row {number} lists {image} again.")
+        names.add(image)
+    return [Pair(image, folder / image, folder / mask) for image, mask in rows]
+
+
+def read_pair(pair, class_names):
+    """Read an image and its mask at their own size.
+
+    Parameters
+    ----------
+    pair : Pair
+    class_names : sequence of str
+
+    Returns
+    -------
+    image : ndarray, (height, width) or (height, width, channels)
+        With its own bit depth.
+    mask : ndarray of uint8, (height, width)
+        Indices of the class names.
+
+    Raises
+    ------
+    UserError
+        A file is missing or unreadable, the sizes differ, or the mask holds another value.
+    """
+    image, mask = read_image(pair.image), read_image(pair.mask)
+    if mask.ndim != 2:
+        mask = _one_channel(mask, pair.mask)
+    if image.shape[:2] != mask.shape:
+        raise UserError(f"{pair.image} is {_size(image)} pixels but {pair.mask} is {_size(mask)}.")
+    unknown = np.setdiff1d(mask, np.arange(len(class_names)))
+    if unknown.size:
+        raise UserError(
+            f"{pair.mask} holds the value {unknown[0]}, but the classes are "
+            f"{', '.join(f'{index} {name}' for index, name in enumerate(class_names))}: "
+            "convert it with convert-masks."
+        )
+    return image, mask.astype(np.uint8)
+
+
+def _one_channel(mask, path):
+    if mask.ndim == 3 and mask.shape[2] in (3, 4) and (mask[..., :3] != mask[..., :1]).any():
+        raise UserError(f"{path} is in colour: convert it into class indices with convert-masks.")
+    return to_grey(mask[..., :1])
+
+
+def _size(image):
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def load_samples(path, class_names, shape_of):
+    """Read, check and scale all rows of a table.
+
+    Parameters
+    ----------
+    path : Path
+        As for :func:`read_table`.
+    class_names : sequence of str
+    shape_of : callable
+        From the shape of an image to its height and width at the working scale.
+
+    Returns
+    -------
+    list of Sample
+
+    Raises
+    ------
+    UserError
+        The table is wrong, or rows of it are: all faults together.
+    """
+    samples, faults = [], []
+    for pair in tqdm(read_table(path), desc="Reading images", unit="image", disable=None):
+        try:
+            image, mask = read_pair(pair, class_names)
+            samples.append(_scaled(pair, to_rgb(image), mask, shape_of))
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        raise UserError("\n".join([f"{path} has faults in {len(faults)} rows:", *faults]))
+    return samples
+
+
+def _scaled(pair, rgb, mask, shape_of):
+    if not np.isfinite(rgb).all():
+        raise UserError(f"{pair.image} holds NaN or infinite pixels.")
+    shape = shape_of(mask.shape)
+    image = np.rint(resize(rgb, shape)).astype(np.uint8)
+    # The nearest pixel keeps the share of the area that thin objects have; averaging loses them.
+    return Sample(pair.name, image, resize_labels(mask, shape))
+
+
+def working_shape(size, square):
+    """How images are brought to the size at which the network learns.
+
+    Parameters
+    ----------
+    size : int
+    square : bool
+        Whether both sides are brought to it, or the longer one.
+
+    Returns
+    -------
+    callable
+        For :func:`load_samples`.
+    """
+    if square:
+        return lambda shape: (size, size)
+    return lambda shape: scaled_shape(shape, size / max(shape))
+
+
+def keep_classes(samples, class_names, kept):
+    """Count the pixels of all other classes as the first of those that are kept.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    class_names : sequence of str
+        Of the masks.
+    kept : sequence of str
+        Of the masks of the result.
+
+    Returns
+    -------
+    list of Sample
+
+    Raises
+    ------
+    UserError
+        A class that is to be kept is none of the masks'.
+    """
+    for name in kept:
+        if name not in class_names:
+            raise UserError(f"The recipe learns {name}, which is none of the classes of the masks.")
+    table = [kept.index(name) if name in kept else 0 for name in class_names]
+    table = np.array(table, dtype=np.uint8)
+    return [replace(sample, mask=table[sample.mask]) for sample in samples]
+
+
+def read_groups(path, names):
+    """Which images belong together, by a file of groups.
+
+    Parameters
+    ----------
+    path : Path
+        A JSON list of lists of names without suffix and folder.
+    names : list of str
+        Of all images.
+
+    Returns
+    -------
+    list of list of int
+        Places in ``names``; images that are not there are left out.
+
+    Raises
+    ------
+    UserError
+        The file is no such list.
+    """
+    try:
+        groups = [set(map(str, group)) for group in json.loads(Path(path).read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is no JSON list of lists of image names.") from error
+    stems = [Path(name).stem for name in names]
+    return [[place for place, stem in enumerate(stems) if stem in group] for group in groups]
+
+
+def split(samples, known_groups, seed):
+    """Divide samples into training (80%), validation (10%) and test (10%), whole groups at a time.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    known_groups : list of list of int
+        Places of samples that belong together, besides those that look alike.
+    seed : int
+
+    Returns
+    -------
+    groups : ndarray of int, (n,)
+    parts : list of str
+
+    Raises
+    ------
+    UserError
+        There are too few different images for a validation part.
+    """
+    groups = near_duplicate_groups([to_grey(sample.image) for sample in samples], known_groups)
+    parts = assign_parts(groups, seed)
+    if "validation" not in parts:
+        raise UserError(
+            f"{len(samples)} images in {len(set(groups))} groups of near duplicates are too few "
+            "to hold some back for validation: give at least 5 that differ, better 50."
+        )
+    return groups, parts
+
+
+def write_split(path, samples, groups, parts):
+    """Write a CSV: image, group, part.
+
+    Raises
+    ------
+    UserError
+        The file exists and says otherwise.
+    """
+    rows = [[s.name, str(group), part] for s, group, part in zip(samples, groups, parts)]
+    if path.exists():
+        with open(path, newline="") as file:
+            if list(csv.reader(file))[1:] != rows:
+                raise UserError(
+                    f"{path} is of a run on other images or with another seed: "
+                    "choose another folder."
+                )
+        return
+    with csv_table(path, ["image", "group", "part"]) as table:
+        table.writerows(rows)

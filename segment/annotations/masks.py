@@ -1,0 +1,127 @@
+"""Masks of other programs, turned into class indices or into black and white."""
+
+import numpy as np
+
+from micrograph_networks.errors import UserError
+
+
+def palette(class_names, colours):
+    """Which colour in a mask stands for which class.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        The background first.
+    colours : sequence of str
+        ``name=value`` or ``name=red,green,blue``. Black is the background where no other class
+        has it; without any colour, the values 0, 1, ... are the classes themselves.
+
+    Returns
+    -------
+    dict of (int, int, int) to int
+        Class index by red, green and blue; grey values have three equal ones.
+
+    Raises
+    ------
+    UserError
+        A colour is not of this form, names another class, or belongs to two classes.
+    """
+    if not colours:
+        return {(index,) * 3: index for index in range(len(class_names))}
+    found = {}
+    for given in colours:
+        name, _, value = given.rpartition("=")
+        if name not in class_names:
+            raise UserError(f"'{given}' names none of the classes {', '.join(class_names)}.")
+        colour = _colour(value, given)
+        if found.setdefault(colour, class_names.index(name)) != class_names.index(name):
+            raise UserError(f"'{given}' gives a second class to the same colour.")
+    found.setdefault((0, 0, 0), 0)
+    return found
+
+
+def _colour(value, given):
+    try:
+        numbers = tuple(map(int, value.split(",")))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3) or not all(0 <= number <= 65535 for number in numbers):
+        raise UserError(f"'{given}' is not of the form name=value or name=red,green,blue.")
+    return numbers * 3 if len(numbers) == 1 else numbers
+
+
+def class_indices(mask, colours):
+    """Bring a mask to class indices.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, uint8 or uint16, (height, width) or (height, width, 1 to 4)
+        Alpha is ignored.
+    colours : dict of (int, int, int) to int
+        Of :func:`palette`.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width)
+
+    Raises
+    ------
+    UserError
+        It is no such array, or a pixel has none of the colours.
+    """
+    codes = _codes(mask)
+    indices = np.zeros(codes.shape, dtype=np.uint8)
+    known = np.zeros(codes.shape, dtype=bool)
+    for colour, index in colours.items():
+        found = codes == _code(*colour)
+        indices[found] = index
+        known |= found
+    if not known.all():
+        row, col = np.argwhere(~known)[0]
+        value = np.atleast_1d(mask[row, col])
+        raise UserError(
+            f"{(~known).sum()} pixels have none of the given colours, the first one, in row {row} "
+            f"and column {col}, is {','.join(map(str, value[:3]))}: name its class."
+        )
+    return indices
+
+
+def black_and_white(indices, class_names, kept):
+    """Show some classes in white and all others in black.
+
+    Parameters
+    ----------
+    indices : ndarray of uint8, (height, width)
+    class_names, kept : sequence of str
+
+    Returns
+    -------
+    ndarray of uint8, (height, width)
+        0 or 255.
+
+    Raises
+    ------
+    UserError
+        One that is to be kept is none of the classes.
+    """
+    for name in kept:
+        if name not in class_names:
+            raise UserError(f"'{name}' is none of the classes {', '.join(class_names)}.")
+    white = [index for index, name in enumerate(class_names) if name in kept]
+    return np.isin(indices, white).astype(np.uint8) * 255
+
+
+def _codes(mask):
+    """One number for the colour of each pixel."""
+    if mask.dtype.kind not in "bu" or mask.dtype.itemsize > 2:
+        raise UserError(f"A mask of {mask.dtype} has no colours: save it with 8 or 16 bit.")
+    if mask.ndim == 2:
+        mask = mask[:, :, None]
+    if mask.ndim != 3 or mask.shape[2] > 4:
+        raise UserError(f"A mask of shape {mask.shape} is neither grey nor colour.")
+    channels = [0, 1, 2] if mask.shape[2] >= 3 else [0, 0, 0]
+    return _code(*(mask[:, :, channel].astype(np.int64) for channel in channels))
+
+
+def _code(red, green, blue):
+    return (red << 32) | (green << 16) | blue

@@ -1,0 +1,368 @@
+"""The command line: every command reads its arguments, calls the core, and writes files."""
+
+import collections
+import functools
+import shlex
+import sys
+
+import click
+from tqdm import tqdm
+
+from micrograph_networks.commandline.commands import (
+    FILES,
+    SETTINGS,
+    Commands,
+    each_image,
+    example,
+    models_command,
+    run_folder,
+    unique_stems,
+)
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.writing import output_folder
+from micrograph_networks.training.split import PARTS
+from segment.classes import CLASSES
+from segment.inference.model import SHIPPED
+
+PICTURES = 10
+"""Of the worst images of an evaluation."""
+MOST_CELLS = 65535
+"""That the numbers of a 16-bit label image tell apart."""
+
+
+_class_option = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    default=CLASSES,
+    show_default=True,
+    help="Name of a class, the background first; their order is that of the indices 0, 1, ...",
+)
+
+
+def _segmentation_options(command):
+    """Options that all commands share that segment images."""
+    from segment.inference.segmentation import SegmentationOptions
+
+    default = SegmentationOptions()
+    for option in (
+        click.option("--weights", type=FILES, help="Weights file; the shipped one by default."),
+        click.option(
+            "--threshold",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=default.threshold,
+            show_default=True,
+            help="Probability from which a pixel belongs to a cell or spirochaete.",
+        ),
+        click.option(
+            "--cell-diameter",
+            type=click.FloatRange(1),
+            help="Typical diameter of a blood cell in pixels; by default the image's longer side "
+            "is brought to that of the training images.",
+        ),
+        click.option(
+            "--no-separate", is_flag=True, help="Leave cells that touch each other as one object."
+        ),
+        click.option(
+            "--minimum-area",
+            type=click.IntRange(0),
+            default=default.minimum_area,
+            show_default=True,
+            help="Smallest cell kept, in pixels.",
+        ),
+        click.option("--discard-border", is_flag=True, help="Leave out cells at the border."),
+        click.option(
+            "--bfloat16",
+            is_flag=True,
+            help="Compute with fewer digits: faster on a CPU with AMX, slower on others.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _options(no_separate, **given):
+    from segment.inference.segmentation import SegmentationOptions
+
+    return SegmentationOptions(separate_touching=not no_separate, **given)
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
+@click.version_option(package_name="cellprofiler-tf-modules")
+def main():
+    """Find blood cells and spirochaetes in dark-field images."""
+
+
+main.add_command(models_command("segment-darkfield", SHIPPED))
+
+
+@main.command(
+    epilog=example(
+        "segment-darkfield predict slide1/*.png --output found\n"
+        "segment-darkfield predict field.tif --output found --cell-diameter 35 --discard-border"
+    )
+)
+@click.argument("images", nargs=-1, required=True, type=FILES)
+@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@_segmentation_options
+def predict(images, output, weights, **given):
+    """Segment images and write cells.csv, class images, label images and overlays.
+
+    STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
+    STEM_cells.tif a number for every cell, STEM_overlay.png the outlines on the image. An image
+    that cannot be read is named, the others are segmented all the same, and the exit code is 1.
+    """
+    from segment.inference.segmentation import load_cell_model
+    from segment.inference.tables import OBJECT_COLUMNS
+
+    options = _options(**given)
+    unique_stems(images)
+    folder = output_folder(output)
+    load_cell_model(weights, options.bfloat16)  # a wrong weights file is the fault of no image
+    done = 0
+    with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
+        segment = functools.partial(_predict_image, folder, options, weights)
+        for _, rows in each_image(images, segment):
+            done += 1
+            objects.writerows(rows)
+    click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
+    if done < len(images):
+        raise click.exceptions.Exit(1)
+
+
+def _predict_image(folder, options, weights, path):
+    from micrograph_networks.images.image_files import read_image, write_png, write_tiff
+    from segment.inference.picture import overlay
+    from segment.inference.segmentation import segment_image
+    from segment.inference.tables import object_rows
+
+    image = read_image(path)
+    found = segment_image(image, options=options, weights=weights)
+    if found.cells.max() > MOST_CELLS:
+        raise UserError(
+            f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
+            "number: cut the image into parts, or raise the smallest area."
+        )
+    rows = list(object_rows(path.name, found))
+    cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
+    del found  # the probabilities of a large image take most of the memory
+    write_png(folder / f"{path.stem}_classes.png", classes)
+    write_tiff(folder / f"{path.stem}_cells.tif", cells.astype("uint16"))
+    write_png(folder / f"{path.stem}_overlay.png", overlay(image, cells, spirochaetes))
+    return rows
+
+
+@main.command(
+    epilog=example(
+        "segment-darkfield evaluate --csv data.csv --split run1/split.csv --output scores\n"
+        "segment-darkfield evaluate --csv other.csv --weights run1/darkfield.h5 --output scores"
+    )
+)
+@click.option(
+    "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
+)
+@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@click.option("--split", type=FILES, help="Only images of a part of this split.csv of a training.")
+@click.option(
+    "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
+)
+@_segmentation_options
+def evaluate(csv, output, split, part, weights, **given):
+    """Compare segmentations with true masks, at the images' own sizes.
+
+    Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
+    are counted as components, pixels that touch, since masks do not part touching cells; those
+    that were told apart are counted besides. OUTPUT holds evaluation.csv, images.csv with a row an
+    image, and pictures of the worst images: the image, true outlines, found outlines.
+    """
+    from micrograph_networks.images.image_files import write_png
+    from segment.evaluation import evaluate as evaluation
+    from segment.inference.segmentation import load_cell_model
+
+    options = _options(**given)
+    load_cell_model(weights, options.bfloat16)
+    pairs = evaluation.pairs_of(csv, split, part)
+    folder = output_folder(output)
+    total, counts, worst = 0, collections.Counter(), []
+    with csv_table(folder / "images.csv", ["image", *evaluation.FIGURES]) as images:
+        for pair in tqdm(pairs, unit="image", disable=None):
+            found = evaluation.evaluate_pair(pair, options, weights)
+            figures = evaluation.figures(found.matrix, found.counts)
+            images.writerow([pair.name, *map(number, figures.values())])
+            total = total + found.matrix
+            counts.update(found.counts)
+            worst = sorted([*worst, found], key=lambda image: image.mean_iou)[:PICTURES]
+    for place, image in enumerate(worst, 1):
+        name = f"worst{place:02}_{image.pair.image.stem}.png"
+        write_png(folder / name, evaluation.comparison(image))
+    _report(folder, evaluation.figures(total, counts))
+    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
+
+
+def _report(folder, figures):
+    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+        rows.writerows(figures.items())
+    for name, value in figures.items():
+        click.echo(f"{name:25} {number(value)}")
+
+
+@main.command(
+    "convert-masks",
+    epilog=example(
+        "segment-darkfield convert-masks labels/*.png --output masks --colour 'blood cell=255,0,0' "
+        "--colour spirochaete=0,0,255\n"
+        "segment-darkfield convert-masks white/*.tif --output masks --colour 'blood cell=255'\n"
+        "segment-darkfield convert-masks masks/*.png --output white --keep 'blood cell'"
+    ),
+)
+@click.argument("masks", nargs=-1, required=True, type=FILES)
+@click.option("--output", required=True, type=FILES, help="Folder for the new masks.")
+@_class_option
+@click.option(
+    "--colour",
+    "colours",
+    multiple=True,
+    help="Class and its grey value or colour in the masks, as NAME=VALUE or NAME=RED,GREEN,BLUE; "
+    "black is the background. By default the masks hold class indices.",
+)
+@click.option(
+    "--keep", "kept", multiple=True, help="Class to show as 255, all others as 0; may be repeated."
+)
+def convert_masks(masks, output, classes, colours, kept):
+    """Turn masks into class indices, or into 0 and 255, as PNG.
+
+    A pixel of an unknown value is an error: the mask is named, the others are converted all the
+    same, and the exit code is 1.
+    """
+    from micrograph_networks.images.image_files import read_image, write_png
+    from segment.annotations.masks import black_and_white, class_indices, palette
+
+    known = palette(classes, colours)
+    unique_stems(masks)
+    folder = output_folder(output)
+
+    def convert(path):
+        converted = class_indices(read_image(path), known)
+        if kept:
+            converted = black_and_white(converted, classes, kept)
+        write_png(folder / f"{path.stem}.png", converted)
+
+    done = len(list(each_image(masks, convert)))
+    click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
+    if done < len(masks):
+        raise click.exceptions.Exit(1)
+
+
+@main.command(
+    epilog=example(
+        "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
+        "segment-darkfield train --csv data.csv --output run2 --recipe perceptilabs\n"
+        "segment-darkfield train --csv mine.csv --output run3 --class background --class platelet"
+    )
+)
+@click.option(
+    "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
+)
+@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@click.option(
+    "--backbone-weights",
+    type=FILES,
+    help="VGG16's convolutions trained on ImageNet, HDF5; downloaded by Keras by default.",
+)
+@click.option(
+    "--recipe", type=click.Choice(["default", "perceptilabs"]), default="default", show_default=True
+)
+@_class_option
+@click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
+@click.option(
+    "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."
+)
+@click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
+@click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@click.option(
+    "--mixed-precision",
+    is_flag=True,
+    help="Multiply in bfloat16: some five times faster on a CPU with AMX, faster on a new GPU, "
+    "slower on other CPUs.",
+)
+def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precision, **choices):
+    """Train a network on images and masks and write OUTPUT/darkfield.h5.
+
+    Images are divided into training, validation and test by groups of near duplicates; split.csv
+    says which. After every epoch training.csv, loss.png, iou.png and pictures/ show how far it is,
+    and darkfield.h5 holds the epoch with the best mean IoU of the validation images. A run that
+    was stopped goes on from its last epoch when the same command is given again.
+    """
+    from segment.training import train as training
+
+    if mixed_precision:
+        import keras
+
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    recipe = training.changed_recipe(training.RECIPES[recipe], **choices)
+    folder = run_folder(output)
+    parts = _training_parts(csv, folder, recipe, choices["classes"], groups)
+    click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
+    about = {
+        "training_data": csv.resolve().parent.name,
+        "training_data_licence": licence,
+        "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
+    }
+    path = training.train(folder, recipe, parts, _backbone(backbone_weights), about)
+    click.echo(f"Wrote {path}")
+
+
+def _backbone(path):
+    from segment.training.backbone import download_backbone, read_backbone
+
+    return functools.partial(read_backbone, path) if path else download_backbone
+
+
+def _training_parts(csv, folder, recipe, class_names, groups):
+    from segment.annotations import dataset
+    from segment.training.train import Parts
+
+    shape_of = dataset.working_shape(recipe.working_size, recipe.square)
+    samples = dataset.load_samples(csv, class_names, shape_of)
+    samples = dataset.keep_classes(samples, class_names, recipe.classes)
+    known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
+    numbers, parts = dataset.split(samples, known, recipe.seed)
+    dataset.write_split(folder / "split.csv", samples, numbers, parts)
+    chosen = {
+        part: [s for s, its_part in zip(samples, parts) if its_part == part]
+        for part in ("train", "validation")
+    }
+    return Parts(**chosen)
+
+
+@main.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
+@click.option("--output", required=True, type=FILES, help="Folder for images and masks.")
+@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Of scenes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def scenes(output, count, seed):
+    """Draw dark-field scenes with true masks, to try things out on.
+
+    OUTPUT holds images/ and masks/ of class indices, and data.csv, which evaluate takes, and which
+    says how many cells and spirochaetes each scene has.
+    """
+    import numpy as np
+
+    from micrograph_networks.images.image_files import write_png
+    from segment.annotations.dataset import COLUMNS
+    from segment.simulation.scenes import darkfield_scene
+
+    folder = output_folder(output)
+    output_folder(folder / "images")
+    output_folder(folder / "masks")
+    rng = np.random.default_rng(seed)
+    with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
+        for place in tqdm(range(1, count + 1), unit="scene", disable=None):
+            scene = darkfield_scene(rng)
+            image, mask = f"images/scene_{place:02}.png", f"masks/scene_{place:02}_mask.png"
+            write_png(folder / image, scene.image)
+            write_png(folder / mask, scene.classes)
+            table.writerow([image, mask, scene.cells, scene.spirochaetes])
+    click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")

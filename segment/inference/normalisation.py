@@ -1,0 +1,90 @@
+"""The one way in which images of any bit depth become the network's input."""
+
+import numpy as np
+
+from micrograph_networks.errors import UserError
+
+NORMALISATION = "bgr-minus-imagenet-mean"
+"""Of :func:`normalise`, as weights files name it."""
+# VGG16 was trained on blue, green, red of 0 to 255 less their means over ImageNet: Simonyan and
+# Zisserman 2015, Very deep convolutional networks, section 2.1; Keras's mode "caffe".
+MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
+
+
+def to_rgb(image):
+    """Bring a grey or colour image of any bit depth to red, green, blue of 0 to 255.
+
+    8-bit images are taken as they are. 16-bit images are divided by 257, so that 65535 becomes
+    255: a 12-bit image in 16-bit numbers cannot be told from a dark one, so multiply it by 16
+    first. Booleans are 0 and 255. Floats are intensities of 0 to 1, as CellProfiler's are, times
+    255, and clipped. Grey is repeated and alpha dropped.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        bool, uint8, uint16 or float.
+
+    Returns
+    -------
+    ndarray of float32, (height, width, 3)
+        NaN where the image is.
+
+    Raises
+    ------
+    UserError
+        As for :func:`as_colour`.
+    """
+    colour = as_colour(image)
+    if colour.dtype == np.uint8:
+        return colour.astype(np.float32)
+    if colour.dtype == np.uint16:
+        return colour / np.float32(257)
+    return np.clip(colour.astype(np.float32), 0, 1) * 255
+
+
+def as_colour(image):
+    """Give an image three channels: grey is repeated and alpha dropped, nothing is copied.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+
+    Returns
+    -------
+    ndarray of the same dtype, (height, width, 3)
+
+    Raises
+    ------
+    UserError
+        The array is a stack, empty, or of a dtype whose range is not known.
+    """
+    if not image.size or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] > 4:
+        raise UserError(
+            f"An image of shape {image.shape} is empty, or neither grey nor colour: "
+            "segment the planes of a stack, or the channels of a composite, one at a time."
+        )
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind not in "bf":
+        raise UserError(
+            f"An image of {image.dtype} has no known range: "
+            "convert it to uint8, uint16, or floats of 0 to 1."
+        )
+    if image.ndim == 3 and image.shape[2] > 2:
+        return image[:, :, :3]
+    grey = image if image.ndim == 2 else image[:, :, 0]
+    return np.broadcast_to(grey[:, :, None], (*grey.shape, 3))
+
+
+def normalise(rgb):
+    """Bring colours to the network's input: blue, green, red less ImageNet's means.
+
+    Parameters
+    ----------
+    rgb : ndarray of float32, (..., 3)
+        0 to 255.
+
+    Returns
+    -------
+    ndarray of float32, (..., 3)
+        -124 to 152.
+    """
+    return rgb[..., ::-1] - MEANS

@@ -1,0 +1,153 @@
+"""Probabilities of the classes for every pixel of an image of any size, in bounded memory."""
+
+import math
+
+import numpy as np
+
+from micrograph_networks.engines.tensorflow import Pieces
+from micrograph_networks.images.tiling import pad_to, tile_starts
+from segment.inference.network import STRIDE, whole_strides
+from segment.inference.normalisation import as_colour, normalise, to_rgb
+from segment.inference.scaling import resample, resampling, scaled_shape, working_scale
+
+TILE_SIZES = (1024, 704, 448)
+"""Largest height and width of a tile in pixels at the working scale, multiples of the network's
+stride; the smaller ones are for where memory is short.
+
+The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
+TILES = Pieces("tiles of {} pixels", TILE_SIZES)
+UNSEEN = 128
+"""Pixels along a tile's inner border that are left out.
+
+The network's 13 + 11 convolutions and 5 poolings bring something from beyond the border, which a
+tile lacks, to 160 pixels; beyond 128 it changes probabilities by less than 1e-3."""
+OVERLAP = 288
+"""Pixels that neighbouring tiles share, a multiple of the network's stride: the unseen ones of both
+and, between them, those over which one blends into the other."""
+
+
+def predict_probabilities(image, model, cell_diameter=None):
+    """Tell the probabilities of the classes for every pixel.
+
+    The image is brought to the working scale, predicted in tiles that blend into each other, and
+    the probabilities are brought back to the image's size, all row by row: no more than a row of
+    tiles is held in memory besides the image and the result.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        As :func:`segment.inference.normalisation.to_rgb` takes it, without NaN.
+    model : SegmentationModel
+    cell_diameter : float, optional
+        As for :func:`segment.inference.scaling.working_scale`.
+
+    Returns
+    -------
+    ndarray of float32, (height, width, classes)
+        Sums to 1 over the classes.
+
+    Raises
+    ------
+    UserError
+        The image is a stack, empty, or of a dtype without a known range.
+    """
+    image = as_colour(image)
+    working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
+    probabilities = np.empty((*image.shape[:2], len(model.class_names)), dtype=np.float32)
+    TILES.run(
+        lambda largest: _resize_bands(
+            _finished_bands(image, working, model, largest), working, probabilities
+        )
+    )
+    return probabilities
+
+
+def _finished_bands(image, shape, model, largest):
+    """Probabilities at the working scale from top to bottom, some rows at a time.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width, 3)
+    shape : tuple of int
+        Height and width at the working scale.
+    model : SegmentationModel
+    largest : int
+        Largest height and width of a tile.
+
+    Yields
+    ------
+    ndarray of float32, (rows, width, classes)
+        Valid until the next one is asked for.
+    """
+    tops, height, vertical = _tiles(shape[0], largest)
+    lefts, width, horizontal = _tiles(shape[1], largest)
+    rows, cols = (resampling(source, target) for source, target in zip(image.shape, shape))
+    scaled = np.empty((height, shape[1], 3), dtype=np.float32)
+    band = np.zeros((height, lefts[-1] + width, len(model.class_names)), dtype=np.float32)
+    for top, below, weights in zip(tops, [*tops[1:], shape[0]], vertical):
+        inside = scaled[: shape[0] - top]
+        resample(image, rows[top : top + height], cols, inside, to_rgb)
+        for left, across in zip(lefts, horizontal):
+            columns = slice(left, left + width)
+            tile = normalise(pad_to(inside[:, columns], (height, width)))
+            found = model.network(tile[None])[0]
+            band[:, columns] += found * (weights[:, None, None] * across[:, None])
+        finished = below - top
+        yield band[:finished, : shape[1]]
+        band[: height - finished] = band[finished:]
+        band[height - finished :] = 0
+
+
+def _tiles(length, largest):
+    """Tiles along one axis at the working scale, no larger than ``largest``.
+
+    Returns
+    -------
+    starts : ndarray of int, (n,)
+        Multiples of the network's stride, so that its pooling cuts all tiles alike.
+    size : int
+    weights : ndarray of float32, (n, size)
+        With which a tile enters; over all tiles they sum to 1 at every pixel.
+    """
+    padded = whole_strides(length)
+    # Tiles of one size, no larger than their number asks for, so that few pixels are seen twice.
+    count = max(math.ceil((padded - OVERLAP) / (largest - OVERLAP)), 1)
+    size = whole_strides((padded + (count - 1) * OVERLAP) / count)
+    starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
+    inwards = np.arange(size) + 0.5 - UNSEEN
+    ramp = np.clip(inwards / (OVERLAP - 2 * UNSEEN), 0, 1)
+    weights = np.ones((len(starts), size))
+    weights[starts > 0] *= ramp
+    weights[starts < padded - size] *= ramp[::-1]
+    total = np.zeros(padded)
+    for start, weight in zip(starts, weights):
+        total[start : start + size] += weight
+    for start, weight in zip(starts, weights):
+        weight /= total[start : start + size]
+    return starts, size, weights.astype(np.float32)
+
+
+def _resize_bands(bands, shape, result):
+    """Resize an image that comes in bands as soon as the rows that are needed are there.
+
+    Parameters
+    ----------
+    bands : iterable of ndarray of float32, (rows, width, classes)
+    shape : tuple of int
+        Height and width of all bands together.
+    result : ndarray of float32, (new height, new width, classes)
+        Written to.
+    """
+    rows, cols = (resampling(source, target) for source, target in zip(shape, result.shape))
+    first, last = rows.indices[rows.indptr[:-1]], rows.indices[rows.indptr[1:] - 1]
+    held, start, done = np.empty((0, shape[1], result.shape[2]), dtype=np.float32), 0, 0
+    for band in bands:
+        held = np.concatenate([held, band])
+        ready = np.searchsorted(last, start + len(held))
+        if ready == done:
+            continue
+        within = slice(start, start + len(held))
+        resample(held, rows[done:ready, within], cols, result[done:ready])
+        done = ready
+        if done < len(result):
+            held, start = held[first[done] - start :], first[done]

@@ -1,0 +1,36 @@
+"""Objects as rows of cells.csv."""
+
+import numpy as np
+
+from micrograph_networks.files.tables import number
+from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
+from segment.inference import objects
+
+OBJECT_COLUMNS = ["image", "class", "label", "y", "x", "area", "mean_probability"]
+
+
+def object_rows(image, segmentation):
+    """The rows of an image's objects: blood cells, then spirochaetes.
+
+    Parameters
+    ----------
+    image : str
+        Its name.
+    segmentation : Segmentation
+
+    Yields
+    ------
+    list
+        In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the centre
+        of the first one, as the area is.
+    """
+    for index, labels, probabilities in (
+        (BLOOD_CELL, segmentation.cells, segmentation.cell_probabilities),
+        (SPIROCHAETE, segmentation.spirochaetes, segmentation.spirochaete_probabilities),
+    ):
+        height, width = labels.shape
+        y = objects.means(labels, np.arange(height)[:, None])
+        x = objects.means(labels, np.arange(width))
+        figures = zip(y, x, objects.areas(labels), probabilities)
+        for label, (y, x, area, probability) in enumerate(figures, 1):
+            yield [image, CLASSES[index], label, number(y), number(x), area, number(probability)]

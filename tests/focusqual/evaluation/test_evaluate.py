@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from focusqual import RatingOptions
+from focusqual.evaluation import evaluate as evaluation
+from focusqual.inference.rating import FocusRating
+from focusqual.simulation import scenes
+from micrograph_networks.errors import UserError
+from micrograph_networks.images.image_files import write_tiff
+
+
+def rated(level, patch_levels, content):
+    probabilities = np.eye(11, dtype=np.float32)[patch_levels][None]
+    counted = np.ones((1, len(patch_levels)), bool)
+    boxes = np.zeros((1, len(patch_levels), 4), int)
+    rating = FocusRating(boxes, probabilities, counted, RatingOptions())
+    return evaluation.RatedImage("a", level, rating, np.array([content]))
+
+
+def test_figures_of_known_predictions():
+    images = [
+        rated(3, [3, 3, 9], [evaluation.FOREGROUND, evaluation.FOREGROUND, evaluation.BLANK]),
+        rated(0, [2, 2, 0], [evaluation.FOREGROUND, evaluation.BETWEEN, evaluation.FOREGROUND]),
+    ]
+    figures = evaluation.figures(images, RatingOptions())
+    assert figures["images"] == 2
+    assert figures["image_exact"] == 0.5
+    assert figures["image_within_one"] == 0.5
+    assert figures["image_mean_absolute_error"] == 1
+    assert figures["image_out_of_focus_f_score"] == pytest.approx(2 / 3)
+    assert figures["foreground_patches"] == 4
+    assert figures["foreground_within_one"] == 0.75
+    assert figures["blank_median_certainty"] == pytest.approx(1, abs=1e-6)
+
+
+def test_every_image_is_rated_at_every_level(tmp_path, rng):
+    write_tiff(tmp_path / "a.tif", scenes.nuclei(rng, 200, 1.0).astype(np.float32))
+    images = list(evaluation.rate_synthetic(tmp_path / "a.tif", RatingOptions(), None, seed=0))
+    assert [image.level for image in images] == list(range(11))
+    assert all(image.content.shape == (3, 3) for image in images)
+
+
+def test_patches_are_sorted_by_what_they_show(rng):
+    light = np.zeros((84, 252))
+    light[:, :20] = 1
+    blurred = light.copy()
+    blurred[:, 84:168] += 0.1
+    boxes = np.array([[(0, 0, 84, 84), (0, 84, 84, 84), (0, 168, 84, 84)]])
+    content = evaluation.patch_content(light, blurred, boxes)
+    assert content.tolist() == [[evaluation.FOREGROUND, evaluation.BETWEEN, evaluation.BLANK]]
+
+
+def test_z_planes_are_found_with_their_levels(tmp_path):
+    for plane in (0, 14, 16, 33):
+        folder = tmp_path / f"BBBC006_v1_images_z_{plane:02}"
+        folder.mkdir()
+        write_tiff(folder / "mcf-z-stacks-03212011_a01_s1_w1.tif", np.eye(90, dtype=np.uint16))
+    found = evaluation.z_planes(tmp_path, focal_plane=16)
+    assert [level for _, level in found] == [10, 2, 0, 10]
+    path, level = found[1]
+    assert evaluation.rate_plane(path, level, RatingOptions(), None).level == 2
+
+
+def test_a_folder_without_planes_is_named(tmp_path):
+    with pytest.raises(UserError, match="BBBC006_v1_images_z_00"):
+        evaluation.z_planes(tmp_path, 16)

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from focusqual.inference.patches import normalise, patch_starts
+
+
+@pytest.fixture
+def patches(rng):
+    return rng.integers(100, 3000, (5, 84, 84)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("gain, offset", [(1 / 4095, 0), (1 / 65535, 0), (4, 0), (16, 5000)])
+def test_exposure_scaling_and_offset_do_not_matter(patches, gain, offset):
+    changed = patches * np.float32(gain) + np.float32(offset)
+    np.testing.assert_allclose(normalise(changed), normalise(patches), atol=2e-4)
+
+
+def test_patches_are_standardised_then_compressed(patches):
+    standardised = np.sinh(normalise(patches))
+    np.testing.assert_allclose(standardised.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(standardised.std(axis=(1, 2)), 1, rtol=1e-5)
+    assert normalise(patches).dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [0, 1e-3, 0.1, 105, 65535])
+def test_a_constant_patch_is_zero(value):
+    assert not normalise(np.full((2, 84, 84), value)).any()
+
+
+def test_the_grid_covers_the_image():
+    tops, lefts = patch_starts((84, 200), 84)
+    assert tops.tolist() == [0]
+    assert lefts.tolist() == [0, 84, 116]

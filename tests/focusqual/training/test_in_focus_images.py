@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from focusqual.simulation.optics import defocus
+from focusqual.simulation.scenes import nuclei
+from focusqual.training import in_focus_images as dataset
+from micrograph_networks.errors import UserError
+from micrograph_networks.images.image_files import write_tiff
+from micrograph_networks.training.split import read_part
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """20 scenes, a brighter copy of the first, and a blurred one."""
+    scenes = [nuclei(np.random.default_rng(seed), 128, 1.0) for seed in range(20)]
+    scenes += [2 * scenes[0] + 0.1, gaussian_filter(scenes[1], 6)]
+    for number, scene in enumerate(scenes):
+        write_tiff(tmp_path / f"{number:02}.tif", scene.astype(np.float32))
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_split_keeps_copies_together_and_leaves_out_blurred_images(folder):
+    paths = dataset.list_images([folder])
+    assert len(paths) == 22
+    records = {record.path.name: record for record in dataset.split(paths, seed=1)}
+    assert records["00.tif"].group == records["20.tif"].group
+    assert records["00.tif"].part == records["20.tif"].part
+    assert records["21.tif"].part == "blurred"
+    parts = [record.part for record in records.values()]
+    assert 14 <= parts.count("train") <= 18
+    assert parts.count("validation") >= 1
+    assert parts.count("test") >= 1
+
+
+def test_split_is_written_and_read(folder, tmp_path):
+    records = dataset.split(dataset.list_images([folder]), seed=1)
+    dataset.write_split(tmp_path / "split.csv", records)
+    expected = {record.path.name for record in records if record.part == "test"}
+    assert read_part(tmp_path / "split.csv", "test") == expected
+
+
+def test_sharpness_falls_with_defocus_and_not_with_exposure(rng):
+    scene = nuclei(rng, 256, 1.0)
+    values = [dataset.sharpness(defocus(scene, depth)) for depth in (0, 4, 8, 16)]
+    assert (np.diff(values) < 0).all()
+    assert dataset.sharpness(40 * scene + 100) == pytest.approx(values[0], rel=1e-3)
+    assert dataset.sharpness(np.full((50, 50), 3)) == 0
+
+
+def test_folders_without_images_are_named(tmp_path):
+    with pytest.raises(UserError, match="No PNG or TIFF"):
+        dataset.list_images([tmp_path])
+    with pytest.raises(UserError, match="none is not a folder"):
+        dataset.list_images([tmp_path / "none"])
+
+
+def test_blurred_images_alone_are_refused(tmp_path, rng):
+    write_tiff(tmp_path / "a.tif", gaussian_filter(rng.random((128, 128)), 9).astype(np.float32))
+    with pytest.raises(UserError, match="None of the images is in focus"):
+        dataset.split([tmp_path / "a.tif"], seed=0)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from focusqual.simulation import scenes
+from focusqual.simulation.optics import LEVEL_DEPTH, defocus
+from focusqual.training import sampling
+
+
+@pytest.mark.parametrize("kind", scenes.KINDS)
+@pytest.mark.parametrize("zoom", [0.45, 3.3])
+def test_scenes_are_light(kind, zoom):
+    for seed in range(5):
+        scene = kind(np.random.default_rng(seed), 120, zoom)
+        assert scene.shape == (120, 120)
+        assert np.isfinite(scene).all()
+        assert scene.min() >= 0
+
+
+def test_the_same_seed_gives_the_same_patches():
+    first, levels = sampling.sample((3, 0), [], 4)
+    second, _ = sampling.sample((3, 0), [], 4)
+    other, _ = sampling.sample((4, 0), [], 4)
+    assert first.shape == (96, 84, 84)
+    assert levels.shape == (96,)
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
+
+
+def test_all_levels_are_drawn_near_their_depth(rng):
+    drawn = [sampling.random_depth(rng) for _ in range(3000)]
+    levels, depths = np.transpose(drawn)
+    assert np.bincount(levels.astype(int)).min() > 200
+    assert np.abs(depths - levels)[levels < 10].max() <= 0.15
+    assert depths.min() >= 0
+    assert 10 < depths.max() <= sampling.BEYOND
+
+
+def test_the_tabulated_blur_is_that_of_defocus(rng):
+    source = scenes.nuclei(rng, sampling.FIELD, 1.0)
+    level = 6
+    transform = np.fft.rfft2(source) * sampling._transfer_at(level)
+    blurred = np.fft.irfft2(transform)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
+    expected = defocus(source, LEVEL_DEPTH * level)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
+    np.testing.assert_allclose(blurred, expected, atol=1e-3)
+
+
+def test_cleaning_empties_the_background_and_keeps_the_cells(rng):
+    scene = scenes.nuclei(rng, 200, 1.5)
+    noisy = 100 + 500 * scene + rng.normal(0, 8, scene.shape)
+    cleaned = sampling.clean(noisy)
+    background = scene == 0
+    assert np.median(cleaned[background]) == 0
+    assert np.corrcoef(cleaned.ravel(), scene.ravel())[0, 1] > 0.98
+    assert np.percentile(cleaned, 99.8) == pytest.approx(1, abs=0.05)

@@ -1,0 +1,74 @@
+import hashlib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from micrograph_networks.commandline.commands import (
+    Commands,
+    each_image,
+    example,
+    models_command,
+    unique_stems,
+)
+from micrograph_networks.errors import UserError
+
+
+def test_a_users_mistake_is_one_sentence_and_exit_code_2():
+    @click.group(cls=Commands)
+    def main():
+        pass
+
+    @main.command(epilog=example("main fail a.png\nmain fail b.png"))
+    def fail():
+        raise UserError("a.png is empty.")
+
+    result = CliRunner().invoke(main, ["fail"])
+    assert result.exit_code == 2
+    assert result.output.endswith("Error: a.png is empty.\n")
+    assert "Examples:\n    main fail a.png\n    main fail b.png" in (
+        CliRunner().invoke(main, ["fail", "--help"]).output
+    )
+
+
+def test_an_image_that_fails_is_named_and_the_others_go_on(capsys):
+    def process(path):
+        if path.stem == "b":
+            raise UserError("It is empty.")
+        return path.stem
+
+    paths = [Path("a.png"), Path("b.png"), Path("c.png")]
+    assert list(each_image(paths, process)) == [(paths[0], "a"), (paths[2], "c")]
+    assert "Error: b.png: It is empty." in capsys.readouterr().err
+
+
+def test_images_of_one_stem_are_refused():
+    unique_stems([Path("a/x.png"), Path("a/y.png")])
+    with pytest.raises(UserError, match=r"a/x\.png and b/x\.tif would write the same files"):
+        unique_stems([Path("a/x.png"), Path("b/x.tif")])
+
+
+@pytest.mark.parametrize("name", ["focus", "darkfield"])
+def test_shipped_weights_are_listed_and_verified(name, tmp_path, monkeypatch):
+    command = models_command("program", name)
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 0
+    listed = dict(line.split() for line in result.output.splitlines()[1:4])
+    assert listed["file"].endswith(f"model_weights/{name}_v1.h5")
+    assert listed["SHA-256"] == hashlib.sha256(Path(listed["file"]).read_bytes()).hexdigest()
+    assert Path(listed["card"]).is_file()
+    assert f"size     {Path(listed['file']).stat().st_size} bytes" in result.output
+    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(tmp_path))
+    (tmp_path / f"{name}_v1.h5").write_bytes(b"")
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 1
+    assert f"{tmp_path / name}_v1.h5 differ from their SHA-256" in result.output
+
+
+def test_an_image_that_no_memory_can_hold_is_named(capsys):
+    def process(path):
+        raise MemoryError
+
+    assert list(each_image([Path("a.png")], process)) == []
+    assert "Error: a.png: The memory does not suffice" in capsys.readouterr().err

@@ -1,0 +1,108 @@
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from micrograph_networks.engines import cpus
+
+CPUS = sorted(os.sched_getaffinity(0))
+REPORT = """
+import os, sys
+from micrograph_networks.engines.cpus import cpu_share
+
+if sys.argv[1:]:
+    os.sched_setaffinity(0, map(int, sys.argv[1:]))
+sys.stdin.readline()
+print(cpu_share(), flush=True)
+sys.stdin.readline()
+"""
+
+
+def shares(count, *affinity, **environment):
+    """What processes of one command line take for their shares, all of them at work."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", REPORT, *map(str, affinity)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **dict.fromkeys(cpus.LIMITS, ""), **environment},
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    found = [int(process.stdout.readline()) for process in processes]
+    for process in processes:
+        process.communicate()
+    return found
+
+
+def groups(folder, lines, **limits):
+    """The quotas of control groups whose files are given by their path below the root."""
+    membership = folder / "membership"
+    membership.write_text("".join(f"{line}\n" for line in lines))
+    for path, text in limits.items():
+        file = folder / "root" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+    return list(cpus._quotas(membership, folder / "root"))
+
+
+def test_affinity_is_followed():
+    assert shares(1, CPUS[-1]) == [1]
+
+
+def test_processes_of_one_command_line_share_the_cpus():
+    assert shares(1) == [len(CPUS)]
+    assert shares(2) == [max(len(CPUS) // 2, 1)] * 2
+    assert shares(len(CPUS) + 1) == [1] * (len(CPUS) + 1)
+
+
+@pytest.mark.parametrize("name", cpus.LIMITS)
+@pytest.mark.parametrize(
+    ("value", "limit"), [("1", 1), ("1,4", 1), ("0", 1), ("999", math.inf), ("", math.inf)]
+)
+def test_the_environment_is_followed(name, value, limit, monkeypatch):
+    for other in cpus.LIMITS:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cpus, "_alike", lambda process: 1)
+    assert cpus.cpu_share() == min(len(CPUS), limit)
+
+
+def test_quota_of_version_2_is_that_of_the_group_and_those_above(tmp_path):
+    limits = {
+        "cpu.max": "max 100000",
+        "job/cpu.max": "350000 100000",
+        "job/step/cpu.max": "800000 100000",
+        "other/cpu.max": "100000 100000",
+    }
+    assert groups(tmp_path, ["0::/job/step"], **limits) == [8, 4]
+
+
+def test_quota_of_version_1(tmp_path):
+    limits = {
+        "cpu/cpu.cfs_quota_us": "-1",
+        "cpu/cpu.cfs_period_us": "100000",
+        "cpu/job/cpu.cfs_quota_us": "50000",
+        "cpu/job/cpu.cfs_period_us": "100000",
+    }
+    lines = ["4:memory:/elsewhere", "2:cpu,cpuacct:/job", "0::/"]
+    assert groups(tmp_path, lines, **limits) == [1]
+
+
+def test_quota_of_a_container_that_sees_its_own_group_as_the_root(tmp_path):
+    assert groups(tmp_path, ["0::/docker/0123"], **{"cpu.max": "150000 100000"}) == [2]
+
+
+def test_the_least_quota_counts(monkeypatch):
+    monkeypatch.setattr(cpus, "_quotas", lambda: [8, 1])
+    assert cpus.cpu_share() == 1
+
+
+def test_no_control_groups_no_quota(tmp_path):
+    assert list(cpus._quotas(tmp_path / "absent", tmp_path)) == []

@@ -1,0 +1,86 @@
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.images.image_files import (
+    read_grey,
+    read_image,
+    to_grey,
+    write_png,
+    write_tiff,
+)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", ">u2"])
+def test_tiff_is_read_with_its_bit_depth(tmp_path, rng, compression, dtype):
+    image = rng.integers(0, 250, (40, 50)).astype(dtype)
+    byteorder = ">" if dtype.startswith(">") else None
+    tifffile.imwrite(tmp_path / "a.tif", image, compression=compression, byteorder=byteorder)
+    read = read_image(tmp_path / "a.tif")
+    assert read.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(read, image)
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 3), (30, 40, 4)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_png_is_read_with_its_bit_depth(tmp_path, rng, shape, dtype):
+    image = rng.integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    imagecodecs.imwrite(tmp_path / "a.png", image)
+    read = read_image(tmp_path / "a.png")
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, image)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+@pytest.mark.parametrize("keep", [0, 10, 200, 0.5, 0.97])
+def test_a_truncated_file_is_named(tmp_path, rng, name, keep):
+    path = tmp_path / name
+    image = rng.integers(0, 65535, (60, 60), dtype=np.uint16)
+    write_tiff(path, image) if name == "a.tif" else imagecodecs.imwrite(path, image)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep) if keep < 1 else keep])
+    with pytest.raises(UserError, match=rf"{name} cannot be read as an image"):
+        read_image(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nothing\.png does not exist"):
+        read_image(tmp_path / "nothing.png")
+
+
+def test_colour_becomes_luma_and_alpha_is_dropped(rng):
+    colour = rng.integers(0, 255, (5, 6, 4), dtype=np.uint8)
+    grey = to_grey(colour)
+    assert grey.shape == (5, 6)
+    expected = 0.299 * colour[..., 0] + 0.587 * colour[..., 1] + 0.114 * colour[..., 2]
+    np.testing.assert_allclose(grey, expected, rtol=1e-5)
+    np.testing.assert_array_equal(to_grey(colour[..., :1]), colour[..., 0])
+    assert to_grey(colour[..., 0]) is not None
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4, 5), (2, 3, 4, 3)])
+def test_a_stack_is_refused(shape):
+    with pytest.raises(UserError, match="planes of a stack"):
+        to_grey(np.zeros(shape))
+
+
+def test_pictures_are_written_as_8_bit_png(tmp_path):
+    write_png(
+        tmp_path / "a.png", np.dstack([np.zeros((4, 5)), np.ones((4, 5)), np.ones((4, 5)) / 2])
+    )
+    read = read_image(tmp_path / "a.png")
+    assert read.dtype == np.uint8
+    assert read[0, 0].tolist() == [0, 255, 128]
+    write_png(tmp_path / "a.png", read[..., 2])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), read[..., 2])
+
+
+def test_reading_grey_names_a_stack(tmp_path, rng):
+    write_tiff(tmp_path / "a.tif", np.zeros((4, 9, 9), np.uint8))
+    with pytest.raises(UserError, match=r"a\.tif: An image of shape \(4, 9, 9\)"):
+        read_grey(tmp_path / "a.tif")
+    write_tiff(tmp_path / "b.tif", rng.integers(0, 255, (9, 8, 3), dtype=np.uint8))
+    assert read_grey(tmp_path / "b.tif").shape == (9, 8)

@@ -1,0 +1,197 @@
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from micrograph_networks.images.image_files import read_image, write_png, write_tiff
+from segment.classes import CLASSES
+from segment.commandline import commands as cli
+from segment.commandline.commands import main
+from segment.inference import picture
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def images(tmp_path, rng):
+    """Three images of noise, in which the random network finds something, in their own folder."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write_png(folder / f"{name}.png", rng.integers(0, 255, (60, 70, 3), dtype=np.uint8))
+    return sorted(folder.iterdir())
+
+
+def predict(images, output, weights, *options):
+    return run("predict", *images, "--output", output, "--weights", weights, *options)
+
+
+def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_weights):
+    output = tmp_path / "out"
+    result = predict(images, output, random_weights, "--minimum-area", 1)
+    assert result.exit_code == 0, result.output
+    assert "Segmented 3 of 3 images" in result.output
+    names = {f"{p.stem}_{k}" for p in images for k in ("classes.png", "cells.tif", "overlay.png")}
+    assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
+    with open(output / "cells.csv", newline="") as file:
+        assert ",".join(next(csv.reader(file))) == "image,class,label,y,x,area,mean_probability"
+    table = pd.read_csv(output / "cells.csv")
+    for path in images:
+        classes, cells, overlay = (
+            read_image(output / f"{path.stem}_{name}")
+            for name in ("classes.png", "cells.tif", "overlay.png")
+        )
+        assert (classes.shape, classes.dtype) == ((60, 70), np.uint8)
+        assert (cells.shape, cells.dtype) == ((60, 70), np.uint16)
+        assert (overlay.shape, overlay.dtype) == ((60, 70, 3), np.uint8)
+        np.testing.assert_array_equal(classes == 1, cells > 0)
+        rows = table[table["image"] == path.name]
+        found = rows[rows["class"] == "blood cell"]
+        assert found["label"].tolist() == list(range(1, cells.max() + 1))
+        assert found["area"].tolist() == np.bincount(cells.ravel())[1:].tolist()
+        assert rows["area"].sum() == np.sum(classes > 0)
+    assert len(table) > 0
+    assert table["mean_probability"].between(0, 1).all()
+
+
+def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path, random_weights):
+    images[1].write_bytes(images[1].read_bytes()[:500])
+    stack = images[0].with_name("stack.tif")
+    write_tiff(stack, np.zeros((4, 50, 50), np.uint8))
+    result = predict([*images, stack], tmp_path / "out", random_weights)
+    assert result.exit_code == 1
+    assert "b.png cannot be read as an image" in result.output
+    assert "stack.tif: An image of shape (4, 50, 50)" in result.output
+    assert "Segmented 2 of 4 images" in result.output
+    assert not list((tmp_path / "out").glob("[bs]*"))
+    assert set(pd.read_csv(tmp_path / "out" / "cells.csv")["image"]) <= {"a.png", "c.png"}
+
+
+def test_more_cells_than_numbers_are_the_images_fault(
+    images, tmp_path, random_weights, monkeypatch
+):
+    monkeypatch.setattr(cli, "MOST_CELLS", 0)
+    result = predict(images, tmp_path / "out", random_weights, "--minimum-area", 1)
+    assert result.exit_code == 1
+    assert "cells are more than the 0 that a 16-bit image can number" in result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cells.csv"}
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--weights", "none.h5"], "none.h5 does not exist"),
+        (["--threshold", "1"], "1.0 is not in the range"),
+        (["--cell-diameter", "0"], "0.0 is not in the range"),
+        (["--minimum-area", "-1"], "-1 is not in the range"),
+    ],
+)
+def test_wrong_options_stop_before_anything_is_written(images, tmp_path, arguments, sentence):
+    result = run("predict", *images, "--output", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_images_of_one_name_are_refused(images, tmp_path):
+    result = run("predict", images[0], images[0], "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "would write the same files" in result.output
+
+
+@pytest.fixture
+def data_set(images):
+    """A table of the images and masks, and a split of them."""
+    folder = images[0].parent
+    rng = np.random.default_rng(1)
+    for path in images:
+        write_png(folder / f"{path.stem}_mask.png", rng.integers(0, 3, (60, 70), dtype=np.uint8))
+    rows = "".join(f"{p.name},{p.stem}_mask.png\n" for p in images)
+    (folder / "data.csv").write_text(f"images,masks\n{rows}")
+    (folder / "split.csv").write_text("image,group,part\na.png,0,train\nb.png,1,test\n")
+    return folder
+
+
+def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights):
+    output = tmp_path / "scores"
+    result = run(
+        *("evaluate", "--csv", data_set / "data.csv", "--output", output),
+        *("--weights", random_weights, "--minimum-area", 1),
+    )
+    assert result.exit_code == 0, result.output
+    assert "3 images" in result.output
+    figures = pd.read_csv(output / "evaluation.csv", index_col="figure")["value"]
+    images = pd.read_csv(output / "images.csv", index_col="image")
+    assert images.index.tolist() == ["a.png", "b.png", "c.png"]
+    assert figures.index.tolist() == images.columns.tolist()
+    for name in figures.index:
+        assert name in result.output
+    predict([data_set / f"{s}.png" for s in "abc"], output, random_weights, "--minimum-area", 1)
+    found, true = (
+        np.stack([read_image(folder / f"{stem}{end}") for stem in "abc"])
+        for folder, end in ((output, "_classes.png"), (data_set, "_mask.png"))
+    )
+    for index, name in enumerate(CLASSES):
+        name = name.replace(" ", "_")
+        both, either = (found == index) & (true == index), (found == index) | (true == index)
+        assert figures[f"iou_{name}"] == pytest.approx(both.sum() / either.sum(), rel=1e-4)
+    cells = pd.read_csv(output / "cells.csv")
+    assert figures["found_cells"] == (cells["class"] == "blood cell").sum()
+    assert figures["found_cells"] == images["found_cells"].sum()
+    worst = images["mean_iou"].sort_values().index
+    names = {f"worst{i:02}_{name}" for i, name in enumerate(worst, 1)}
+    assert {path.name for path in output.glob("worst*.png")} == names
+    panels = read_image(output / f"worst01_{worst[0]}")
+    assert panels.shape == (60, 210, 3)
+    image = read_image(data_set / worst[0])
+    np.testing.assert_array_equal(panels[:, :70], image)
+    true = read_image(data_set / f"{worst[0][0]}_mask.png")
+    np.testing.assert_array_equal(panels[:, 70:140], picture.overlay(image, true == 1, true == 2))
+
+
+def test_evaluate_keeps_to_a_part_of_a_split(data_set, tmp_path, random_weights):
+    given = ["--csv", data_set / "data.csv", "--output", tmp_path / "out"]
+    given += ["--weights", random_weights, "--split", data_set / "split.csv"]
+    result = run("evaluate", *given)
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(tmp_path / "out" / "images.csv")["image"].tolist() == ["b.png"]
+    result = run("evaluate", *given, "--part", "validation")
+    assert result.exit_code == 2
+    assert "split.csv holds no validation image" in result.output
+    (data_set / "split.csv").write_text("image,group,part\nz.png,0,test\n")
+    result = run("evaluate", *given)
+    assert result.exit_code == 2
+    assert "lists none of the test images" in result.output
+
+
+def test_evaluate_names_a_mask_of_another_size(data_set, tmp_path, random_weights):
+    write_png(data_set / "b_mask.png", np.zeros((9, 9), np.uint8))
+    result = run(
+        *("evaluate", "--csv", data_set / "data.csv", "--output", tmp_path / "out"),
+        *("--weights", random_weights),
+    )
+    assert result.exit_code == 2
+    assert "b_mask.png is 9x9" in result.output
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_help_has_an_example_for_every_command():
+    for name in main.commands:
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert f"segment-darkfield {name}" in result.output.split("Examples:")[1]
+
+
+def test_scenes_are_a_data_set_that_evaluate_takes(tmp_path, random_weights):
+    result = run("scenes", "--output", tmp_path, "--count", 2, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "data.csv")
+    assert table["masks"].tolist() == ["masks/scene_01_mask.png", "masks/scene_02_mask.png"]
+    assert read_image(tmp_path / table["images"][0]).shape == (480, 640, 3)
+    arguments = ("--csv", tmp_path / "data.csv", "--output", tmp_path / "scores")
+    result = run("evaluate", *arguments, "--weights", random_weights)
+    assert result.exit_code == 0, result.output

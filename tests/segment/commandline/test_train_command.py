@@ -1,0 +1,93 @@
+import imagecodecs
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import read_image
+from micrograph_networks.training.log import read_log
+from micrograph_networks.training.split import read_part
+from segment.commandline.commands import main
+from segment.inference import network
+from segment.inference.network import layer_shapes
+from segment.training import train as training
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def data(tmp_path, rng):
+    """Ten images with one cell each, and their table."""
+    with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
+        for number in range(10):
+            mask = np.zeros((40, 60), np.uint8)
+            row, col = rng.integers(5, 25, 2)
+            mask[row : row + 10, col : col + 10] = 1
+            image = rng.integers(0, 90, (40, 60, 3)) + 150 * mask[..., None]
+            imagecodecs.imwrite(tmp_path / f"{number}.png", image.astype(np.uint8))
+            imagecodecs.imwrite(tmp_path / f"{number}_mask.png", mask)
+            table.writerow([f"{number}.png", f"{number}_mask.png"])
+    return tmp_path / "data.csv"
+
+
+@pytest.fixture
+def backbone(tmp_path, monkeypatch):
+    """A file of few random kernels, and a network that fits them."""
+    import h5py
+
+    monkeypatch.setattr(network, "ENCODER", ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8)))
+    monkeypatch.setattr(network, "DECODER", (8, 8, 4, 4, 4))
+    with h5py.File(tmp_path / "backbone.h5", "w") as file:
+        for (layer, name), shape in layer_shapes(2).items():
+            file[f"{layer}/{name}"] = np.full(shape, 0.01)
+    return tmp_path / "backbone.h5"
+
+
+def test_the_use_case_is_trained_on_its_classes(data, backbone, tmp_path):
+    command = ("train", "--csv", data, "--output", tmp_path / "run", "--recipe", "perceptilabs")
+    options = ("--backbone-weights", backbone, "--epochs", 1, "--working-size", 64, "--batch", 4)
+    result = run(*command, *options, "--licence", "CC0")
+    assert result.exit_code == 0, result.output
+    assert "8 training and 1 validation images" in result.output
+    folder = tmp_path / "run"
+    assert len(read_part(folder / "split.csv", "train")) == 8
+    (row,) = read_log(folder / training.LOG)
+    assert {"iou_blood cell", "validation_dice_blood cell"} < set(row)
+    assert "iou_spirochaete" not in row
+    from micrograph_networks.models.weights_file import read_weights
+
+    attributes = read_weights(folder / training.WEIGHTS, network.ARCHITECTURE).attributes
+    assert attributes["class_names"] == ["background", "blood cell"]
+    assert attributes["training_data_licence"] == "CC0"
+    assert attributes["recipe"]["loss"] == "dice"
+
+
+def test_faulty_data_end_before_training(data, backbone, tmp_path):
+    imagecodecs.imwrite(tmp_path / "3_mask.png", np.full((40, 60), 7, np.uint8))
+    (tmp_path / "5.png").unlink()
+    options = ("--backbone-weights", backbone, "--output", tmp_path / "run")
+    result = run("train", "--csv", data, *options)
+    assert result.exit_code == 2
+    assert "3_mask.png holds the value 7" in result.output
+    assert "5.png does not exist" in result.output
+    assert not list((tmp_path / "run").glob("*"))
+
+
+def test_masks_are_converted_and_faulty_ones_named(tmp_path, rng):
+    indices = rng.integers(0, 2, (10, 12)).astype(np.uint8)
+    imagecodecs.imwrite(tmp_path / "a.png", indices * 255)
+    imagecodecs.imwrite(tmp_path / "b.png", indices * 100)
+    output = tmp_path / "masks"
+    colours = ("--colour", "blood cell=255")
+    result = run(
+        "convert-masks", tmp_path / "a.png", tmp_path / "b.png", "--output", output, *colours
+    )
+    assert result.exit_code == 1
+    assert "Converted 1 of 2 masks" in result.output
+    np.testing.assert_array_equal(read_image(output / "a.png"), indices)
+    assert not (output / "b.png").exists()
+    result = run("convert-masks", output / "a.png", "--output", output, "--keep", "blood cell")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(read_image(output / "a.png"), indices * 255)

@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from segment.inference import objects
+from segment.inference.segmentation import SegmentationOptions
+
+
+def disk(shape, y, x, radius):
+    rows, cols = np.ogrid[: shape[0], : shape[1]]
+    return (rows - y) ** 2 + (cols - x) ** 2 <= radius**2
+
+
+def disks(shape, places):
+    return np.any([disk(shape, *place) for place in places], axis=0)
+
+
+def spiky(shape, y, x, radius, spikes):
+    """A crenated cell: its radius waves by a tenth."""
+    rows, cols = np.indices(shape)
+    angle = np.arctan2(rows - y, cols - x)
+    return np.hypot(rows - y, cols - x) <= radius * (1 + 0.1 * np.cos(spikes * angle))
+
+
+def label_cells(region, **options):
+    soft = ndimage.gaussian_filter(region.astype(np.float32), 1)
+    return objects.label_cells(region, soft, SegmentationOptions(**options))
+
+
+@pytest.mark.parametrize("scale", [1, 2.5, 6])
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(40, 20, 10), (40, 39, 10)],
+        [(40, 20, 10), (40, 37, 10)],
+        [(40, 20, 10), (40, 34, 6)],
+        [(40, 12, 8), (45, 26, 8), (40, 40, 8), (45, 54, 8)],
+        [(20, 20, 9), (38, 20, 9), (38, 38, 9), (20, 38, 9)],
+        [(0, 20, 9), (0, 36, 9)],
+    ],
+)
+def test_touching_cells_are_divided_at_every_size(places, scale):
+    places = [(y * scale, x * scale, radius * scale) for y, x, radius in places]
+    shape = (round(70 * scale), round(70 * scale))
+    labels = label_cells(disks(shape, places))
+    assert labels.max() == len(places)
+    for y, x, radius in places:
+        cell = disk(shape, y, x, radius)
+        own = labels[round(y), round(x)]
+        assert np.mean(labels[cell] == own) > 0.9
+        assert np.mean(cell[labels == own]) > 0.88
+
+
+def test_touching_cells_stay_one_object_if_asked():
+    region = disks((60, 60), [(30, 20, 10), (30, 38, 10)])
+    labels = label_cells(region, separate_touching=False)
+    np.testing.assert_array_equal(labels, region.astype(int))
+
+
+@pytest.mark.parametrize("spikes", [5, 8, 12, 20])
+@pytest.mark.parametrize("radius", [8, 20, 60])
+def test_a_spiky_cell_is_one(spikes, radius):
+    size = 3 * radius
+    labels = label_cells(spiky((size, size), size / 2, size / 2, radius, spikes), minimum_area=0)
+    assert labels.max() == 1
+
+
+@pytest.mark.parametrize("ratio", [1.3, 1.8, 2.5])
+def test_an_oval_cell_is_one(ratio):
+    rows, cols = np.indices((80, 160))
+    oval = ((rows - 40) / 25) ** 2 + ((cols - 80) / (25 * ratio)) ** 2 <= 1
+    assert label_cells(oval).max() == 1
+
+
+def test_spiky_cells_in_a_chain_are_divided():
+    shape = (100, 200)
+    centres = [30, 74, 118, 162]
+    region = np.any([spiky(shape, 50, x, 22, 9) for x in centres], axis=0)
+    labels = label_cells(region)
+    assert labels.max() == 4
+    assert len(set(labels[50, centres])) == 4
+
+
+def test_rings_are_filled_but_not_the_gap_between_cells():
+    ring = disk((60, 60), 30, 30, 20) & ~disk((60, 60), 30, 30, 14)
+    filled = label_cells(ring)
+    np.testing.assert_array_equal(filled, disk((60, 60), 30, 30, 20))
+    assert label_cells(ring, fill_holes=False)[30, 30] == 0
+    places = [(30, 30, 20), (30, 69, 20), (69, 69, 20), (69, 30, 20)]
+    four = disks((100, 100), places) & ~disk((100, 100), 30, 30, 14)
+    labels = label_cells(four)
+    assert labels[49, 49] == 0
+    assert labels[30, 30] > 0
+    assert labels.max() == 4
+
+
+def test_a_ragged_hole_in_a_single_cell_is_filled():
+    cell = disk((60, 60), 30, 30, 20)
+    crescent = disk((60, 60), 30, 30, 12) & ~disk((60, 60), 30, 34, 11)
+    np.testing.assert_array_equal(label_cells(cell & ~crescent), cell)
+
+
+def test_small_ragged_holes_are_filled_wherever_they_are():
+    cells = disks((100, 100), [(30, 30, 20), (30, 69, 20)])
+    scratches = np.zeros_like(cells)
+    scratches[28:32, 24] = scratches[28, 24:28] = True
+    scratches[26:30, 75] = scratches[29, 72:76] = True
+    labels = label_cells(cells & ~scratches)
+    np.testing.assert_array_equal(labels > 0, cells)
+    assert labels.max() == 2
+
+
+def test_a_field_full_of_touching_cells_keeps_its_gaps():
+    rows = range(10, 200, 20)
+    field = disks((200, 200), [(y, x, 10.2) for y in rows for x in rows])
+    labels = label_cells(field)
+    assert labels.max() == 100
+    np.testing.assert_array_equal(labels > 0, field)
+
+
+def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labelled(monkeypatch):
+    places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
+    whole = disks((140, 140), places)
+    region = whole & ~disk((140, 140), 40, 99, 15)
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 4000)
+    labels = label_cells(region)
+    assert labels.max() == 3
+    np.testing.assert_array_equal(labels > 0, whole)
+    assert len({labels[y, x] for y, x, _ in places}) == 3
+
+
+def test_a_large_field_of_small_cells_is_divided_in_blocks_each_cell_once(monkeypatch):
+    rows = range(10, 600, 20)
+    field = disks((600, 600), [(y, x, 10.2) for y in rows for x in rows])
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    labels = label_cells(field)
+    assert labels.max() == len(np.unique(labels[10::20, 10::20])) == 900
+    # Where cells touch, two blocks may leave a pixel to each other.
+    assert np.mean((labels > 0) != field) < 0.001
+    np.testing.assert_array_equal(label_cells(field, separate_touching=False), field)
+
+
+def test_blocks_that_differ_leave_no_cell_without_pixels(monkeypatch, rng):
+    places = [
+        (y + rng.normal(), x + rng.normal(), rng.uniform(8, 12))
+        for row, y in enumerate(range(10, 600, 18))
+        for x in range(10 + row % 2 * 10, 600, 20)
+    ]
+    field = disks((600, 600), places)
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    labels = label_cells(field)
+    assert objects.areas(labels).min() >= SegmentationOptions().minimum_area
+    assert np.mean(field & (labels == 0)) < 0.002
+
+
+def test_small_cells_are_left_out():
+    region = disks((60, 60), [(15, 15, 3), (40, 40, 10)])
+    assert label_cells(region, minimum_area=28).max() == 2
+    labels = label_cells(region, minimum_area=50)
+    assert labels.max() == 1
+    assert labels[15, 15] == 0
+
+
+def test_labels_go_from_top_to_bottom_without_gaps():
+    region = disks((80, 80), [(60, 15, 9), (12, 30, 9), (40, 60, 9), (30, 10, 2)])
+    labels = label_cells(region)
+    assert labels.dtype == np.int32
+    assert [labels[12, 30], labels[40, 60], labels[60, 15]] == [1, 2, 3]
+
+
+def test_nothing_gives_no_cell():
+    assert label_cells(np.zeros((30, 40), bool)).max() == 0
+    assert label_cells(np.ones((30, 40), bool)).max() == 1
+
+
+def test_cells_at_the_border_can_be_left_out():
+    region = disks((60, 60), [(2, 20, 8), (30, 30, 8), (50, 50, 5)])
+    labels = label_cells(region)
+    valid = np.ones((60, 60), bool)
+    kept = objects.discard_border(labels, valid)
+    assert [kept[2, 20], kept[30, 30], kept[50, 50]] == [0, 1, 2]
+    valid[56:] = False
+    kept = objects.discard_border(labels, valid)
+    assert [kept[30, 30], kept[50, 50]] == [1, 0]
+
+
+def test_spirochaetes_are_thin_and_touch_at_corners():
+    rows, cols = np.indices((120, 120))
+    wave = np.abs(rows - 20 - 6 * np.sin(cols / 6)) < 2
+    diagonal = (rows - 30 == cols) & (cols < 80)
+    speck = disk((120, 120), 100, 100, 3)
+    blob = disk((120, 120), 60, 100, 12)
+    labels = objects.label_spirochaetes(wave | diagonal | speck | blob)
+    np.testing.assert_array_equal(labels, wave + 2 * diagonal)
+
+
+def test_areas_and_means_are_those_of_the_objects(rng):
+    labels = rng.integers(0, 6, (700, 30)).astype(np.int32)
+    values = rng.random(labels.shape).astype(np.float32)
+    index = np.arange(1, 6)
+    assert objects.areas(labels).tolist() == [np.sum(labels == i) for i in index]
+    np.testing.assert_allclose(
+        objects.means(labels, values), ndimage.mean(values, labels, index), rtol=1e-5
+    )
+    centres = ndimage.center_of_mass(labels > 0, labels, index)
+    y, x = objects.means(labels, np.arange(700)[:, None]), objects.means(labels, np.arange(30))
+    np.testing.assert_allclose(np.stack([y, x], axis=1), centres)
+    assert len(objects.means(labels * 0, values)) == 0
+
+
+def test_round_cells_of_real_masks_stay_one_and_clumps_are_divided(data_folder):
+    from skimage.measure import regionprops
+
+    from micrograph_networks.images.image_files import read_image
+
+    single = touching = 0
+    for number in ("001", "272", "307", "350"):
+        mask = read_image(data_folder / "darkfield" / "masks" / f"{number}.png") == 1
+        for clump in regionprops(ndimage.label(mask)[0]):
+            if clump.area >= 400:
+                count = label_cells(clump.image).max()
+                if clump.solidity > 0.96:
+                    single += 1
+                    assert count == 1
+                elif clump.solidity < 0.9:
+                    touching += count >= 2
+    assert single > 50
+    assert touching > 30

@@ -1,0 +1,126 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import uniform_filter
+
+from micrograph_networks.engines.tensorflow import Pieces
+from micrograph_networks.errors import UserError
+from segment.inference import prediction
+from segment.inference.model import load_model
+from segment.inference.network import STRIDE
+from segment.inference.prediction import OVERLAP, TILE_SIZES, UNSEEN, predict_probabilities
+
+
+def local_network(images):
+    """Three classes from the brightness nearby, pooled by the stride as the true network does."""
+    _, height, width, _ = images.shape
+    assert height % STRIDE == width % STRIDE == 0
+    blocks = images[0, :, :, 0].reshape(height // STRIDE, STRIDE, width // STRIDE, STRIDE)
+    pooled = np.kron(blocks.max(axis=(1, 3)), np.ones((STRIDE, STRIDE)))
+    near = uniform_filter(images[0, :, :, 1], 2 * (UNSEEN - STRIDE) + 1, mode="constant")
+    logits = np.stack([0 * near, pooled / 200, near / 20], axis=-1)
+    exponentials = np.exp(logits)
+    return (exponentials / exponentials.sum(axis=-1, keepdims=True))[None].astype(np.float32)
+
+
+def model(network=local_network, **scale):
+    given = {"class_names": ("a", "b", "c"), "working_size": 100, "cell_diameter": 10.0, **scale}
+    return SimpleNamespace(network=network, **given)
+
+
+def predict_in_tiles(size, *arguments):
+    """As predict_probabilities, with tiles of another size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", [size]))
+        return predict_probabilities(*arguments)
+
+
+def untiled(*arguments):
+    return predict_in_tiles(10**6, *arguments)
+
+
+def test_sizes_fit_the_networks_stride():
+    assert all(size % STRIDE == 0 for size in (OVERLAP, *TILE_SIZES))
+    assert 2 * UNSEEN < OVERLAP < min(TILE_SIZES)
+
+
+@given(st.integers(1, 10000), st.sampled_from(TILE_SIZES))
+def test_tiles_are_no_larger_than_allowed(length, largest):
+    assert prediction._tiles(length, largest)[1] <= largest
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 1200), st.integers(1, 1200), st.sampled_from([384, 416, 640]), st.data())
+def test_tiles_leave_no_trace(height, width, tile, data):
+    seed = data.draw(st.integers(0, 99))
+    image = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    same_scale = model(cell_diameter=10.0)
+    found = predict_in_tiles(tile, image, same_scale, 10)
+    np.testing.assert_allclose(found, untiled(image, same_scale, 10), atol=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 500), st.integers(1, 500), st.floats(0.3, 3), st.sampled_from([384, 640]))
+def test_the_result_has_the_images_size_at_every_scale(height, width, scale, tile):
+    image = np.random.default_rng(0).random((height, width))
+    found = predict_in_tiles(tile, image, model(), 10 / scale)
+    assert found.shape == (height, width, 3)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
+    np.testing.assert_allclose(found, untiled(image, model(), 10 / scale), atol=1e-4)
+
+
+def test_the_true_network_sees_no_tiles(random_weights, rng):
+    true = load_model(random_weights)
+    image = rng.integers(0, 255, (300, 430, 3), dtype=np.uint8)
+    expected = predict_probabilities(image, true, true.cell_diameter)
+    assert expected.std(axis=(0, 1)).min() > 0.01
+    tiled = predict_in_tiles(384, image, true, true.cell_diameter)
+    np.testing.assert_allclose(tiled, expected, atol=1e-3)
+
+
+def test_the_image_is_brought_to_the_working_scale():
+    seen = []
+
+    def network(images):
+        seen.append(images.shape)
+        return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
+
+    predict_probabilities(np.zeros((50, 200)), model(network))
+    predict_probabilities(np.zeros((50, 200)), model(network), 5)
+    assert seen == [(1, 32, 128, 3), (1, 128, 416, 3)]
+
+
+def test_short_memory_makes_the_tiles_smaller(out_of_memory, monkeypatch, rng):
+    def network(images):
+        return out_of_memory() if images.shape[1] > 448 else local_network(images)
+
+    monkeypatch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", TILE_SIZES))
+    image = rng.integers(0, 255, (1100, 300, 3), dtype=np.uint8)
+    same_scale = model(network, cell_diameter=10.0)
+    found = predict_probabilities(image, same_scale, 10)
+    np.testing.assert_allclose(found, untiled(image, model(cell_diameter=10.0), 10), atol=1e-5)
+
+
+def test_every_bit_depth_and_grey_give_the_same(rng):
+    grey = rng.integers(0, 255, (60, 70), dtype=np.uint8)
+    expected = predict_probabilities(grey, model())
+    for image in (
+        grey.astype(np.uint16) * 257,
+        grey / 255,
+        np.dstack([grey] * 3),
+        np.dstack([grey] * 3 + [grey * 0]),
+    ):
+        np.testing.assert_allclose(predict_probabilities(image, model()), expected, atol=1e-5)
+
+
+def test_what_is_no_image_is_refused():
+    with pytest.raises(UserError, match="empty, or neither grey nor colour"):
+        predict_probabilities(np.zeros((0, 5)), model())
+    with pytest.raises(UserError, match="neither grey nor colour"):
+        predict_probabilities(np.zeros((4, 50, 50, 3)), model())
+    with pytest.raises(UserError, match="int32 has no known range"):
+        predict_probabilities(np.zeros((50, 50), np.int32), model())

@@ -1,0 +1,77 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.transform import resize as skimage_resize
+
+from segment.inference.scaling import resampling, resize, resize_labels, scaled_shape, working_scale
+
+MODEL = SimpleNamespace(working_size=640, cell_diameter=60.0)
+lengths = st.integers(1, 90)
+
+
+def test_the_longer_side_or_the_cells_decide_the_scale():
+    assert working_scale((320, 200, 3), MODEL) == 2
+    assert working_scale((1280, 2560), MODEL) == 0.25
+    assert working_scale((1280, 2560), MODEL, cell_diameter=30) == 2
+    assert scaled_shape((1280, 2560, 3), 0.25) == (320, 640)
+    assert scaled_shape((1, 3000), 0.2) == (1, 600)
+
+
+@given(lengths, lengths)
+def test_weights_are_positive_and_sum_to_one(source, target):
+    weights = resampling(source, target)
+    assert weights.shape == (target, source)
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
+    assert weights.data.min() > 0
+
+
+@given(lengths, lengths)
+def test_resizing_is_symmetric_and_keeps_the_mean(source, target):
+    weights = resampling(source, target).toarray()
+    np.testing.assert_allclose(weights, weights[::-1, ::-1], atol=1e-6)
+    ramp = weights @ np.arange(source, dtype=np.float32)
+    assert ramp.mean() == pytest.approx((source - 1) / 2, abs=1e-3)
+    assert (np.diff(ramp) >= 0).all()
+
+
+@pytest.mark.parametrize("shape", [(50, 61), (30, 40), (31, 90)])
+def test_enlarging_is_bilinear(rng, shape):
+    image = rng.random((30, 40, 3)).astype(np.float32)
+    expected = skimage_resize(image, shape, order=1, mode="edge", anti_aliasing=False)
+    np.testing.assert_allclose(resize(image, shape), expected, atol=1e-5)
+
+
+def test_shrinking_averages(rng):
+    noise = rng.random((400, 400)).astype(np.float32)
+    small = resize(noise, (50, 50))
+    assert small.std() < noise.std() / 8
+    assert small.mean() == pytest.approx(noise.mean(), abs=0.01)
+    assert resize(np.ones((7, 9, 2)), (3, 20)).tolist() == np.ones((3, 20, 2)).tolist()
+
+
+def test_the_same_size_changes_nothing(rng):
+    image = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    same = resize(image, (20, 30))
+    assert same.dtype == np.float32
+    np.testing.assert_array_equal(same, image)
+
+
+@given(lengths, lengths, lengths)
+def test_labels_stay_labels(source, target, other):
+    labels = np.arange(source * other, dtype=np.uint8).reshape(source, other)
+    resized = resize_labels(labels, (target, other))
+    assert resized.dtype == np.uint8
+    assert resized.shape == (target, other)
+    assert set(resized.ravel()) <= set(labels.ravel())
+    if target == source:
+        np.testing.assert_array_equal(resized, labels)
+
+
+def test_labels_double_pixel_by_pixel():
+    doubled = resize_labels(np.array([[1, 2]]), (2, 4))
+    assert doubled.tolist() == [[1, 1, 2, 2]] * 2
+    assert resize_labels(doubled, (1, 2)).tolist() == [[1, 2]]

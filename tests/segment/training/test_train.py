@@ -1,0 +1,154 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.models.weights_file import read_weights
+from micrograph_networks.training.log import read_log
+from segment.annotations.dataset import Sample
+from segment.classes import CLASSES
+from segment.inference import network
+from segment.inference.model import load_model
+from segment.inference.network import encoder_layers, layer_shapes
+from segment.training import train as training
+from segment.training.train import RECIPES, Parts, cell_diameter, changed_recipe, train
+
+
+def scene(seed):
+    """Two bright discs and a thin line."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:64, :96]
+    mask = np.zeros((64, 96), np.uint8)
+    mask[(rows - rng.integers(5, 59)) ** 2 < 2] = 2
+    for centre in rng.integers(12, 52, (2, 2)):
+        mask[np.hypot(rows - centre[0], cols - centre[1]) < 9] = 1
+    image = np.take([[10, 10, 20], [200, 210, 220], [90, 160, 90]], mask, axis=0)
+    return Sample(f"images/{seed}.png", (image + rng.normal(0, 5, image.shape)).astype("u1"), mask)
+
+
+@pytest.fixture
+def parts():
+    return Parts([scene(seed) for seed in range(4)], [scene(seed) for seed in (8, 9)])
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The same network with few channels."""
+    monkeypatch.setattr(network, "ENCODER", ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8)))
+    monkeypatch.setattr(network, "DECODER", (8, 8, 4, 4, 4))
+
+
+@pytest.fixture
+def recipe():
+    return dataclasses.replace(
+        changed_recipe(RECIPES["default"], CLASSES, seed=3, epochs=(1, 2, 0), working_size=96),
+        batch=4,
+        crops_per_image=1,
+    )
+
+
+def backbone():
+    rng = np.random.default_rng(0)
+    layers = {}
+    for (layer, name), shape in layer_shapes(3).items():
+        layers.setdefault(layer, {})[name] = rng.normal(0, 0.03, shape).astype(np.float32)
+    return layers
+
+
+def logged(folder):
+    return [row["epoch"] for row in read_log(folder / training.LOG)]
+
+
+def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
+    tmp_path, small, parts, recipe, monkeypatch
+):
+    whole_file, about = training.whole_file, {"training_data": "scenes"}
+
+    def killed(path):
+        if path.name == "checkpoint_0003.keras":
+            raise KeyboardInterrupt
+        return whole_file(path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "whole_file", killed)
+        train(tmp_path, recipe, parts, backbone, about)
+    assert logged(tmp_path) == [1, 2, 3]
+    path = train(tmp_path, recipe, parts, backbone, about)
+    assert logged(tmp_path) == [1, 2, 3]
+    (checkpoint,) = tmp_path.glob("*.keras")
+    assert checkpoint.name == "checkpoint_0003.keras"
+    # Epoch 3 had been logged but not saved, so it was learned again; a step for each of its two
+    # epochs in the second stage.
+    import keras
+
+    loss = training.losses.cross_entropy_and_dice
+    model = keras.models.load_model(checkpoint, custom_objects={loss.__name__: loss})
+    assert int(model.optimizer.iterations) == 2
+    assert {p.name for p in tmp_path.glob("*.png")} == {"iou.png", "loss.png"}
+    assert len(list((tmp_path / "pictures").iterdir())) == 6
+    weights = read_weights(path, training.ARCHITECTURE)
+    log = read_log(tmp_path / training.LOG)
+    kept = weights.attributes["epoch"]["validation_mean_iou"]
+    assert kept >= max(row["validation_mean_iou"] for row in log)
+    assert weights.attributes["training_data"] == "scenes"
+    model = load_model(path)
+    assert (model.class_names, model.working_size) == (CLASSES, 96)
+    # The two first blocks keep the weights that they were given; the others learn.
+    given = backbone()
+    blocks = encoder_layers()
+    for name in blocks[0] + blocks[1]:
+        stored = given[name]["kernel"].astype(np.float16)
+        np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
+
+
+def test_offsets_are_part_of_the_weights(tmp_path, small, parts, recipe, monkeypatch):
+    offsets = np.array([0, 1, -2], np.float32)
+    monkeypatch.setattr(training, "class_offsets", lambda probabilities, truth: offsets)
+    kept = {}
+    for name, calibrated in (("with", True), ("without", False)):
+        choice = dataclasses.replace(recipe, stages=recipe.stages[:1], calibrated=calibrated)
+        kept[name] = read_weights(
+            train(tmp_path / name, choice, parts, backbone, {}), training.ARCHITECTURE
+        )
+    shift = [kept[name].layers[network.LAST]["bias"] for name in ("with", "without")]
+    np.testing.assert_allclose(shift[0] - shift[1], offsets, atol=2e-3)
+    assert kept["with"].attributes["class_offsets"] == [0, 1, -2]
+
+
+def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
+    def batch(epoch):
+        return next(training._batches(recipe, recipe.stages[0], parts.train, 1, epoch))
+
+    for first, again, other in zip(batch(0), batch(0), batch(1)):
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any()
+
+
+def test_recipe_of_the_use_case_learns_blood_cells_alone():
+    recipe = changed_recipe(RECIPES["perceptilabs"], CLASSES, seed=0)
+    (stage,) = recipe.stages
+    assert recipe.classes == ("background", "blood cell")
+    assert (stage.epochs, recipe.batch, stage.learning_rate, recipe.loss) == (10, 32, 1e-3, "dice")
+
+
+def test_epochs_are_given_for_each_stage():
+    with pytest.raises(UserError, match="3 stages"):
+        changed_recipe(RECIPES["default"], CLASSES, seed=0, epochs=(5,))
+
+
+@pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
+def test_classes_differ(classes):
+    with pytest.raises(UserError, match="--class"):
+        changed_recipe(RECIPES["default"], classes, seed=0)
+
+
+def test_cell_diameter_is_that_of_the_cells():
+    mask = np.zeros((100, 200), np.uint8)
+    rows, cols = np.mgrid[:100, :200]
+    for col, radius in ((30, 10), (90, 12), (160, 20)):
+        mask[np.hypot(rows - 50, cols - col) < radius] = 1
+    sample = Sample("a", np.zeros((100, 200, 3), np.uint8), mask)
+    assert cell_diameter([sample], CLASSES) == pytest.approx(24, rel=0.03)
+    with pytest.raises(UserError, match="holds blood cell"):
+        cell_diameter([sample], ("background", "platelet", "blood cell"))
