@@ -1,15 +1,8 @@
 """Rate the focus of microscope images patch by patch."""
 
-from focusqual.inference.patches import PATCH_SIZE
-from focusqual.inference.rating import FocusRating, RatingOptions, rate_focus
-from focusqual.simulation.optics import LEVELS, Optics, defocus
+from focusqual.inference.model import FocusModel, load_model
+from focusqual.inference.options import RatingOptions
+from focusqual.inference.prediction import rate_focus
+from focusqual.inference.rating import FocusRating
 
-__all__ = [
-    "LEVELS",
-    "PATCH_SIZE",
-    "FocusRating",
-    "Optics",
-    "RatingOptions",
-    "defocus",
-    "rate_focus",
-]
+__all__ = ["FocusModel", "FocusRating", "RatingOptions", "load_model", "rate_focus"]

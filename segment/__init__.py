@@ -1,5 +1,13 @@
 """Find blood cells and spirochaetes in dark-field images."""
 
-from segment.inference.segmentation import Segmentation, SegmentationOptions, segment_image
+from segment.inference.model import SegmentationModel, load_model
+from segment.inference.options import SegmentationOptions
+from segment.inference.segmentation import Segmentation, segment_image
 
-__all__ = ["Segmentation", "SegmentationOptions", "segment_image"]
+__all__ = [
+    "Segmentation",
+    "SegmentationModel",
+    "SegmentationOptions",
+    "load_model",
+    "segment_image",
+]

@@ -1,6 +1,8 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
 import collections
+import contextlib
+import dataclasses
 import functools
 import os
 import shlex
@@ -10,73 +12,23 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from focusqual.inference.model import SHIPPED
+from focusqual.inference.network import NETWORKS
+from focusqual.inference.options import RatingOptions
 from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
     each_image,
     example,
+    model_option,
     models_command,
     run_folder,
     unique_stems,
 )
+from micrograph_networks.commandline.options import options_of
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
-
-
-def _rating_options(command):
-    """Options that all commands share that rate images."""
-    from focusqual.inference.rating import AGGREGATIONS, RatingOptions
-
-    default = RatingOptions()
-    for option in (
-        click.option("--weights", type=FILES, help="Weights file; the shipped one by default."),
-        click.option(
-            "--out-of-focus-from",
-            type=click.IntRange(1, 10),
-            default=default.out_of_focus_from,
-            show_default=True,
-            help="Level from which a patch or image counts as out of focus.",
-        ),
-        click.option(
-            "--uncertain-below",
-            type=click.FloatRange(0, 1),
-            default=default.uncertain_below,
-            show_default=True,
-            help="Certainty below which a patch counts as uncertain.",
-        ),
-        click.option(
-            "--aggregation",
-            type=click.Choice(AGGREGATIONS),
-            default=default.aggregation,
-            show_default=True,
-            help="How patches make up the image: mean weighted by certainty, or product.",
-        ),
-        click.option(
-            "--scale",
-            type=click.FloatRange(0.01, 100),
-            default=default.scale,
-            show_default=True,
-            help="Resize images by this factor first.",
-        ),
-        click.option(
-            "--stride",
-            type=click.IntRange(1, default.stride),
-            default=default.stride,
-            show_default=True,
-            help="Pixels from one patch to the next.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _options(stride, scale, aggregation, uncertain_below, out_of_focus_from):
-    from focusqual.inference.rating import RatingOptions
-
-    return RatingOptions(stride, scale, aggregation, uncertain_below, out_of_focus_from)
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
@@ -88,7 +40,7 @@ def main():
     """
 
 
-main.add_command(models_command("focusqual", SHIPPED))
+main.add_command(models_command("focusqual", NETWORKS))
 
 
 @main.command(
@@ -99,8 +51,9 @@ main.add_command(models_command("focusqual", SHIPPED))
 )
 @click.argument("images", nargs=-1, required=True, type=FILES)
 @click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
-@_rating_options
-def predict(images, output, weights, **rating):
+@model_option
+@options_of("options", RatingOptions)
+def predict(images, output, model, options):
     """Rate images and write focus.csv, patches.csv and annotated pictures.
 
     An image that cannot be read is named, the others are rated all the same, and the exit code
@@ -109,20 +62,18 @@ def predict(images, output, weights, **rating):
     from focusqual.inference import tables
     from focusqual.inference.model import load_model
 
-    options = _options(**rating)
     unique_stems(images)
     folder = output_folder(output)
-    load_model(weights)  # a wrong weights file is the fault of no image
+    model = load_model(model)
     done = colour = 0
-    with (
-        csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS) as focus,
-        csv_table(folder / "patches.csv", tables.PATCH_COLUMNS) as patches,
-    ):
-        rate = functools.partial(_predict_image, folder, options, weights)
+    with contextlib.ExitStack() as stack:
+        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
+        patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
+        rate = functools.partial(_predict_image, folder, model, options)
         for path, (image, rated) in each_image(images, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated))
+            focus.writerow(tables.focus_row(path.name, rated, model.name))
             patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
@@ -131,13 +82,13 @@ def predict(images, output, weights, **rating):
         raise click.exceptions.Exit(1)
 
 
-def _predict_image(folder, options, weights, path):
+def _predict_image(folder, model, options, path):
     from focusqual.inference.picture import annotate
-    from focusqual.inference.rating import rate_focus
+    from focusqual.inference.prediction import rate_focus
     from micrograph_networks.images.image_files import read_image, write_png
 
     image = read_image(path)
-    rating = rate_focus(image, options=options, weights=weights)
+    rating = rate_focus(image, model, options=options)
     write_png(folder / f"{path.stem}_focus.png", annotate(image, rating))
     return image, rating
 
@@ -200,17 +151,17 @@ def summarize(table, output):
     """Draw a histogram of the scores of a focus.csv, and a plate map where names hold wells."""
     import numpy as np
 
-    from focusqual.evaluation import plots
+    from focusqual.report import plate
 
     names, scores = _read_scores(table)
     folder = output_folder(output)
     pictures = [folder / "scores.png"]
-    plots.score_histogram(pictures[0], scores)
-    wells = [plots.well_of(name) for name in names]
+    plate.draw_score_histogram(pictures[0], scores)
+    wells = [plate.well_of(name) for name in names]
     inside = np.array([well is not None for well in wells])
     if inside.any():
         pictures.append(folder / "plate.png")
-        plots.plate_map(pictures[1], [well for well in wells if well], scores[inside])
+        plate.draw_plate_map(pictures[1], [well for well in wells if well], scores[inside])
     click.echo("Wrote " + " and ".join(map(str, pictures)))
 
 
@@ -267,7 +218,7 @@ def validate(images):
 @click.option(
     "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
 )
-@click.option("--initial", type=FILES, help="Weights file to start from; random by default.")
+@click.option("--initial", help="Model or weights file to start from; random by default.")
 @click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
@@ -278,19 +229,20 @@ def train(folders, output, initial, licence, workers, **schedule):
     that look out of focus are left out; split.csv says which. A run that was stopped goes on
     from its last epoch when the same command is given again.
     """
-    from focusqual.evaluation import plots
-    from focusqual.inference.model import read_focus_weights
-    from focusqual.training import in_focus_images as dataset
-    from focusqual.training import train as training
-    from focusqual.training.sampling import clean
-    from micrograph_networks.images.image_files import read_grey
-    from micrograph_networks.training.log import read_log
+    from focusqual.inference.network import NETWORKS
+    from focusqual.simulation.sources import clean
+    from focusqual.training import curves, in_focus_images
+    from focusqual.training.train import Schedule
+    from focusqual.training.train import train as train_network
+    from micrograph_networks.images.image_files import list_images, read_grey
+    from micrograph_networks.models.loading import read_network
+    from micrograph_networks.training.run import TrainingRun
 
-    start = read_focus_weights(initial) if initial else None
-    schedule = training.Schedule(**schedule)
-    folder = run_folder(output)
-    records = dataset.split(dataset.list_images(folders), schedule.seed)
-    dataset.write_split(folder / "split.csv", records)
+    start = read_network(initial, NETWORKS)[0] if initial else None
+    schedule = Schedule(**schedule)
+    run = TrainingRun(run_folder(output), {"initial": initial, **dataclasses.asdict(schedule)})
+    records = in_focus_images.divide(list_images(folders), schedule.seed)
+    run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     parts = {
         part: [clean(read_grey(r.path)) for r in records if r.part == part]
         for part in ("train", "validation")
@@ -302,8 +254,8 @@ def train(folders, output, initial, licence, workers, **schedule):
         "training_data_licence": licence,
         "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
     }
-    path = training.train(folder, parts, schedule, workers, about, start)
-    plots.training_curves(folder / "training.png", read_log(folder / training.LOG))
+    path = train_network(run, parts, schedule, workers, about, start)
+    curves.draw_training(run.folder / "training.png", run.epochs)
     click.echo(f"Wrote {path}")
 
 
@@ -319,25 +271,27 @@ def train(folders, output, initial, licence, workers, **schedule):
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@_rating_options
-def evaluate(folder, output, split, z_planes, focal_plane, seed, weights, **rating):
+@model_option
+@options_of("options", RatingOptions)
+def evaluate(folder, output, split, z_planes, focal_plane, seed, model, options):
     """Measure accuracy and calibration on images of known defocus.
 
     Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
     """
     from focusqual.evaluation import evaluate as evaluation
-    from focusqual.training import in_focus_images as dataset
+    from focusqual.inference.model import load_model
+    from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
-    options = _options(**rating)
+    model = load_model(model)
     if z_planes:
-        jobs = [
-            (evaluation.rate_plane, (path, level, options, weights))
-            for path, level in evaluation.z_planes(folder, focal_plane)
+        planes = evaluation.z_planes(folder, focal_plane)
+        rated = [
+            evaluation.rate_plane(path, level, model, options)
+            for path, level in tqdm(planes, unit="image", disable=None)
         ]
-        rated = [rate(*given) for rate, given in tqdm(jobs, unit="image", disable=None)]
     else:
-        paths = dataset.list_images([folder])
+        paths = list_images([folder])
         if split:
             chosen = read_part(split, "test")
             paths = [path for path in paths if path.name in chosen]
@@ -346,45 +300,45 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, weights, **rati
         rated = [
             image
             for path in tqdm(paths, unit="image", disable=None)
-            for image in evaluation.rate_synthetic(path, options, weights, seed)
+            for image in evaluation.rate_synthetic(path, model, options, seed)
         ]
-    _write_evaluation(output_folder(output), rated, options)
+    _write_evaluation(output_folder(output), rated, model.name, options)
 
 
-def _write_evaluation(folder, rated, options):
+def _write_evaluation(folder, rated, model, options):
     import numpy as np
 
     from focusqual.evaluation import evaluate as evaluation
     from focusqual.evaluation import plots
     from focusqual.inference import tables
 
-    figures = evaluation.figures(rated, options)
+    accuracy = evaluation.accuracy(rated, options)
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
-        rows.writerows(figures.items())
+        rows.writerows(accuracy.items())
     with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
         for image in rated:
-            name, *values = tables.focus_row(image.name, image.rating)
+            name, *values = tables.focus_row(image.name, image.rating, model)
             rows.writerow([name, image.level, *values])
     levels = np.array([image.level for image in rated])
     scores = np.array([image.rating.summary["score"] for image in rated])
     known = np.isfinite(scores)
-    plots.confusion_matrix(
+    plots.draw_confusion(
         folder / "confusion_images.png", levels[known], scores[known].astype(int), "Images"
     )
     probabilities, patch_levels = evaluation.foreground(rated)
     if len(patch_levels):
-        plots.confusion_matrix(
+        plots.draw_confusion(
             folder / "confusion_patches.png",
             patch_levels,
             probabilities.argmax(axis=1),
             "Foreground patches",
         )
-        plots.reliability_diagram(
+        plots.draw_reliability(
             folder / "reliability.png",
             probabilities,
             patch_levels,
-            figures["foreground_expected_calibration_error"],
+            accuracy["foreground_expected_calibration_error"],
         )
-    for name, value in figures.items():
+    for name, value in accuracy.items():
         click.echo(f"{name:45} {value:.4g}")
     click.echo(f"Tables and pictures: {folder}")

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from focusqual.evaluation.scores import f_score, summary
-from focusqual.inference.rating import certainty, rate_focus
+from focusqual.evaluation.scores import f_score, prediction_scores
+from focusqual.inference.model import FocusModel
+from focusqual.inference.options import RatingOptions
+from focusqual.inference.prediction import rate_focus
+from focusqual.inference.rating import FocusRating, certainty
+from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.camera import photograph
-from focusqual.simulation.optics import LEVEL_DEPTH, LEVELS, defocus
-from focusqual.training.in_focus_images import SUFFIXES
-from focusqual.training.sampling import clean
+from focusqual.simulation.optics import defocus
+from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import read_grey, read_image
+from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
 
@@ -33,19 +37,21 @@ class RatedImage:
 
     name: str
     level: int
-    rating: object
+    rating: FocusRating
     content: np.ndarray
 
 
-def rate_synthetic(path, options, weights, seed):
+def rate_synthetic(
+    path: Path, model: FocusModel, options: RatingOptions, seed: int
+) -> Iterator[RatedImage]:
     """Defocus an image to every level, photograph it with a random camera, and rate it.
 
     Parameters
     ----------
     path : Path
         Of an in-focus image.
+    model : FocusModel
     options : RatingOptions
-    weights : Path or None
     seed : int
 
     Yields
@@ -57,11 +63,11 @@ def rate_synthetic(path, options, weights, seed):
     rng = np.random.default_rng([seed, *path.name.encode()])
     for level in range(LEVELS):
         blurred = defocus(light, LEVEL_DEPTH * level)
-        rating = rate_focus(photograph(rng, blurred), options=options, weights=weights)
+        rating = rate_focus(photograph(rng, blurred), model, options=options)
         yield RatedImage(path.name, level, rating, patch_content(light, blurred, rating.boxes))
 
 
-def patch_content(light, blurred, boxes):
+def patch_content(light: np.ndarray, blurred: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """What patches show, told from the scene without noise.
 
     Blank: nothing in the defocused patch is brighter than 2% of bright cells. Foreground: at
@@ -88,7 +94,7 @@ def patch_content(light, blurred, boxes):
     return content
 
 
-def z_planes(folder, focal_plane):
+def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     """Images of a tree of z-planes in BBBC006's naming, with their levels.
 
     BBBC006_v1_images_z_NN/mcf-z-stacks-...; planes are 2 micrometres apart, one level each.
@@ -111,7 +117,7 @@ def z_planes(folder, focal_plane):
     found = []
     for plane in sorted(Path(folder).glob("BBBC006_v1_images_z_[0-9][0-9]")):
         depth = abs(int(plane.name.rpartition("_")[2]) - focal_plane)
-        images = sorted(p for p in plane.iterdir() if p.suffix.lower() in SUFFIXES)
+        images = sorted(p for p in plane.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         found += [(path, min(depth, LEVELS - 1)) for path in images]
     if not found:
         raise UserError(
@@ -121,18 +127,18 @@ def z_planes(folder, focal_plane):
     return found
 
 
-def rate_plane(path, level, options, weights):
+def rate_plane(path: Path, level: int, model: FocusModel, options: RatingOptions) -> RatedImage:
     """Rate a real image of known defocus; what its patches show is not known.
 
     Returns
     -------
     RatedImage
     """
-    rating = rate_focus(read_image(path), options=options, weights=weights)
+    rating = rate_focus(read_image(path), model, options=options)
     return RatedImage(path.name, level, rating, np.full(rating.counted.shape, BETWEEN))
 
 
-def foreground(rated):
+def foreground(rated: Sequence[RatedImage]) -> Tuple[np.ndarray, np.ndarray]:
     """Distributions and true levels of all foreground patches.
 
     Parameters
@@ -148,7 +154,7 @@ def foreground(rated):
     return np.concatenate(found), np.repeat([r.level for r in rated], [len(f) for f in found])
 
 
-def figures(rated, options):
+def accuracy(rated: Sequence[RatedImage], options: RatingOptions) -> Dict[str, float]:
     """Accuracy of images, and of patches where their content is known.
 
     Parameters
@@ -176,11 +182,11 @@ def figures(rated, options):
     if len(patch_levels):
         certain = certainty(probabilities) >= options.uncertain_below
         result["foreground_patches"] = len(patch_levels)
-        result.update(_prefixed("foreground", summary(probabilities, patch_levels)))
+        result.update(_prefixed("foreground", prediction_scores(probabilities, patch_levels)))
         result["foreground_median_certainty"] = np.median(certainty(probabilities))
         result["certain_foreground_share"] = np.mean(certain)
         if certain.any():
-            chosen = summary(probabilities[certain], patch_levels[certain])
+            chosen = prediction_scores(probabilities[certain], patch_levels[certain])
             result["certain_foreground_within_one"] = chosen["within_one"]
     blank = np.concatenate([r.rating.certainty[r.content == BLANK] for r in rated])
     if len(blank):

@@ -1,11 +1,14 @@
 """How good predicted level distributions are."""
 
+from typing import Dict, Tuple
+
 import numpy as np
 
 from focusqual.inference.rating import certainty
+from focusqual.levels import LEVELS
 
 
-def ranked_probability_score(probabilities, levels):
+def ranked_probability_score(probabilities: np.ndarray, levels: np.ndarray) -> float:
     """Mean ranked probability score, a proper score for ordered classes; 0 is perfect.
 
     Mean over the levels of the squared difference between predicted and true cumulative
@@ -24,24 +27,24 @@ def ranked_probability_score(probabilities, levels):
     return float(np.mean((probabilities.cumsum(axis=1) - cumulative_truth(levels)) ** 2))
 
 
-def cumulative_truth(levels, count=11):
+def cumulative_truth(levels: np.ndarray) -> np.ndarray:
     """Cumulative distribution of known levels.
 
     Parameters
     ----------
     levels : ndarray of int, (n,)
-    count : int
-        Number of levels.
 
     Returns
     -------
-    ndarray of float32, (n, count)
+    ndarray of float32, (n, 11)
         1 from the true level on, 0 below.
     """
-    return (np.arange(count) >= np.asarray(levels)[:, None]).astype(np.float32)
+    return (np.arange(LEVELS) >= np.asarray(levels)[:, None]).astype(np.float32)
 
 
-def expected_calibration_error(probabilities, levels, bins=15):
+def expected_calibration_error(
+    probabilities: np.ndarray, levels: np.ndarray, bins: int = 15
+) -> float:
     """Mean gap between the confidence in the most likely level and how often it is right.
 
     Guo et al. 2017, On calibration of modern neural networks, section 2, eq. 3.
@@ -62,7 +65,9 @@ def expected_calibration_error(probabilities, levels, bins=15):
     return float(np.sum(counts * np.abs(confidence - accuracy)) / counts.sum())
 
 
-def reliability(probabilities, levels, bins=15):
+def reliability(
+    probabilities: np.ndarray, levels: np.ndarray, bins: int = 15
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Confidence and accuracy in bins of confidence, as in a reliability diagram.
 
     Returns
@@ -78,8 +83,8 @@ def reliability(probabilities, levels, bins=15):
     return (counts, *(total / np.maximum(counts, 1) for total in sums))
 
 
-def summary(probabilities, levels):
-    """The figures that describe a set of predictions.
+def prediction_scores(probabilities: np.ndarray, levels: np.ndarray) -> Dict[str, float]:
+    """The scores of a set of predictions.
 
     Parameters
     ----------
@@ -105,7 +110,7 @@ def summary(probabilities, levels):
     }
 
 
-def f_score(truth, prediction):
+def f_score(truth: np.ndarray, prediction: np.ndarray) -> float:
     """Harmonic mean of precision and recall.
 
     Parameters

@@ -1,9 +1,18 @@
-"""Values of patches as maps over the image."""
+"""From patches to pixels: maps over the image, objects, and means within objects."""
+
+from typing import Optional, Tuple
 
 import numpy as np
 
+from focusqual.inference.rating import FocusRating
 
-def patch_map(values, rating, shape):
+
+def patch_map(
+    values: np.ndarray,
+    rating: FocusRating,
+    shape: Tuple[int, int],
+    mask: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """Spread a value a patch over the pixels that the patch covers.
 
     Parameters
@@ -12,20 +21,46 @@ def patch_map(values, rating, shape):
     rating : FocusRating
     shape : (height, width)
         Of the image.
+    mask : ndarray of bool, (height, width), optional
+        True where the image counts; everywhere by default.
 
     Returns
     -------
     ndarray of float32, (height, width)
-        Where patches overlap, their mean; NaN where no patch counts.
+        Where patches overlap, their mean; NaN where no patch counts or the mask is False.
     """
     total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for (y, x, height, width), value in zip(rating.boxes[rating.counted], values[rating.counted]):
         total[y : y + height, x : x + width] += value
         count[y : y + height, x : x + width] += 1
-    return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
+    known = count > 0 if mask is None else (count > 0) & mask
+    return np.where(known, total / np.maximum(count, 1), np.float32(np.nan))
 
 
-def mean_within(pixels, ijv, count):
+def patch_pixels(rating: FocusRating) -> np.ndarray:
+    """List the pixels of all patches, which may overlap.
+
+    Parameters
+    ----------
+    rating : FocusRating
+
+    Returns
+    -------
+    ndarray of int32, (pixels, 3)
+        Row, column and the number of the patch, from 1 on, row by row of their grid.
+    """
+    boxes = rating.boxes.reshape(-1, 4)
+    areas = boxes[:, 2] * boxes[:, 3]
+    pixels = np.empty((areas.sum(), 3), dtype=np.int32)
+    for number, (end, (y, x, height, width)) in enumerate(zip(areas.cumsum(), boxes), start=1):
+        patch = pixels[end - height * width : end]
+        patch[:, 0] = np.repeat(np.arange(y, y + height), width)
+        patch[:, 1] = np.tile(np.arange(x, x + width), height)
+        patch[:, 2] = number
+    return pixels
+
+
+def mean_within(pixels: np.ndarray, ijv: np.ndarray, count: int) -> np.ndarray:
     """Average a map within each object; objects may overlap.
 
     Parameters

@@ -1,50 +1,60 @@
-"""Weights of the focus network, loaded once a process."""
+"""A trained focus network, loaded."""
 
-from focusqual.inference.network import ARCHITECTURE, inference_function, layer_shapes
-from micrograph_networks.models.weights_file import check_shapes, loaded_once, read_weights
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
 
-SHIPPED = "focus"
-"""Key of the shipped weights in model_weights/registry.json."""
+from focusqual.inference.network import NETWORKS
+from micrograph_networks.engines import EngineOptions
+from micrograph_networks.models.loading import load_network
+from micrograph_networks.resources.memory import Pieces
+
+BATCH_SIZES = (256, 64, 16)
+"""Patches that the network is given at a time; the smaller ones where memory is short."""
 
 
-@loaded_once(SHIPPED)
-def load_model(path):
-    """Load weights and compile the network, once for every file in a process.
+@dataclass(frozen=True)
+class FocusModel:
+    """A trained focus network, ready to rate images.
+
+    Attributes
+    ----------
+    name : str
+        Name and version of a shipped model, or the path of a weights file.
+    card : Path or None
+        The model card of a shipped one.
+    batches : Pieces
+        The network, from normalised patches, float32 (n, 84, 84, 1), to probabilities, float32
+        (n, 11), in batches that the memory holds.
+    """
+
+    name: str
+    card: Optional[Path]
+    batches: Pieces
+
+
+def load_model(
+    model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
+) -> FocusModel:
+    """Load a focus model; keep it, since this takes seconds.
 
     Parameters
     ----------
-    path : str or Path, optional
-        A weights file; the shipped one by default.
+    model : str or Path, optional
+        Name of a shipped model, such as ``focus_v1``, or path of a weights file; the newest shipped
+        one by default.
+    engine : EngineOptions
+        What computes.
 
     Returns
     -------
-    callable
-        From normalised patches, float32 (n, 84, 84), to probabilities, float32 (n, 11).
+    FocusModel
 
     Raises
     ------
     UserError
         The file is missing, damaged or for another network, or TensorFlow is missing.
     """
-    return inference_function(read_focus_weights(path).layers)
-
-
-def read_focus_weights(path):
-    """Read a weights file of the focus network.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    micrograph_networks.models.weights_file.Weights
-
-    Raises
-    ------
-    UserError
-        The file is missing, damaged or for another network.
-    """
-    weights = read_weights(path, ARCHITECTURE)
-    check_shapes(path, weights, layer_shapes())
-    return weights
+    trained = load_network(model, NETWORKS, engine)
+    batches = Pieces("batches of {} patches", BATCH_SIZES, trained.functions)
+    return FocusModel(trained.name, trained.card, batches)

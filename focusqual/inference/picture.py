@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
-from focusqual.simulation.optics import LEVELS
-from micrograph_networks.images.image_files import to_grey
+from focusqual.levels import LEVELS
+from micrograph_networks.images.grey import to_grey
 
 IN_FOCUS_HUE = 0.6
 """Blue; the hue falls to 0, red, at the last level."""

@@ -1,25 +1,26 @@
 """Ratings as rows of focus.csv and patches.csv."""
 
-from focusqual.inference.rating import SUMMARY
-from focusqual.simulation.optics import LEVELS
+from typing import Iterator, List
+
+import numpy as np
+
+from focusqual.inference.rating import PROBABILITIES, SUMMARY, FocusRating
 from micrograph_networks.files.tables import number
 
-PROBABILITIES = [f"p{level}" for level in range(LEVELS)]
-FOCUS_COLUMNS = ["image", *SUMMARY]
-PATCH_COLUMNS = [
+FOCUS_COLUMNS = ("image", *SUMMARY, "model")
+PATCH_COLUMNS = (
     *("image", "row", "col", "y", "x", "height", "width"),
-    *("level", "expected_level", "certainty"),
-    *PROBABILITIES,
-]
+    *("level", "expected_level", "certainty", *PROBABILITIES),
+)
 
 
-def focus_row(image, rating):
+def focus_row(image: str, rating: FocusRating, model: str) -> List[object]:
     """The row of an image in focus.csv.
 
     Parameters
     ----------
-    image : str
-        Its name.
+    image, model : str
+        Their names.
     rating : FocusRating
 
     Returns
@@ -27,24 +28,18 @@ def focus_row(image, rating):
     list
         In the order of FOCUS_COLUMNS.
     """
-    return [image, *(number(rating.summary[name]) for name in SUMMARY)]
+    return [image, *(number(rating.summary[name]) for name in SUMMARY), model]
 
 
-def patch_rows(image, rating):
+def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:
     """The rows of an image's patches in patches.csv, those that do not count left out.
 
-    Returns
-    -------
-    iterator of list
+    Yields
+    ------
+    list
         In the order of PATCH_COLUMNS.
     """
-    rows, cols = rating.counted.shape
-    for row in range(rows):
-        for col in range(cols):
-            if rating.counted[row, col]:
-                place = (row, col)
-                figures = (rating.expected_level[place], rating.certainty[place])
-                yield [
-                    *(image, row, col, *rating.boxes[place], rating.level[place]),
-                    *(number(value) for value in (*figures, *rating.probabilities[place])),
-                ]
+    places = np.ndindex(rating.counted.shape)
+    for place, values in zip(places, zip(*rating.patch_table().values())):
+        if rating.counted[place]:
+            yield [image, *place, *rating.boxes[place], *map(number, values)]

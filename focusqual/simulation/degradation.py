@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation.camera import add_noise, change_exposure, digitise
-from focusqual.simulation.optics import LEVEL_DEPTH, STANDARD_OPTICS, defocus
-from micrograph_networks.images.image_files import to_grey
+from focusqual.simulation.optics import STANDARD_OPTICS, defocus
+from micrograph_networks.images.grey import to_grey
 
 
 def degrade(image, level, optics=STANDARD_OPTICS, exposure=1.0, offset=0.0, photons=None, seed=0):

@@ -6,10 +6,6 @@ import numpy as np
 from scipy.signal import oaconvolve
 from scipy.special import j0
 
-LEVELS = 11
-LEVEL_DEPTH = 2.0
-"""Micrometres of defocus from one level to the next."""
-
 
 @dataclass(frozen=True)
 class Optics:

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import List, Sequence, Tuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table
-from micrograph_networks.images.image_files import TIFF_SUFFIXES, read_grey
+from micrograph_networks.images.image_files import read_grey
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 
-SUFFIXES = (".png", *TIFF_SUFFIXES)
 SHARPNESS_MIN = 0.115
 """Images whose :func:`sharpness` is below are held to be out of focus and are left out."""
+
+BLURRED = "blurred"
+"""The part of those that are left out."""
+
+SPLIT_COLUMNS = ("image", "group", "sharpness", "part")
 
 
 @dataclass(frozen=True)
@@ -37,29 +41,7 @@ class Record:
     part: str
 
 
-def list_images(folders):
-    """Paths of the PNG and TIFF images in folders, sorted.
-
-    Raises
-    ------
-    UserError
-        A folder does not exist or there is no image.
-    """
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise UserError(f"{folder} is not a folder: check the path.")
-    paths = sorted(
-        path
-        for folder in folders
-        for path in Path(folder).iterdir()
-        if path.suffix.lower() in SUFFIXES
-    )
-    if not paths:
-        raise UserError(f"No PNG or TIFF image lies in {', '.join(map(str, folders))}.")
-    return paths
-
-
-def sharpness(image):
+def sharpness(image: np.ndarray) -> float:
     """Steepest edges of an image in units of its contrast.
 
     The 99.9th percentile of the gradient magnitude (Gaussian of 1 pixel) divided by the range
@@ -81,7 +63,7 @@ def sharpness(image):
     return float(edges / (high - low)) if high > low else 0.0
 
 
-def split(paths, seed):
+def divide(paths: Sequence[Path], seed: int) -> List[Record]:
     """Divide images into training (80%), validation (10%) and test (10%), whole groups at a time.
 
     Parameters
@@ -104,15 +86,13 @@ def split(paths, seed):
     records = []
     for path, image, group, part in zip(paths, images, groups, assign_parts(groups, seed)):
         value = sharpness(image)
-        records.append(
-            Record(path, int(group), value, part if value >= SHARPNESS_MIN else "blurred")
-        )
+        part = part if value >= SHARPNESS_MIN else BLURRED
+        records.append(Record(path, int(group), value, part))
     if not any(record.part == "train" for record in records):
         raise UserError("None of the images is in focus: train on sharp images.")
     return records
 
 
-def write_split(path, records):
-    """Write records to a CSV: image, group, sharpness, part."""
-    with csv_table(path, ["image", "group", "sharpness", "part"]) as table:
-        table.writerows([r.path.name, r.group, f"{r.sharpness:.3f}", r.part] for r in records)
+def split_rows(records: Sequence[Record]) -> List[Tuple[str, ...]]:
+    """Records as rows of split.csv, in the order of SPLIT_COLUMNS."""
+    return [(r.path.name, str(r.group), f"{r.sharpness:.3f}", r.part) for r in records]

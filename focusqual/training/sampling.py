@@ -5,11 +5,11 @@ import functools
 import numpy as np
 from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
-from skimage.restoration import estimate_sigma
 
 from focusqual.inference.patches import PATCH_SIZE, normalise
+from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.camera import add_noise, digitise, photograph
-from focusqual.simulation.optics import LEVEL_DEPTH, LEVELS, point_spread_function
+from focusqual.simulation.optics import point_spread_function
 from focusqual.simulation.scenes import haze, random_scene
 
 MARGIN = 36
@@ -22,29 +22,6 @@ DEPTH_STEP = 0.1
 """In levels, from one tabulated transfer function to the next."""
 
 
-def clean(image):
-    """Bring a photograph to the range of a scene and quieten its background.
-
-    The camera's noise must not be blurred along with the cells: the network would read the level
-    off the grain of empty patches. Where the smoothed image does not rise above the noise it
-    fades to 0.
-
-    Parameters
-    ----------
-    image : ndarray, (height, width)
-
-    Returns
-    -------
-    ndarray of float32, (height, width)
-        At least 0; bright cells are about 1.
-    """
-    low, high = np.percentile(image, [2, 99.8])
-    scaled = (image.astype(np.float32) - low) / max(high - low, 1e-6)
-    floor = 4 * estimate_sigma(scaled) + 0.01
-    signal = np.clip(gaussian_filter(scaled, 2) / floor - 0.5, 0, 1)
-    return np.maximum(scaled, 0) * signal
-
-
 def sample(seed, images, sources, plain=False):
     """Draw normalised patches with their levels.
 
@@ -53,7 +30,7 @@ def sample(seed, images, sources, plain=False):
     seed : int or sequence of int
         The same seed gives the same patches.
     images : list of ndarray of float32, (height, width)
-        In focus, as :func:`clean` gives them.
+        In focus, as :func:`focusqual.simulation.sources.clean` gives them.
     sources : int
         How many images, scenes or blank fields to draw; each gives 24 patches.
     plain : bool

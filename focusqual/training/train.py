@@ -2,27 +2,29 @@
 
 import multiprocessing
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from focusqual.evaluation.scores import cumulative_truth, summary
-from focusqual.inference.network import ARCHITECTURE, build_keras_model, fold_layers, unfold_layers
+from focusqual.evaluation.scores import cumulative_truth, prediction_scores
+from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.patches import NORMALISATION, PATCH_SIZE
-from focusqual.simulation.optics import LEVELS
+from focusqual.levels import LEVELS
 from focusqual.training.sampling import sample
-from micrograph_networks.files.writing import whole_file
 from micrograph_networks.models.weights_file import Weights, write_weights
-from micrograph_networks.training.log import append_row, rewind
+from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
+from micrograph_networks.training.run import TrainingRun
 
 SOURCES_PER_BATCH = 11
 BATCH_SIZE = 24 * SOURCES_PER_BATCH
 RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
 VALIDATION_SOURCES = 200
-CHECKPOINT = "checkpoint.keras"
-LOG = "training.csv"
+WEIGHTS_FILE = "focus.h5"
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,23 @@ class Schedule:
     seed: int
 
 
-def train(folder, parts, schedule, workers, about, initial=None):
+def train(
+    run: TrainingRun,
+    parts: Mapping[str, List[np.ndarray]],
+    schedule: Schedule,
+    workers: int,
+    about: Dict[str, Any],
+    initial: Optional[Weights] = None,
+) -> Path:
     """Train, or go on with a run that was stopped, and write the weights file.
-
-    A checkpoint is written after every epoch; a run that finds one goes on from there.
 
     Parameters
     ----------
-    folder : Path
-        Of the run: checkpoint.keras, training.csv and, at the end, focus.h5.
+    run : TrainingRun
+        Its folder gets focus.h5 at the end.
     parts : dict of str to list of ndarray of float32
-        Images in focus, as :func:`focusqual.training.sampling.clean` gives them, for
-        ``train`` and for ``validation``.
+        Images in focus, as :func:`focusqual.simulation.sources.clean` gives them, for ``train`` and
+        for ``validation``.
     schedule : Schedule
     workers : int
         Processes that draw patches.
@@ -73,18 +80,17 @@ def train(folder, parts, schedule, workers, about, initial=None):
     patches, levels = sample(
         (schedule.seed, 1), parts["validation"], VALIDATION_SOURCES, plain=True
     )
-    patches = patches[..., None].astype(np.float32)
-    model, epoch = _resume(folder, schedule) or (_start(schedule, parts["train"], initial), 0)
+    patches = _images(patches)
+    model, done = run.resume()
+    model = model or _start(schedule, parts["train"], initial)
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _remember, (parts["train"], schedule.seed)) as pool:
-        for current in range(epoch, schedule.epochs):
-            loss = _learn(model, pool, schedule, current)
+        for epoch in range(done, schedule.epochs):
+            loss = _learn(model, pool, schedule, epoch)
             probabilities = _predict(model, patches)["probabilities"]
-            row = {"epoch": current + 1, "loss": loss, **summary(probabilities, levels)}
-            append_row(folder / LOG, row)
-            with whole_file(folder / CHECKPOINT) as temporary:
-                model.save(temporary)
-    logits = _predict(model, patches)["logits"]
+            measured = prediction_scores(probabilities, levels)
+            run.end_epoch(model, {"epoch": epoch + 1, "loss": loss, **measured})
+    logits = _predict(model, patches)[LOGITS]
     temperature = calibrate(logits, levels)
     attributes = {
         **about,
@@ -95,14 +101,60 @@ def train(folder, parts, schedule, workers, about, initial=None):
         "training_images": len(parts["train"]),
         "schedule": asdict(schedule),
         "temperature": temperature,
-        "validation": summary(softmax(logits / temperature, axis=1), levels),
+        "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
     }
-    path = folder / "focus.h5"
-    write_weights(path, Weights(ARCHITECTURE, fold_layers(model, temperature), attributes))
+    arrays = calibrated_arrays(model, temperature)
+    path = run.folder / WEIGHTS_FILE
+    write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
 
 
-def calibrate(logits, levels):
+def build_trainable_model() -> Any:
+    """Build the network with the results that its losses and calibration need.
+
+    Returns
+    -------
+    keras.Model
+        From normalised patches (n, 84, 84, 1) to ``logits`` (n, 11), ``probabilities`` (n, 11)
+        and ``cumulative`` (n, 11), the running sum of the probabilities over the levels.
+    """
+    import keras
+
+    model = build_keras_model(FOCUS_PATCH_1)
+    # The running sum as a fixed matrix: its squared error is the ranked probability score.
+    running_sum = keras.layers.Dense(LEVELS, use_bias=False, trainable=False, name="cumulative")
+    cumulative = running_sum(model.output)
+    running_sum.set_weights([np.triu(np.ones((LEVELS, LEVELS), dtype=np.float32))])
+    return keras.Model(
+        model.inputs,
+        {
+            LOGITS: model.get_layer(LOGITS).output,
+            "probabilities": model.output,
+            "cumulative": cumulative,
+        },
+    )
+
+
+def calibrated_arrays(model: Any, temperature: float) -> Arrays:
+    """The arrays of inference of a trained model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of :func:`build_trainable_model`.
+    temperature : float
+        Divides the logits (Guo et al. 2017, On calibration of modern neural networks, section 4.2).
+
+    Returns
+    -------
+    Arrays
+    """
+    arrays = folded_arrays(model, FOCUS_PATCH_1)
+    arrays[LOGITS] = {name: array / temperature for name, array in arrays[LOGITS].items()}
+    return arrays
+
+
+def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
     """Find the temperature that minimises the cross-entropy of held-back patches.
 
     Guo et al. 2017, On calibration of modern neural networks, section 4.2.
@@ -141,17 +193,17 @@ def _predict(model, patches):
     return model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
 
 
+def _images(patches):
+    """Patches in the network's form, float32 (n, 84, 84, 1)."""
+    return patches[..., None].astype(np.float32)
+
+
 def _batches(pool, schedule, epoch):
     """The batches of an epoch; the same ones however often the run was stopped."""
     first = epoch * schedule.steps
     for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
-        yield (
-            patches[..., None].astype(np.float32),
-            {
-                "probabilities": levels,
-                "cumulative": cumulative_truth(levels),
-            },
-        )
+        truth = {"probabilities": levels, "cumulative": cumulative_truth(levels)}
+        yield _images(patches), truth
 
 
 def _remember(images, seed):
@@ -163,27 +215,14 @@ def _draw(step):
     return sample((_draw.seed, 0, step), _draw.images, SOURCES_PER_BATCH)
 
 
-def _resume(folder, schedule):
-    """The model of a checkpoint and the number of epochs that it has learned."""
-    import keras
-
-    if not (folder / CHECKPOINT).exists():
-        rewind(folder / LOG, 0)
-        return None
-    model = keras.models.load_model(folder / CHECKPOINT)
-    epoch = int(model.optimizer.iterations) // schedule.steps
-    rewind(folder / LOG, epoch)
-    return model, epoch
-
-
 def _start(schedule, images, initial):
-    """A new model, random or with given weights."""
+    """A new model, random or with given arrays."""
     import keras
 
-    model = build_keras_model()
+    model = build_trainable_model()
     if initial is not None:
         patches, _ = sample((schedule.seed, 2), images, SOURCES_PER_BATCH)
-        unfold_layers(model, initial.layers, patches[..., None].astype(np.float32))
+        set_arrays(model, FOCUS_PATCH_1, initial.layers, _images(patches))
     rate = keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate, schedule.epochs * schedule.steps
     )

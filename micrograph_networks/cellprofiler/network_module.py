@@ -1,48 +1,59 @@
-"""What the CellProfiler modules share: the choice of a model, and mistakes as users see them.
+"""What the CellProfiler modules share: the choice of a model, its options, and users' mistakes.
 
-No other file of this package imports CellProfiler.
+Nothing outside of this folder and of plugins/ imports CellProfiler.
 """
 
 import contextlib
+import functools
 import gc
 import os
+from typing import Any, Callable, Iterable, Iterator, List, Optional
 
+import numpy as np
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
+from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
-from cellprofiler_core.setting import ValidationError
+from cellprofiler_core.setting import Setting, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
+from cellprofiler_core.workspace import Workspace
 
+from micrograph_networks.cellprofiler.settings import OptionSettings
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
+from micrograph_networks.models.registry import shipped_models
+from micrograph_networks.products import PRODUCTS
 
-M_SHIPPED = "Shipped model"
 M_CUSTOM = "Custom model"
+SHIPPED_UNTIL_0_1 = "Shipped model"
+"""What the first version of the modules called the model that is now the first of its name."""
 
 
 class NetworkModule(Module):
-    """A module that runs a trained network on planes, with weights that the user chooses."""
+    """A module that runs a trained network on planes, with a model that the user chooses."""
 
-    def create_model_settings(self, core, weights_file, shipped, custom):
+    def create_model_settings(self, trained_on: str, custom: str) -> None:
         """Create the settings of the model.
 
         Parameters
         ----------
-        core : str
-            The Python package that trains such a model.
-        weights_file : str
-            The name that it gives to a weights file.
-        shipped : str
-            What the shipped weights were trained on, for the help text.
+        trained_on : str
+            What the shipped models were trained on, for the help text.
         custom : str
             What weights of one's own are trained on and when to consider them.
         """
+        (product,) = (p for p in PRODUCTS if p.module == self.module_name)
+        names = [model.name for model in shipped_models(product.architectures)]
         self.model = Choice(
             "Select the model",
-            [M_SHIPPED, M_CUSTOM],
+            [*names, M_CUSTOM],
+            value=names[-1],
             doc=f"""\
--  *{M_SHIPPED}:* The weights that come with the module, trained on {shipped}. Nothing is
-   downloaded.
--  *{M_CUSTOM}:* A weights file of your own, made by *python -m {core} train* from {custom}
+-  *{", ".join(names)}:* The models that come with the module, the newest last, trained on
+   {trained_on}. Nothing is downloaded. A saved pipeline keeps its model, and so its numbers, when
+   a newer one comes.
+-  *{M_CUSTOM}:* A weights file of your own, made by *python -m {product.package} train* from
+   {custom}
 """,
         )
         self.weights_directory = Directory(
@@ -58,18 +69,34 @@ Select the folder of the weights file.
         )
         self.weights_file = Filename(
             "Weights file name",
-            weights_file,
+            product.weights_file,
             get_directory_fn=self.weights_directory.get_absolute_path,
             set_directory_fn=self._set_weights_directory,
             exts=[("Weights file (*.h5)", "*.h5"), ("All files (*.*)", "*.*")],
             doc=f"""\
 *(Used only if "{M_CUSTOM}" is selected)*
 
-Enter the name of the weights file, an HDF5 file written by *python -m {core} train*.
+Enter the name of the weights file, an HDF5 file written by *python -m {product.package} train*.
 """,
         )
 
-    def model_settings(self):
+    def create_option_settings(self, group: type) -> OptionSettings:
+        """Create the settings of a dataclass's options, as attributes of their names.
+
+        Parameters
+        ----------
+        group : type
+
+        Returns
+        -------
+        OptionSettings
+        """
+        settings = OptionSettings(group)
+        for name, setting in settings.by_name.items():
+            setattr(self, name, setting)
+        return settings
+
+    def model_settings(self) -> List[Setting]:
         """Settings of the model in the order in which they are saved.
 
         Returns
@@ -78,40 +105,75 @@ Enter the name of the weights file, an HDF5 file written by *python -m {core} tr
         """
         return [self.model, self.weights_directory, self.weights_file]
 
-    def visible_model_settings(self):
+    def visible_model_settings(self) -> List[Setting]:
         """Settings of the model that matter now.
 
         Returns
         -------
         list of Setting
         """
-        return [self.model] if self.model == M_SHIPPED else self.model_settings()
+        return self.model_settings() if self.model == M_CUSTOM else [self.model]
 
-    def weights(self):
-        """Path of the chosen weights file.
+    def chosen_model(self) -> str:
+        """Name of the chosen model, or path of its weights file.
 
         Returns
         -------
-        str or None
-            None for the shipped one.
+        str
         """
-        if self.model == M_SHIPPED:
-            return None
-        return os.path.join(self.weights_directory.get_absolute_path(), self.weights_file.value)
+        if self.model != M_CUSTOM:
+            return self.model.value
+        folder = self.weights_directory.get_absolute_path()
+        return os.path.abspath(os.path.join(folder, self.weights_file.value))
 
-    def validate_weights(self):
+    def validate_weights_file(self) -> None:
         """Refuse a weights file that does not exist, without reading it.
 
         Raises
         ------
         ValidationError
         """
-        path = self.weights()
-        if path is not None and not os.path.isfile(path):
+        path = self.chosen_model()
+        if self.model == M_CUSTOM and not os.path.isfile(path):
             raise ValidationError(f"The weights file {path} does not exist", self.weights_file)
 
-    def prepare_to_create_batch(self, workspace, fn_alter_path):
-        """Translate the folder of the weights into that of a cluster.
+    def loaded_model(
+        self,
+        workspace: Workspace,
+        load_model: Callable[[str, EngineOptions], Any],
+        engine: EngineOptions = EngineOptions(),
+    ) -> Any:
+        """The chosen model, loaded once in a process.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Of the run.
+        load_model : callable
+            Of the core.
+        engine : EngineOptions
+
+        Returns
+        -------
+        object
+            What ``load_model`` gives.
+
+        Raises
+        ------
+        UserError
+            It cannot be loaded.
+        """
+        chosen = self.chosen_model()
+        # A file that was trained anew is loaded anew.
+        changed = os.stat(chosen).st_mtime_ns if os.path.isfile(chosen) else None
+        loaded_before = _load_once.cache_info().misses
+        model = _load_once(load_model, chosen, changed, engine)
+        if _load_once.cache_info().misses > loaded_before:
+            _leave_to_collections(workspace)
+        return model
+
+    def prepare_to_create_batch(self, workspace: Workspace, fn_alter_path: Callable) -> bool:
+        """Translate the folder of the weights file into that of a cluster.
 
         Returns
         -------
@@ -121,7 +183,7 @@ Enter the name of the weights file, an HDF5 file written by *python -m {core} tr
         self.weights_directory.alter_for_create_batch_files(fn_alter_path)
         return True
 
-    def volumetric(self):
+    def volumetric(self) -> bool:
         """Whether the module works on volumes.
 
         Returns
@@ -131,11 +193,38 @@ Enter the name of the weights file, an HDF5 file written by *python -m {core} tr
         """
         return False
 
-    def _set_weights_directory(self, path):
+    def _set_weights_directory(self, path: str) -> None:
         self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))
 
 
-def input_mask(image):
+@functools.lru_cache(maxsize=4)
+def _load_once(
+    load_model: Callable, model: str, changed: Optional[int], engine: EngineOptions
+) -> Any:
+    return load_model(model, engine)
+
+
+def _leave_to_collections(workspace: Workspace) -> None:
+    """Leave a model and what computes it out of later collections: a millisecond, not 0.1 s.
+
+    The workspace at work is left out with it. It is freed all the same if it is in no cycle of
+    references: that of CellProfiler leads over its list of files, which no run needs.
+    """
+    workspace.file_list = None
+    gc.collect()
+    gc.freeze()
+
+
+def free_earlier_image_sets() -> None:
+    """Free the images and objects of earlier image sets, at the end of a module's run.
+
+    CellProfiler's workspace holds them by a cycle of references, which Python finds only after
+    dozens of image sets, unless the user lets CellProfiler conserve memory.
+    """
+    gc.collect()
+
+
+def input_mask(image: Image) -> Optional[np.ndarray]:
     """Where an image counts.
 
     Parameters
@@ -150,20 +239,9 @@ def input_mask(image):
     return image.mask if image.has_mask else None
 
 
-def free_earlier_image_sets():
-    """Free the images and objects of earlier image sets, at the end of a module's run.
-
-    CellProfiler's workspace holds them by a cycle of references, which Python finds only after
-    dozens of image sets, unless the user lets CellProfiler conserve memory.
-    """
-    gc.collect()
-
-
 @contextlib.contextmanager
-def shown_errors(image_name):
-    """Let CellProfiler show a user's mistake as one sentence.
-
-    CellProfiler shows the last exception: the sentence, without what led to it.
+def shown_errors(image_name: str) -> Iterator[None]:
+    """Let CellProfiler show a user's mistake as one sentence; the log has what led to it.
 
     Parameters
     ----------
@@ -178,10 +256,10 @@ def shown_errors(image_name):
     try:
         yield
     except UserError as error:
-        raise ValueError(f"{image_name}: {error}") from None
+        raise ValueError(f"{image_name}: {error}") from error
 
 
-def refuse_repeats(settings):
+def refuse_repeats(settings: Iterable[Setting]) -> None:
     """Refuse two settings of the same value.
 
     Parameters

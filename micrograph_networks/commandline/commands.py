@@ -2,21 +2,24 @@
 
 import sys
 from pathlib import Path
+from typing import Any, Callable, Collection, Iterable, Iterator, Sequence, Tuple, TypeVar
 
 import click
 from tqdm import tqdm
 
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.writing import only_run, output_folder
+from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
 FILES = click.Path(path_type=Path)
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+Result = TypeVar("Result")
 
 
 class Commands(click.Group):
     """Print a user's mistake as one sentence and exit with 2."""
 
-    def invoke(self, context):
+    def invoke(self, context: click.Context) -> Any:
         """Run the command that was named."""
         try:
             return super().invoke(context)
@@ -24,12 +27,12 @@ class Commands(click.Group):
             raise click.UsageError(str(error)) from None
 
 
-def example(text):
+def example(text: str) -> str:
     """Examples at the end of a command's help, kept as they are laid out."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def unique_stems(images):
+def unique_stems(images: Iterable[Path]) -> None:
     """Refuse images whose results would have the same names.
 
     Parameters
@@ -51,7 +54,7 @@ def unique_stems(images):
         seen[path.stem] = path
 
 
-def run_folder(path):
+def run_folder(path: Path) -> Path:
     """Make the folder of a training, and keep it to the command at work until that ends.
 
     Parameters
@@ -72,7 +75,9 @@ def run_folder(path):
     return folder
 
 
-def each_image(images, process):
+def each_image(
+    images: Sequence[Path], process: Callable[[Path], Result]
+) -> Iterator[Tuple[Path, Result]]:
     """Process images one after the other with a progress bar; name those that fail and go on.
 
     Parameters
@@ -103,15 +108,26 @@ def _with_memory(process, path):
         raise UserError("The memory does not suffice for this image: cut it into parts.") from error
 
 
-def models_command(program, name):
-    """A command that lists and verifies the weights that ship with a package.
+def model_option(command: Callable) -> Callable:
+    """Decorate a command with the choice of a model."""
+    return click.option(
+        "--model",
+        "--weights",
+        "model",
+        help="Name of a shipped model, or a weights file of your own.",
+        show_default="the newest shipped one",
+    )(command)
+
+
+def models_command(program: str, architectures: Collection[str]) -> click.Command:
+    """A command that lists and verifies the models that ship with a package.
 
     Parameters
     ----------
     program : str
         Name of the command line, for the examples.
-    name : str
-        Key of model_weights/registry.json.
+    architectures : collection of str
+        Of the networks that it runs.
 
     Returns
     -------
@@ -123,22 +139,27 @@ def models_command(program, name):
             f"{program} models\nCELLPROFILER_MODEL_DIR=/data/model_weights {program} models"
         )
     )
-    def models():
-        """List the shipped weights with their SHA-256, size and card, and verify them.
+    def models() -> None:
+        """List the shipped models, the newest last, and verify their weights files.
 
-        They are those of the installed package or, where CELLPROFILER_MODEL_DIR is set, of the
+        These are those of the installed package or, where CELLPROFILER_MODEL_DIR is set, of the
         folder that it names. The exit code is 1 if a file is missing or differs.
         """
-        from micrograph_networks.models.weights_file import shipped, shipped_weights
-
-        known = shipped(name)
-        click.echo(f"{name}\n  file     {known.path}")
-        click.echo(f"  SHA-256  {known.sha256}\n  card     {known.card}")
-        try:
-            size = shipped_weights(name).stat().st_size
-        except UserError as error:
-            click.echo(f"Error: {error}", err=True)
-            raise click.exceptions.Exit(1) from None
-        click.echo(f"  size     {size} bytes\n  The file is there and has this SHA-256.")
+        sound = [_describe(model) for model in shipped_models(architectures)]
+        if not all(sound):
+            raise click.exceptions.Exit(1)
 
     return models
+
+
+def _describe(model: ShippedModel) -> bool:
+    """Print what is known of a shipped model; False where its file is not in order."""
+    click.echo(f"{model.name}\n  file     {model.path}\n  SHA-256  {model.sha256}")
+    click.echo(f"  card     {model.card}\n  licence  {model.licence}")
+    try:
+        size = verified_path(model).stat().st_size
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        return False
+    click.echo(f"  size     {size} bytes\n  The file is there and has this SHA-256.")
+    return True

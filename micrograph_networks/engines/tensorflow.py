@@ -1,30 +1,41 @@
-"""TensorFlow, imported late and set up once, and what to do when its memory does not suffice."""
+"""Networks computed by TensorFlow, which is imported late and set up once."""
 
 import contextlib
 import functools
 import gc
 import importlib.util
-import logging
 import os
+import platform
 import sys
 
-from micrograph_networks.engines.cpus import cpu_share
+from micrograph_networks.engines import OutOfMemory
 from micrograph_networks.errors import UserError
+from micrograph_networks.networks.computing import Operations, compute, prepare
+from micrograph_networks.resources.cpus import cpu_share
 
-logger = logging.getLogger(__name__)
-
-MISSING = (
-    "TensorFlow is not installed in this Python: install it with "
-    "'pip install \"tensorflow-cpu>=2.15\"' and start again."
-)
 KERAS_OPTIMIZERS = "keras.src.optimizers"
+CPU = "/CPU:0"
+
+
+def requirement():
+    """What to install so that TensorFlow runs in this Python and leaves CellProfiler whole.
+
+    Returns
+    -------
+    str
+        For pip; as the extra ``cpu`` of setup.py.
+    """
+    intel = platform.machine() in ("x86_64", "AMD64")
+    # CellProfiler 4, the one of Python 3.9, allows no h5py that TensorFlow 2.16 would take.
+    newest = ",<2.16" if sys.version_info < (3, 10) else ""
+    return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
 
 
 @functools.cache
-def tensorflow():
+def import_framework():
     """Import TensorFlow, quietly, the first time that it is needed.
 
-    It computes in as many threads as :func:`micrograph_networks.engines.cpus.cpu_share` grants.
+    It computes in as many threads as :func:`cpu_share` grants.
 
     Returns
     -------
@@ -36,7 +47,10 @@ def tensorflow():
         TensorFlow is not installed, or its installation is broken.
     """
     if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(MISSING)
+        raise UserError(
+            "TensorFlow is not installed in this Python: install it with "
+            f"'pip install \"{requirement()}\"' and start again."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with _quick_import():
@@ -62,8 +76,6 @@ def _quick_import():
     finally:
         if optimizers is None:
             del sys.modules[KERAS_OPTIMIZERS]
-        # What is there by now stays: later collections take a millisecond instead of 0.1 s.
-        gc.freeze()
         if collecting:
             gc.enable()
 
@@ -78,71 +90,103 @@ def _set_up(tf):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-class Pieces:
-    """How much a network is given at a time: as much as there is memory for.
+def load(network, arrays, bfloat16):
+    """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
+    tf = import_framework()
+    operations = TensorFlowOperations(tf, tf.bfloat16 if bfloat16 else tf.float32)
+    steps = prepare(network, arrays, operations)
 
-    Where it does not suffice, all goes on in smaller pieces, and then on the CPU, until the process
-    ends: TensorFlow waits up to ten seconds before it gives up, too long to try with every image.
+    # Heights, widths and numbers that are not known: a new size does not trace the network anew.
+    @functools.partial(
+        tf.function,
+        input_signature=[tf.TensorSpec((None, *network.inputs), tf.float32)],
+        autograph=False,
+    )
+    def probabilities(images):
+        return compute(steps, operations, tf.cast(images, operations.dtype))
+
+    if tf.config.list_logical_devices("GPU"):
+        return OnDevice(tf, probabilities, None), OnDevice(tf, probabilities, CPU)
+    return (OnDevice(tf, probabilities, CPU),)
+
+
+class OnDevice:
+    """A compiled network on a device.
 
     Parameters
     ----------
-    name : str
-        What the pieces are called, with ``{}`` for their size.
-    sizes : sequence of int
-        The largest first.
+    tf : module
+    compiled : tf.function
+    device : str or None
+        None: the one that TensorFlow chooses, a GPU.
+
+    Attributes
+    ----------
+    place : str
+        For a sentence.
     """
 
-    def __init__(self, name, sizes):
-        self._name, self._sizes = name, sizes
-        self._tried = 0
+    def __init__(self, tf, compiled, device):
+        self._compiled, self._device, self._tf = compiled, device, tf
+        self.place = "on the CPU" if device else "on the GPU"
+        self._lack = (tf.errors.ResourceExhaustedError,)
+        if device is None:
+            # What becomes of cuDNN's lack of memory:
+            # https://github.com/tensorflow/tensorflow/issues/45068 and 43174
+            self._lack += (tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
-    def run(self, compute):
-        """Compute with the largest pieces that have not failed yet.
+    def __call__(self, images):
+        """From images, float32 (n, height, width, channels), to probabilities, float32 (n, ...)."""
+        try:
+            with self._tf.device(self._device):
+                return self._compiled(images).numpy()
+        except self._lack as error:
+            raise OutOfMemory(error.message) from error
 
-        Parameters
-        ----------
-        compute : callable
-            From the size of a piece to the result; called anew where the memory does not suffice.
 
-        Returns
-        -------
-        object
-            The result.
+class TensorFlowOperations(Operations):
+    """The operations in TensorFlow.
 
-        Raises
-        ------
-        UserError
-            The memory does not suffice for the smallest pieces either, nor that of the CPU.
-        """
-        tf = tensorflow()
-        # The others are what becomes of cuDNN's lack of memory:
-        # https://github.com/tensorflow/tensorflow/issues/45068 and 43174
-        lack = (
-            tf.errors.ResourceExhaustedError,
-            tf.errors.NotFoundError,
-            tf.errors.UnimplementedError,
-        )
-        while True:
-            device, size = self._steps[0]
-            try:
-                with tf.device(device):
-                    return compute(size)
-            except lack as error:
-                self._step_down(error)
+    Parameters
+    ----------
+    tf : module
+    dtype : tf.DType
+        float32, or bfloat16: several times faster on a processor with AMX.
+    """
 
-    @functools.cached_property
-    def _steps(self):
-        # None is the device that TensorFlow chooses: a GPU where there is one.
-        devices = [None, "/CPU:0"] if tensorflow().config.list_logical_devices("GPU") else [None]
-        return [(device, size) for device in devices for size in self._sizes]
+    def __init__(self, tf, dtype):
+        self._tf, self.dtype = tf, dtype
 
-    def _step_down(self, error):
-        failed, *left = self._steps
-        problem = f"The memory does not suffice for {self._called(*failed)}"
-        if not left:
-            raise UserError(f"{problem}: close other programs or run fewer workers.") from error
-        logger.warning("%s: going on with %s (%s)", problem, self._called(*left[0]), error.message)
-        self._steps = left
+    def constant(self, array):
+        # Outside of the graph: within it they would be copied and folded at the first image.
+        return self._tf.cast(array, self.dtype)
 
-    def _called(self, device, size):
-        return self._name.format(size) + (" on the CPU" if device else "")
+    def convolve(self, x, kernel, stride, bias, added, relu):
+        tf = self._tf
+        x = tf.nn.conv2d(x, kernel, stride, "SAME")
+        x = x if bias is None else tf.nn.bias_add(x, bias)
+        x = x if added is None else x + added
+        return tf.nn.relu(x) if relu else x
+
+    def multiply(self, x, kernel, bias, relu):
+        x = x @ kernel + bias
+        return self._tf.nn.relu(x) if relu else x
+
+    def blocks_to_channels(self, x):
+        return self._tf.nn.space_to_depth(x, 2)
+
+    def max_pool(self, x):
+        return self._tf.nn.max_pool2d(x, 2, 2, "VALID")
+
+    def upsample(self, x):
+        return self._tf.repeat(self._tf.repeat(x, 2, axis=1), 2, axis=2)
+
+    def global_pool(self, x):
+        tf = self._tf
+        return tf.concat([tf.reduce_mean(x, (1, 2)), tf.reduce_max(x, (1, 2))], axis=1)
+
+    def softmax(self, x):
+        return self._tf.nn.softmax(self._tf.cast(x, self._tf.float32))
+
+    def after(self, x):
+        return self._tf.control_dependencies([x])

@@ -2,22 +2,23 @@
 
 import logging
 from pathlib import Path
+from typing import List, Sequence, Union
 
 import numpy as np
 import tifffile
 
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.writing import whole_file
+from micrograph_networks.images.grey import to_grey
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-# ITU-R BT.601 luma, the weights of CellProfiler's and scikit-image's predecessors alike.
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES)
 # Remarks of the decoders on damaged files would stand beside our one sentence.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())
 
 
-def read_image(path):
+def read_image(path: Union[str, Path]) -> np.ndarray:
     """Read an 8- to 16-bit PNG or any TIFF, LZW included, with its own bit depth.
 
     Parameters
@@ -53,7 +54,29 @@ def read_image(path):
     return image
 
 
-def read_grey(path):
+def list_images(folders: Sequence[Path]) -> List[Path]:
+    """Paths of the PNG and TIFF images in folders, sorted.
+
+    Raises
+    ------
+    UserError
+        A folder does not exist or there is no image.
+    """
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UserError(f"{folder} is not a folder: check the path.")
+    paths = sorted(
+        path
+        for folder in folders
+        for path in Path(folder).iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    )
+    if not paths:
+        raise UserError(f"No PNG or TIFF image lies in {', '.join(map(str, folders))}.")
+    return paths
+
+
+def read_grey(path: Union[str, Path]) -> np.ndarray:
     """Read an image as :func:`read_image` does and bring it to grey as :func:`to_grey` does.
 
     Parameters
@@ -73,38 +96,7 @@ def read_grey(path):
         return to_grey(read_image(path))
 
 
-def to_grey(image):
-    """Bring a grey or colour image to one channel.
-
-    Alpha is dropped and colours are weighed by ITU-R BT.601 luma (0.299, 0.587, 0.114).
-
-    Parameters
-    ----------
-    image : ndarray, (height, width) or (height, width, 1 to 4), any real dtype
-
-    Returns
-    -------
-    ndarray, (height, width)
-        The image itself where it is grey, else float32 of the same range.
-
-    Raises
-    ------
-    UserError
-        The array has other dimensions, such as a 3-D stack.
-    """
-    if image.ndim == 2:
-        return image
-    if image.ndim == 3 and image.shape[2] in (1, 2):
-        return image[:, :, 0]
-    if image.ndim == 3 and image.shape[2] in (3, 4):
-        return image[:, :, :3].astype(np.float32) @ LUMA
-    raise UserError(
-        f"An image of shape {image.shape} is neither grey nor colour: "
-        "rate the planes of a stack, or the channels of a composite, one at a time."
-    )
-
-
-def write_png(path, picture):
+def write_png(path: Path, picture: np.ndarray) -> None:
     """Write a picture as an 8-bit PNG.
 
     Parameters
@@ -125,7 +117,7 @@ def write_png(path, picture):
         imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
 
 
-def write_tiff(path, image):
+def write_tiff(path: Path, image: np.ndarray) -> None:
     """Write an image as a TIFF of its own bit depth, compressed without loss.
 
     Parameters
@@ -137,5 +129,5 @@ def write_tiff(path, image):
         tifffile.imwrite(temporary, image, compression="zlib")
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,28 +1,26 @@
 """Weights files: plain HDF5, float16 on disk, independent of Keras."""
 
-import functools
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Collection, Dict, Union
 
 import h5py
 import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import whole_file
+from micrograph_networks.models.registry import registered_digests
+from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.networks.layers import Shapes
 
 FORMAT_VERSION = 1
 SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
 SEAL_SIZE = 512
 """Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
-MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
-REGISTRY = MODEL_FOLDER / "registry.json"
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
-"""Environment variable that names another folder for the shipped weights."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,11 @@ class Weights:
     """
 
     architecture: str
-    layers: dict
-    attributes: dict
+    layers: Arrays
+    attributes: Dict[str, Any]
 
 
-def write_weights(path, weights):
+def write_weights(path: Union[str, Path], weights: Weights) -> None:
     """Write a weights file whole or not at all.
 
     Parameters
@@ -65,7 +63,7 @@ def write_weights(path, weights):
         temporary.write_bytes(sealed(content.getvalue()))
 
 
-def sealed(content):
+def sealed(content: bytes) -> bytes:
     """Put the SHA-256 of an HDF5 file before it, in what HDF5 calls a user block.
 
     Parameters
@@ -82,8 +80,8 @@ def sealed(content):
     )
 
 
-def read_weights(path, architecture):
-    """Read a weights file and check that it belongs to the network.
+def read_weights(path: Union[str, Path], architectures: Collection[str]) -> Weights:
+    """Read a weights file and check that it belongs to one of some networks.
 
     The HDF5 library may crash on a damaged file, so that it is given none: files carry their
     SHA-256, or are registered with it. Neither links to other files nor objects are followed.
@@ -91,8 +89,8 @@ def read_weights(path, architecture):
     Parameters
     ----------
     path : str or Path
-    architecture : str
-        The network that is asked for.
+    architectures : collection of str
+        Those of the networks that may be.
 
     Returns
     -------
@@ -118,13 +116,14 @@ def read_weights(path, architecture):
             f"{path} is not a weights file of format {FORMAT_VERSION}, or is damaged: "
             "copy it again or choose another file."
         ) from error
-    if found != architecture:
+    if found not in architectures:
         raise UserError(
-            f"{path} holds weights of {found}, but {architecture} is needed: choose another file."
+            f"{path} holds weights of {found}, but {' or '.join(architectures)} is needed: "
+            "choose another file."
         )
     if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
         raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
-    return Weights(architecture, layers, attributes)
+    return Weights(found, layers, attributes)
 
 
 def _unsealed(content):
@@ -132,8 +131,7 @@ def _unsealed(content):
     digest, rest = content[len(SEAL) : SEAL_SIZE].strip(), content[SEAL_SIZE:]
     if content.startswith(SEAL) and hashlib.sha256(rest).hexdigest().encode() == digest:
         return rest
-    known = {entry["sha256"] for entry in json.loads(REGISTRY.read_text()).values()}
-    if hashlib.sha256(content).hexdigest() not in known:
+    if hashlib.sha256(content).hexdigest() not in registered_digests():
         raise ValueError("no SHA-256, or another one")
     return content
 
@@ -166,7 +164,7 @@ def _attribute(file, name):
     return file.attrs[name]
 
 
-def own_item(group, name):
+def own_item(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
     """A group or dataset that lies in the file itself, so that no other file is opened.
 
     Parameters
@@ -188,7 +186,7 @@ def own_item(group, name):
     return group[name]
 
 
-def own_dataset(file, path):
+def own_dataset(file: h5py.File, path: str) -> h5py.Dataset:
     """A dataset of plain numbers that are stored in the file itself.
 
     When it is read, no other file is opened and no filter loaded that HDF5 does not bring along.
@@ -218,87 +216,14 @@ def own_dataset(file, path):
     return dataset
 
 
-@dataclass(frozen=True)
-class Shipped:
-    """Weights that ship with the package.
-
-    Attributes
-    ----------
-    path : Path
-        Of the file, in the folder that CELLPROFILER_MODEL_DIR names or else in the package.
-    sha256 : str
-        Which the file must have.
-    card : Path
-        Of the model card, in the package.
-    """
-
-    path: Path
-    sha256: str
-    card: Path
-
-
-def shipped(name):
-    """What is known of shipped weights, whether or not their file is there.
+def check_shapes(weights: Weights, shapes: Shapes) -> None:
+    """Refuse weights that lack arrays of their network, or hold others.
 
     Parameters
     ----------
-    name : str
-        A key of model_weights/registry.json.
-
-    Returns
-    -------
-    Shipped
-    """
-    entry = json.loads(REGISTRY.read_text())[name]
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or MODEL_FOLDER)
-    card = (MODEL_FOLDER / entry["file"]).with_suffix(".md")
-    return Shipped(folder / entry["file"], entry["sha256"], card)
-
-
-def shipped_weights(name):
-    """Path of weights that ship with the package, checked by their SHA-256.
-
-    Parameters
-    ----------
-    name : str
-        A key of model_weights/registry.json.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        The file is missing or differs from the one that was shipped.
-    """
-    known = shipped(name)
-    advice = "install the package again"
-    if os.environ.get(FOLDER_VARIABLE):
-        advice = f"copy it there from the package's model_weights, or unset {FOLDER_VARIABLE}"
-    try:
-        digest = hashlib.sha256(known.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"The shipped weights {known.path} cannot be read ({error.strerror}): {advice}."
-        ) from error
-    if digest != known.sha256:
-        raise UserError(
-            f"The shipped weights {known.path} differ from their SHA-256 in {REGISTRY.name}: "
-            f"{advice}."
-        )
-    return known.path
-
-
-def check_shapes(path, weights, shapes):
-    """Refuse weights that lack layers of their network, or hold others.
-
-    Parameters
-    ----------
-    path : str or Path
-        Of the file, for the message.
     weights : Weights
     shapes : dict of (layer, name) to tuple of int
+        As :func:`micrograph_networks.networks.layers.array_shapes` gives them.
 
     Raises
     ------
@@ -310,43 +235,4 @@ def check_shapes(path, weights, shapes):
         for name, array in arrays.items()
     }
     if found != shapes:
-        raise UserError(f"{path} lacks layers of {weights.architecture}: copy or train it again.")
-
-
-def loaded_once(shipped):
-    """Decorate a function that loads a weights file, so that a process loads each file once.
-
-    Parameters
-    ----------
-    shipped : str
-        Key in model_weights/registry.json of the file that is loaded where none is given.
-
-    Returns
-    -------
-    callable
-        Each choice of further arguments is loaded for itself.
-    """
-
-    def decorate(load):
-        @functools.wraps(load)
-        def load_model(path=None, **choices):
-            if path is None:
-                return _load_shipped(load, shipped, **choices)
-            path = Path(path)
-            # A file that was trained anew is loaded anew.
-            changed = path.stat().st_mtime_ns if path.is_file() else None
-            return _load_version(load, path, changed, **choices)
-
-        return load_model
-
-    return decorate
-
-
-@functools.cache
-def _load_shipped(load, name, **choices):
-    return load(shipped_weights(name), **choices)
-
-
-@functools.lru_cache(maxsize=4)
-def _load_version(load, path, _changed, **choices):
-    return load(path, **choices)
+        raise UserError(f"It lacks layers of {weights.architecture}: copy or train it again.")

@@ -1,12 +1,17 @@
 """training.csv: what was measured at the end of each epoch of a training run."""
 
 import csv
+from pathlib import Path
+from typing import Dict, List, Sequence, Union
 
 from micrograph_networks.files.tables import csv_table
 
+Epoch = Dict[str, Union[int, float]]
+"""``epoch``, from 1 on, and what was measured at its end, by the same names every time."""
 
-def read_log(path):
-    """Rows of a log.
+
+def read_epochs(path: Path) -> List[Epoch]:
+    """Rows of a training log.
 
     Parameters
     ----------
@@ -14,42 +19,44 @@ def read_log(path):
 
     Returns
     -------
-    list of dict of str to float
+    list of Epoch
         Empty where the file does not exist yet.
     """
     if not path.exists():
         return []
-    with open(path, newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
-def append_row(path, row):
+def append_epoch(path: Path, epoch: Epoch) -> None:
     """Add an epoch to a log.
 
     Parameters
     ----------
     path : Path
-    row : dict of str to float
-        With ``epoch``, from 1 on, and the same names every time.
+    epoch : Epoch
     """
-    _write(path, [*read_log(path), row])
+    _write(path, [*read_epochs(path), epoch])
 
 
-def rewind(path, epoch):
+def rewind(path: Path, last: int) -> None:
     """Forget epochs that were logged but not saved.
 
     Parameters
     ----------
     path : Path
-    epoch : int
-        The last one to keep.
+    last : int
+        The last epoch to keep.
     """
-    _write(path, [row for row in read_log(path) if row["epoch"] <= epoch])
+    _write(path, [epoch for epoch in read_epochs(path) if epoch["epoch"] <= last])
 
 
-def _write(path, rows):
-    if not rows:
+def _write(path: Path, epochs: Sequence[Epoch]) -> None:
+    if not epochs:
         path.unlink(missing_ok=True)
         return
-    with csv_table(path, list(rows[0])) as table:
-        table.writerows(row.values() for row in rows)
+    with csv_table(path, list(epochs[0])) as table:
+        table.writerows(epoch.values() for epoch in epochs)

@@ -4,18 +4,23 @@ import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table
-from micrograph_networks.images.image_files import read_image, to_grey
+from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 from segment.inference.normalisation import to_rgb
 from segment.inference.scaling import resize, resize_labels, scaled_shape
 
+ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
+"""From the shape of an image to its height and width at the working scale."""
+
 COLUMNS = ("images", "masks")
+SPLIT_COLUMNS = ("image", "group", "part")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Sample:
     mask: np.ndarray
 
 
-def read_table(path):
+def read_table(path: Path) -> List[Pair]:
     """Read which mask belongs to which image.
 
     Parameters
@@ -92,7 +97,7 @@ def read_table(path):
     return [Pair(image, folder / image, folder / mask) for image, mask in rows]
 
 
-def read_pair(pair, class_names):
+def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.ndarray]:
     """Read an image and its mask at their own size.
 
     Parameters
@@ -137,7 +142,7 @@ def _size(image):
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def load_samples(path, class_names, shape_of):
+def load_samples(path: Path, class_names: Sequence[str], shape_of: ShapeOf) -> List[Sample]:
     """Read, check and scale all rows of a table.
 
     Parameters
@@ -178,7 +183,7 @@ def _scaled(pair, rgb, mask, shape_of):
     return Sample(pair.name, image, resize_labels(mask, shape))
 
 
-def working_shape(size, square):
+def working_shape(size: int, square: bool) -> ShapeOf:
     """How images are brought to the size at which the network learns.
 
     Parameters
@@ -197,7 +202,9 @@ def working_shape(size, square):
     return lambda shape: scaled_shape(shape, size / max(shape))
 
 
-def keep_classes(samples, class_names, kept):
+def keep_classes(
+    samples: Sequence[Sample], class_names: Sequence[str], kept: Sequence[str]
+) -> List[Sample]:
     """Count the pixels of all other classes as the first of those that are kept.
 
     Parameters
@@ -225,7 +232,7 @@ def keep_classes(samples, class_names, kept):
     return [replace(sample, mask=table[sample.mask]) for sample in samples]
 
 
-def read_groups(path, names):
+def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
     """Which images belong together, by a file of groups.
 
     Parameters
@@ -253,7 +260,9 @@ def read_groups(path, names):
     return [[place for place, stem in enumerate(stems) if stem in group] for group in groups]
 
 
-def split(samples, known_groups, seed):
+def divide(
+    samples: Sequence[Sample], known_groups: Sequence[List[int]], seed: int
+) -> Tuple[np.ndarray, List[str]]:
     """Divide samples into training (80%), validation (10%) and test (10%), whole groups at a time.
 
     Parameters
@@ -283,22 +292,8 @@ def split(samples, known_groups, seed):
     return groups, parts
 
 
-def write_split(path, samples, groups, parts):
-    """Write a CSV: image, group, part.
-
-    Raises
-    ------
-    UserError
-        The file exists and says otherwise.
-    """
-    rows = [[s.name, str(group), part] for s, group, part in zip(samples, groups, parts)]
-    if path.exists():
-        with open(path, newline="") as file:
-            if list(csv.reader(file))[1:] != rows:
-                raise UserError(
-                    f"{path} is of a run on other images or with another seed: "
-                    "choose another folder."
-                )
-        return
-    with csv_table(path, ["image", "group", "part"]) as table:
-        table.writerows(rows)
+def split_rows(
+    samples: Sequence[Sample], groups: np.ndarray, parts: Sequence[str]
+) -> List[Tuple[str, str, str]]:
+    """Samples as rows of split.csv, in the order of SPLIT_COLUMNS."""
+    return [(s.name, str(group), part) for s, group, part in zip(samples, groups, parts)]

@@ -1,6 +1,7 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
 import collections
+import dataclasses
 import functools
 import shlex
 import sys
@@ -14,16 +15,20 @@ from micrograph_networks.commandline.commands import (
     Commands,
     each_image,
     example,
+    model_option,
     models_command,
     run_folder,
     unique_stems,
 )
+from micrograph_networks.commandline.options import options_of
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.training.split import PARTS
 from segment.classes import CLASSES
-from segment.inference.model import SHIPPED
+from segment.inference.network import NETWORKS
+from segment.inference.options import SegmentationOptions
 
 PICTURES = 10
 """Of the worst images of an evaluation."""
@@ -41,60 +46,13 @@ _class_option = click.option(
 )
 
 
-def _segmentation_options(command):
-    """Options that all commands share that segment images."""
-    from segment.inference.segmentation import SegmentationOptions
-
-    default = SegmentationOptions()
-    for option in (
-        click.option("--weights", type=FILES, help="Weights file; the shipped one by default."),
-        click.option(
-            "--threshold",
-            type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            default=default.threshold,
-            show_default=True,
-            help="Probability from which a pixel belongs to a cell or spirochaete.",
-        ),
-        click.option(
-            "--cell-diameter",
-            type=click.FloatRange(1),
-            help="Typical diameter of a blood cell in pixels; by default the image's longer side "
-            "is brought to that of the training images.",
-        ),
-        click.option(
-            "--no-separate", is_flag=True, help="Leave cells that touch each other as one object."
-        ),
-        click.option(
-            "--minimum-area",
-            type=click.IntRange(0),
-            default=default.minimum_area,
-            show_default=True,
-            help="Smallest cell kept, in pixels.",
-        ),
-        click.option("--discard-border", is_flag=True, help="Leave out cells at the border."),
-        click.option(
-            "--bfloat16",
-            is_flag=True,
-            help="Compute with fewer digits: faster on a CPU with AMX, slower on others.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _options(no_separate, **given):
-    from segment.inference.segmentation import SegmentationOptions
-
-    return SegmentationOptions(separate_touching=not no_separate, **given)
-
-
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(package_name="cellprofiler-tf-modules")
 def main():
     """Find blood cells and spirochaetes in dark-field images."""
 
 
-main.add_command(models_command("segment-darkfield", SHIPPED))
+main.add_command(models_command("segment-darkfield", NETWORKS))
 
 
 @main.command(
@@ -105,24 +63,25 @@ main.add_command(models_command("segment-darkfield", SHIPPED))
 )
 @click.argument("images", nargs=-1, required=True, type=FILES)
 @click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
-@_segmentation_options
-def predict(images, output, weights, **given):
+@model_option
+@options_of("engine", EngineOptions)
+@options_of("options", SegmentationOptions)
+def predict(images, output, model, engine, options):
     """Segment images and write cells.csv, class images, label images and overlays.
 
     STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
     STEM_cells.tif a number for every cell, STEM_overlay.png the outlines on the image. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
-    from segment.inference.segmentation import load_cell_model
+    from segment.inference.model import load_model
     from segment.inference.tables import OBJECT_COLUMNS
 
-    options = _options(**given)
     unique_stems(images)
     folder = output_folder(output)
-    load_cell_model(weights, options.bfloat16)  # a wrong weights file is the fault of no image
+    model = load_model(model, engine)
     done = 0
     with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
-        segment = functools.partial(_predict_image, folder, options, weights)
+        segment = functools.partial(_predict_image, folder, model, options)
         for _, rows in each_image(images, segment):
             done += 1
             objects.writerows(rows)
@@ -131,20 +90,20 @@ def predict(images, output, weights, **given):
         raise click.exceptions.Exit(1)
 
 
-def _predict_image(folder, options, weights, path):
+def _predict_image(folder, model, options, path):
     from micrograph_networks.images.image_files import read_image, write_png, write_tiff
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import object_rows
 
     image = read_image(path)
-    found = segment_image(image, options=options, weights=weights)
+    found = segment_image(image, model, options=options)
     if found.cells.max() > MOST_CELLS:
         raise UserError(
             f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
             "number: cut the image into parts, or raise the smallest area."
         )
-    rows = list(object_rows(path.name, found))
+    rows = list(object_rows(path.name, found, model.name))
     cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
     del found  # the probabilities of a large image take most of the memory
     write_png(folder / f"{path.stem}_classes.png", classes)
@@ -167,8 +126,10 @@ def _predict_image(folder, options, weights, path):
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
 )
-@_segmentation_options
-def evaluate(csv, output, split, part, weights, **given):
+@model_option
+@options_of("engine", EngineOptions)
+@options_of("options", SegmentationOptions)
+def evaluate(csv, output, split, part, model, engine, options):
     """Compare segmentations with true masks, at the images' own sizes.
 
     Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
@@ -178,32 +139,31 @@ def evaluate(csv, output, split, part, weights, **given):
     """
     from micrograph_networks.images.image_files import write_png
     from segment.evaluation import evaluate as evaluation
-    from segment.inference.segmentation import load_cell_model
+    from segment.inference.model import load_model
 
-    options = _options(**given)
-    load_cell_model(weights, options.bfloat16)
+    model = load_model(model, engine)
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
     total, counts, worst = 0, collections.Counter(), []
-    with csv_table(folder / "images.csv", ["image", *evaluation.FIGURES]) as images:
+    with csv_table(folder / "images.csv", ["image", *evaluation.SCORES_AND_COUNTS]) as images:
         for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluation.evaluate_pair(pair, options, weights)
-            figures = evaluation.figures(found.matrix, found.counts)
-            images.writerow([pair.name, *map(number, figures.values())])
+            found = evaluation.evaluate_pair(pair, model, options)
+            measured = evaluation.scores_and_counts(found.matrix, found.counts)
+            images.writerow([pair.name, *map(number, measured.values())])
             total = total + found.matrix
             counts.update(found.counts)
             worst = sorted([*worst, found], key=lambda image: image.mean_iou)[:PICTURES]
     for place, image in enumerate(worst, 1):
         name = f"worst{place:02}_{image.pair.image.stem}.png"
         write_png(folder / name, evaluation.comparison(image))
-    _report(folder, evaluation.figures(total, counts))
+    _report(folder, evaluation.scores_and_counts(total, counts))
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
 
 
-def _report(folder, figures):
+def _report(folder, measured):
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
-        rows.writerows(figures.items())
-    for name, value in figures.items():
+        rows.writerows(measured.items())
+    for name, value in measured.items():
         click.echo(f"{name:25} {number(value)}")
 
 
@@ -296,22 +256,24 @@ def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precisio
     and darkfield.h5 holds the epoch with the best mean IoU of the validation images. A run that
     was stopped goes on from its last epoch when the same command is given again.
     """
-    from segment.training import train as training
+    from micrograph_networks.training.run import TrainingRun
+    from segment.training.recipes import RECIPES, changed_recipe
+    from segment.training.train import train as train_network
 
     if mixed_precision:
         import keras
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    recipe = training.changed_recipe(training.RECIPES[recipe], **choices)
-    folder = run_folder(output)
-    parts = _training_parts(csv, folder, recipe, choices["classes"], groups)
+    recipe = changed_recipe(RECIPES[recipe], **choices)
+    run = TrainingRun(run_folder(output), dataclasses.asdict(recipe))
+    parts = _training_parts(csv, run, recipe, choices["classes"], groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     about = {
         "training_data": csv.resolve().parent.name,
         "training_data_licence": licence,
         "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
     }
-    path = training.train(folder, recipe, parts, _backbone(backbone_weights), about)
+    path = train_network(run, recipe, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
 
 
@@ -321,7 +283,7 @@ def _backbone(path):
     return functools.partial(read_backbone, path) if path else download_backbone
 
 
-def _training_parts(csv, folder, recipe, class_names, groups):
+def _training_parts(csv, run, recipe, class_names, groups):
     from segment.annotations import dataset
     from segment.training.train import Parts
 
@@ -329,8 +291,8 @@ def _training_parts(csv, folder, recipe, class_names, groups):
     samples = dataset.load_samples(csv, class_names, shape_of)
     samples = dataset.keep_classes(samples, class_names, recipe.classes)
     known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
-    numbers, parts = dataset.split(samples, known, recipe.seed)
-    dataset.write_split(folder / "split.csv", samples, numbers, parts)
+    numbers, parts = dataset.divide(samples, known, recipe.seed)
+    run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))
     chosen = {
         part: [s for s, its_part in zip(samples, parts) if its_part == part]
         for part in ("train", "validation")

@@ -1,6 +1,8 @@
 """Measure a model on images whose masks are known."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Union
 
 import numpy as np
 from scipy.ndimage import label
@@ -11,9 +13,11 @@ from micrograph_networks.training.split import read_part
 from segment.annotations.dataset import Pair, read_pair, read_table
 from segment.classes import BACKGROUND, BLOOD_CELL, CLASSES, SPIROCHAETE
 from segment.evaluation.scores import confusion_matrix, scores
+from segment.inference.model import SegmentationModel
 from segment.inference.objects import EIGHT
+from segment.inference.options import SegmentationOptions
 from segment.inference.picture import overlay
-from segment.inference.segmentation import load_cell_model, segment_image
+from segment.inference.segmentation import segment_image
 
 SCORES = ("iou", "dice", "precision", "recall")
 COUNTS = (
@@ -22,12 +26,12 @@ COUNTS = (
 )
 """Components are pixels of blood cells that touch, so that cells that touch are one; masks do not
 tell more. Cells are those that were told apart. Pixels of spirochaetes touch at corners, too."""
-FIGURES = (
+SCORES_AND_COUNTS = (
     *(f"{score}_{name.replace(' ', '_')}" for score in SCORES for name in CLASSES),
     *("mean_iou", "mean_dice"),
     *COUNTS,
 )
-"""Names in :func:`figures`, in the order of the tables."""
+"""Names in :func:`scores_and_counts`, in the order of the tables."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,17 @@ class Evaluated:
 
     pair: Pair
     matrix: np.ndarray
-    counts: dict
+    counts: Dict[str, int]
     truth: np.ndarray
     classes: np.ndarray
 
     @property
-    def mean_iou(self):
+    def mean_iou(self) -> float:
         """Mean IoU of the classes that occur in this image, 0 to 1."""
         return scores(self.matrix).mean_iou
 
 
-def pairs_of(table, split, part):
+def pairs_of(table: Path, split: Optional[Path], part: str) -> List[Pair]:
     """Images and masks to evaluate on.
 
     Parameters
@@ -87,15 +91,15 @@ def pairs_of(table, split, part):
     return pairs
 
 
-def evaluate_pair(pair, options, weights):
+def evaluate_pair(pair: Pair, model: SegmentationModel, options: SegmentationOptions) -> Evaluated:
     """Segment an image at its own size and compare it with its mask.
 
     Parameters
     ----------
     pair : Pair
         With a mask of indices of CLASSES. Classes that the model does not know count as background.
+    model : SegmentationModel
     options : SegmentationOptions
-    weights : Path or None
 
     Returns
     -------
@@ -107,9 +111,9 @@ def evaluate_pair(pair, options, weights):
         A file is missing or unreadable, or the mask holds another value.
     """
     image, truth = read_pair(pair, CLASSES)
-    if CLASSES[SPIROCHAETE] not in load_cell_model(weights, options.bfloat16).class_names:
+    if CLASSES[SPIROCHAETE] not in model.class_names:
         truth[truth == SPIROCHAETE] = BACKGROUND
-    found = segment_image(image, options=options, weights=weights)
+    found = segment_image(image, model, options=options)
     counts = (
         label(truth == BLOOD_CELL)[1],
         label(found.classes == BLOOD_CELL)[1],
@@ -126,7 +130,9 @@ def evaluate_pair(pair, options, weights):
     )
 
 
-def figures(matrix, counts):
+def scores_and_counts(
+    matrix: np.ndarray, counts: Mapping[str, int]
+) -> Dict[str, Union[float, int]]:
     """Scores and counts by name.
 
     Parameters
@@ -143,10 +149,10 @@ def figures(matrix, counts):
     agreement = scores(matrix)
     values = np.concatenate([getattr(agreement, score) for score in SCORES]).tolist()
     values += [agreement.mean_iou, agreement.mean_dice]
-    return dict(zip(FIGURES, values + [counts[name] for name in COUNTS]))
+    return dict(zip(SCORES_AND_COUNTS, values + [counts[name] for name in COUNTS]))
 
 
-def comparison(evaluated):
+def comparison(evaluated: Evaluated) -> np.ndarray:
     """The image, true outlines on it, and the outlines that were found, side by side.
 
     Parameters

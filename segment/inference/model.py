@@ -1,29 +1,37 @@
-"""Weights of the dark-field network, loaded once a process."""
+"""A trained dark-field network, loaded."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple, Union
 
-from micrograph_networks.engines.tensorflow import tensorflow
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.weights_file import check_shapes, loaded_once, read_weights
-from segment.inference.network import ARCHITECTURE, inference_function, layer_shapes
-
-SHIPPED = "darkfield"
-"""Key of the shipped weights in model_weights/registry.json."""
+from micrograph_networks.models.loading import load_network
+from micrograph_networks.resources.memory import Pieces
+from segment.classes import BLOOD_CELL, CLASSES
+from segment.inference.network import NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
+TILE_SIZES = (1024, 704, 448)
+"""Largest height and width of a tile in pixels at the working scale, multiples of the network's
+stride; the smaller ones are for where memory is short.
+
+The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
 
 
 @dataclass(frozen=True)
 class SegmentationModel:
-    """A trained network and the scale that it knows.
+    """A trained network and the scale that it knows, ready to segment images.
 
     Attributes
     ----------
-    network : callable
-        From normalised images, float32 (n, h, w, 3), h and w multiples of 32, to probabilities,
-        float32 (n, h, w, classes).
+    name : str
+        Name and version of a shipped model, or the path of a weights file.
+    card : Path or None
+        The model card of a shipped one.
+    tiles : Pieces
+        The network, from normalised images, float32 (n, h, w, 3), h and w multiples of 32, to
+        probabilities, float32 (n, h, w, classes), in tiles that the memory holds.
     class_names : tuple of str
     working_size : int
         Longer side of the training images in pixels.
@@ -31,22 +39,26 @@ class SegmentationModel:
         Median diameter of a blood cell in pixels of the training images.
     """
 
-    network: Callable
-    class_names: tuple
+    name: str
+    card: Optional[Path]
+    tiles: Pieces
+    class_names: Tuple[str, ...]
     working_size: int
     cell_diameter: float
 
 
-@loaded_once(SHIPPED)
-def load_model(path, bfloat16=False):
-    """Load weights and compile the network, once for every file in a process.
+def load_model(
+    model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
+) -> SegmentationModel:
+    """Load a dark-field model; keep it, since this takes seconds.
 
     Parameters
     ----------
-    path : str or Path, optional
-        A weights file; the shipped one by default.
-    bfloat16 : bool
-        As for :func:`segment.inference.network.inference_function`.
+    model : str or Path, optional
+        Name of a shipped model, such as ``darkfield_v1``, or path of a weights file; the newest
+        shipped one by default. Its classes must hold blood cells.
+    engine : EngineOptions
+        What computes, and how precisely.
 
     Returns
     -------
@@ -55,34 +67,27 @@ def load_model(path, bfloat16=False):
     Raises
     ------
     UserError
-        The file is missing, damaged or for another network, or TensorFlow is missing.
+        The file is missing, damaged, for another network or for other classes, or TensorFlow is
+        missing.
     """
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_weights, path, ARCHITECTURE)
-        tensorflow()  # its import takes so long that the file is read meanwhile
-    weights = reading.result()
-    class_names, working_size, cell_diameter = _attributes(path, weights.attributes)
-    check_shapes(path, weights, layer_shapes(len(class_names)))
-    network = inference_function(weights.layers, bfloat16)
-    return SegmentationModel(network, class_names, working_size, cell_diameter)
-
-
-def _attributes(path, attributes):
-    """Class names, working size and cell diameter, checked: a damaged file may hold anything."""
-    try:
-        class_names = tuple(attributes["class_names"])
-        working_size, cell_diameter = attributes["working_size"], attributes["cell_diameter"]
-        sound = (
-            all(isinstance(name, str) for name in class_names)
-            and len(set(class_names)) == len(class_names) >= 2
-            and isinstance(working_size, int)
-            and 1 <= working_size <= LARGEST_WORKING_SIZE
-            and 0 < cell_diameter <= working_size
+    trained = load_network(model, NETWORKS, engine)
+    class_names = tuple(trained.attributes["class_names"])
+    if CLASSES[BLOOD_CELL] not in class_names:
+        raise UserError(
+            f"{trained.name} holds weights for {', '.join(class_names)}, "
+            f"but {CLASSES[BLOOD_CELL]} is needed: choose another file."
         )
-    except KeyError as error:
-        raise UserError(f"{path} lacks {error}: copy or train it again.") from None
-    except TypeError:
-        sound = False
-    if not sound:
-        raise UserError(f"{path} holds unusable class names or scales: copy or train it again.")
-    return class_names, working_size, cell_diameter
+    working_size, cell_diameter = _scale(trained.name, trained.attributes)
+    tiles = Pieces("tiles of {} pixels", TILE_SIZES, trained.functions)
+    return SegmentationModel(
+        trained.name, trained.card, tiles, class_names, working_size, cell_diameter
+    )
+
+
+def _scale(name: str, attributes: Dict[str, Any]) -> Tuple[int, float]:
+    """Working size and cell diameter, checked: a damaged file may hold anything."""
+    size, diameter = attributes.get("working_size"), attributes.get("cell_diameter")
+    sound = isinstance(size, int) and isinstance(diameter, (int, float))
+    if not sound or not (1 <= size <= LARGEST_WORKING_SIZE and 0 < diameter <= size):
+        raise UserError(f"{name} holds an unusable scale: copy or train it again.")
+    return size, diameter

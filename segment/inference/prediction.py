@@ -1,21 +1,16 @@
 """Probabilities of the classes for every pixel of an image of any size, in bounded memory."""
 
 import math
+from typing import Optional
 
 import numpy as np
 
-from micrograph_networks.engines.tensorflow import Pieces
 from micrograph_networks.images.tiling import pad_to, tile_starts
+from segment.inference.model import SegmentationModel
 from segment.inference.network import STRIDE, whole_strides
 from segment.inference.normalisation import as_colour, normalise, to_rgb
 from segment.inference.scaling import resample, resampling, scaled_shape, working_scale
 
-TILE_SIZES = (1024, 704, 448)
-"""Largest height and width of a tile in pixels at the working scale, multiples of the network's
-stride; the smaller ones are for where memory is short.
-
-The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
-TILES = Pieces("tiles of {} pixels", TILE_SIZES)
 UNSEEN = 128
 """Pixels along a tile's inner border that are left out.
 
@@ -26,7 +21,9 @@ OVERLAP = 288
 and, between them, those over which one blends into the other."""
 
 
-def predict_probabilities(image, model, cell_diameter=None):
+def predict_probabilities(
+    image: np.ndarray, model: SegmentationModel, cell_diameter: Optional[float] = None
+) -> np.ndarray:
     """Tell the probabilities of the classes for every pixel.
 
     The image is brought to the working scale, predicted in tiles that blend into each other, and
@@ -53,16 +50,17 @@ def predict_probabilities(image, model, cell_diameter=None):
     """
     image = as_colour(image)
     working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
-    probabilities = np.empty((*image.shape[:2], len(model.class_names)), dtype=np.float32)
-    TILES.run(
-        lambda largest: _resize_bands(
-            _finished_bands(image, working, model, largest), working, probabilities
+    classes = len(model.class_names)
+    probabilities = np.empty((*image.shape[:2], classes), dtype=np.float32)
+    model.tiles.run(
+        lambda network, largest: _resize_bands(
+            _finished_bands(image, working, network, largest, classes), working, probabilities
         )
     )
     return probabilities
 
 
-def _finished_bands(image, shape, model, largest):
+def _finished_bands(image, shape, network, largest, classes):
     """Probabilities at the working scale from top to bottom, some rows at a time.
 
     Parameters
@@ -70,9 +68,10 @@ def _finished_bands(image, shape, model, largest):
     image : ndarray, (height, width, 3)
     shape : tuple of int
         Height and width at the working scale.
-    model : SegmentationModel
+    network : InferenceFunction
     largest : int
         Largest height and width of a tile.
+    classes : int
 
     Yields
     ------
@@ -83,15 +82,15 @@ def _finished_bands(image, shape, model, largest):
     lefts, width, horizontal = _tiles(shape[1], largest)
     rows, cols = (resampling(source, target) for source, target in zip(image.shape, shape))
     scaled = np.empty((height, shape[1], 3), dtype=np.float32)
-    band = np.zeros((height, lefts[-1] + width, len(model.class_names)), dtype=np.float32)
-    for top, below, weights in zip(tops, [*tops[1:], shape[0]], vertical):
+    band = np.zeros((height, lefts[-1] + width, classes), dtype=np.float32)
+    for top, below, down in zip(tops, [*tops[1:], shape[0]], vertical):
         inside = scaled[: shape[0] - top]
         resample(image, rows[top : top + height], cols, inside, to_rgb)
         for left, across in zip(lefts, horizontal):
             columns = slice(left, left + width)
             tile = normalise(pad_to(inside[:, columns], (height, width)))
-            found = model.network(tile[None])[0]
-            band[:, columns] += found * (weights[:, None, None] * across[:, None])
+            found = network(tile[None])[0]
+            band[:, columns] += found * (down[:, None, None] * across[:, None])
         finished = below - top
         yield band[:finished, : shape[1]]
         band[: height - finished] = band[finished:]
@@ -106,7 +105,7 @@ def _tiles(length, largest):
     starts : ndarray of int, (n,)
         Multiples of the network's stride, so that its pooling cuts all tiles alike.
     size : int
-    weights : ndarray of float32, (n, size)
+    shares : ndarray of float32, (n, size)
         With which a tile enters; over all tiles they sum to 1 at every pixel.
     """
     padded = whole_strides(length)
@@ -116,15 +115,15 @@ def _tiles(length, largest):
     starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
     inwards = np.arange(size) + 0.5 - UNSEEN
     ramp = np.clip(inwards / (OVERLAP - 2 * UNSEEN), 0, 1)
-    weights = np.ones((len(starts), size))
-    weights[starts > 0] *= ramp
-    weights[starts < padded - size] *= ramp[::-1]
+    shares = np.ones((len(starts), size))
+    shares[starts > 0] *= ramp
+    shares[starts < padded - size] *= ramp[::-1]
     total = np.zeros(padded)
-    for start, weight in zip(starts, weights):
-        total[start : start + size] += weight
-    for start, weight in zip(starts, weights):
-        weight /= total[start : start + size]
-    return starts, size, weights.astype(np.float32)
+    for start, share in zip(starts, shares):
+        total[start : start + size] += share
+    for start, share in zip(starts, shares):
+        share /= total[start : start + size]
+    return starts, size, shares.astype(np.float32)
 
 
 def _resize_bands(bands, shape, result):

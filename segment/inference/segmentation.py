@@ -2,60 +2,41 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
-from micrograph_networks.errors import UserError
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, BLOOD_CELL, CLASSES, SPIROCHAETE
 from segment.inference import objects
-from segment.inference.model import load_model
+from segment.inference.model import SegmentationModel
 from segment.inference.normalisation import as_colour
+from segment.inference.options import SegmentationOptions
 from segment.inference.prediction import predict_probabilities
 
 
-@dataclass(frozen=True)
-class SegmentationOptions:
-    """How objects are made of probabilities.
+class ClassObjects(NamedTuple):
+    """The objects of one class.
 
     Attributes
     ----------
-    threshold : float
-        Probability against background from which a pixel belongs to a cell or spirochaete, above
-        0 and below 1.
-    cell_diameter : float, optional
-        Typical diameter of a blood cell in pixels of the image, 1 or more. Without it the image's
-        longer side is brought to that of the training images.
-    separate_touching : bool
-        Whether touching cells are divided.
-    fill_holes : bool
-        Whether the inside of rings counts as cell.
-    minimum_area : int
-        Pixels of the smallest cell that is kept.
-    discard_border : bool
-        Whether cells are left out that touch the border of the image or of its mask.
-    bfloat16 : bool
-        Whether the network computes in bfloat16 instead of float32: several times faster on a
-        processor with AMX, slower on one without.
+    index : int
+        Of the class in CLASSES.
+    labels : ndarray of int32, (height, width)
+        0 outside of objects, which have 1, 2, ...
+    all_labels : ndarray of int32, (height, width)
+        The same with those that were left out at the border, with numbers of their own.
+    probability : ndarray of float32, (height, width)
+        Of the class, 0 to 1.
+    means : ndarray of float, (objects,)
+        Mean probability of every object's pixels.
     """
 
-    threshold: float = 0.5
-    cell_diameter: Optional[float] = None
-    separate_touching: bool = True
-    fill_holes: bool = True
-    minimum_area: int = 50
-    discard_border: bool = False
-    bfloat16: bool = False
-
-    def __post_init__(self):
-        """Raise UserError where a value lies outside of its range."""
-        if not 0 < self.threshold < 1:
-            raise UserError(f"The threshold must lie between 0 and 1, not at {self.threshold}.")
-        if self.cell_diameter is not None and not 1 <= self.cell_diameter < np.inf:
-            raise UserError(f"The cell diameter must be 1 or more, not {self.cell_diameter}.")
-        if not self.minimum_area >= 0:
-            raise UserError(f"The smallest cell must have 0 or more, not {self.minimum_area}.")
+    index: int
+    labels: np.ndarray
+    all_labels: np.ndarray
+    probability: np.ndarray
+    means: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,7 +61,7 @@ class Segmentation:
     all_cells: np.ndarray
 
     @cached_property
-    def classes(self):
+    def classes(self) -> np.ndarray:
         """Class of every pixel, that of the object it belongs to, uint8 (height, width)."""
         classes = np.full(self.cells.shape, BACKGROUND, dtype=np.uint8)
         classes[self.cells > 0] = BLOOD_CELL
@@ -88,17 +69,31 @@ class Segmentation:
         return classes
 
     @cached_property
-    def cell_probabilities(self):
+    def cell_probabilities(self) -> np.ndarray:
         """Mean probability of blood cell over every cell, float (cells,)."""
         return objects.means(self.cells, self.probabilities[..., BLOOD_CELL])
 
     @cached_property
-    def spirochaete_probabilities(self):
+    def spirochaete_probabilities(self) -> np.ndarray:
         """Mean probability of spirochaete over every spirochaete, float (spirochaetes,)."""
         return objects.means(self.spirochaetes, self.probabilities[..., SPIROCHAETE])
 
+    def by_class(self) -> Tuple[ClassObjects, ...]:
+        """The objects of every class but the background, in the order of CLASSES."""
+        cells = (self.cells, self.all_cells), self.cell_probabilities
+        spirochaetes = (self.spirochaetes, self.spirochaetes), self.spirochaete_probabilities
+        return tuple(
+            ClassObjects(index, *labels, self.probabilities[..., index], means)
+            for index, (labels, means) in ((BLOOD_CELL, cells), (SPIROCHAETE, spirochaetes))
+        )
 
-def segment_image(image, mask=None, options=SegmentationOptions(), weights=None):
+
+def segment_image(
+    image: np.ndarray,
+    model: SegmentationModel,
+    mask: Optional[np.ndarray] = None,
+    options: SegmentationOptions = SegmentationOptions(),
+) -> Segmentation:
     """Find blood cells and spirochaetes.
 
     Parameters
@@ -110,9 +105,6 @@ def segment_image(image, mask=None, options=SegmentationOptions(), weights=None)
         True where objects are looked for; everywhere by default. What lies outside has no
         influence: it is replaced by a mirror image of what lies inside.
     options : SegmentationOptions
-    weights : str or Path, optional
-        A weights file; the shipped one by default. Its classes must hold blood cells; classes
-        other than blood cell and spirochaete count as background.
 
     Returns
     -------
@@ -122,11 +114,10 @@ def segment_image(image, mask=None, options=SegmentationOptions(), weights=None)
     ------
     UserError
         The image is a stack, empty, or of a dtype without a known range, the mask is of another
-        shape, the weights file does not fit, or TensorFlow is missing.
+        shape, or the memory does not suffice.
     """
     image = as_colour(image)
     valid = valid_pixels(image, mask)
-    model = load_cell_model(weights, options.bfloat16)
     image = mirror_inside(image, valid)
     probabilities = _arranged(
         predict_probabilities(image, model, options.cell_diameter), model.class_names
@@ -135,7 +126,9 @@ def segment_image(image, mask=None, options=SegmentationOptions(), weights=None)
     return segment_probabilities(probabilities, valid, options)
 
 
-def segment_probabilities(probabilities, valid, options):
+def segment_probabilities(
+    probabilities: np.ndarray, valid: np.ndarray, options: SegmentationOptions
+) -> Segmentation:
     """Make objects of probabilities.
 
     A pixel belongs to the more probable of blood cell and spirochaete where that reaches the
@@ -178,32 +171,6 @@ def _pixel_classes(probabilities, threshold):
     for row, found in zip(classes, probabilities):
         row[:] = np.argmax(found * odds, axis=1)
     return classes
-
-
-def load_cell_model(weights=None, bfloat16=False):
-    """Load a model and check that it knows blood cells.
-
-    Parameters
-    ----------
-    weights : str or Path, optional
-    bfloat16 : bool
-
-    Returns
-    -------
-    SegmentationModel
-
-    Raises
-    ------
-    UserError
-        The weights file is unusable, or of other classes.
-    """
-    model = load_model(weights, bfloat16=bfloat16)
-    if CLASSES[BLOOD_CELL] not in model.class_names:
-        raise UserError(
-            f"{weights} holds weights for {', '.join(model.class_names)}, "
-            f"but {CLASSES[BLOOD_CELL]} is needed: choose another file."
-        )
-    return model
 
 
 def _arranged(probabilities, class_names):

@@ -1,21 +1,24 @@
 """Objects as rows of cells.csv."""
 
+from typing import Iterator, List
+
 import numpy as np
 
 from micrograph_networks.files.tables import number
-from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
+from segment.classes import CLASSES
 from segment.inference import objects
+from segment.inference.segmentation import Segmentation
 
-OBJECT_COLUMNS = ["image", "class", "label", "y", "x", "area", "mean_probability"]
+OBJECT_COLUMNS = ("image", "class", "label", "y", "x", "area", "mean_probability", "model")
 
 
-def object_rows(image, segmentation):
-    """The rows of an image's objects: blood cells, then spirochaetes.
+def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[List[object]]:
+    """The rows of an image's objects, class by class.
 
     Parameters
     ----------
-    image : str
-        Its name.
+    image, model : str
+        Their names.
     segmentation : Segmentation
 
     Yields
@@ -24,13 +27,11 @@ def object_rows(image, segmentation):
         In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the centre
         of the first one, as the area is.
     """
-    for index, labels, probabilities in (
-        (BLOOD_CELL, segmentation.cells, segmentation.cell_probabilities),
-        (SPIROCHAETE, segmentation.spirochaetes, segmentation.spirochaete_probabilities),
-    ):
-        height, width = labels.shape
-        y = objects.means(labels, np.arange(height)[:, None])
-        x = objects.means(labels, np.arange(width))
-        figures = zip(y, x, objects.areas(labels), probabilities)
-        for label, (y, x, area, probability) in enumerate(figures, 1):
-            yield [image, CLASSES[index], label, number(y), number(x), area, number(probability)]
+    for found in segmentation.by_class():
+        height, width = found.labels.shape
+        y = objects.means(found.labels, np.arange(height)[:, None])
+        x = objects.means(found.labels, np.arange(width))
+        measured = zip(y, x, objects.areas(found.labels), found.means)
+        for label, (row, col, area, mean) in enumerate(measured, 1):
+            name = CLASSES[found.index]
+            yield [image, name, label, number(row), number(col), area, number(mean), model]

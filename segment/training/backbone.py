@@ -1,14 +1,19 @@
 """The encoder's weights, trained on ImageNet."""
 
+from pathlib import Path
+from typing import Any
+
 import h5py
 import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import own_dataset
-from segment.inference.network import encoder_layers, layer_shapes
+from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.networks.layers import array_shapes
+from segment.inference.network import encoder_blocks, unet_vgg16
 
 
-def read_backbone(path):
+def read_backbone(path: Path) -> Arrays:
     """Read the convolutions of VGG16 from a file.
 
     Parameters
@@ -19,14 +24,14 @@ def read_backbone(path):
 
     Returns
     -------
-    dict of str to dict of str to ndarray of float32
+    Arrays
 
     Raises
     ------
     UserError
         The file is missing, damaged, or lacks a layer.
     """
-    shapes = layer_shapes(2)
+    shapes = array_shapes(unet_vgg16(2))
     try:
         with h5py.File(path, "r") as file:
             backbone = {
@@ -34,7 +39,7 @@ def read_backbone(path):
                     name: _read(file, f"{layer}/{name}", shapes[layer, name])
                     for name in ("kernel", "bias")
                 }
-                for layer in sum(encoder_layers(), [])
+                for layer in sum(encoder_blocks(), [])
             }
     except Exception as error:  # a damaged file may raise anything
         reason = " ".join(str(error).split())
@@ -52,12 +57,12 @@ def _read(file, path, shape):
     return dataset[()].astype(np.float32).reshape(shape)
 
 
-def download_backbone():
+def download_backbone() -> Arrays:
     """Take the convolutions from Keras's own VGG16, which it downloads once.
 
     Returns
     -------
-    dict of str to dict of str to ndarray of float32
+    Arrays
 
     Raises
     ------
@@ -75,5 +80,19 @@ def download_backbone():
         ) from error
     return {
         layer: dict(zip(("kernel", "bias"), model.get_layer(layer).get_weights()))
-        for layer in sum(encoder_layers(), [])
+        for layer in sum(encoder_blocks(), [])
     }
+
+
+def set_backbone(model: Any, backbone: Arrays) -> None:
+    """Give the encoder trained kernels.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of the network; changed in place.
+    backbone : Arrays
+        Those of every encoder layer; others are ignored.
+    """
+    for name in sum(encoder_blocks(), []):
+        model.get_layer(name).set_weights([backbone[name]["kernel"], backbone[name]["bias"]])

@@ -1,41 +1,45 @@
 """Plots and pictures of a training, drawn without a display."""
 
+from pathlib import Path
+from typing import Sequence
+
 import numpy as np
 from matplotlib import colormaps
 
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.plotting import labelled_figure, save_figure
+from micrograph_networks.training.log import Epoch
+from segment.annotations.dataset import Sample
 from segment.classes import COLOURS
 from segment.inference.picture import draw_outlines
 
 
-def training_curves(folder, log, class_names):
+def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[str]) -> None:
     """Draw loss.png and iou.png: the loss, and the IoU of each class, after every epoch.
 
     Parameters
     ----------
     folder : Path
-    log : list of dict of str to float
-        Rows of training.csv.
+    epochs : sequence of Epoch
     class_names : sequence of str
     """
-    epochs = [row["epoch"] for row in log]
+    numbers = [epoch["epoch"] for epoch in epochs]
     figure, axes = labelled_figure("Epoch", "Loss", "Loss of the training crops")
-    axes.plot(epochs, [row["loss"] for row in log], color="black")
+    axes.plot(numbers, [epoch["loss"] for epoch in epochs], color="black")
     save_figure(figure, folder / "loss.png")
     figure, axes = labelled_figure("Epoch", "IoU", "Intersection over union")
     axes.set_ylim(0, 1)
     for index, name in enumerate(class_names):
         colour = colormaps["tab10"](index)
         for prefix, style in (("", ":"), ("validation_", "-")):
-            values = [row[f"{prefix}iou_{name}"] for row in log]
+            values = [epoch[f"{prefix}iou_{name}"] for epoch in epochs]
             part = "validation" if prefix else "training crops"
-            axes.plot(epochs, values, color=colour, linestyle=style, label=f"{name}, {part}")
+            axes.plot(numbers, values, color=colour, linestyle=style, label=f"{name}, {part}")
     figure.legend(loc="outside lower center", ncol=2)
     save_figure(figure, folder / "iou.png")
 
 
-def compare_outlines(path, sample, predicted):
+def compare_outlines(path: Path, sample: Sample, predicted: np.ndarray) -> None:
     """Draw the true outlines on an image and, beside it, the predicted ones.
 
     Parameters

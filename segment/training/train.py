@@ -1,136 +1,36 @@
 """Train the network with Keras alone, on any of its backends."""
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Optional
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
 from skimage.measure import label
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import output_folder, whole_file
+from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, write_weights
-from micrograph_networks.training.log import append_row, read_log, rewind
+from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.training.keras_models import build_keras_model, folded_arrays
+from micrograph_networks.training.run import TrainingRun
+from segment.annotations.dataset import Sample
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.scores import confusion_matrix, scores
-from segment.inference.network import (
-    ARCHITECTURE,
-    LAST,
-    build_keras_model,
-    encoder_layers,
-    fold_layers,
-    set_backbone,
-    whole_strides,
-)
+from segment.inference.network import LOGITS, encoder_blocks, unet_vgg16, whole_strides
 from segment.inference.normalisation import NORMALISATION, normalise
 from segment.training import losses, plots
 from segment.training.augmentation import draw_batch
+from segment.training.backbone import set_backbone
 from segment.training.calibration import class_offsets
+from segment.training.recipes import Recipe
 
-LOG = "training.csv"
-CHECKPOINT = "checkpoint_{}.keras"
-"""With the number of epochs that it has learned."""
-WEIGHTS = "darkfield.h5"
+WEIGHTS_FILE = "darkfield.h5"
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
 SPACING = 4
 """Of the rows and columns of validation images whose pixels calibrate the network."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the training with one learning rate and one set of frozen layers.
-
-    Attributes
-    ----------
-    epochs : int
-    crop : int
-        Height and width of the crops in pixels at the working scale, a multiple of 32.
-    learning_rate : float
-        Of Adam.
-    falling : bool
-        Whether the rate rises for an epoch and then falls to 0 along a cosine.
-    frozen_blocks : int
-        How many of the encoder's five blocks keep their ImageNet weights.
-    """
-
-    epochs: int
-    crop: int
-    learning_rate: float
-    falling: bool
-    frozen_blocks: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides what is learned from a data set.
-
-    Attributes
-    ----------
-    stages : tuple of Stage
-    working_size : int
-        Longer side of the images in pixels.
-    square : bool
-        Whether images are stretched to squares.
-    batch : int
-        Crops in a batch.
-    crops_per_image : int
-        In an epoch.
-    augmentation : bool
-    loss : str
-        A function of :mod:`segment.training.losses`.
-    calibrated : bool
-        Whether :mod:`segment.training.calibration` shifts the logits, by the validation images.
-    classes : tuple of str, optional
-        Those to learn; pixels of others count as the first. All by default.
-    seed : int
-        Of the parts and the crops.
-    """
-
-    stages: tuple
-    working_size: int
-    square: bool
-    batch: int
-    crops_per_image: int
-    augmentation: bool
-    loss: str
-    calibrated: bool
-    classes: Optional[tuple] = None
-    seed: int = 0
-
-
-RECIPES = {
-    # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
-    # A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
-    "default": Recipe(
-        stages=(
-            Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-            Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
-            Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
-        ),
-        working_size=640,
-        square=False,
-        batch=8,
-        crops_per_image=2,
-        augmentation=True,
-        loss="cross_entropy_and_dice",
-        calibrated=True,
-    ),
-    # What PerceptiLabs's use case states: epochs, batch, Adam's rate, loss, blood cells only. That
-    # images were stretched to 224x224, without augmentation, and no layer frozen is assumed.
-    "perceptilabs": Recipe(
-        stages=(Stage(10, crop=224, learning_rate=1e-3, falling=False, frozen_blocks=0),),
-        working_size=224,
-        square=True,
-        batch=32,
-        crops_per_image=1,
-        augmentation=False,
-        loss="dice",
-        calibrated=False,
-        classes=CLASSES[: BLOOD_CELL + 1],
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -142,26 +42,30 @@ class Parts:
     train, validation : list of Sample
     """
 
-    train: list
-    validation: list
+    train: List[Sample]
+    validation: List[Sample]
 
 
-def train(folder, recipe, parts, backbone, about):
+def train(
+    run: TrainingRun,
+    recipe: Recipe,
+    parts: Parts,
+    backbone: Callable[[], Arrays],
+    about: Dict[str, Any],
+) -> Path:
     """Train, or go on with a run that was stopped; the weights of the best epoch are kept.
 
-    After every epoch a row is added to training.csv, plots and pictures are drawn, darkfield.h5 is
-    written if the mean IoU of the validation images rose, and a checkpoint is written, from which
-    a run that was stopped goes on.
+    After every epoch plots and pictures are drawn, and darkfield.h5 is written if the mean IoU of
+    the validation images rose.
 
     Parameters
     ----------
-    folder : Path
-        Of the run.
+    run : TrainingRun
     recipe : Recipe
         With classes.
     parts : Parts
     backbone : callable
-        Gives the layers of the encoder for :func:`segment.inference.network.set_backbone`; called
+        Gives the arrays of the encoder for :func:`segment.training.backbone.set_backbone`; called
         where a run begins.
     about : dict
         JSON values to keep in the weights file: training data, their licence, command.
@@ -172,9 +76,8 @@ def train(folder, recipe, parts, backbone, about):
         The weights file.
     """
     about = {**about, **_attributes(recipe, parts)}
-    model, done = _resume(folder, recipe)
-    if model is None:
-        model = _start(recipe, backbone())
+    model, done = run.resume({recipe.loss: getattr(losses, recipe.loss)})
+    model = model or _start(recipe, backbone())
     plan = _plan(recipe)
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
@@ -184,58 +87,16 @@ def train(folder, recipe, parts, backbone, about):
             counts = _compile(model, recipe, stage, optimiser)
         loss = _learn(model, recipe, stage, parts.train, epoch)
         learned = scores(counts.total_cm.numpy())
-        offsets, validated = _validate(model, recipe, parts.validation, folder / "pictures", epoch)
-        row = _row(recipe, epoch, loss, learned, validated)
-        _keep(folder, model, offsets, row, about)
-        plots.training_curves(folder, read_log(folder / LOG), recipe.classes)
-    return folder / WEIGHTS
+        pictures = run.folder / "pictures"
+        offsets, validated = _validate(model, recipe, parts.validation, pictures, epoch)
+        measured = _measured(recipe, epoch, loss, learned, validated)
+        _keep_best(run, model, offsets, measured, about)
+        run.end_epoch(model, measured)
+        plots.draw_training(run.folder, run.epochs, recipe.classes)
+    return run.folder / WEIGHTS_FILE
 
 
-def changed_recipe(recipe, classes, seed, epochs=(), working_size=None, batch=None):
-    """A recipe with a user's choices.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    classes : tuple of str
-        Used where the recipe names none.
-    seed : int
-    epochs : sequence of int
-        One a stage; the recipe's own where it is empty.
-    working_size, batch : int, optional
-        The recipe's own by default.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    UserError
-        There are not as many numbers of epochs as stages, or fewer than two different classes.
-    """
-    if len(set(classes)) < max(len(classes), 2):
-        raise UserError("Give --class for the background and, with other names, for the rest.")
-    epochs = epochs or [stage.epochs for stage in recipe.stages]
-    if len(epochs) != len(recipe.stages):
-        raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
-    size = working_size or recipe.working_size
-    largest = whole_strides(size)
-    stages = tuple(
-        replace(stage, epochs=count, crop=min(stage.crop, largest))
-        for stage, count in zip(recipe.stages, epochs)
-    )
-    return replace(
-        recipe,
-        stages=stages,
-        working_size=size,
-        batch=batch or recipe.batch,
-        classes=recipe.classes or classes,
-        seed=seed,
-    )
-
-
-def cell_diameter(samples, class_names):
+def cell_diameter(samples: Sequence[Sample], class_names: Sequence[str]) -> float:
     """Median diameter of the blood cells, or of the first class where there is none of this name.
 
     Parameters
@@ -302,7 +163,7 @@ def _compile(model, recipe, stage, optimiser):
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
-    for number, names in enumerate(encoder_layers()):
+    for number, names in enumerate(encoder_blocks()):
         for name in names:
             model.get_layer(name).trainable = number >= stage.frozen_blocks
     counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
@@ -364,15 +225,16 @@ def _predict(model, image):
     return model.predict_on_batch(padded[None])[0, :height, :width]
 
 
-def _row(recipe, epoch, loss, learned, validated):
-    """A row of training.csv."""
-    row = {"epoch": epoch + 1, "loss": loss}
+def _measured(recipe, epoch, loss, learned, validated):
+    """What training.csv says of an epoch."""
+    measured = {"loss": loss}
     for prefix, found in (("", learned), ("validation_", validated)):
-        row[f"{prefix}mean_iou"], row[f"{prefix}mean_dice"] = found.mean_iou, found.mean_dice
+        measured[f"{prefix}mean_iou"] = found.mean_iou
+        measured[f"{prefix}mean_dice"] = found.mean_dice
         for index, name in enumerate(recipe.classes):
-            row[f"{prefix}iou_{name}"] = found.iou[index]
-            row[f"{prefix}dice_{name}"] = found.dice[index]
-    return {name: float(value) for name, value in row.items()}
+            measured[f"{prefix}iou_{name}"] = found.iou[index]
+            measured[f"{prefix}dice_{name}"] = found.dice[index]
+    return {"epoch": epoch + 1, **{name: float(value) for name, value in measured.items()}}
 
 
 def _start(recipe, backbone):
@@ -380,37 +242,19 @@ def _start(recipe, backbone):
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
-    model = build_keras_model(len(recipe.classes))
+    model = build_keras_model(unet_vgg16(len(recipe.classes)))
     set_backbone(model, backbone)
     return model
 
 
-def _resume(folder, recipe):
-    """The model of the last checkpoint, None where there is none, and its number of epochs."""
-    import keras
-
-    checkpoints = sorted(folder.glob(CHECKPOINT.format("*")))
-    if not checkpoints:
-        rewind(folder / LOG, 0)
-        return None, 0
-    loss = getattr(losses, recipe.loss)
-    model = keras.models.load_model(checkpoints[-1], custom_objects={recipe.loss: loss})
-    done = int(checkpoints[-1].stem.rpartition("_")[2])
-    rewind(folder / LOG, done)
-    return model, done
-
-
-def _keep(folder, model, offsets, row, about):
-    """Log an epoch, write its weights if it is the best so far, and a checkpoint."""
-    best = max((r["validation_mean_iou"] for r in read_log(folder / LOG)), default=-1.0)
-    append_row(folder / LOG, row)
-    if row["validation_mean_iou"] > best:
-        layers = fold_layers(model)
-        layers[LAST]["bias"] = layers[LAST]["bias"] + offsets
-        attributes = {**about, "epoch": row, "class_offsets": offsets.tolist()}
-        write_weights(folder / WEIGHTS, Weights(ARCHITECTURE, layers, attributes))
-    earlier = list(folder.glob(CHECKPOINT.format("*")))
-    with whole_file(folder / CHECKPOINT.format(f"{row['epoch']:04.0f}")) as temporary:
-        model.save(temporary)
-    for path in earlier:
-        path.unlink()
+def _keep_best(run, model, offsets, measured, about):
+    """Write the weights of an epoch if it is the best so far."""
+    best = max((epoch["validation_mean_iou"] for epoch in run.epochs), default=-1.0)
+    if measured["validation_mean_iou"] <= best:
+        return
+    network = unet_vgg16(len(offsets))
+    arrays = folded_arrays(model, network)
+    arrays[LOGITS]["bias"] = arrays[LOGITS]["bias"] + offsets
+    attributes = {**about, "epoch": measured, "class_offsets": offsets.tolist()}
+    weights = Weights(network.architecture, arrays, attributes)
+    write_weights(run.folder / WEIGHTS_FILE, weights)

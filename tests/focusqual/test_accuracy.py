@@ -7,7 +7,8 @@ from focusqual import rate_focus
 from focusqual.simulation import scenes
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.degradation import degrade
-from focusqual.simulation.optics import LEVEL_DEPTH, LEVELS, defocus
+from focusqual.levels import LEVEL_DEPTH, LEVELS
+from focusqual.simulation.optics import defocus
 from micrograph_networks.images.image_files import read_image
 
 

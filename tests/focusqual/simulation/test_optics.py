@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import j1
 
-from focusqual.simulation.optics import LEVEL_DEPTH, Optics, defocus, point_spread_function
+from focusqual.levels import LEVEL_DEPTH
+from focusqual.simulation.optics import Optics, defocus, point_spread_function
 
 
 def second_moment_radius(psf):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from focusqual.simulation import scenes
-from focusqual.simulation.optics import LEVEL_DEPTH, defocus
+from focusqual.levels import LEVEL_DEPTH
+from focusqual.simulation.optics import defocus
 from focusqual.training import sampling
 
 

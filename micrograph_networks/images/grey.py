@@ -1,0 +1,39 @@
+"""From colour to grey."""
+
+import numpy as np
+
+from micrograph_networks.errors import UserError
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R BT.601, the weights of CellProfiler's and scikit-image's predecessors alike."""
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """Bring a grey or colour image to one channel.
+
+    Alpha is dropped and colours are weighed by ITU-R BT.601 luma (0.299, 0.587, 0.114).
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4), any real dtype
+
+    Returns
+    -------
+    ndarray, (height, width)
+        The image itself where it is grey, else float32 of the same range.
+
+    Raises
+    ------
+    UserError
+        The array has other dimensions, such as a 3-D stack.
+    """
+    if image.ndim == 2:
+        return image
+    if image.ndim == 3 and image.shape[2] in (1, 2):
+        return image[:, :, 0]
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        return image[:, :, :3].astype(np.float32) @ LUMA
+    raise UserError(
+        f"An image of shape {image.shape} is neither grey nor colour: "
+        "rate the planes of a stack, or the channels of a composite, one at a time."
+    )

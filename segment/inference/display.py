@@ -1,0 +1,67 @@
+"""What a figure shows of a segmentation: statistics, probabilities and objects."""
+
+from typing import Sequence, Tuple
+
+import numpy as np
+
+from segment.classes import COLOURS
+from segment.inference import objects
+from segment.inference.segmentation import ClassObjects
+
+STATISTICS = ("Objects", "Area covered", "Median diameter", "Mean probability")
+
+
+def statistics(found: ClassObjects, pixels: int) -> Tuple[str, ...]:
+    """What a table says of the objects of a class.
+
+    Parameters
+    ----------
+    found : ClassObjects
+    pixels : int
+        Number of pixels of the image that count.
+
+    Returns
+    -------
+    tuple of str
+        For each of STATISTICS; empty where there is no object to say it of.
+    """
+    areas = objects.areas(found.labels)
+    covered = f"{100 * areas.sum() / max(pixels, 1):.1f} %"
+    if not areas.size:
+        return "0", covered, "", ""
+    diameter = 2 * np.sqrt(np.median(areas) / np.pi)
+    return str(areas.size), covered, f"{diameter:.1f} pixels", f"{found.means.mean():.2f}"
+
+
+def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
+    """Show the probabilities of classes as one picture, each in its colour.
+
+    Parameters
+    ----------
+    found : sequence of ClassObjects
+
+    Returns
+    -------
+    ndarray of float32, (height, width, 3)
+        RGB, 0 to 1.
+    """
+    picture = sum(one.probability[..., None] * np.float32(COLOURS[one.index]) for one in found)
+    return np.minimum(picture, 1)
+
+
+def joined_labels(found: Sequence[ClassObjects]) -> np.ndarray:
+    """One label image of the objects of several classes, which do not overlap.
+
+    Parameters
+    ----------
+    found : sequence of ClassObjects
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        The numbers of the first class are kept, those of the next go on from there.
+    """
+    joined = np.zeros_like(found[0].labels)
+    for one in found:
+        joined = np.where(one.labels, one.labels + joined.max(), joined)
+    return joined

@@ -1,0 +1,96 @@
+"""How objects are made of probabilities: the options, each declared once."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from micrograph_networks.options import Checked, option
+
+
+@dataclass(frozen=True)
+class SegmentationOptions(Checked):
+    """At which scale the network works, and how objects are made of its probabilities.
+
+    Attributes
+    ----------
+    cell_diameter : float, optional
+        Typical diameter of a blood cell in pixels of the image, 1 to 100000. Without it the image's
+        longer side is brought to that of the training images.
+    threshold : float
+        Probability against background from which a pixel belongs to a cell or spirochaete, 0.01 to
+        0.99.
+    separate_touching : bool
+        Whether touching cells are divided.
+    fill_holes : bool
+        Whether the inside of rings counts as cell.
+    minimum_area : int
+        Pixels of the smallest cell that is kept.
+    discard_border : bool
+        Whether cells are left out that touch the border of the image or of its mask.
+    """
+
+    cell_diameter: Optional[float] = option(
+        None,
+        "Typical diameter of the blood cells",
+        "Typical diameter of a blood cell in pixels of the image; half or twice the true value is "
+        "near enough.",
+        details="""\
+The network has to see the cells at about the size that it was trained at.
+
+-  *Automatic:* The longer side of the image is brought to the size of the training images. This is
+   right for fields of view of about 1 to 20 cells, whatever their size in pixels.
+-  *Enter a value:* Cells of the diameter that you enter are brought to the size of the cells in the
+   training images. Choose this for large fields with many small cells, and for images that are
+   crops of a larger field. To measure a diameter, use *Tools > Measure length* in any image window
+   of CellProfiler.
+""",
+        kind=float,
+        minimum=1,
+        maximum=100000,
+        unit="pixels",
+        absent="the image's longer side is brought to that of the training images",
+        suggested=80.0,
+    )
+    threshold: float = option(
+        0.5,
+        "Probability threshold",
+        "Probability against background from which a pixel belongs to a cell or, where that is "
+        "more probable, to a spirochaete.",
+        details="""\
+Lower it if cells are missed or their outlines lie inside of them; raise it if debris is found as
+well.
+""",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    separate_touching: bool = option(
+        True,
+        "Separate touching cells?",
+        "Divide cells that touch or overlap, along the lines where they are narrow and the network "
+        "is less sure.",
+        details="Select *No* if single cells come out divided.",
+        flag="separate",
+    )
+    fill_holes: bool = option(
+        True,
+        "Fill holes in cells?",
+        "Count what a cell encloses, such as the dark center of a ring, as part of the cell.",
+        details="Gaps between three or more cells that touch are not filled.",
+    )
+    minimum_area: int = option(
+        50,
+        "Smallest cell, in pixels",
+        "Blood cells of a smaller area, in pixels of the image, are discarded.",
+        details="An area of 50 pixels is that of a disk of 8 pixels across.",
+        minimum=0,
+        unit="pixels",
+    )
+    discard_border: bool = option(
+        False,
+        "Discard cells touching the border of the image?",
+        "Discard blood cells that touch the border of the image or of its mask, which are seen in "
+        "part only.",
+        details="""\
+Select *Yes* if you measure their size or shape. Keep them to count cells or to measure the area
+that they cover.
+""",
+    )

@@ -1,0 +1,154 @@
+"""Recipes: all that decides what is learned from a data set."""
+
+from dataclasses import dataclass, replace
+from typing import Optional, Sequence, Tuple
+
+from micrograph_networks.errors import UserError
+from segment.classes import BLOOD_CELL, CLASSES
+from segment.inference.network import whole_strides
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with one learning rate and one set of frozen layers.
+
+    Attributes
+    ----------
+    epochs : int
+    crop : int
+        Height and width of the crops in pixels at the working scale, a multiple of 32.
+    learning_rate : float
+        Of Adam.
+    falling : bool
+        Whether the rate rises for an epoch and then falls to 0 along a cosine.
+    frozen_blocks : int
+        How many of the encoder's five blocks keep their ImageNet weights.
+    """
+
+    epochs: int
+    crop: int
+    learning_rate: float
+    falling: bool
+    frozen_blocks: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what is learned from a data set.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+    working_size : int
+        Longer side of the images in pixels.
+    square : bool
+        Whether images are stretched to squares.
+    batch : int
+        Crops in a batch.
+    crops_per_image : int
+        In an epoch.
+    augmentation : bool
+    loss : str
+        A function of :mod:`segment.training.losses`.
+    calibrated : bool
+        Whether :mod:`segment.training.calibration` shifts the logits, by the validation images.
+    classes : tuple of str, optional
+        Those to learn; pixels of others count as the first. All by default.
+    seed : int
+        Of the parts and the crops.
+    """
+
+    stages: Tuple[Stage, ...]
+    working_size: int
+    square: bool
+    batch: int
+    crops_per_image: int
+    augmentation: bool
+    loss: str
+    calibrated: bool
+    classes: Optional[Tuple[str, ...]] = None
+    seed: int = 0
+
+
+RECIPES = {
+    # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
+    # A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
+    "default": Recipe(
+        stages=(
+            Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
+            Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
+            Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
+        ),
+        working_size=640,
+        square=False,
+        batch=8,
+        crops_per_image=2,
+        augmentation=True,
+        loss="cross_entropy_and_dice",
+        calibrated=True,
+    ),
+    # What PerceptiLabs's use case states: epochs, batch, Adam's rate, loss, blood cells only. That
+    # images were stretched to 224x224, without augmentation, and no layer frozen is assumed.
+    "perceptilabs": Recipe(
+        stages=(Stage(10, crop=224, learning_rate=1e-3, falling=False, frozen_blocks=0),),
+        working_size=224,
+        square=True,
+        batch=32,
+        crops_per_image=1,
+        augmentation=False,
+        loss="dice",
+        calibrated=False,
+        classes=CLASSES[: BLOOD_CELL + 1],
+    ),
+}
+
+
+def changed_recipe(
+    recipe: Recipe,
+    classes: Tuple[str, ...],
+    seed: int,
+    epochs: Sequence[int] = (),
+    working_size: Optional[int] = None,
+    batch: Optional[int] = None,
+) -> Recipe:
+    """A recipe with a user's choices.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    classes : tuple of str
+        Used where the recipe names none.
+    seed : int
+    epochs : sequence of int
+        One a stage; the recipe's own where it is empty.
+    working_size, batch : int, optional
+        The recipe's own by default.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    UserError
+        There are not as many numbers of epochs as stages, or fewer than two different classes.
+    """
+    if len(set(classes)) < max(len(classes), 2):
+        raise UserError("Give --class for the background and, with other names, for the rest.")
+    epochs = epochs or [stage.epochs for stage in recipe.stages]
+    if len(epochs) != len(recipe.stages):
+        raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
+    size = working_size or recipe.working_size
+    largest = whole_strides(size)
+    stages = tuple(
+        replace(stage, epochs=count, crop=min(stage.crop, largest))
+        for stage, count in zip(recipe.stages, epochs)
+    )
+    return replace(
+        recipe,
+        stages=stages,
+        working_size=size,
+        batch=batch or recipe.batch,
+        classes=recipe.classes or classes,
+        seed=seed,
+    )
