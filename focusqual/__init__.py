@@ -3,6 +3,7 @@
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.inference.rating import FocusRating, RatingOptions, rate_focus
 from focusqual.simulation.optics import LEVELS, Optics, defocus
+from micrograph_networks import __version__
 
 __all__ = [
     "LEVELS",
@@ -10,6 +11,7 @@ __all__ = [
     "FocusRating",
     "Optics",
     "RatingOptions",
+    "__version__",
     "defocus",
     "rate_focus",
 ]
