@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 def text(name):
     """Text of a file of the project."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return Path(__file__).parent.joinpath(name).read_text(encoding="utf-8")
 
 
 setup(
