@@ -1,17 +1,40 @@
 """Package metadata; the tools' settings are in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+
+def text(name):
+    """Text of a file of the project."""
+    return Path(__file__).parent.joinpath(name).read_text(encoding="utf-8")
+
+
 setup(
     name="cellprofiler-tf-modules",
-    version="0.1.0",
-    description="CellProfiler modules that use trained TensorFlow networks, and their cores",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    # It lives in the package, as a clone's plugins run without installed metadata. It is read and
+    # not imported, as nothing that the package needs is installed yet.
+    version=re.search(r'^__version__ = "(.+)"$', text("micrograph_networks/__init__.py"), re.M)[1],
+    description=(
+        "CellProfiler modules that use trained networks: MeasureImageFocusQuality rates the focus "
+        "of microscope images, SegmentDarkfieldCells finds blood cells and spirochaetes"
+    ),
+    long_description=text("README.md"),
     long_description_content_type="text/markdown",
     author="The focusqual developers",
-    license="BSD-3-Clause",
+    license=(
+        "BSD-3-Clause (code, and focus weights trained on CC0 images) "
+        "AND CC-BY-NC-4.0 (dark-field weights: not for commercial use)"
+    ),
+    # Those of the method and of the images; the project has no public address yet.
+    project_urls={
+        "Focus: Yang et al. 2018": "https://doi.org/10.1186/s12859-018-2087-4",
+        "Focus: training images": "https://bbbc.broadinstitute.org/BBBC038",
+        "Dark field: training images": (
+            "https://www.kaggle.com/datasets/longnguyen2306/bacteria-detection-with-darkfield-microscopy"
+        ),
+    },
     python_requires=">=3.9",
     packages=[
         *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
@@ -59,9 +82,23 @@ setup(
         ]
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
         "Intended Audience :: Science/Research",
-        "Operating System :: OS Independent",
+        "License :: OSI Approved :: BSD License",
+        "License :: Free for non-commercial use",
+        "Operating System :: MacOS",
+        "Operating System :: Microsoft :: Windows",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Bio-Informatics",
         "Topic :: Scientific/Engineering :: Image Processing",
+        "Topic :: Scientific/Engineering :: Image Recognition",
     ],
 )

@@ -1,1 +1,3 @@
-"""What the focus and the dark-field core share: images, files, tiling, weights, TensorFlow."""
+"""Trained networks on micrographs: what the cores of all our modules share."""
+
+__version__ = "0.2.0"

@@ -1,6 +1,5 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from cellprofiler_core.constants.measurement import (
     C_NUMBER,
     COLTYPE_FLOAT,
     COLTYPE_INTEGER,
+    COLTYPE_VARCHAR_FILE_NAME,
+    EXPERIMENT,
     FTR_CENTER_X,
     FTR_CENTER_Y,
     FTR_OBJECT_NUMBER,
@@ -27,21 +28,35 @@ from cellprofiler_core.setting import (
 )
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber, LabelListSubscriber
-from cellprofiler_core.setting.text import Float, ImageName, Integer, LabelName
+from cellprofiler_core.setting.text import ImageName, LabelName
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements_ijv,
     get_object_measurement_columns,
 )
 
-if importlib.util.find_spec("focusqual") is None:
-    # The user has only pointed CellProfiler at this folder of a clone.
-    sys.path.append(str(Path(__file__).resolve().parent.parent))
+# In a clone and in an unpacked release the packages lie beside the folder of this file. They come
+# before others of their names.
+HOME = str(Path(__file__).resolve().parent.parent)
+if HOME not in sys.path:
+    sys.path.insert(0, HOME)
+VERSION = "0.2.0"
+try:
+    from micrograph_networks import __version__
+except ImportError:
+    __version__ = "none"
+if __version__ != VERSION:
+    raise ImportError(
+        f"{__file__} is of version {VERSION} of cellprofiler-tf-modules, but {__version__} is "
+        "installed: let CellProfiler's plugins directory be the plugins folder of that version."
+    )
 
-from focusqual import LEVELS, PATCH_SIZE, RatingOptions, rate_focus
-from focusqual.inference.maps import mean_within, patch_map
+from focusqual import RatingOptions, load_model, rate_focus
+from focusqual.inference.maps import mean_within, patch_map, patch_pixels
 from focusqual.inference.picture import annotate, draw_legend
+from focusqual.levels import LEVELS
 from micrograph_networks.cellprofiler.network_module import (
+    SHIPPED_UNTIL_0_1,
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
@@ -121,6 +136,10 @@ where no patch counts.
    to 1. The settings define when a patch is out of focus and when it is uncertain.
 -  *PatchCount:* The number of patches that count.
 
+**Experiment measurements**
+
+-  *Model:* The name and version of the model, or the path of its weights file.
+
 **Measurements of the patches** (if objects are created for them)
 
 -  *Level:* The most probable level of the patch.
@@ -148,6 +167,7 @@ C_IMAGE_FOCUS = "ImageFocus"
 PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 
 F_PATCH_COUNT = "PatchCount"
+F_MODEL = "Model"
 
 # Features of an image, and their names in FocusRating.summary.
 IMAGE_FEATURES = {
@@ -163,7 +183,14 @@ IMAGE_FEATURES = {
     "FractionUncertain": "uncertain",
     **PROBABILITIES,
 }
-PATCH_FEATURES = ("Level", "ExpectedLevel", "Certainty", *PROBABILITIES)
+# Features of a patch, and their names in FocusRating.patch_table.
+PATCH_FEATURES = {
+    "Level": "level",
+    "ExpectedLevel": "expected_level",
+    "Certainty": "certainty",
+    **PROBABILITIES,
+}
+COLUMN_TYPES = {F_PATCH_COUNT: COLTYPE_INTEGER, F_MODEL: COLTYPE_VARCHAR_FILE_NAME}
 # More rows than these do not fit into the figure.
 DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
@@ -172,7 +199,7 @@ OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
-    variable_revision_number = 1
+    variable_revision_number = 2
 
     def create_settings(self):
         self.image_groups = []
@@ -180,70 +207,13 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
         self.add_image(can_remove=False)
         self.add_image_button = DoSomething("", "Add another image", self.add_image)
         self.divider = Divider()
+        self._create_object_settings()
         self.create_model_settings(
-            "focusqual",
-            "focus.h5",
-            shipped="fluorescence images",
+            trained_on="fluorescence images",
             custom="in-focus images of your assay. Consider it if your images look unlike "
             "fluorescently stained cells.",
         )
-        self._create_rating_settings()
-        self._create_object_settings()
-
-    def _create_rating_settings(self):
-        defaults = RatingOptions()
-        self.stride = Integer(
-            "Patch stride",
-            value=defaults.stride,
-            minval=1,
-            maxval=PATCH_SIZE,
-            doc=f"""\
-The distance from one patch to the next, in pixels, 1 to {PATCH_SIZE}. With {PATCH_SIZE}, the width
-of a patch, patches lie side by side. Smaller values let them overlap and give finer maps of the
-focus, but half the stride takes four times as long. The last row and column of patches are moved
-inwards where the image is no multiple of the stride, so that no pixel is left out.
-""",
-        )
-        self.scale = Float(
-            "Rescaling factor",
-            value=defaults.scale,
-            minval=0.01,
-            maxval=100,
-            doc="""\
-The image is resized by this factor before it is cut into patches; all results are in pixels of the
-original image.
-
-The focus levels are defined for pixels of 0.65 micrometers, a usual 20x objective without binning.
-To get the same levels from images of another magnification, enter their pixel size in micrometers
-divided by 0.65, such as 0.5 for 40x with pixels of 0.325 micrometers. With 1, a level stands for
-about 3 pixels of blur in the image as it is, whatever its magnification; this is the right choice
-if you care for the finest detail that the image could resolve.
-
-Factors above 1 invent no detail: an image that was taken at 10x, enlarged by 2, looks blurred to
-the network. Leave the factor at 1 for lower magnifications.
-""",
-        )
-        self.uncertain_below = Float(
-            "Certainty below which a patch is uncertain",
-            value=defaults.uncertain_below,
-            minval=0,
-            maxval=1,
-            doc="""\
-Patches of a lower certainty count in *FractionUncertain*, and neither as in focus nor as out of
-focus. Patches without cells usually belong here. This setting changes the fractions only, not the
-score.
-""",
-        )
-        self.out_of_focus_from = Integer(
-            "Level from which a patch is out of focus",
-            value=defaults.out_of_focus_from,
-            minval=1,
-            maxval=LEVELS - 1,
-            doc="""\
-Certain patches of this most probable level or a higher one count in *FractionOutOfFocus*, the
-others in *FractionInFocus*. This setting changes the fractions only, not the score.
-""",
-        )
+        self.rating = self.create_option_settings(RatingOptions)
 
     def _create_object_settings(self):
         self.wants_objects = Binary(
@@ -298,21 +268,19 @@ Select the objects whose focus you want to measure, in each of the images above.
         self.image_groups.append(group)
 
     def settings(self):
-        result = [self.image_count, *self._shared_settings()]
+        result = [self.image_count]
         for group in self.image_groups:
             result += group.pipeline_settings()
-        return result
+        return result + self._shared_settings()
 
     def _shared_settings(self):
         """All but the settings of an image, in the order in which they are saved."""
+        # Options come last: old pipelines lack those that were added since.
         return [
-            *self.model_settings(),
-            self.stride,
-            self.scale,
-            self.uncertain_below,
-            self.out_of_focus_from,
             self.wants_objects,
             self.objects_list,
+            *self.model_settings(),
+            *self.rating.all(),
         ]
 
     def prepare_settings(self, setting_values):
@@ -338,7 +306,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             if group.can_remove:
                 result.append(group.remover)
         result += [self.add_image_button, self.divider, *self.visible_model_settings()]
-        result += [self.stride, self.scale, self.uncertain_below, self.out_of_focus_from]
+        result += self.rating.visible()
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
@@ -355,18 +323,32 @@ Select the objects whose focus you want to measure, in each of the images above.
         refuse_repeats(names)
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
-        self.validate_weights()
+        self.validate_weights_file()
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
-        # Revision 1 is the first: there is nothing to upgrade yet.
+        if variable_revision_number == 1:
+            # Models have names, the aggregation is an option, and images come first.
+            count, model, folder, file, stride, scale, *limits = setting_values[:8]
+            objects, images = setting_values[8:10], setting_values[10:]
+            model = "focus_v1" if model == SHIPPED_UNTIL_0_1 else model
+            setting_values = [count, *images, *objects, model, folder, file]
+            setting_values += [stride, scale, "weighted", *limits]
+            variable_revision_number = 2
         return setting_values, variable_revision_number
+
+    def prepare_run(self, workspace):
+        for group in self.image_groups:
+            workspace.measurements.add_experiment_measurement(
+                _measurement_name(F_MODEL, group.image_name.value), self.chosen_model()
+            )
+        return True
 
     def run(self, workspace):
         pictures = []
         columns = []
         for group in self.image_groups:
             image = workspace.image_set.get_image(group.image_name.value)
-            rating = self._rate(group.image_name.value, image)
+            rating = self._rate(workspace, group.image_name.value, image)
             self._measure_image(workspace, group, rating)
             self._measure_objects(workspace, group, image, rating)
             if group.wants_patches.value:
@@ -417,7 +399,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             (
                 object_name,
                 _measurement_name(feature, image_name),
-                COLTYPE_INTEGER if feature == F_PATCH_COUNT else COLTYPE_FLOAT,
+                COLUMN_TYPES.get(feature, COLTYPE_FLOAT),
             )
             for object_name, feature, image_name in self._features()
         ]
@@ -455,7 +437,7 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _features(self):
         """Object, feature and image of everything measured under the category ImageFocus."""
         for group in self.image_groups:
-            measured = {IMAGE: IMAGE_FEATURES}
+            measured = {EXPERIMENT: [F_MODEL], IMAGE: IMAGE_FEATURES}
             if group.wants_patches.value:
                 measured[group.patches_name.value] = PATCH_FEATURES
             if self.wants_objects.value:
@@ -467,15 +449,10 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _patch_objects(self):
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
-    def _rate(self, image_name, image):
-        options = RatingOptions(
-            stride=self.stride.value,
-            scale=self.scale.value,
-            uncertain_below=self.uncertain_below.value,
-            out_of_focus_from=self.out_of_focus_from.value,
-        )
+    def _rate(self, workspace, image_name, image):
         with shown_errors(image_name):
-            return rate_focus(image.pixel_data, input_mask(image), options, self.weights())
+            model = self.loaded_model(workspace, load_model)
+            return rate_focus(image.pixel_data, model, input_mask(image), self.rating.options())
 
     def _measure_image(self, workspace, group, rating):
         for feature, key in IMAGE_FEATURES.items():
@@ -486,7 +463,7 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _measure_objects(self, workspace, group, image, rating):
         if not self.wants_objects.value:
             return
-        maps = [focus_map(v, rating, image) for v in (rating.expected_level, rating.certainty)]
+        maps = [_map(v, rating, image) for v in (rating.expected_level, rating.certainty)]
         for object_name in self.objects_list.value:
             objects = workspace.object_set.get_objects(object_name)
             for feature, pixels in zip(OBJECT_FEATURES, maps):
@@ -498,15 +475,15 @@ Select the objects whose focus you want to measure, in each of the images above.
 
     def _make_maps(self, workspace, group, image, rating):
         if group.wants_level_image.value:
-            pixels = focus_map(rating.expected_level / (LEVELS - 1), rating, image)
+            pixels = _map(rating.expected_level / (LEVELS - 1), rating, image)
             workspace.image_set.add(group.level_image_name.value, _masked_image(pixels, image))
         if group.wants_certainty_image.value:
-            pixels = focus_map(rating.certainty, rating, image)
+            pixels = _map(rating.certainty, rating, image)
             workspace.image_set.add(group.certainty_image_name.value, _masked_image(pixels, image))
 
     def _make_patches(self, workspace, group, image, rating):
         name = group.patches_name.value
-        pixels = patch_pixels(rating.boxes.reshape(-1, 4))
+        pixels = patch_pixels(rating)
         objects = Objects()
         # In this form, unlike in a label matrix, objects may overlap.
         objects.set_ijv(pixels, shape=image.pixel_data.shape[:2])
@@ -515,66 +492,16 @@ Select the objects whose focus you want to measure, in each of the images above.
         measurements = workspace.measurements
         add_object_count_measurements(measurements, name, rating.counted.size)
         add_object_location_measurements_ijv(measurements, name, pixels, rating.counted.size)
-        for feature, values in patch_table(rating).items():
+        table = rating.patch_table()
+        for feature, column in PATCH_FEATURES.items():
             measurements.add_measurement(
-                name, _measurement_name(feature, group.image_name.value), values
+                name, _measurement_name(feature, group.image_name.value), table[column]
             )
 
 
-def patch_pixels(boxes):
-    """List the pixels of patches as CellProfiler's objects want them.
-
-    Parameters
-    ----------
-    boxes : ndarray of int, (n, 4)
-        y, x, height and width.
-
-    Returns
-    -------
-    ndarray of int32, (pixels, 3)
-        Row, column and the number of the patch, from 1 on.
-    """
-    areas = boxes[:, 2] * boxes[:, 3]
-    pixels = numpy.empty((areas.sum(), 3), dtype=numpy.int32)
-    ends = areas.cumsum()
-    for number, (end, (y, x, height, width)) in enumerate(zip(ends, boxes), start=1):
-        patch = pixels[end - height * width : end]
-        patch[:, 0] = numpy.repeat(numpy.arange(y, y + height), width)
-        patch[:, 1] = numpy.tile(numpy.arange(x, x + width), height)
-        patch[:, 2] = number
-    return pixels
-
-
-def patch_table(rating):
-    """Measurements of the patches, row by row of their grid.
-
-    Parameters
-    ----------
-    rating : FocusRating
-
-    Returns
-    -------
-    dict of str to ndarray, (n,)
-        For each of PATCH_FEATURES; NaN where the patch does not count.
-    """
-    columns = (
-        rating.level,
-        rating.expected_level,
-        rating.certainty,
-        *numpy.moveaxis(rating.probabilities, -1, 0),
-    )
-    return {
-        feature: numpy.where(rating.counted, values, numpy.nan).ravel()
-        for feature, values in zip(PATCH_FEATURES, columns)
-    }
-
-
-def focus_map(values, rating, image):
+def _map(values, rating, image):
     """Values of patches as a map, NaN where no patch counts or the image is masked."""
-    pixels = patch_map(values, rating, image.pixel_data.shape[:2])
-    if image.has_mask:
-        pixels[~image.mask] = numpy.nan
-    return pixels
+    return patch_map(values, rating, image.pixel_data.shape[:2], input_mask(image))
 
 
 def _append_patch_settings(group, suffix):

@@ -1,5 +1,6 @@
 """Find blood cells and spirochaetes in dark-field images."""
 
+from micrograph_networks import __version__
 from segment.inference.model import SegmentationModel, load_model
 from segment.inference.options import SegmentationOptions
 from segment.inference.segmentation import Segmentation, segment_image
@@ -8,6 +9,7 @@ __all__ = [
     "Segmentation",
     "SegmentationModel",
     "SegmentationOptions",
+    "__version__",
     "load_model",
     "segment_image",
 ]

@@ -1,0 +1,101 @@
+"""What is distributed is whole: the source distribution, and the wheel that is built from it."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_DISTRIBUTED = (".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml")
+"""What only a clone needs."""
+GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_tf_modules.egg-info/")
+"""What setuptools adds to a source distribution."""
+PACKAGED = {
+    "focusqual/": "focusqual/",
+    "segment/": "segment/",
+    "micrograph_networks/": "micrograph_networks/",
+    "model_weights/": "model_weights/",
+    "plugins/": "cellprofiler_tf_plugins/",
+}
+"""Folders of the repository, and their names in the wheel."""
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """The files of the repository as git lists them."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed: it lists what has to be distributed")
+    command = ["git", "ls-files", "-z"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    names = [name for name in result.stdout.split("\0") if (ROOT / name).is_file()]
+    if not names:
+        pytest.skip(f"{ROOT} is no clone: git cannot list what has to be distributed")
+    return names
+
+
+def build(kind, source, target):
+    """Build in a folder of its own, without a network, by the setuptools that is installed."""
+    code = f"from setuptools import build_meta; build_meta.build_{kind}(r'{target}')"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    (built,) = [path for path in target.iterdir() if path.suffix in (".gz", ".whl")]
+    return built
+
+
+@pytest.fixture(scope="module")
+def source(tracked, tmp_path_factory):
+    """The source distribution, unpacked."""
+    pytest.importorskip("setuptools")
+    clone = tmp_path_factory.mktemp("clone")
+    for name in tracked:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    target = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(build("sdist", clone, target)) as archive:
+        archive.extractall(target)
+    (folder,) = [path for path in target.iterdir() if path.is_dir()]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    pytest.importorskip("wheel")  # setuptools before 70.1 builds no wheels without it
+    with zipfile.ZipFile(build("wheel", source, tmp_path_factory.mktemp("wheel"))) as archive:
+        yield archive
+
+
+def files(folder):
+    paths = folder.rglob("*")
+    return {path.relative_to(folder).as_posix() for path in paths if path.is_file()}
+
+
+def test_the_source_distribution_holds_what_git_does(source, tracked):
+    distributed = {name for name in tracked if not name.startswith(NOT_DISTRIBUTED)}
+    found = {name for name in files(source) if not name.startswith(("build/", *GENERATED))}
+    assert found == distributed
+
+
+def test_the_wheel_holds_the_packages_the_modules_and_the_weights(wheel, tracked):
+    expected = {
+        packaged + name[len(folder) :]: ROOT / name
+        for folder, packaged in PACKAGED.items()
+        for name in tracked
+        if name.startswith(folder)
+    }
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == set(expected)
+    assert [name for name, path in expected.items() if wheel.read(name) != path.read_bytes()] == []
+
+
+def test_the_metadata_name_the_licence_of_the_weights(wheel):
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = wheel.read(name).decode()
+    (licence,) = [line for line in metadata.splitlines() if line.startswith("License: ")]
+    assert "BSD-3-Clause" in licence
+    assert "CC-BY-NC-4.0 (dark-field weights" in licence
+    assert any(name.endswith("/LICENSE") for name in wheel.namelist())
