@@ -210,7 +210,7 @@ def _leave_to_collections(workspace: Workspace) -> None:
     The workspace at work is left out with it. It is freed all the same if it is in no cycle of
     references: that of CellProfiler leads over its list of files, which no run needs.
     """
-    workspace.file_list = None
+    workspace.set_file_list(None)
     gc.collect()
     gc.freeze()
 
