@@ -40,10 +40,10 @@ def rng():
 
 @pytest.fixture
 def out_of_memory():
-    """A function that raises what TensorFlow does, without its ten seconds of waiting before."""
-    from micrograph_networks.engines.tensorflow import tensorflow
+    """A function that raises what engines do where the memory does not suffice."""
+    from micrograph_networks.engines import OutOfMemory
 
     def fail():
-        raise tensorflow().errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        raise OutOfMemory("OOM when allocating tensor")
 
     return fail

@@ -21,7 +21,7 @@ import segment.commandline.commands
 from micrograph_networks.images.image_files import read_image
 
 REFUSED, WHOLE = "refused", "whole"
-MAINS = {"focusqual": focusqual.commandline.commands.main, "segment": segment.commandline.commands.main}  # noqa: E501
+MAINS = {
     "focusqual": focusqual.commandline.commands.main,
     "segment": segment.commandline.commands.main,
 }

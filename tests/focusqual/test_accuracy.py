@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
+from support import rate
 
-from focusqual import rate_focus
+from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation import scenes
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.degradation import degrade
-from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.optics import defocus
 from micrograph_networks.images.image_files import read_image
 
 
 def score(image):
-    return rate_focus(image).summary["score"]
+    return rate(image).summary["score"]
 
 
 def test_real_images_in_focus_and_defocused(fly_images):
@@ -63,14 +63,14 @@ def test_generated_scenes(kind, within_one):
 def test_blank_images_are_uncertain(rng):
     for mean, deviation in ((100, 1), (500, 20), (3000, 60)):
         image = rng.normal(mean, deviation, (840, 840)).astype(np.uint16)
-        assert np.median(rate_focus(image).certainty) < 0.15
+        assert np.median(rate(image).certainty) < 0.15
 
 
 def test_score_does_not_depend_on_exposure_or_scaling(fly_images):
     for image in fly_images.values():
         # As a 12-bit camera with an offset would have recorded it.
         twelve_bit = image.astype(np.uint16) * 12 + 105
-        expected = rate_focus(twelve_bit)
+        expected = rate(twelve_bit)
         for changed in (
             twelve_bit / np.float32(4095),
             twelve_bit / np.float32(65535),
@@ -80,7 +80,7 @@ def test_score_does_not_depend_on_exposure_or_scaling(fly_images):
             4.0 * twelve_bit,
             twelve_bit + np.uint16(5000),
         ):
-            found = rate_focus(changed)
+            found = rate(changed)
             assert found.summary["score"] == expected.summary["score"]
             np.testing.assert_allclose(found.aggregate, expected.aggregate, atol=0.03)
 
@@ -89,5 +89,5 @@ def test_one_cell_in_a_large_dark_image_decides(rng):
     light = np.zeros((1500, 1500), np.float32)
     light[700:900, 700:900] = scenes.nuclei(np.random.default_rng(3), 200, 1.0)
     for level in (0, 3, 6, 9):
-        rating = rate_focus(photograph(rng, defocus(light, LEVEL_DEPTH * level)))
+        rating = rate(photograph(rng, defocus(light, LEVEL_DEPTH * level)))
         assert abs(rating.summary["score"] - level) <= 1

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cellprofiler_core import preferences
+from support import filled
 
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
-from segment.inference.network import ARCHITECTURE, layer_shapes
+from segment.inference.network import unet_vgg16
 from segment.inference.normalisation import MEANS
 
 # cellprofiler_core.modules loads all modules and plugins when it is imported, as the tests do next.
@@ -35,9 +35,8 @@ def colour_weights(tmp_path_factory):
     Red and white are blood cell, blue is spirochaete, dark is background. The encoder's first block
     passes the colours on, the last step of the decoder takes them from there, and all else is 0.
     """
-    layers = {}
-    for (layer, name), shape in layer_shapes(3).items():
-        layers.setdefault(layer, {})[name] = np.zeros(shape, np.float32)
+    network = unet_vgg16(3)
+    layers = filled(network)
     first, skip = range(3), range(32, 35)
     for layer, inputs in (
         ("block1_conv1", first),
@@ -53,5 +52,5 @@ def colour_weights(tmp_path_factory):
     layers["classes"]["bias"][[BLOOD_CELL, SPIROCHAETE]] = -12.8, -6.4
     attributes = {"class_names": CLASSES, "working_size": 128, "cell_diameter": 20.0}
     path = tmp_path_factory.mktemp("weights") / "colours.h5"
-    write_weights(path, Weights(ARCHITECTURE, layers, attributes))
+    write_weights(path, Weights(network.architecture, layers, attributes))
     return path

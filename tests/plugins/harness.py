@@ -10,6 +10,7 @@ import cellprofiler_core.modules  # loads all modules and plugins
 import docutils.core
 import matplotlib.figure
 import numpy as np
+from cellprofiler_core.constants.measurement import EXPERIMENT
 from cellprofiler_core.image import Image, ImageSetList
 from cellprofiler_core.measurement import Measurements
 from cellprofiler_core.object import Objects, ObjectSet
@@ -82,6 +83,7 @@ def assert_help_is_valid_markup(module):
 
 def assert_declared_is_written(module, workspace):
     """After a run: measurement columns, the names in menus, and what was written are the same."""
+    module.prepare_run(workspace)
     columns = module.get_measurement_columns(workspace.pipeline)
     named = {
         (object_name, "_".join(filter(None, (category, feature, image))))
@@ -99,6 +101,10 @@ def assert_declared_is_written(module, workspace):
     assert len(columns) == len({column[:2] for column in columns})
     assert {column[:2] for column in columns} == written == named
     for object_name, feature, kind in columns:
+        if object_name == EXPERIMENT:
+            assert kind.startswith("varchar")
+            assert isinstance(measurements.get_experiment_measurement(feature), str)
+            continue
         values = np.atleast_1d(measurements.get_current_measurement(object_name, feature))
         assert values.dtype.kind in "if", feature
         if kind == "integer":

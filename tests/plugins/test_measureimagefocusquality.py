@@ -1,7 +1,6 @@
 import re
 import shutil
 import sys
-from dataclasses import astuple
 from pathlib import Path
 
 import imageio
@@ -26,9 +25,13 @@ from harness import (
     saved_and_loaded,
 )
 from scipy.ndimage import gaussian_filter
+from support import rate
 
-from focusqual import RatingOptions, rate_focus
+from focusqual import RatingOptions
+from focusqual.inference.maps import patch_pixels
 from focusqual.inference.picture import annotate
+from focusqual.inference.rating import FocusRating
+from micrograph_networks.errors import UserError
 
 PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
 
@@ -93,10 +96,7 @@ def want_two_sets_of_patches(module):
 
 
 def test_default_settings_are_those_of_the_core(module):
-    values = (module.stride, module.scale, module.uncertain_below, module.out_of_focus_from)
-    stride, scale, _, uncertain_below, out_of_focus_from = astuple(RatingOptions())
-
-    assert [value.value for value in values] == [stride, scale, uncertain_below, out_of_focus_from]
+    assert module.rating.options() == RatingOptions()
 
 
 def test_module_is_for_planes_only(module):
@@ -129,6 +129,59 @@ def test_names_of_outputs_are_visible_only_where_they_are_used(module):
     }
 
 
+# As 0.1.0 saved them: a shipped model, two images, all options changed, one output wanted.
+SETTINGS_OF_REVISION_1 = [
+    *("2", "Shipped model", "Elsewhere...|", "focus.h5", "42", "0.5", "0.125", "4"),
+    *("Yes", "Nuclei"),
+    *("DNA", "Yes", "FocusPatches", "No", "FocusLevel", "No", "FocusCertainty"),
+    *("No", "FocusAnnotated"),
+    *("Actin", "No", "FocusPatches2", "No", "FocusLevel2", "No", "FocusCertainty2"),
+    *("No", "FocusAnnotated2"),
+]
+
+
+def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
+    module.set_settings_from_values(SETTINGS_OF_REVISION_1, 1, "MeasureImageFocusQuality")
+
+    assert module.chosen_model() == "focus_v1"
+    expected = RatingOptions(42, 0.5, "weighted", uncertain_below=0.125, out_of_focus_from=4)
+    assert module.rating.options() == expected
+    assert [group.image_name.value for group in module.image_groups] == ["DNA", "Actin"]
+    assert [group.wants_patches.value for group in module.image_groups] == [True, False]
+    assert module.image_groups[1].annotated_image_name.value == "FocusAnnotated2"
+    assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
+
+
+def test_own_weights_of_the_first_version_stay(module, tmp_path):
+    folder = f"Elsewhere...|{tmp_path}"
+    saved = [*SETTINGS_OF_REVISION_1]
+    saved[1:4] = "Custom model", folder, "mine.h5"
+    module.set_settings_from_values(saved, 1, "MeasureImageFocusQuality")
+
+    assert module.chosen_model() == str(tmp_path / "mine.h5")
+
+
+def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
+    module.stride.value = 21
+    saved = [s.unicode_value for s in module.settings()]
+    fresh = instantiate_module("MeasureImageFocusQuality")
+    fresh.set_settings_from_values(saved[:-1], 2, "MeasureImageFocusQuality")
+
+    assert fresh.rating.options() == RatingOptions(stride=21)
+
+
+def test_the_model_is_written_into_the_experiment(module, tmp_path):
+    workspace = make_workspace(module, {"DNA": np.zeros((100, 100))})
+    module.prepare_run(workspace)
+    name = "ImageFocus_Model_DNA"
+    assert workspace.measurements.get_experiment_measurement(name) == "focus_v1"
+
+    choose_weights(module, tmp_path / "mine.h5")
+    module.prepare_run(workspace)
+    found = workspace.measurements.get_experiment_measurement(name)
+    assert found == str(tmp_path / "mine.h5")
+
+
 def test_settings_survive_a_saved_pipeline(module):
     want_everything(module)
     want_objects(module)
@@ -152,7 +205,7 @@ def test_settings_survive_a_saved_pipeline(module):
 def test_images_are_removed_when_a_pipeline_has_fewer(module):
     saved = [s.unicode_value for s in module.settings()]
     want_two_images(module)
-    module.set_settings_from_values(saved, 1, "MeasureImageFocusQuality")
+    module.set_settings_from_values(saved, 2, "MeasureImageFocusQuality")
 
     assert [g.image_name.value for g in module.image_groups] == ["DNA"]
 
@@ -265,7 +318,7 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
     module.run(workspace)
 
     options = RatingOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
-    summary = rate_focus(scene, options=options).summary
+    summary = rate(scene, options=options).summary
     assert image_value(workspace, "Score") == summary["score"]
     assert image_value(workspace, "Certainty") == summary["certainty"]
     assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
@@ -287,7 +340,7 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    rating = rate_focus(scene, options=RatingOptions(stride=stride))
+    rating = rate(scene, options=RatingOptions(stride=stride))
     boxes = rating.boxes.reshape(-1, 4)
     objects = workspace.object_set.get_objects("FocusPatches")
     assert objects.count == len(boxes)
@@ -311,9 +364,11 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
         assert np.array_equal(found, values.ravel()), feature
 
 
-def test_label_planes_hold_every_overlapping_patch(plugin):
+def test_label_planes_hold_every_overlapping_patch():
+    boxes = np.array([[[0, 0, 4, 4], [0, 2, 4, 4]]])
+    rating = FocusRating(boxes, np.full((1, 2, 11), 1 / 11), np.ones((1, 2), bool))
     objects = Objects()
-    objects.set_ijv(plugin.patch_pixels(np.array([[0, 0, 4, 4], [0, 2, 4, 4]])), shape=(4, 6))
+    objects.set_ijv(patch_pixels(rating), shape=(4, 6))
 
     found = {label: plane == label for plane, labels in objects.get_labels() for label in labels}
     assert np.array_equal(np.flatnonzero(found[1].any(axis=0)), [0, 1, 2, 3])
@@ -331,7 +386,7 @@ def test_patches_outside_of_the_mask_are_rows_without_values(module, scene):
     assert np.isfinite(levels[0]).all()
     assert np.isnan(levels[1:]).all()
     assert image_value(workspace, "PatchCount") == 3
-    assert image_value(workspace, "Score") == rate_focus(scene, mask).summary["score"]
+    assert image_value(workspace, "Score") == rate(scene, mask).summary["score"]
     assert np.array_equal(workspace.image_set.get_image("FocusLevel").mask, mask)
 
 
@@ -408,7 +463,7 @@ def test_objects_get_the_mean_of_the_patches_that_cover_them(module, scene):
     workspace = make_workspace(module, {"DNA": scene}, {"Nuclei": labels, "Cells": 0 * labels})
     module.run(workspace)
 
-    rating = rate_focus(scene)
+    rating = rate(scene)
     for feature, values in (
         ("MeanLevel", rating.expected_level),
         ("MeanCertainty", rating.certainty),
@@ -444,7 +499,7 @@ def test_maps_are_the_patches_spread_over_the_image(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    rating = rate_focus(scene)
+    rating = rate(scene)
     level = workspace.image_set.get_image("FocusLevel").pixel_data
     certainty = workspace.image_set.get_image("FocusCertainty").pixel_data
     expected = np.repeat(rating.expected_level, 84, axis=1).repeat(84, axis=0)
@@ -460,7 +515,7 @@ def test_patches_that_do_not_count_do_not_enter_the_maps(module, scene):
     workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
     module.run(workspace)
 
-    rating = rate_focus(scene, mask)
+    rating = rate(scene, mask)
     level = workspace.image_set.get_image("FocusLevel")
     assert list(rating.counted.any(axis=1)) == [True, False, False]
     # Rows 84 to 99 are inside of the mask, but only patches that do not count cover them.
@@ -474,7 +529,7 @@ def test_annotated_image_is_the_picture_of_the_core(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    picture = annotate(scene, rate_focus(scene))
+    picture = annotate(scene, rate(scene))
     found = workspace.image_set.get_image("FocusAnnotated").pixel_data
     assert np.array_equal(found, picture)
     assert np.array_equal(workspace.display_data.pictures[0], picture)
@@ -527,7 +582,7 @@ def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     with pytest.raises(ValueError, match="^DNA: .*neither grey nor colour") as error:
         module.run(workspace)
 
-    assert error.value.__suppress_context__
+    assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
 
 
 def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
@@ -545,7 +600,7 @@ def test_own_weights_file_is_used(module, scene, tmp_path):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    assert image_value(workspace, "Score") == rate_focus(scene).summary["score"]
+    assert image_value(workspace, "Score") == rate(scene).summary["score"]
 
 
 def test_volumetric_pipeline_is_refused_by_cellprofiler(module, scene):
@@ -584,7 +639,7 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     assert sorted(table.index) == sorted(images)
     assert table.loc["black.png", "Metadata_QCFlag"] == 1
     for name, image in images.items():
-        row, rating = table.loc[name], rate_focus(image)
+        row, rating = table.loc[name], rate(image)
         found = row["ImageFocus_ExpectedLevel_Image"]
         assert found == pytest.approx(rating.summary["expected_level"], abs=1e-3)
         poor = row["ImageFocus_Score_Image"] > 1 or row["ImageFocus_Certainty_Image"] < 0.1

@@ -7,11 +7,11 @@ from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import ROOT, choose_weights, make_workspace, saved_and_loaded
 
-import focusqual.inference.model
-import segment.inference.model
+from micrograph_networks.models import loading
+from micrograph_networks.products import PRODUCTS
 
 
-@pytest.fixture(params=["MeasureImageFocusQuality", "SegmentDarkfieldCells"])
+@pytest.fixture(params=[product.module for product in PRODUCTS])
 def name(request):
     return request.param
 
@@ -28,13 +28,12 @@ def weights(name, colour_weights, tmp_path):
 def read(monkeypatch):
     """The weights files that were read, one entry each time."""
     paths = []
-    for model in (focusqual.inference.model, segment.inference.model):
 
-        def read_weights(path, *arguments, original=model.read_weights):
-            paths.append(path)
-            return original(path, *arguments)
+    def read_weights(path, architectures, original=loading.read_weights):
+        paths.append(str(path))
+        return original(path, architectures)
 
-        monkeypatch.setattr(model, "read_weights", read_weights)
+    monkeypatch.setattr(loading, "read_weights", read_weights)
     return paths
 
 
@@ -56,7 +55,7 @@ def test_weights_are_read_once_and_by_a_run_alone(name, weights, read, rng):
     assert read == []
     for module in (*modules, modules[0]):
         run_on_noise(module, rng)
-    assert read == [weights]
+    assert read == [str(weights)]
 
 
 def test_an_image_set_is_freed_when_the_next_one_has_run(name, weights, rng):

@@ -23,9 +23,12 @@ from harness import (
     saved_and_loaded,
 )
 from skimage.draw import disk
+from support import cell_model
 
+from micrograph_networks.engines import EngineOptions
+from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights, write_weights
-from segment import SegmentationOptions, segment_image
+from segment import SegmentationOptions, load_model, segment_image
 
 PIPELINES = ROOT / "example_pipelines"
 CELLS = PIPELINES / "darkfield_cells.cppipe"
@@ -96,14 +99,54 @@ def object_values(workspace, name, feature):
 def test_default_settings_are_those_of_the_core():
     module = instantiate_module("SegmentDarkfieldCells")
 
-    assert module._options() == SegmentationOptions()
+    assert module.segmentation.options() == SegmentationOptions()
+    assert module.engine.options() == EngineOptions()
+    assert module.chosen_model() == "darkfield_v1"
+
+
+# As 0.1.0 saved them: the shipped model, all options changed.
+SETTINGS_OF_REVISION_1 = [
+    *("Field", "Cells", "Yes", "CellMask", "No", "CellProbability"),
+    *("Yes", "Threads", "No", "ThreadMask", "Yes", "ThreadProbability"),
+    *("Shipped model", "Elsewhere...|", "darkfield.h5"),
+    *("Enter a value", "33.5", "0.25", "No", "No", "7", "Yes", "Yes"),
+]
+
+
+def test_pipelines_of_the_first_version_keep_their_model_and_options():
+    module = instantiate_module("SegmentDarkfieldCells")
+    module.set_settings_from_values(SETTINGS_OF_REVISION_1, 1, "SegmentDarkfieldCells")
+    expected = instantiate_module("SegmentDarkfieldCells")
+    change_options(expected)
+
+    assert module.chosen_model() == "darkfield_v1"
+    assert module.engine.options() == expected.engine.options()
+    assert module.segmentation.options() == expected.segmentation.options()
+    assert module.cells.objects_name.value == "Cells"
+    assert module.spirochaetes.wants_probability.value
+
+
+def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
+    saved = [s.unicode_value for s in module.settings()]
+    fresh = instantiate_module("SegmentDarkfieldCells")
+    fresh.set_settings_from_values(saved[:-1], 2, "SegmentDarkfieldCells")
+
+    assert fresh.segmentation.options() == SegmentationOptions()
+
+
+def test_the_model_is_written_into_the_experiment(module, colour_weights):
+    workspace = make_workspace(module, {})
+    module.prepare_run(workspace)
+
+    name = "Darkfield_Model_BloodCells"
+    assert workspace.measurements.get_experiment_measurement(name) == str(colour_weights)
 
 
 def change_options(module):
     """Set all that the core is told to something other than its default."""
     module.threshold.value = 0.25
-    module.diameter_choice.value = "Enter a value"
-    module.diameter.value = 33.5
+    module.cell_diameter_choice.value = "Enter a value"
+    module.cell_diameter.value = 33.5
     module.separate_touching.value = False
     module.fill_holes.value = False
     module.minimum_area.value = 7
@@ -115,26 +158,28 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     change_options(module)
     calls = []
 
-    def record(pixels, mask, options, weights):
-        calls.append((options, weights))
-        return segment_image(pixels, mask, options, weights)
+    def load(model, engine):
+        calls.append((model, engine))
+        return load_model(model, engine)
 
+    def record(pixels, model, mask, options):
+        calls.append(options)
+        return segment_image(pixels, model, mask, options)
+
+    monkeypatch.setattr(plugin, "load_model", load)
     monkeypatch.setattr(plugin, "segment_image", record)
     module.run(make_workspace(module, {"Field": field}))
 
     assert calls == [
-        (
-            SegmentationOptions(
-                threshold=0.25,
-                cell_diameter=33.5,
-                separate_touching=False,
-                fill_holes=False,
-                minimum_area=7,
-                discard_border=True,
-                bfloat16=True,
-            ),
-            str(colour_weights),
-        )
+        (str(colour_weights), EngineOptions(bfloat16=True)),
+        SegmentationOptions(
+            threshold=0.25,
+            cell_diameter=33.5,
+            separate_touching=False,
+            fill_holes=False,
+            minimum_area=7,
+            discard_border=True,
+        ),
     ]
 
 
@@ -160,11 +205,10 @@ def test_settings_are_visible_only_where_they_matter():
     want_images(module)
     module.wants_spirochaetes.value = True
     module.model.value = "Custom model"
-    module.diameter_choice.value = "Enter a value"
+    module.cell_diameter_choice.value = "Enter a value"
     saved = module.settings()
 
     assert sorted({setting.text for setting in saved} - few) == [
-        "Diameter in pixels",
         "Keep the mask of the spirochaetes?",
         "Keep the probability image of the spirochaetes?",
         "Name the mask of the blood cells",
@@ -172,6 +216,7 @@ def test_settings_are_visible_only_where_they_matter():
         "Name the probability image of the blood cells",
         "Name the probability image of the spirochaetes",
         "Name the spirochaetes",
+        "Value in pixels",
         "Weights file location",
         "Weights file name",
     ]
@@ -185,9 +230,10 @@ def test_settings_survive_a_saved_pipeline(module):
     change_options(module)
     copy = saved_and_loaded(module)
 
-    assert copy._options() == module._options()
+    assert copy.segmentation.options() == module.segmentation.options()
+    assert copy.engine.options() == module.engine.options()
     assert copy.spirochaetes.objects_name.value == "Blue"
-    assert copy.weights() == module.weights()
+    assert copy.chosen_model() == module.chosen_model()
 
 
 # Validation
@@ -270,7 +316,7 @@ def test_objects_and_means_are_those_of_the_core(module, field, colour_weights, 
     workspace = make_workspace(module, {"Field": noisy})
     module.run(workspace)
 
-    result = segment_image(noisy, weights=colour_weights)
+    result = segment_image(noisy, cell_model(colour_weights))
     for name, labels, means in (
         ("BloodCells", result.cells, result.cell_probabilities),
         ("Spirochaetes", result.spirochaetes, result.spirochaete_probabilities),
@@ -400,7 +446,7 @@ def test_probability_images_are_those_of_the_core(module, field, colour_weights)
     workspace = make_workspace(module, {"Field": field})
     module.run(workspace)
 
-    expected = segment_image(field, weights=colour_weights).probabilities
+    expected = segment_image(field, cell_model(colour_weights)).probabilities
     for name, kind in (("BloodCellProbability", 1), ("SpirochaeteProbability", 2)):
         found = workspace.image_set.get_image(name, must_be_grayscale=True).pixel_data
         np.testing.assert_allclose(found, expected[..., kind], atol=1e-6)
@@ -469,7 +515,7 @@ def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     with pytest.raises(ValueError, match="^Field: .*neither grey nor colour") as error:
         module.run(workspace)
 
-    assert error.value.__suppress_context__
+    assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
 
 
 def test_volumetric_pipeline_is_refused_by_cellprofiler(module, field):
@@ -489,7 +535,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
 def test_weights_for_other_classes_are_refused_with_their_names(
     module, field, colour_weights, tmp_path
 ):
-    weights = read_weights(colour_weights, "segment-unet-vgg16-1")
+    weights = read_weights(colour_weights, ["segment-unet-vgg16-1"])
     weights.attributes["class_names"] = ["background", "cat", "dog"]
     write_weights(tmp_path / "pets.h5", weights)
     choose_weights(module, tmp_path / "pets.h5")
@@ -520,7 +566,7 @@ def test_example_pipelines_are_valid_and_name_no_folder(path, middle, java, capl
 
 def with_weights(pipeline, weights, folder):
     """A copy of a pipeline file that takes a weights file of one's own."""
-    text = pipeline.read_text().replace("the model:Shipped", "the model:Custom")
+    text = pipeline.read_text().replace("the model:darkfield_v1", "the model:Custom model")
     text = text.replace("location:Elsewhere...|\n", f"location:Elsewhere...|{weights.parent}\n")
     copy = folder / pipeline.name
     copy.write_text(text.replace("name:darkfield.h5", f"name:{weights.name}"))

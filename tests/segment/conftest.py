@@ -2,23 +2,27 @@
 
 import numpy as np
 import pytest
+from support import filled
 
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import CLASSES
-from segment.inference.network import ARCHITECTURE, layer_shapes
+from segment.inference.network import unet_vgg16
+
+
+def spread(shape):
+    """Of a kernel's numbers; 0 for a bias."""
+    return np.sqrt(2 / np.prod(shape[:3])) if len(shape) > 1 else 0
 
 
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory):
     """A weights file of random kernels, scaled so that every layer keeps its input's spread."""
     rng = np.random.default_rng(0)
-    layers = {}
-    for (layer, name), shape in layer_shapes(len(CLASSES)).items():
-        spread = np.sqrt(2 / np.prod(shape[:3])) if name == "kernel" else 0
-        layers.setdefault(layer, {})[name] = rng.normal(0, spread, shape)
+    network = unet_vgg16(len(CLASSES))
+    layers = filled(network, lambda shape: rng.normal(0, spread(shape), shape))
     attributes = {"class_names": CLASSES, "working_size": 64, "cell_diameter": 16.0}
     # The network's input reaches 150; the probabilities shall be neither flat nor all 0 and 1.
     layers["block1_conv1"]["kernel"] /= 50
     path = tmp_path_factory.mktemp("weights") / "random.h5"
-    write_weights(path, Weights(ARCHITECTURE, layers, attributes))
+    write_weights(path, Weights(network.architecture, layers, attributes))
     return path

@@ -2,22 +2,24 @@
 
 import numpy as np
 import pytest
+from support import cell_model
 
-from micrograph_networks.models.weights_file import shipped_weights
+from micrograph_networks.models.registry import MODEL_FOLDER
 from segment import SegmentationOptions, segment_image
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.simulation.scenes import darkfield_scene
 
-SPLIT = shipped_weights("darkfield").with_name("darkfield_v1_split.csv")
+SPLIT = MODEL_FOLDER / "darkfield_v1_split.csv"
+MODEL = "darkfield_v1"
 
 
 @pytest.mark.parametrize("seed, cells, spirochaetes", [(1, 35, 1), (2, 6, 4), (3, 13, 3)])
 def test_drawn_scenes(seed, cells, spirochaetes):
     """Training saw photographs alone. True: 36, 6 and 13 cells, 0, 3 and 3 spirochaetes."""
     scene = darkfield_scene(np.random.default_rng(seed))
-    found = segment_image(scene.image)
+    found = segment_image(scene.image, cell_model(MODEL))
     iou = scores(confusion_matrix(scene.classes, found.classes, len(CLASSES))).iou[BLOOD_CELL]
     assert (found.cells.max(), found.spirochaetes.max()) == (cells, spirochaetes)
     assert iou > 0.85
@@ -26,7 +28,7 @@ def test_drawn_scenes(seed, cells, spirochaetes):
 def test_real_images_that_training_never_saw(data_folder):
     """Ten images of the test part, at their own size."""
     pairs = pairs_of(data_folder / "darkfield" / "data.csv", SPLIT, "test")[:10]
-    evaluated = [evaluate_pair(pair, SegmentationOptions(), None) for pair in pairs]
+    evaluated = [evaluate_pair(pair, cell_model(MODEL), SegmentationOptions()) for pair in pairs]
     cells = [image.counts["found_cells"] for image in evaluated]
     assert cells == [2, 20, 11, 2, 3, 1, 4, 25, 8, 18]
     iou = scores(sum(image.matrix for image in evaluated)).iou

@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from focusqual.commandline.commands import main
-from focusqual.inference import tables
-from focusqual.inference.model import SHIPPED
-from focusqual.inference.network import ARCHITECTURE
+from focusqual.inference.network import FOCUS_PATCH_1
+from focusqual.inference.rating import PROBABILITIES
 from focusqual.simulation import scenes
 from micrograph_networks.images.image_files import read_image, write_tiff
-from micrograph_networks.models.weights_file import Weights, shipped_weights, write_weights
+from micrograph_networks.models.registry import MODEL_FOLDER
+from micrograph_networks.models.weights_file import Weights, write_weights
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     with open(output / "focus.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
             "image,score,expected_level,certainty,certainty_mean,certainty_max,certainty_weighted,"
-            "patches,in_focus,out_of_focus,uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10"
+            "patches,in_focus,out_of_focus,uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,model"
         )
     with open(output / "patches.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
@@ -48,9 +48,10 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     focus, patches = (pd.read_csv(output / name) for name in ("focus.csv", "patches.csv"))
     assert focus["image"].tolist() == [path.name for path in images]
     assert focus["patches"].tolist() == [9, 9, 9]
+    assert set(focus["model"]) == {"focus_v1"}
     assert len(patches) == 27
     for table in (focus, patches):
-        np.testing.assert_allclose(table[tables.PROBABILITIES].sum(axis=1), 1, atol=1e-4)
+        np.testing.assert_allclose(table[list(PROBABILITIES)].sum(axis=1), 1, atol=1e-4)
     assert read_image(output / f"{images[0].stem}_focus.png").shape == (200, 200, 3)
 
 
@@ -153,16 +154,28 @@ def test_train_and_evaluate_work_together(tmp_path):
     assert result.exit_code == 0, result.output
     written = {path.name for path in output.iterdir()}
     assert written == {
-        *("checkpoint.keras", "focus.h5", "split.csv", "training.csv", "training.png")
+        *("checkpoint_0001.keras", "focus.h5", "recipe.json", "split.csv"),
+        *("training.csv", "training.png"),
     }
+    # Another seed would make a training image one of validation.
+    before = (output / "split.csv").read_bytes()
+    result = run("train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--seed", 7)
+    assert result.exit_code == 2
+    assert "recipe.json is of a run with other seed" in result.output
+    (folder / "12.tif").write_bytes((folder / "3.tif").read_bytes())
+    result = run("train", folder, "--output", output, "--epochs", 1, "--steps", 1)
+    assert result.exit_code == 2
+    assert "split.csv is of a run on other images" in result.output
+    assert (output / "split.csv").read_bytes() == before
+    (folder / "12.tif").unlink()
     scores = tmp_path / "scores"
     result = run(
         *("evaluate", folder, "--output", scores),
         *("--split", output / "split.csv", "--weights", output / "focus.h5"),
     )
     assert result.exit_code == 0, result.output
-    figures = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
-    assert figures["images"] == 11
+    accuracy = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
+    assert accuracy["images"] == 11
     assert {path.name for path in scores.glob("*.png")} == {
         *("confusion_images.png", "confusion_patches.png", "reliability.png")
     }
@@ -177,7 +190,7 @@ def test_help_has_an_example_for_every_command():
 
 def test_a_damaged_weights_file_is_named(images, tmp_path):
     path = tmp_path / "w.h5"
-    path.write_bytes(shipped_weights(SHIPPED).read_bytes()[:5000])
+    path.write_bytes((MODEL_FOLDER / "focus_v1.h5").read_bytes()[:5000])
     result = run("predict", images[0], "--output", tmp_path / "out", "--weights", path)
     assert result.exit_code == 2
     assert "w.h5 is not a weights file" in result.output
@@ -185,8 +198,8 @@ def test_a_damaged_weights_file_is_named(images, tmp_path):
 
 def test_training_refuses_wrong_initial_weights_before_it_starts(tmp_path):
     layers = {"conv1": {"kernel": np.zeros((3, 3, 4, 24)), "bias": np.zeros(24)}}
-    write_weights(tmp_path / "w.h5", Weights(ARCHITECTURE, layers, {}))
+    write_weights(tmp_path / "w.h5", Weights(FOCUS_PATCH_1.architecture, layers, {}))
     result = run("train", tmp_path, "--output", tmp_path / "run", "--initial", tmp_path / "w.h5")
     assert result.exit_code == 2
-    assert "w.h5 lacks layers of focus-patch-1" in result.output
+    assert "w.h5: It lacks layers of focus-patch-1" in result.output
     assert not (tmp_path / "run").exists()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from support import focus_model
 
 from focusqual import RatingOptions
 from focusqual.evaluation import evaluate as evaluation
@@ -17,25 +18,27 @@ def rated(level, patch_levels, content):
     return evaluation.RatedImage("a", level, rating, np.array([content]))
 
 
-def test_figures_of_known_predictions():
+def test_accuracy_of_known_predictions():
     images = [
         rated(3, [3, 3, 9], [evaluation.FOREGROUND, evaluation.FOREGROUND, evaluation.BLANK]),
         rated(0, [2, 2, 0], [evaluation.FOREGROUND, evaluation.BETWEEN, evaluation.FOREGROUND]),
     ]
-    figures = evaluation.figures(images, RatingOptions())
-    assert figures["images"] == 2
-    assert figures["image_exact"] == 0.5
-    assert figures["image_within_one"] == 0.5
-    assert figures["image_mean_absolute_error"] == 1
-    assert figures["image_out_of_focus_f_score"] == pytest.approx(2 / 3)
-    assert figures["foreground_patches"] == 4
-    assert figures["foreground_within_one"] == 0.75
-    assert figures["blank_median_certainty"] == pytest.approx(1, abs=1e-6)
+    accuracy = evaluation.accuracy(images, RatingOptions())
+    assert accuracy["images"] == 2
+    assert accuracy["image_exact"] == 0.5
+    assert accuracy["image_within_one"] == 0.5
+    assert accuracy["image_mean_absolute_error"] == 1
+    assert accuracy["image_out_of_focus_f_score"] == pytest.approx(2 / 3)
+    assert accuracy["foreground_patches"] == 4
+    assert accuracy["foreground_within_one"] == 0.75
+    assert accuracy["blank_median_certainty"] == pytest.approx(1, abs=1e-6)
 
 
 def test_every_image_is_rated_at_every_level(tmp_path, rng):
     write_tiff(tmp_path / "a.tif", scenes.nuclei(rng, 200, 1.0).astype(np.float32))
-    images = list(evaluation.rate_synthetic(tmp_path / "a.tif", RatingOptions(), None, seed=0))
+    images = list(
+        evaluation.rate_synthetic(tmp_path / "a.tif", focus_model(), RatingOptions(), seed=0)
+    )
     assert [image.level for image in images] == list(range(11))
     assert all(image.content.shape == (3, 3) for image in images)
 
@@ -58,7 +61,7 @@ def test_z_planes_are_found_with_their_levels(tmp_path):
     found = evaluation.z_planes(tmp_path, focal_plane=16)
     assert [level for _, level in found] == [10, 2, 0, 10]
     path, level = found[1]
-    assert evaluation.rate_plane(path, level, RatingOptions(), None).level == 2
+    assert evaluation.rate_plane(path, level, focus_model(), RatingOptions()).level == 2
 
 
 def test_a_folder_without_planes_is_named(tmp_path):

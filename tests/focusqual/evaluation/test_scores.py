@@ -4,8 +4,8 @@ import pytest
 from focusqual.evaluation.scores import (
     expected_calibration_error,
     f_score,
+    prediction_scores,
     ranked_probability_score,
-    summary,
 )
 
 
@@ -37,7 +37,7 @@ def test_f_score():
 
 
 def test_summary_of_known_predictions():
-    figures = summary(one_hot([0, 1, 5, 9]), np.array([0, 2, 5, 5]))
+    figures = prediction_scores(one_hot([0, 1, 5, 9]), np.array([0, 2, 5, 5]))
     assert figures["exact"] == 0.5
     assert figures["within_one"] == 0.75
     assert figures["mean_absolute_error"] == 1.25

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from support import rate
 
-from focusqual import rate_focus
 from focusqual.inference.picture import annotate, level_colours
 
 
@@ -16,7 +16,7 @@ def test_every_counted_patch_has_its_border(fly_images):
     image = fly_images["01_POS002_D.TIF"][:168, :168]
     mask = np.ones(image.shape, bool)
     mask[:84, :84] = False
-    rating = rate_focus(image, mask)
+    rating = rate(image, mask)
     picture = annotate(image, rating)
     assert picture.shape == (168, 168, 3)
     assert picture.dtype == np.float32
@@ -31,11 +31,11 @@ def test_every_counted_patch_has_its_border(fly_images):
 
 @pytest.mark.parametrize("image", [np.zeros((90, 90)), np.full((1, 1), np.nan), np.ones((9, 9, 3))])
 def test_odd_images_are_drawn(image):
-    assert np.isfinite(annotate(image, rate_focus(image))).all()
+    assert np.isfinite(annotate(image, rate(image))).all()
 
 
 def test_borders_are_wider_in_large_images():
     image = np.zeros((84, 1200))
-    picture = annotate(image, rate_focus(np.random.default_rng(0).random(image.shape)))
+    picture = annotate(image, rate(np.random.default_rng(0).random(image.shape)))
     assert (picture[42, :4] > 0).any(axis=1).all()
     assert not picture[42, 4:80].any()

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from support import focus_model, rate
 
-from focusqual import PATCH_SIZE, RatingOptions, rate_focus
-from focusqual.inference import rating
-from focusqual.inference.model import load_model
+from focusqual import RatingOptions, rate_focus
+from focusqual.inference.model import FocusModel, load_model
+from focusqual.inference.patches import PATCH_SIZE
 from focusqual.inference.rating import SUMMARY, FocusRating, certainty, expected_level
-from micrograph_networks.engines.tensorflow import Pieces
 from micrograph_networks.errors import UserError
+from micrograph_networks.resources.memory import Pieces
 
 
 def rating_of(probabilities, counted=None, **options):
@@ -71,7 +72,7 @@ def test_patches_that_do_not_count_are_left_out():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (83, 84), (85, 200), (300, 170)])
 @pytest.mark.parametrize("stride, scale", [(84, 1), (30, 1), (84, 0.5), (50, 2.3)])
 def test_boxes_cover_the_image(rng, shape, stride, scale):
-    rating = rate_focus(rng.random(shape), options=RatingOptions(stride=stride, scale=scale))
+    rating = rate(rng.random(shape), options=RatingOptions(stride=stride, scale=scale))
     covered = np.zeros(shape, int)
     for y, x, height, width in rating.boxes.reshape(-1, 4):
         assert min(y, x) >= 0
@@ -86,31 +87,31 @@ def test_boxes_cover_the_image(rng, shape, stride, scale):
 
 def test_patches_do_not_depend_on_their_neighbours(fly_images):
     image = fly_images["01_POS002_D.TIF"]
-    whole = rate_focus(image)
+    whole = rate(image)
     row, col = 3, 5
     y, x, height, width = whole.boxes[row, col]
-    alone = rate_focus(image[y : y + height, x : x + width])
+    alone = rate(image[y : y + height, x : x + width])
     np.testing.assert_allclose(alone.probabilities[0, 0], whole.probabilities[row, col], atol=1e-5)
 
 
-def test_short_memory_makes_the_batches_smaller(out_of_memory, monkeypatch, rng):
+def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
     image = rng.random((3 * PATCH_SIZE, 7 * PATCH_SIZE))
-    expected = rate_focus(image).probabilities
-    network, sizes = load_model(), []
+    expected = rate(image).probabilities
+    network, sizes = focus_model().batches.run(lambda network, size: network), []
 
     def short_of_memory(patches):
         sizes.append(len(patches))
         return out_of_memory() if len(patches) > 5 else network(patches)
 
-    monkeypatch.setattr(rating, "BATCHES", Pieces("batches of {} patches", (10, 5)))
-    monkeypatch.setattr(rating, "load_model", lambda weights: short_of_memory)
-    np.testing.assert_allclose(rate_focus(image).probabilities, expected, atol=1e-6)
+    batches = Pieces("batches of {} patches", (10, 5), [short_of_memory])
+    found = rate_focus(image, FocusModel("short", None, batches))
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
     assert sizes == [10, 5, 5, 5, 5, 1]
 
 
 @pytest.mark.parametrize("value", [0, 0.1, 255, 65535])
 def test_a_constant_image_is_flat(value):
-    rating = rate_focus(np.full((200, 200), value, dtype=np.float32))
+    rating = rate(np.full((200, 200), value, dtype=np.float32))
     np.testing.assert_allclose(rating.probabilities, 1 / 11)
     assert rating.summary["certainty"] == pytest.approx(0, abs=1e-5)
     assert rating.summary["uncertain"] == 1
@@ -121,12 +122,12 @@ def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
     mask = np.zeros(image.shape, bool)
     mask[60:330, 100:] = True
     noise = rng.integers(0, 255, image.shape).astype(np.uint8)
-    first = rate_focus(np.where(mask, image, 0), mask)
-    second = rate_focus(np.where(mask, image, noise), mask)
+    first = rate(np.where(mask, image, 0), mask)
+    second = rate(np.where(mask, image, noise), mask)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     inside = [mask[y : y + h, x : x + w].mean() >= 0.5 for y, x, h, w in first.boxes.reshape(-1, 4)]
     assert first.counted.ravel().tolist() == inside
-    unmasked = rate_focus(image)
+    unmasked = rate(image)
     whole = [mask[y : y + h, x : x + w].all() for y, x, h, w in first.boxes.reshape(-1, 4)]
     np.testing.assert_allclose(
         first.probabilities.reshape(-1, 11)[whole], unmasked.probabilities.reshape(-1, 11)[whole]
@@ -134,7 +135,7 @@ def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
 
 
 def test_a_mask_without_pixels_gives_no_score(rng):
-    summary = rate_focus(rng.random((100, 100)), np.zeros((100, 100), bool)).summary
+    summary = rate(rng.random((100, 100)), np.zeros((100, 100), bool)).summary
     assert summary["patches"] == 0
     assert np.isnan(summary["score"])
 
@@ -145,36 +146,46 @@ def test_nan_and_infinity_count_as_outside_of_the_mask(fly_images):
     mask[:90] = False
     broken = image.copy()
     broken[:45], broken[45:90] = np.nan, np.inf
-    expected, found = rate_focus(image, mask), rate_focus(broken)
+    expected, found = rate(image, mask), rate(broken)
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     np.testing.assert_array_equal(found.counted, expected.counted)
-    assert np.isnan(rate_focus(np.full((90, 90), np.nan)).summary["score"])
+    assert np.isnan(rate(np.full((90, 90), np.nan)).summary["score"])
 
 
 def test_colour_is_rated_as_its_luma(fly_images):
     image = fly_images["01_POS002_D.TIF"][:200, :200]
-    grey, colour = rate_focus(image), rate_focus(np.dstack([image] * 3))
+    grey, colour = rate(image), rate(np.dstack([image] * 3))
     np.testing.assert_allclose(colour.probabilities, grey.probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1e-40, 1e-30, 1e30, 1e300])
 def test_grey_levels_of_any_size_are_rated_alike(rng, factor):
     image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
-    expected = rate_focus(image).probabilities
-    np.testing.assert_allclose(rate_focus(image * factor).probabilities, expected, atol=1e-5)
+    expected = rate(image).probabilities
+    np.testing.assert_allclose(rate(image * factor).probabilities, expected, atol=1e-5)
 
 
 def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
     with pytest.raises(UserError, match="neither grey nor colour"):
-        rate_focus(rng.random((3, 100, 100, 100)))
+        rate(rng.random((3, 100, 100, 100)))
     with pytest.raises(UserError, match="mask is of shape"):
-        rate_focus(rng.random((100, 100)), np.ones((50, 50), bool))
+        rate(rng.random((100, 100)), np.ones((50, 50), bool))
     with pytest.raises(UserError, match="does not exist"):
-        rate_focus(rng.random((100, 100)), weights=tmp_path / "none.h5")
+        load_model(tmp_path / "none.h5")
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"stride": 0}, {"stride": 85}, {"scale": 0}, {"aggregation": "median"}]
+    "wrong",
+    [
+        {"stride": 0},
+        {"stride": 85},
+        {"scale": 0},
+        {"aggregation": "median"},
+        {"stride": 10.5},
+        {"uncertain_below": 7},
+        {"out_of_focus_from": 99},
+        {"scale": float("nan")},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(UserError):

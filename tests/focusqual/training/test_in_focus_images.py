@@ -6,7 +6,8 @@ from focusqual.simulation.optics import defocus
 from focusqual.simulation.scenes import nuclei
 from focusqual.training import in_focus_images as dataset
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import write_tiff
+from micrograph_networks.images.image_files import list_images, write_tiff
+from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import read_part
 
 
@@ -22,9 +23,9 @@ def folder(tmp_path):
 
 
 def test_split_keeps_copies_together_and_leaves_out_blurred_images(folder):
-    paths = dataset.list_images([folder])
+    paths = list_images([folder])
     assert len(paths) == 22
-    records = {record.path.name: record for record in dataset.split(paths, seed=1)}
+    records = {record.path.name: record for record in dataset.divide(paths, seed=1)}
     assert records["00.tif"].group == records["20.tif"].group
     assert records["00.tif"].part == records["20.tif"].part
     assert records["21.tif"].part == "blurred"
@@ -35,8 +36,9 @@ def test_split_keeps_copies_together_and_leaves_out_blurred_images(folder):
 
 
 def test_split_is_written_and_read(folder, tmp_path):
-    records = dataset.split(dataset.list_images([folder]), seed=1)
-    dataset.write_split(tmp_path / "split.csv", records)
+    records = dataset.divide(list_images([folder]), seed=1)
+    run = TrainingRun(tmp_path, {})
+    run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(records))
     expected = {record.path.name for record in records if record.part == "test"}
     assert read_part(tmp_path / "split.csv", "test") == expected
 
@@ -49,14 +51,7 @@ def test_sharpness_falls_with_defocus_and_not_with_exposure(rng):
     assert dataset.sharpness(np.full((50, 50), 3)) == 0
 
 
-def test_folders_without_images_are_named(tmp_path):
-    with pytest.raises(UserError, match="No PNG or TIFF"):
-        dataset.list_images([tmp_path])
-    with pytest.raises(UserError, match="none is not a folder"):
-        dataset.list_images([tmp_path / "none"])
-
-
 def test_blurred_images_alone_are_refused(tmp_path, rng):
     write_tiff(tmp_path / "a.tif", gaussian_filter(rng.random((128, 128)), 9).astype(np.float32))
     with pytest.raises(UserError, match="None of the images is in focus"):
-        dataset.split([tmp_path / "a.tif"], seed=0)
+        dataset.divide([tmp_path / "a.tif"], seed=0)

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
-from focusqual import rate_focus
+from focusqual import load_model, rate_focus
 from focusqual.simulation import scenes
 from focusqual.training import train as training
 from focusqual.training.train import Schedule, calibrate, train
-from micrograph_networks.training.log import read_log
+from micrograph_networks.engines import EngineOptions, load_functions
+from micrograph_networks.training import run as training_run
+from micrograph_networks.training.run import TrainingRun
 
 
 @pytest.fixture
@@ -19,8 +21,8 @@ def parts(images):
     return {"train": images, "validation": images}
 
 
-def logged(folder):
-    return [row["epoch"] for row in read_log(folder / training.LOG)]
+def logged(run):
+    return [epoch["epoch"] for epoch in run.epochs]
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
@@ -29,26 +31,26 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
 ):
     until = list(range(1, epoch + 1))
     monkeypatch.setattr(training, "VALIDATION_SOURCES", 2)
-    whole_file = training.whole_file
+    whole_file, run = training_run.whole_file, TrainingRun(tmp_path, {})
 
     def killed(path):
-        if path.name == training.CHECKPOINT and logged(tmp_path) == until:
+        if path.suffix == ".keras" and logged(run) == until:
             raise KeyboardInterrupt
         return whole_file(path)
 
     schedule = Schedule(epochs=3, steps=2, learning_rate=2e-3, seed=0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "whole_file", killed)
-        train(tmp_path, parts, schedule, workers=1, about={})
-    assert logged(tmp_path) == until
-    path = train(tmp_path, parts, schedule, workers=1, about={})
-    assert logged(tmp_path) == [1, 2, 3]
+        patch.setattr(training_run, "whole_file", killed)
+        train(run, parts, schedule, workers=1, about={})
+    assert logged(run) == until
+    path = train(run, parts, schedule, workers=1, about={})
+    assert logged(run) == [1, 2, 3]
     # The epoch had been logged but not saved, so it was learned again: six steps in all.
     import keras
 
-    model = keras.models.load_model(tmp_path / training.CHECKPOINT)
+    model = keras.models.load_model(tmp_path / "checkpoint_0003.keras")
     assert int(model.optimizer.iterations) == 6
-    rating = rate_focus(images[0], weights=path)
+    rating = rate_focus(images[0], load_model(path))
     np.testing.assert_allclose(rating.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
 
@@ -57,3 +59,23 @@ def test_calibration_finds_the_temperature(rng):
     cumulative = np.exp(log_softmax(true_logits, axis=1)).cumsum(axis=1)
     levels = (rng.random((20_000, 1)) > cumulative).sum(axis=1).clip(0, 10)
     assert calibrate(true_logits * 3, levels) == pytest.approx(3, rel=0.05)
+
+
+def test_the_trainable_model_gives_what_its_losses_need(rng):
+    model = training.build_trainable_model()
+    found = model.predict(rng.normal(size=(5, 84, 84, 1)).astype(np.float32), verbose=0)
+    cumulative = found["probabilities"].cumsum(axis=1)
+    np.testing.assert_allclose(found["cumulative"], cumulative, atol=1e-5)
+    np.testing.assert_allclose(
+        log_softmax(found["logits"], axis=1), np.log(found["probabilities"]), atol=1e-4
+    )
+
+
+def test_the_temperature_divides_the_logits(rng):
+    model = training.build_trainable_model()
+    network = training.FOCUS_PATCH_1
+    arrays = training.calibrated_arrays(model, temperature=2.5)
+    (function,) = load_functions(network, arrays, EngineOptions())
+    patches = rng.normal(size=(7, 84, 84, 1)).astype(np.float32)
+    expected = softmax(model.predict(patches, verbose=0)["logits"] / 2.5, axis=1)
+    np.testing.assert_allclose(function(patches), expected, atol=1e-5)

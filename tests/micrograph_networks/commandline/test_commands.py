@@ -13,6 +13,8 @@ from micrograph_networks.commandline.commands import (
     unique_stems,
 )
 from micrograph_networks.errors import UserError
+from micrograph_networks.models.registry import shipped_models
+from micrograph_networks.products import PRODUCTS
 
 
 def test_a_users_mistake_is_one_sentence_and_exit_code_2():
@@ -49,21 +51,23 @@ def test_images_of_one_stem_are_refused():
         unique_stems([Path("a/x.png"), Path("b/x.tif")])
 
 
-@pytest.mark.parametrize("name", ["focus", "darkfield"])
-def test_shipped_weights_are_listed_and_verified(name, tmp_path, monkeypatch):
-    command = models_command("program", name)
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)
+def test_shipped_models_are_listed_and_verified(product, tmp_path, monkeypatch):
+    name = shipped_models(product.architectures)[-1].name
+    command = models_command("program", product.architectures)
     result = CliRunner().invoke(command)
     assert result.exit_code == 0
+    assert name in result.output.splitlines()
     listed = dict(line.split() for line in result.output.splitlines()[1:4])
-    assert listed["file"].endswith(f"model_weights/{name}_v1.h5")
+    assert listed["file"].endswith(f"model_weights/{name}.h5")
     assert listed["SHA-256"] == hashlib.sha256(Path(listed["file"]).read_bytes()).hexdigest()
     assert Path(listed["card"]).is_file()
     assert f"size     {Path(listed['file']).stat().st_size} bytes" in result.output
     monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(tmp_path))
-    (tmp_path / f"{name}_v1.h5").write_bytes(b"")
+    (tmp_path / f"{name}.h5").write_bytes(b"")
     result = CliRunner().invoke(command)
     assert result.exit_code == 1
-    assert f"{tmp_path / name}_v1.h5 differ from their SHA-256" in result.output
+    assert f"{tmp_path / name}.h5 of {name} differ from their SHA-256" in result.output
 
 
 def test_an_image_that_no_memory_can_hold_is_named(capsys):

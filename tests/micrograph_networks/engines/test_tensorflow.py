@@ -1,21 +1,37 @@
 import importlib.util
-import logging
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from micrograph_networks.engines import tensorflow as runtime
+from micrograph_networks.engines import OutOfMemory
+from micrograph_networks.engines import tensorflow as engine
 from micrograph_networks.errors import UserError
 
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("commandline.commands", "evaluation.evaluate", "training.train")
 
 
 def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="TensorFlow is not installed .*pip install"):
-        runtime.tensorflow.__wrapped__()
+        engine.import_framework.__wrapped__()
+
+
+def test_what_to_install_is_what_the_extra_says(monkeypatch):
+    """In Python 3.9 a newer TensorFlow would break CellProfiler 4."""
+    extra = re.search(r'"cpu": \[(.*?)\]', (ROOT / "setup.py").read_text(), re.S)[1]
+    for machine, version in (("x86_64", (3, 9)), ("AMD64", (3, 11)), ("arm64", (3, 9))):
+        monkeypatch.setattr(engine.platform, "machine", lambda machine=machine: machine)
+        monkeypatch.setattr(engine.sys, "version_info", version)
+        name, least, *below = re.split(">=|,<", engine.requirement())
+        assert f'"{name}>={least};' in extra
+        assert below == (["2.16"] if version < (3, 10) else [])
+        assert f'"{name}<2.16;' in extra
 
 
 def output_of(code, **environment):
@@ -30,6 +46,9 @@ def output_of(code, **environment):
     return result.stdout.split()
 
 
+IMPORT = "from micrograph_networks.engines.tensorflow import import_framework as tensorflow;"
+
+
 def test_the_cores_import_without_loading_tensorflow_or_keras():
     cores = [f"{core}.{name}" for core in ("focusqual", "segment") for name in MODULES]
     modules = ", ".join(["sys", *cores])
@@ -38,8 +57,8 @@ def test_the_cores_import_without_loading_tensorflow_or_keras():
 
 
 def test_threads_are_the_share_of_this_process():
-    code = (
-        "from micrograph_networks.engines.tensorflow import tensorflow; threading = tensorflow().config.threading;"
+    code = IMPORT + (
+        "threading = tensorflow().config.threading;"
         "print(threading.get_intra_op_parallelism_threads(),"
         " threading.get_inter_op_parallelism_threads())"
     )
@@ -47,8 +66,8 @@ def test_threads_are_the_share_of_this_process():
 
 
 def test_keras_is_left_to_those_who_need_it():
-    code = (
-        "import gc, sys; from micrograph_networks.engines.tensorflow import tensorflow; tf = tensorflow();"
+    code = IMPORT + (
+        "import gc, sys; tf = tensorflow();"
         "print('keras' in sys.modules, gc.isenabled());"
         "from tensorflow.keras import layers; import keras;"
         "print(layers.Dense(3)(tf.zeros((2, 1))).shape == (2, 3), keras.optimizers.Adam().name)"
@@ -57,42 +76,33 @@ def test_keras_is_left_to_those_who_need_it():
 
 
 def test_tensorflow_that_is_at_work_already_stays_as_it_is():
-    runtime.tensorflow().zeros(1)
-    assert runtime.tensorflow.__wrapped__() is runtime.tensorflow()
+    engine.import_framework().zeros(1)
+    assert engine.import_framework.__wrapped__() is engine.import_framework()
 
 
-def test_pieces_become_smaller_until_memory_suffices(out_of_memory, caplog):
-    pieces, tried = runtime.Pieces("tiles of {} pixels", (8, 4, 2)), []
+@pytest.fixture
+def failing():
+    """A function on a device that raises an error of TensorFlow's, without waiting ten seconds."""
+    tf = engine.import_framework()
 
-    def compute(size):
-        tried.append(size)
-        return out_of_memory() if size > 2 else "found"
+    def make(error, device):
+        def compiled(images):
+            raise getattr(tf.errors, error)(None, None, "as on a GPU")
 
-    assert [pieces.run(compute), pieces.run(compute)] == ["found", "found"]
-    assert tried == [8, 4, 2, 2]
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "tiles of 8 pixels: going on with tiles of 4 pixels (OOM" in caplog.messages[0]
+        return engine.OnDevice(tf, compiled, device)
 
-
-def test_too_little_memory_is_said_in_one_sentence(out_of_memory):
-    pieces = runtime.Pieces("tiles of {} pixels", (4, 2))
-    with pytest.raises(UserError, match="not suffice for tiles of 2 pixels: close .* fewer"):
-        pieces.run(lambda size: out_of_memory())
-    assert pieces.run(lambda size: size) == 2
+    return make
 
 
-def test_after_the_smallest_pieces_on_a_gpu_comes_the_cpu(out_of_memory, monkeypatch, caplog):
-    tf, tried = runtime.tensorflow(), []
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [f"a {kind}"])
-    device = tf.device
-    monkeypatch.setattr(tf, "device", lambda name: tried.append(name) or device(name))
-    pieces = runtime.Pieces("batches of {}", (2, 1))
-    assert pieces.run(lambda size: out_of_memory() if len(tried) < 3 else size) == 2
-    assert tried == [None, None, "/CPU:0"]
-    assert "batches of 1: going on with batches of 2 on the CPU (" in caplog.messages[-1]
+@pytest.mark.parametrize("device", [None, engine.CPU])
+def test_exhausted_memory_is_our_own_error(failing, device):
+    with pytest.raises(OutOfMemory, match="as on a GPU"):
+        failing("ResourceExhaustedError", device)(np.zeros(1))
 
 
-def test_other_errors_are_not_taken_for_a_lack_of_memory():
-    pieces = runtime.Pieces("tiles of {} pixels", (4, 2))
-    with pytest.raises(runtime.tensorflow().errors.InvalidArgumentError):
-        pieces.run(lambda size: runtime.tensorflow().reshape([1], (size,)))
+@pytest.mark.parametrize("error", ["NotFoundError", "UnimplementedError"])
+def test_what_cudnn_makes_of_it_is_taken_for_it_on_a_gpu_alone(failing, error):
+    with pytest.raises(OutOfMemory):
+        failing(error, None)(np.zeros(1))
+    with pytest.raises(getattr(engine.import_framework().errors, error)):
+        failing(error, engine.CPU)(np.zeros(1))

@@ -5,6 +5,7 @@ import tifffile
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import (
+    list_images,
     read_grey,
     read_image,
     to_grey,
@@ -84,3 +85,10 @@ def test_reading_grey_names_a_stack(tmp_path, rng):
         read_grey(tmp_path / "a.tif")
     write_tiff(tmp_path / "b.tif", rng.integers(0, 255, (9, 8, 3), dtype=np.uint8))
     assert read_grey(tmp_path / "b.tif").shape == (9, 8)
+
+
+def test_folders_without_images_are_named(tmp_path):
+    with pytest.raises(UserError, match="No PNG or TIFF"):
+        list_images([tmp_path])
+    with pytest.raises(UserError, match="none is not a folder"):
+        list_images([tmp_path / "none"])

@@ -6,6 +6,7 @@ import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
+from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import read_part
 from segment.annotations import dataset
 from segment.classes import CLASSES
@@ -110,12 +111,12 @@ def test_groups_stay_on_one_side(data):
     known = dataset.read_groups(data / "groups.json", [s.name for s in samples])
     assert known == [[1, 11], [11, 12]]
     for seed in range(5):
-        _, parts = dataset.split(samples, known, seed)
+        _, parts = dataset.divide(samples, known, seed)
         assert parts[3] == parts[7]
         assert parts[1] == parts[11] == parts[12]
         assert set(parts) == {"train", "validation", "test"}
     with pytest.raises(UserError, match="too few"):
-        dataset.split(samples[:3], [], 0)
+        dataset.divide(samples[:3], [], 0)
     (data / "groups.json").write_text("{")
     with pytest.raises(UserError, match="no JSON list"):
         dataset.read_groups(data / "groups.json", [])
@@ -123,14 +124,12 @@ def test_groups_stay_on_one_side(data):
 
 def test_a_folder_keeps_its_split(data):
     samples = dataset.load_samples(data / "data.csv", CLASSES, LONG)
-    groups, parts = dataset.split(samples, [], 1)
-    path = data / "split.csv"
-    dataset.write_split(path, samples, groups, parts)
-    dataset.write_split(path, samples, groups, parts)
+    groups, parts = dataset.divide(samples, [], 1)
+    TrainingRun(data, {}).keep_split(
+        dataset.SPLIT_COLUMNS, dataset.split_rows(samples, groups, parts)
+    )
     expected = {s.name for s, part in zip(samples, parts) if part == "test"}
-    assert read_part(path, "test") == expected
-    with pytest.raises(UserError, match="another seed"):
-        dataset.write_split(path, samples, *dataset.split(samples, [], 2))
+    assert read_part(data / "split.csv", "test") == expected
 
 
 def test_other_classes_become_background(data):

@@ -2,15 +2,15 @@ import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support import filled
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
-from micrograph_networks.training.log import read_log
+from micrograph_networks.training.log import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
 from segment.inference import network
-from segment.inference.network import layer_shapes
-from segment.training import train as training
+from segment.inference.network import UNET_VGG16_1, unet_vgg16
 
 
 def run(*arguments):
@@ -40,8 +40,9 @@ def backbone(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "ENCODER", ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8)))
     monkeypatch.setattr(network, "DECODER", (8, 8, 4, 4, 4))
     with h5py.File(tmp_path / "backbone.h5", "w") as file:
-        for (layer, name), shape in layer_shapes(2).items():
-            file[f"{layer}/{name}"] = np.full(shape, 0.01)
+        for layer, arrays in filled(unet_vgg16(2)).items():
+            for name, array in arrays.items():
+                file[f"{layer}/{name}"] = array + 0.01
     return tmp_path / "backbone.h5"
 
 
@@ -53,12 +54,12 @@ def test_the_use_case_is_trained_on_its_classes(data, backbone, tmp_path):
     assert "8 training and 1 validation images" in result.output
     folder = tmp_path / "run"
     assert len(read_part(folder / "split.csv", "train")) == 8
-    (row,) = read_log(folder / training.LOG)
+    (row,) = read_epochs(folder / "training.csv")
     assert {"iou_blood cell", "validation_dice_blood cell"} < set(row)
     assert "iou_spirochaete" not in row
     from micrograph_networks.models.weights_file import read_weights
 
-    attributes = read_weights(folder / training.WEIGHTS, network.ARCHITECTURE).attributes
+    attributes = read_weights(folder / "darkfield.h5", [UNET_VGG16_1]).attributes
     assert attributes["class_names"] == ["background", "blood cell"]
     assert attributes["training_data_licence"] == "CC0"
     assert attributes["recipe"]["loss"] == "dice"
@@ -72,7 +73,7 @@ def test_faulty_data_end_before_training(data, backbone, tmp_path):
     assert result.exit_code == 2
     assert "3_mask.png holds the value 7" in result.output
     assert "5.png does not exist" in result.output
-    assert not list((tmp_path / "run").glob("*"))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["recipe.json"]
 
 
 def test_masks_are_converted_and_faulty_ones_named(tmp_path, rng):

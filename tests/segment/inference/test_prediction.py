@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
+from support import cell_model
 
-from micrograph_networks.engines.tensorflow import Pieces
 from micrograph_networks.errors import UserError
+from micrograph_networks.resources.memory import Pieces
 from segment.inference import prediction
-from segment.inference.model import load_model
+from segment.inference.model import TILE_SIZES
 from segment.inference.network import STRIDE
-from segment.inference.prediction import OVERLAP, TILE_SIZES, UNSEEN, predict_probabilities
+from segment.inference.prediction import OVERLAP, UNSEEN, predict_probabilities
 
 
 def local_network(images):
@@ -28,14 +29,18 @@ def local_network(images):
 
 def model(network=local_network, **scale):
     given = {"class_names": ("a", "b", "c"), "working_size": 100, "cell_diameter": 10.0, **scale}
-    return SimpleNamespace(network=network, **given)
+    return in_tiles_of(TILE_SIZES, SimpleNamespace(network=network, **given))
 
 
-def predict_in_tiles(size, *arguments):
+def in_tiles_of(sizes, model):
+    """The same model with tiles of other sizes."""
+    tiles = Pieces("tiles of {} pixels", sizes, [model.network])
+    return SimpleNamespace(**{**vars(model), "tiles": tiles})
+
+
+def predict_in_tiles(size, image, model, *arguments):
     """As predict_probabilities, with tiles of another size."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", [size]))
-        return predict_probabilities(*arguments)
+    return predict_probabilities(image, in_tiles_of([size], model), *arguments)
 
 
 def untiled(*arguments):
@@ -74,7 +79,9 @@ def test_the_result_has_the_images_size_at_every_scale(height, width, scale, til
 
 
 def test_the_true_network_sees_no_tiles(random_weights, rng):
-    true = load_model(random_weights)
+    loaded = cell_model(random_weights)
+    network = loaded.tiles.run(lambda network, size: network)
+    true = SimpleNamespace(network=network, **vars(loaded))
     image = rng.integers(0, 255, (300, 430, 3), dtype=np.uint8)
     expected = predict_probabilities(image, true, true.cell_diameter)
     assert expected.std(axis=(0, 1)).min() > 0.01
@@ -94,11 +101,10 @@ def test_the_image_is_brought_to_the_working_scale():
     assert seen == [(1, 32, 128, 3), (1, 128, 416, 3)]
 
 
-def test_short_memory_makes_the_tiles_smaller(out_of_memory, monkeypatch, rng):
+def test_short_memory_makes_the_tiles_smaller(out_of_memory, rng):
     def network(images):
         return out_of_memory() if images.shape[1] > 448 else local_network(images)
 
-    monkeypatch.setattr(prediction, "TILES", Pieces("tiles of {} pixels", TILE_SIZES))
     image = rng.integers(0, 255, (1100, 300, 3), dtype=np.uint8)
     same_scale = model(network, cell_diameter=10.0)
     found = predict_probabilities(image, same_scale, 10)

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from support import BFLOAT16, cell_model
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.resources.memory import Pieces
 from segment import Segmentation, SegmentationOptions, segment_image
 from segment.classes import CLASSES
-from segment.inference import segmentation
-from segment.inference.model import SegmentationModel
+from segment.inference.model import TILE_SIZES, SegmentationModel
+from segment.inference.segmentation import segment_probabilities
 from segment.inference.tables import OBJECT_COLUMNS, object_rows
 
 CERTAIN = 0.9
@@ -33,20 +35,17 @@ def colour_network(order=(0, 1, 2)):
     return network
 
 
-@pytest.fixture
-def model(monkeypatch):
-    """Puts a model in the place of every weights file; gives a function that changes it."""
-
-    def use(class_names=CLASSES, order=(0, 1, 2)):
-        used = SegmentationModel(colour_network(order), class_names, 128, 30.0)
-        monkeypatch.setattr(segmentation, "load_model", lambda weights, bfloat16: used)
-
-    use()
-    return use
+def colour_model(class_names=CLASSES, order=(0, 1, 2)):
+    tiles = Pieces("tiles of {} pixels", TILE_SIZES, [colour_network(order)])
+    return SegmentationModel("colours", None, tiles, class_names, 128, 30.0)
 
 
-def test_cells_and_spirochaetes_are_found(model):
-    found = segment_image(scene())
+def segment(image, mask=None, options=SegmentationOptions(), model=colour_model()):
+    return segment_image(image, model, mask, options)
+
+
+def test_cells_and_spirochaetes_are_found():
+    found = segment(scene())
     assert isinstance(found, Segmentation)
     assert [found.cells.max(), found.spirochaetes.max()] == [2, 1]
     assert [found.cells[40, 30], found.cells[40, 59]] == [1, 2]
@@ -59,8 +58,8 @@ def test_cells_and_spirochaetes_are_found(model):
     np.testing.assert_allclose(found.spirochaete_probabilities, [CERTAIN], rtol=1e-5)
 
 
-def test_rows_of_the_table(model):
-    rows = list(object_rows("a.png", segment_image(scene())))
+def test_rows_of_the_table():
+    rows = list(object_rows("a.png", segment(scene()), "colours"))
     assert [row[:3] for row in rows] == [
         ["a.png", "blood cell", 1],
         ["a.png", "blood cell", 2],
@@ -72,9 +71,9 @@ def test_rows_of_the_table(model):
 
 
 @pytest.mark.parametrize("threshold, cells", [(0.5, 2), (0.9, 2), (0.96, 0)])
-def test_the_threshold_is_against_background(model, threshold, cells):
+def test_the_threshold_is_against_background(threshold, cells):
     # 0.9 for cells and 0.05 for background: 0.947 of what they have together.
-    found = segment_image(scene(), options=SegmentationOptions(threshold=threshold))
+    found = segment(scene(), options=SegmentationOptions(threshold=threshold))
     assert found.cells.max() == cells
 
 
@@ -82,7 +81,7 @@ def test_at_a_half_the_classes_are_the_most_probable_ones(rng):
     probabilities = rng.dirichlet([1, 1, 1], (60, 70)).astype(np.float32)
     options = SegmentationOptions(fill_holes=False, minimum_area=0, separate_touching=False)
     valid = np.ones((60, 70), bool)
-    classes = segmentation.segment_probabilities(probabilities, valid, options).classes
+    classes = segment_probabilities(probabilities, valid, options).classes
     expected = probabilities.argmax(axis=2)
     np.testing.assert_array_equal(classes == 1, expected == 1)
     assert not np.any((classes == 2) & (expected != 2))
@@ -90,102 +89,89 @@ def test_at_a_half_the_classes_are_the_most_probable_ones(rng):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (31, 33), (200, 77)])
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
-def test_an_image_of_one_colour_holds_nothing(model, shape, dtype):
-    found = segment_image(np.zeros(shape, dtype))
+def test_an_image_of_one_colour_holds_nothing(shape, dtype):
+    found = segment(np.zeros(shape, dtype))
     assert found.classes.shape == found.cells.shape == shape
     assert not found.classes.any()
     assert len(found.cell_probabilities) == len(found.spirochaete_probabilities) == 0
-    assert list(object_rows("a", found)) == []
-    assert segment_image(np.ones(shape, dtype)).cells.shape == shape
+    assert list(object_rows("a", found, "colours")) == []
+    assert segment(np.ones(shape, dtype)).cells.shape == shape
 
 
-def test_results_agree_with_each_other(model, rng):
+def test_results_agree_with_each_other(rng):
     image = rng.integers(0, 2, (90, 110, 3), dtype=np.uint8) * 255
     image[rng.random((90, 110)) < 0.7] = 0
-    found = segment_image(image, options=SegmentationOptions(minimum_area=5))
+    found = segment(image, options=SegmentationOptions(minimum_area=5))
     np.testing.assert_array_equal(found.classes == 1, found.cells > 0)
     np.testing.assert_array_equal(found.classes == 2, found.spirochaetes > 0)
     assert np.unique(found.cells).tolist() == list(range(found.cells.max() + 1))
 
 
-def test_nothing_is_found_outside_of_the_mask_and_what_is_there_has_no_influence(model, rng):
+def test_nothing_is_found_outside_of_the_mask_and_what_is_there_has_no_influence(rng):
     mask = np.zeros((96, 128), bool)
     mask[10:70, :45] = True
-    found = segment_image(scene(), mask)
+    found = segment(scene(), mask)
     assert not found.classes[~mask].any()
     assert found.cells[40, 30] == 1
     np.testing.assert_array_equal(found.probabilities[~mask], np.eye(3)[[0] * np.sum(~mask)])
     noise = rng.integers(0, 255, scene().shape, dtype=np.uint8)
-    other = segment_image(np.where(mask[..., None], scene(), noise), mask)
+    other = segment(np.where(mask[..., None], scene(), noise), mask)
     np.testing.assert_array_equal(other.probabilities, found.probabilities)
-    assert not segment_image(scene(), np.zeros((96, 128), bool)).classes.any()
+    assert not segment(scene(), np.zeros((96, 128), bool)).classes.any()
 
 
-def test_nan_counts_as_outside_of_the_mask(model):
+def test_nan_counts_as_outside_of_the_mask():
     image = scene() / 255
     image[38:43, 28:33] = np.nan
-    found = segment_image(image)
+    found = segment(image)
     assert not found.classes[38:43, 28:33].any()
     assert found.cells.max() == 2
-    assert not segment_image(np.full((40, 40), np.nan)).classes.any()
+    assert not segment(np.full((40, 40), np.nan)).classes.any()
 
 
-def test_cells_at_the_border_of_image_and_mask_can_be_left_out(model):
+def test_cells_at_the_border_of_image_and_mask_can_be_left_out():
     options = SegmentationOptions(discard_border=True)
     image = scene()
-    assert segment_image(image, options=options).cells.max() == 2
-    assert segment_image(image[:, 20:], options=options).cells.max() == 1
+    assert segment(image, options=options).cells.max() == 2
+    assert segment(image[:, 20:], options=options).cells.max() == 1
     mask = np.ones((96, 128), bool)
     mask[:, :20] = False
-    found = segment_image(image, mask, options)
+    found = segment(image, mask, options)
     assert found.cells.max() == 1
     np.testing.assert_array_equal(found.classes == 1, found.cells > 0)
 
 
-def test_other_sets_of_classes_are_brought_into_order(model):
-    expected = segment_image(scene())
-    model(("spirochaete", "background", "blood cell"), (2, 0, 1))
-    np.testing.assert_allclose(segment_image(scene()).probabilities, expected.probabilities)
-    model(("background", "blood cell", "debris"))
-    found = segment_image(scene())
+def test_other_sets_of_classes_are_brought_into_order():
+    expected = segment(scene())
+    other_order = colour_model(("spirochaete", "background", "blood cell"), (2, 0, 1))
+    found = segment(scene(), model=other_order)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities)
+    found = segment(scene(), model=colour_model(("background", "blood cell", "debris")))
     assert found.cells.max() == 2
     assert found.spirochaetes.max() == 0
     assert found.probabilities.shape == (96, 128, 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-6)
 
 
-def test_weights_without_blood_cells_are_refused(model):
-    model(("cat", "dog", "tree"))
-    with pytest.raises(UserError, match=r"pets\.h5 holds weights for cat, dog, tree, but blood"):
-        segment_image(scene(), weights="pets.h5")
-
-
 def test_the_random_network_runs_from_a_file(random_weights, rng):
     image = rng.integers(0, 255, (50, 70), dtype=np.uint8)
-    found = segment_image(image, weights=random_weights)
+    found = segment(image, model=cell_model(random_weights))
     assert found.probabilities.shape == (50, 70, 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-5)
-    rounded = segment_image(
-        image, options=SegmentationOptions(bfloat16=True), weights=random_weights
-    )
+    rounded = segment(image, model=cell_model(random_weights, BFLOAT16))
     difference = np.abs(rounded.probabilities - found.probabilities).max()
     assert 0 < difference < 0.05
 
 
-def test_bad_input_is_said_in_one_sentence(model, tmp_path):
+def test_bad_input_is_said_in_one_sentence(tmp_path):
     with pytest.raises(UserError, match="empty, or neither grey nor colour"):
-        segment_image(np.zeros((3, 50, 50, 3)))
+        segment(np.zeros((3, 50, 50, 3)))
     with pytest.raises(UserError, match="empty, or neither grey nor colour"):
-        segment_image(np.zeros((0, 50)))
+        segment(np.zeros((0, 50)))
     with pytest.raises(UserError, match="mask is of shape"):
-        segment_image(scene(), np.ones((5, 5), bool))
+        segment(scene(), np.ones((5, 5), bool))
     with pytest.raises(UserError, match="int64 has no known range"):
-        segment_image(scene().astype(np.int64))
-
-
-def test_a_missing_weights_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.h5 does not exist"):
-        segment_image(scene(), weights=tmp_path / "none.h5")
+        segment(scene().astype(np.int64))
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@ import numpy as np
 import pytest
 
 from micrograph_networks.errors import UserError
-from segment.inference.network import encoder_layers, layer_shapes
+from micrograph_networks.networks.layers import array_shapes
+from segment.inference.network import encoder_blocks, unet_vgg16
 from segment.training.backbone import download_backbone, read_backbone
 
 
 def test_real_weights_are_read(data_folder):
     backbone = read_backbone(data_folder / "vgg16" / "vgg16_imagenet_notop.h5")
-    assert list(backbone) == sum(encoder_layers(), [])
-    shapes = layer_shapes(3)
+    assert list(backbone) == sum(encoder_blocks(), [])
+    shapes = array_shapes(unet_vgg16(3))
     for layer, arrays in backbone.items():
         for name, array in arrays.items():
             assert array.shape == shapes[layer, name]

@@ -2,13 +2,13 @@ import numpy as np
 
 from micrograph_networks.images.image_files import read_image
 from segment.annotations.dataset import Sample
-from segment.training.plots import compare_outlines, training_curves
+from segment.training.plots import compare_outlines, draw_training
 
 
 def test_curves_of_every_class_are_drawn(tmp_path):
     names = ("background", "platelet")
     row = {f"{prefix}iou_{name}": 0.5 for prefix in ("", "validation_") for name in names}
-    training_curves(tmp_path, [{"epoch": n, "loss": 1 / n, **row} for n in (1, 2)], names)
+    draw_training(tmp_path, [{"epoch": n, "loss": 1 / n, **row} for n in (1, 2)], names)
     for name in ("loss.png", "iou.png"):
         assert len(np.unique(read_image(tmp_path / name))) > 10
 

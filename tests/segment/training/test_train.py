@@ -2,17 +2,20 @@ import dataclasses
 
 import numpy as np
 import pytest
+from support import filled
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights
-from micrograph_networks.training.log import read_log
+from micrograph_networks.training import run as training_run
+from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
 from segment.classes import CLASSES
 from segment.inference import network
 from segment.inference.model import load_model
-from segment.inference.network import encoder_layers, layer_shapes
+from segment.inference.network import LOGITS, UNET_VGG16_1, encoder_blocks, unet_vgg16
 from segment.training import train as training
-from segment.training.train import RECIPES, Parts, cell_diameter, changed_recipe, train
+from segment.training.recipes import RECIPES, changed_recipe
+from segment.training.train import Parts, cell_diameter, train
 
 
 def scene(seed):
@@ -50,20 +53,22 @@ def recipe():
 
 def backbone():
     rng = np.random.default_rng(0)
-    layers = {}
-    for (layer, name), shape in layer_shapes(3).items():
-        layers.setdefault(layer, {})[name] = rng.normal(0, 0.03, shape).astype(np.float32)
-    return layers
+    return filled(unet_vgg16(3), lambda shape: rng.normal(0, 0.03, shape))
 
 
-def logged(folder):
-    return [row["epoch"] for row in read_log(folder / training.LOG)]
+@pytest.fixture
+def run(tmp_path):
+    return TrainingRun(tmp_path, {})
+
+
+def logged(run):
+    return [epoch["epoch"] for epoch in run.epochs]
 
 
 def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
-    tmp_path, small, parts, recipe, monkeypatch
+    run, tmp_path, small, parts, recipe, monkeypatch
 ):
-    whole_file, about = training.whole_file, {"training_data": "scenes"}
+    whole_file, about = training_run.whole_file, {"training_data": "scenes"}
 
     def killed(path):
         if path.name == "checkpoint_0003.keras":
@@ -71,11 +76,11 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
         return whole_file(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "whole_file", killed)
-        train(tmp_path, recipe, parts, backbone, about)
-    assert logged(tmp_path) == [1, 2, 3]
-    path = train(tmp_path, recipe, parts, backbone, about)
-    assert logged(tmp_path) == [1, 2, 3]
+        patch.setattr(training_run, "whole_file", killed)
+        train(run, recipe, parts, backbone, about)
+    assert logged(run) == [1, 2, 3]
+    path = train(run, recipe, parts, backbone, about)
+    assert logged(run) == [1, 2, 3]
     (checkpoint,) = tmp_path.glob("*.keras")
     assert checkpoint.name == "checkpoint_0003.keras"
     # Epoch 3 had been logged but not saved, so it was learned again; a step for each of its two
@@ -87,16 +92,15 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     assert int(model.optimizer.iterations) == 2
     assert {p.name for p in tmp_path.glob("*.png")} == {"iou.png", "loss.png"}
     assert len(list((tmp_path / "pictures").iterdir())) == 6
-    weights = read_weights(path, training.ARCHITECTURE)
-    log = read_log(tmp_path / training.LOG)
+    weights = read_weights(path, [UNET_VGG16_1])
     kept = weights.attributes["epoch"]["validation_mean_iou"]
-    assert kept >= max(row["validation_mean_iou"] for row in log)
+    assert kept >= max(row["validation_mean_iou"] for row in run.epochs)
     assert weights.attributes["training_data"] == "scenes"
     model = load_model(path)
     assert (model.class_names, model.working_size) == (CLASSES, 96)
     # The two first blocks keep the weights that they were given; the others learn.
     given = backbone()
-    blocks = encoder_layers()
+    blocks = encoder_blocks()
     for name in blocks[0] + blocks[1]:
         stored = given[name]["kernel"].astype(np.float16)
         np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
@@ -108,10 +112,10 @@ def test_offsets_are_part_of_the_weights(tmp_path, small, parts, recipe, monkeyp
     kept = {}
     for name, calibrated in (("with", True), ("without", False)):
         choice = dataclasses.replace(recipe, stages=recipe.stages[:1], calibrated=calibrated)
-        kept[name] = read_weights(
-            train(tmp_path / name, choice, parts, backbone, {}), training.ARCHITECTURE
-        )
-    shift = [kept[name].layers[network.LAST]["bias"] for name in ("with", "without")]
+        (tmp_path / name).mkdir()
+        path = train(TrainingRun(tmp_path / name, {}), choice, parts, backbone, {})
+        kept[name] = read_weights(path, [UNET_VGG16_1])
+    shift = [kept[name].layers[LOGITS]["bias"] for name in ("with", "without")]
     np.testing.assert_allclose(shift[0] - shift[1], offsets, atol=2e-3)
     assert kept["with"].attributes["class_offsets"] == [0, 1, -2]
 

@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+from typing import Optional
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from micrograph_networks.commandline.options import options_of
+from micrograph_networks.errors import UserError
+from micrograph_networks.options import Checked, option
+
+
+@dataclass(frozen=True)
+class Toy(Checked):
+    """One option of every kind."""
+
+    count: int = option(3, "Count", "How many.", minimum=1, maximum=9)
+    share: float = option(0.5, "Share", "How much.", minimum=0, maximum=1)
+    least: int = option(0, "Least", "At least.", minimum=0)
+    mode: str = option("mean", "Mode", "Which.", choices=("mean", "sum"))
+    wanted: bool = option(True, "Wanted?", "Whether.", flag="want")
+    width: Optional[float] = option(
+        None, "Width", "How wide.", kind=float, minimum=1, maximum=5, absent="as found"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        ({"count": 0}, "Count must lie in 1 to 9, not 0."),
+        ({"count": 2.5}, "Count must be a whole number of 1 to 9, not 2.5."),
+        ({"share": float("nan")}, "Share must lie in 0 to 1, not nan."),
+        ({"share": "x"}, "Share must lie in 0 to 1, not x."),
+        ({"least": -1}, "Least must lie in 0 or more, not -1."),
+        ({"mode": "max"}, "Mode must be mean or sum, not max."),
+        ({"wanted": 1}, "Wanted must be True or False, not 1."),
+        ({"width": 6}, "Width must lie in 1 to 5, not 6."),
+    ],
+)
+def test_what_is_no_value_is_refused_in_a_sentence(wrong, sentence):
+    with pytest.raises(UserError) as error:
+        Toy(**wrong)
+    assert str(error.value) == sentence
+
+
+@click.command()
+@options_of("toy", Toy)
+def command(toy):
+    click.echo(repr(toy))
+
+
+def test_the_command_line_has_the_same_defaults_and_ranges():
+    assert CliRunner().invoke(command).output == f"{Toy()!r}\n"
+    given = ["--count", "4", "--mode", "sum", "--no-want", "--width", "2"]
+    expected = Toy(count=4, mode="sum", wanted=False, width=2.0)
+    assert CliRunner().invoke(command, given).output == f"{expected!r}\n"
+    for wrong in (["--count", "10"], ["--mode", "max"], ["--width", "0"]):
+        assert CliRunner().invoke(command, wrong).exit_code == 2
+    help = CliRunner().invoke(command, ["--help"]).output
+    assert "[default: (as found)" in help.replace("\n", " ")

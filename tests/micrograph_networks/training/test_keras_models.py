@@ -1,0 +1,67 @@
+"""The trained model and every engine give the same numbers, for all networks of our products."""
+
+import numpy as np
+import pytest
+from support import filled
+
+from focusqual.inference.network import FOCUS_PATCH_1
+from micrograph_networks.engines import ENGINE_NAMES, EngineOptions, load_functions
+from micrograph_networks.networks.layers import array_shapes
+from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
+from segment.inference.network import unet_vgg16
+
+NETWORKS = {"focus": FOCUS_PATCH_1, "unet": unet_vgg16(3)}
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def network(request):
+    return NETWORKS[request.param]
+
+
+@pytest.fixture(scope="module")
+def trained(network):
+    """A model whose batch normalisation matters."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = build_keras_model(network)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if layer.name.endswith("_bn"):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return model
+
+
+@pytest.fixture
+def images(network, rng):
+    """Not square where that may be, and more than one."""
+    height, width, channels = network.inputs
+    return rng.normal(0, 2, (3, height or 64, width or 96, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
+def test_inference_gives_the_numbers_of_training(network, trained, images, engine):
+    arrays = folded_arrays(trained, network)
+    function = load_functions(network, arrays, EngineOptions(name=engine))[-1]
+    for chosen in (images, images[:1]):
+        expected = trained.predict(chosen, verbose=0)
+        assert expected.std() > 0.01
+        np.testing.assert_allclose(function(chosen), expected, atol=2e-5)
+
+
+def test_folded_arrays_have_the_shapes_of_the_network(network, trained):
+    arrays = folded_arrays(trained, network)
+    found = {(a, b): array.shape for a, of_a in arrays.items() for b, array in of_a.items()}
+    assert found == array_shapes(network)
+
+
+def test_training_goes_on_from_the_arrays_of_inference(network, images):
+    rng = np.random.default_rng(1)
+    # The spread of a layer's input is kept: kernels are random, and biases of the same order.
+    arrays = filled(network, lambda shape: rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+    model = build_keras_model(network)
+    set_arrays(model, network, arrays, images)
+    folded = folded_arrays(model, network)
+    for name, expected in arrays.items():
+        np.testing.assert_allclose(folded[name]["kernel"], expected["kernel"], atol=1e-5)
+        np.testing.assert_allclose(folded[name]["bias"], expected["bias"], atol=1e-4)

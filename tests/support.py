@@ -1,0 +1,28 @@
+"""What tests of several packages share: loaded models, and networks that need no training."""
+
+import functools
+
+import numpy as np
+
+import focusqual
+import segment
+from micrograph_networks.engines import EngineOptions
+from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.networks.layers import Network, array_shapes
+
+focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
+cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
+BFLOAT16 = EngineOptions(bfloat16=True)
+
+
+def rate(image, mask=None, options=focusqual.RatingOptions()):
+    """Rate an image with the newest shipped model."""
+    return focusqual.rate_focus(image, focus_model(), mask, options)
+
+
+def filled(network: Network, value=np.zeros) -> Arrays:
+    """Arrays of a network, each made from its shape."""
+    arrays: Arrays = {}
+    for (layer, name), shape in array_shapes(network).items():
+        arrays.setdefault(layer, {})[name] = value(shape).astype(np.float32)
+    return arrays
