@@ -202,7 +202,7 @@ settings below, the probability threshold applies to them, too; the others are f
         if self.wants_spirochaetes.value:
             result += _visible(self.spirochaetes)
         result += self.visible_model_settings()
-        return result + self.segmentation.visible() + self.engine.visible()
+        return result + self.engine.visible() + self.segmentation.visible()
 
     def validate_module(self, pipeline):
         groups = self._groups()
