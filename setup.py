@@ -15,11 +15,15 @@ setup(
     python_requires=">=3.9",
     packages=[
         *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
+        "cluster_workflow",
         "model_weights",
         "cellprofiler_tf_plugins",
     ],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
-    package_data={"model_weights": ["*.csv", "*.h5", "*.md", "registry.json"]},
+    package_data={
+        "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
+        "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],
+    },
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
     install_requires=[
         "click>=8.0",
