@@ -2,7 +2,7 @@
 
     PYTHON cellprofiler_questions.py {pipeline,image_sets} FILE [options of CellProfiler]
 
-The answer is JSON: what the function of that name gives, or ``error``, a sentence.
+The answer is JSON: what the function of that name gives, or the sentence of Refused as ``error``.
 """
 
 import argparse
@@ -18,6 +18,10 @@ from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.preferences import set_headless, set_plugin_directory
 
 
+class Refused(Exception):
+    """One sentence that names the file and says what to do."""
+
+
 def pipeline(path):
     """What matters for batches of a pipeline file.
 
@@ -31,21 +35,25 @@ def pipeline(path):
         ``modules``, the names of those that are enabled; ``exports``, of each ExportToSpreadsheet
         the folder, the delimiter, and whether it exports Image; ``batch_pipeline``, the text of the
         pipeline with CreateBatchFiles at its end, and without a list of files.
+
+    Raises
+    ------
+    Refused
+        CellProfiler cannot load it.
     """
     if not _is_pipeline(path):
-        return {
-            "error": f"{path} is not a pipeline file: "
-            "give a .cppipe that CellProfiler has exported."
-        }
+        raise Refused(
+            f"{path} is not a pipeline file: give a .cppipe that CellProfiler has exported."
+        )
     loaded = Pipeline()
     try:
         loaded.loadtxt(path, raise_on_error=True)
     except Exception as error:  # each module raises what it likes
         reason = " ".join(str(error).split()) or type(error).__name__
-        return {
-            "error": f"CellProfiler cannot load {path} ({reason}): "
+        raise Refused(
+            f"CellProfiler cannot load {path} ({reason}): "
             "check its modules, and --plugins-directory of cellprofiler."
-        }
+        ) from error
     modules = loaded.modules()
     return {
         "modules": [module.module_name for module in modules],
@@ -94,24 +102,31 @@ def image_sets(path):
     dict
         ``numbers`` in order; ``tags``, features that tell the groups; ``values`` of each feature as
         text, in the order of ``numbers``: files, folders and metadata.
+
+    Raises
+    ------
+    Refused
+        It is another file.
     """
     try:
         measurements = Measurements(filename=path, mode="r")
         if IMAGE not in measurements.get_object_names():
             return {"numbers": [], "tags": [], "values": {}}
         numbers = measurements.get_image_numbers()
-        features = measurements.get_feature_names(IMAGE)
-        values = {name: measurements[IMAGE, name, numbers] for name in features}
+        values = {
+            name: measurements[IMAGE, name, numbers]
+            for name in measurements.get_feature_names(IMAGE)
+        }
         tags = measurements.get_grouping_tags_only()
     except (OSError, KeyError, AssertionError):
-        return {
-            "error": f"{path} is not a file of CellProfiler's CreateBatchFiles: check the path."
-        }
+        raise Refused(
+            f"{path} is not a file of CellProfiler's CreateBatchFiles: check the path."
+        ) from None
     return {
         "numbers": numbers.tolist(),
         "tags": tags,
         "values": {
-            name: list(map(str, values[name])) for name in features if _is_one_each(values[name])
+            name: list(map(str, column)) for name, column in values.items() if _is_one_each(column)
         },
     }
 
@@ -131,11 +146,13 @@ def main():
     set_headless()
     if arguments.plugins_directory:
         set_plugin_directory(arguments.plugins_directory, globally=False)
+    answer_to = {"pipeline": pipeline, "image_sets": image_sets}[arguments.question]
     # Modules may print.
     with contextlib.redirect_stdout(sys.stderr):
-        answer = {"pipeline": pipeline, "image_sets": image_sets}[arguments.question](
-            arguments.file
-        )
+        try:
+            answer = answer_to(arguments.file)
+        except Refused as refused:
+            answer = {"error": str(refused)}
     print(json.dumps(answer))
 
 

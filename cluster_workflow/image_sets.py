@@ -52,7 +52,7 @@ class ImageSets(NamedTuple):
         return cls(**json.loads(path.read_text()))
 
     def write(self, path):
-        """Write to a file: to ask CellProfiler takes seconds, and minutes for a million of them."""
+        """Write to a file, since to ask CellProfiler takes half a minute for 100000 image sets."""
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(self._asdict()))
 

@@ -148,13 +148,18 @@ def test_python_as_the_program():
     assert "MeasureImageFocusQuality" in modules(CellProfiler(command))
 
 
-def test_python_that_is_named_goes_first(tmp_path):
+def test_python_that_is_not_found_can_be_named(tmp_path):
     program = script(tmp_path / "cellprofiler", "#!/bin/sh")
     with pytest.raises(
         UserError, match="cellprofiler is not found: name it as cellprofiler_python"
     ):
         modules(CellProfiler(str(program)))
     assert modules(CellProfiler(f"{program} {PLUGINS}", python=sys.executable))
+
+
+def test_commands_behind_another_one():
+    program = CellProfiler(f"env {CELLPROFILER} {PLUGINS}", python=f"env {sys.executable}")
+    assert "MeasureImageFocusQuality" in modules(program)
 
 
 @pytest.mark.parametrize(

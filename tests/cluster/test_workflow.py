@@ -189,12 +189,23 @@ def test_kill_of_everything_is_resumed(tmp_path):
     assert [row["FileName_Image"] for row in rows if row["Failure"]] == [BROKEN]
 
 
-def test_mistakes_are_told_in_a_sentence(tmp_path):
-    process = start(tmp_path, pipeline="nowhere.cppipe", images=".")
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        (
+            {"pipeline": "nowhere.cppipe"},
+            "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported.",
+        ),
+        (
+            {"pipeline": FOCUS, "cellprofiler": "/bin/false", "cellprofiler_python": "/bin/false"},
+            "/bin/false does not answer as the Python of CellProfiler (exit 1): "
+            "check the command cellprofiler, or name its Python as cellprofiler_python.",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(tmp_path, settings, sentence):
+    process = start(tmp_path, images=".", **settings)
     assert process.wait() == 1
     said = (tmp_path / "snakemake.log").read_text().splitlines()
-    assert (
-        "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported."
-        in said
-    )
+    assert sentence in said
     assert not any(line.startswith("Traceback") for line in said)
