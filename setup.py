@@ -38,11 +38,15 @@ setup(
     python_requires=">=3.9",
     packages=[
         *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
+        "cluster_workflow",
         "model_weights",
         "cellprofiler_tf_plugins",
     ],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
-    package_data={"model_weights": ["*.csv", "*.h5", "*.md", "registry.json"]},
+    package_data={
+        "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
+        "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],
+    },
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
     install_requires=[
         "click>=8.0",
@@ -73,7 +77,10 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
         # Newer releases of albumentations look for updates in the network when they are imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
-        "test": ["hypothesis", "pre-commit", "pytest", "ruff"],
+        "test": [
+            *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
+            *("pytest-xdist", "ruff"),
+        ],
     },
     entry_points={
         "console_scripts": [

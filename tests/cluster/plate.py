@@ -8,14 +8,20 @@ from pathlib import Path
 
 import imageio.v2 as imageio
 import numpy as np
+import pytest
 
+from cluster_workflow.cellprofiler_process import CellProfiler
 from segment.simulation.scenes import darkfield_scene
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELLPROFILER = Path(sys.executable).with_name("cellprofiler")
 COMMAND = f"{CELLPROFILER} --plugins-directory {ROOT / 'plugins'}"
+PROGRAM = CellProfiler(COMMAND)
 CELLPROFILER_4 = "cellprofiler" in {found.metadata["Name"].lower() for found in distributions()}
 """Version 5 is installed as cellprofiler-nightly."""
+needs_cellprofiler_4 = pytest.mark.skipif(
+    not CELLPROFILER_4, reason="the workflow is for CellProfiler 4"
+)
 EXAMPLES = ROOT / "example_pipelines"
 FOCUS = EXAMPLES / "focus_qc.cppipe"
 WELLS = ("B02", "B03", "B04", "C02", "C03", "C04")

@@ -10,15 +10,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from batches import DONE, LOG, with_create_batch_files
-from merge import FAILURES, merge
-from plate import BROKEN, CELLPROFILER_4, FOCUS, ROOT, draw_plate, read_table
+from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, needs_cellprofiler_4, read_table
 
+from cluster_workflow.batches import DONE, LOG
+from cluster_workflow.image_sets import ImageSets
+from cluster_workflow.merge import FAILURES, merge
 from micrograph_networks.errors import UserError
 
-pytestmark = pytest.mark.skipif(not CELLPROFILER_4, reason="the page is of CellProfiler 4")
+pytestmark = needs_cellprofiler_4
 
-BATCH_DATA = "batch/Batch_data.h5"
 IMAGES = "FocusQC_Image.csv"
 PATCHES = "FocusQC_FocusPatches.csv"
 NUMBER = "ImageNumber"
@@ -29,14 +29,14 @@ def plate(tmp_path_factory):
     """Eight images in two batches, run and merged by the commands of the page."""
     folder = tmp_path_factory.mktemp("plate")
     draw_plate(folder / "images", wells=("B02", "B03"))
-    (folder / "plate.cppipe").write_text(with_create_batch_files(FOCUS))
+    (folder / "plate.cppipe").write_text(PROGRAM.ask("pipeline", FOCUS)["batch_pipeline"])
     page = (ROOT / "docs" / "cluster.md").read_text()
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)
     script = "".join(textwrap.dedent(block) for block in blocks)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     result = subprocess.run(
         ["bash", "-c", script],
-        env={**os.environ, "PATH": path, "CLONE": str(ROOT)},
+        env={**os.environ, "PATH": path},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,6 +46,11 @@ def plate(tmp_path_factory):
     assert result.returncode == 1, result.stdout
     assert "8 image sets: 7 measured, 1 failed (merged/failures.csv)" in result.stdout
     return folder
+
+
+@pytest.fixture(scope="module")
+def image_sets(plate):
+    return ImageSets.of_batch_data(PROGRAM, plate / "batch" / "Batch_data.h5")
 
 
 @pytest.fixture
@@ -90,42 +95,42 @@ def test_failures_name_file_module_and_reason(plate):
     assert re.match("OSError: .*Could not load the file as an image.*" + BROKEN, row["Reason"])
 
 
-def test_batch_that_was_killed_has_failed(plate, batches, tmp_path):
+def test_batch_that_was_killed_has_failed(plate, image_sets, batches, tmp_path):
     (batches[0] / DONE).unlink()
-    assert merge(plate / BATCH_DATA, batches, tmp_path / "merged") == (8, 5)
+    assert merge(image_sets, batches, tmp_path / "merged") == (8, 5)
     assert numbers(tmp_path / "merged" / IMAGES) == list(range(1, 9))
     assert set(numbers(tmp_path / "merged" / PATCHES)) == {5, 7, 8}
     reasons = [row["Reason"] for row in read_table(tmp_path / "merged" / FAILURES)]
     assert all(reason.startswith("CellProfiler did not finish: ") for reason in reasons[:4])
 
 
-def test_batch_that_was_repeated_counts_once(plate, batches, tmp_path):
+def test_batch_that_was_repeated_counts_once(plate, image_sets, batches, tmp_path):
     killed = Path(shutil.copytree(batches[0], tmp_path / "1-4_killed"))
     (killed / DONE).unlink()
-    assert merge(plate / BATCH_DATA, [killed, *batches], tmp_path / "merged") == (8, 1)
+    assert merge(image_sets, [killed, *batches], tmp_path / "merged") == (8, 1)
     assert numbers(tmp_path / "merged" / IMAGES) == list(range(1, 9))
     assert numbers(tmp_path / "merged" / PATCHES) == numbers(plate / "merged" / PATCHES)
 
 
-def test_image_set_measured_twice_is_refused(plate, batches, tmp_path):
+def test_image_set_measured_twice_is_refused(plate, image_sets, batches, tmp_path):
     again = shutil.copytree(batches[0], tmp_path / "1-4_again")
     with pytest.raises(UserError, match=r"Image set \d was measured in .*1-4.* and in .*1-4"):
-        merge(plate / BATCH_DATA, [again, *batches], tmp_path / "merged")
+        merge(image_sets, [again, *batches], tmp_path / "merged")
 
 
-def test_missing_batch_is_refused(plate, batches, tmp_path):
+def test_missing_batch_is_refused(plate, image_sets, batches, tmp_path):
     with pytest.raises(UserError, match="Image set 5 is in none of the folders"):
-        merge(plate / BATCH_DATA, batches[:1], tmp_path / "merged")
+        merge(image_sets, batches[:1], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
-def test_folder_without_log_is_refused(plate, batches, tmp_path):
+def test_folder_without_log_is_refused(plate, image_sets, batches, tmp_path):
     (batches[0] / LOG).unlink()
     with pytest.raises(UserError, match="1-4 is not the folder of a batch: name it by its first"):
-        merge(plate / BATCH_DATA, batches, tmp_path / "merged")
+        merge(image_sets, batches, tmp_path / "merged")
 
 
-def test_columns_that_a_batch_lacks_are_empty(plate, batches, tmp_path):
+def test_columns_that_a_batch_lacks_are_empty(plate, image_sets, batches, tmp_path):
     table = batches[1] / PATCHES
     rows = read_table(table)
     with table.open("w", newline="") as file:
@@ -134,7 +139,7 @@ def test_columns_that_a_batch_lacks_are_empty(plate, batches, tmp_path):
         )
         writer.writeheader()
         writer.writerows(rows)
-    merge(plate / BATCH_DATA, batches, tmp_path / "merged")
+    merge(image_sets, batches, tmp_path / "merged")
     merged = read_table(tmp_path / "merged" / PATCHES)
     assert {row["Location_Center_X"] == "" for row in merged if int(row[NUMBER]) > 4} == {True}
     assert {row["Location_Center_X"] == "" for row in merged if int(row[NUMBER]) <= 4} == {False}
@@ -143,13 +148,13 @@ def test_columns_that_a_batch_lacks_are_empty(plate, batches, tmp_path):
     ]
 
 
-def test_heading_of_two_lines_stays(plate, batches, tmp_path):
+def test_heading_of_two_lines_stays(plate, image_sets, batches, tmp_path):
     """Where ExportToSpreadsheet combines objects it names them in a line above the features."""
     for batch in batches:
         columns, *lines = (batch / PATCHES).read_text().splitlines(keepends=True)
         above = ",".join(["Image", *["FocusPatches"] * columns.count(",")]) + "\n"
         (batch / PATCHES).write_text("".join([above, columns, *lines]))
-    merge(plate / BATCH_DATA, batches, tmp_path / "merged")
+    merge(image_sets, batches, tmp_path / "merged")
     assert (tmp_path / "merged" / PATCHES).read_text().split("\n")[:2] == [
         above.strip(),
         columns.strip(),

@@ -14,9 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from batches import LOG, is_done, run
-from cellprofiler_log import read_log
-from merge import FAILURES
 from plate import (
     BROKEN,
     COMMAND,
@@ -29,8 +26,13 @@ from plate import (
 )
 from slurm import missing, slurm
 
+from cluster_workflow.batches import LOG, is_done, run
+from cluster_workflow.cellprofiler_log import read_cellprofiler_log
+from cluster_workflow.cellprofiler_process import CellProfiler
+from cluster_workflow.merge import FAILURES
+
 SNAKEMAKE = ROOT / ".venv-cluster" / "bin" / "snakemake"
-SNAKEFILE = ROOT / "example_pipelines" / "cluster" / "Snakefile"
+SNAKEFILE = ROOT / "cluster_workflow" / "Snakefile"
 IMAGES = ("FocusQC_Image.csv", "Darkfield_Image.csv")
 OTHERS = ("FocusQC_FocusPatches.csv", "Darkfield_BloodCells.csv", "Darkfield_Spirochaetes.csv")
 SLURM = ["--executor", "slurm", "--jobs", "100", "--slurm-status-command", "squeue"]
@@ -155,15 +157,15 @@ def test_last_resort_loses_only_what_dies(plate, undisturbed, tmp_path):
     batches = tmp_path / "batches"
     batches.mkdir()
     marker = batches / "0000001-0000002.txt"
-    command = f"{COMMAND} --data-file {plate['load_data']}"
-    arguments = (command, undisturbed / "Batch_data.h5", marker, 1, True)
+    program = CellProfiler(f"{COMMAND} --data-file {plate['load_data']}")
+    arguments = (program, undisturbed / "Batch_data.h5", marker, 1, True)
     thread = threading.Thread(target=run, args=arguments)
     thread.start()
     kill_cellprofiler(batches, 1, "LoadData", thread.is_alive)
     thread.join()
     died, measured = (batches / name for name in marker.read_text().split())
-    assert not is_done(died) and read_log(died / LOG).run == "Killed by SIGKILL"
-    assert is_done(measured) and not read_log(measured / LOG).image_sets
+    assert not is_done(died) and read_cellprofiler_log(died / LOG).run == "Killed by SIGKILL"
+    assert is_done(measured) and not read_cellprofiler_log(measured / LOG).image_sets
 
 
 def test_kill_of_everything_is_resumed(tmp_path):
@@ -187,12 +189,23 @@ def test_kill_of_everything_is_resumed(tmp_path):
     assert [row["FileName_Image"] for row in rows if row["Failure"]] == [BROKEN]
 
 
-def test_mistakes_are_told_in_a_sentence(tmp_path):
-    process = start(tmp_path, pipeline="nowhere.cppipe", images=".")
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        (
+            {"pipeline": "nowhere.cppipe"},
+            "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported.",
+        ),
+        (
+            {"pipeline": FOCUS, "cellprofiler": "/bin/false", "cellprofiler_python": "/bin/false"},
+            "/bin/false does not answer as the Python of CellProfiler (exit 1): "
+            "check the command cellprofiler, or name its Python as cellprofiler_python.",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(tmp_path, settings, sentence):
+    process = start(tmp_path, images=".", **settings)
     assert process.wait() == 1
     said = (tmp_path / "snakemake.log").read_text().splitlines()
-    assert (
-        "nowhere.cppipe is not a pipeline file: give a .cppipe that CellProfiler has exported."
-        in said
-    )
+    assert sentence in said
     assert not any(line.startswith("Traceback") for line in said)

@@ -49,7 +49,7 @@ class Log(NamedTuple):
     run: str
 
 
-def read_log(path):
+def read_cellprofiler_log(path):
     """Read the log of one process.
 
     Parameters

@@ -1,6 +1,6 @@
 """Merge the tables of all batches, and list the image sets that failed.
 
-python example_pipelines/cluster/merge.py --help
+python -m cluster_workflow.merge --help
 """
 
 import csv
@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from batches import LOG, ImageSets, is_done
-from cellprofiler_log import Failure, read_log
 
+from cluster_workflow.batches import LOG, is_done
+from cluster_workflow.cellprofiler_log import Failure, read_cellprofiler_log
+from cluster_workflow.cellprofiler_process import CellProfiler
+from cluster_workflow.image_sets import ImageSets
 from micrograph_networks.commandline.commands import FILES, SETTINGS, example
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
@@ -51,7 +53,7 @@ class Batch(NamedTuple):
     failed: dict
 
 
-def merge(batch_data, folders, output):
+def merge(image_sets, folders, output):
     """Merge what CellProfiler has written for batches.
 
     Tables of the same name (and folder) in the batches' folders become one. The table of images has
@@ -61,8 +63,7 @@ def merge(batch_data, folders, output):
 
     Parameters
     ----------
-    batch_data : Path
-        Batch_data.h5 with all image sets.
+    image_sets : ImageSets
     folders : list of Path
         One a process, named FIRST-LAST or FIRST-LAST_anything, with its log.
     output : Path
@@ -78,11 +79,10 @@ def merge(batch_data, folders, output):
     UserError
         An image set was measured twice, or is in none of the folders.
     """
-    image_sets = ImageSets(batch_data)
     batches = sorted(map(_read_batch, folders), key=lambda batch: batch.numbers[0])
     failed = {
         number: _record(image_sets, number, failure)
-        for number, failure in _failures(batches, image_sets.numbers.tolist())
+        for number, failure in _failures(batches, image_sets.numbers)
     }
     names = {path.relative_to(b.folder) for b in batches for path in b.folder.rglob("*.csv")}
     for name in sorted(names):
@@ -104,7 +104,7 @@ def _read_batch(folder):
             f"name it by its first and last image set, as in 5-8, and keep its log there as {LOG}."
         )
     numbers = range(int(name[1]), int(name[2]) + 1)
-    log, done = read_log(folder / LOG), is_done(folder)
+    log, done = read_cellprofiler_log(folder / LOG), is_done(folder)
     tables = [path for path in folder.rglob("*.csv") if done and _is_of_images(_columns(path))]
     measured = {number for table in tables for number, _ in _rows(table, [], numbers)}
     measured -= log.image_sets.keys()
@@ -139,6 +139,7 @@ def _record(image_sets, number, failure):
     """What the tables say of an image set that failed, by column."""
     module, reason = failure
     return {
+        NUMBER: number,
         **image_sets.describe(number),
         "Module": module,
         "Reason": reason,
@@ -149,7 +150,7 @@ def _record(image_sets, number, failure):
 def _write_failures(image_sets, failed, path):
     known = [
         feature
-        for feature in image_sets.features
+        for feature in image_sets.values
         if feature.startswith(("Metadata_", "FileName_", "PathName_")) and feature not in INTERNAL
     ]
     columns = [NUMBER, *known, "Module", "Reason"]
@@ -227,19 +228,34 @@ def _rows(path, columns, numbers):
 
 @click.command(
     context_settings=SETTINGS,
-    epilog=example("merge.py --batch-data batch/Batch_data.h5 --output merged out/*"),
+    epilog=example(
+        "python -m cluster_workflow.merge --batch-data batch/Batch_data.h5 --output merged out/*"
+    ),
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
 @click.option("--batch-data", required=True, type=FILES, help="File of CreateBatchFiles.")
 @click.option("--output", required=True, type=FILES, help="Folder for the merged tables.")
-def main(folders, batch_data, output):
+@click.option(
+    "--cellprofiler",
+    default="cellprofiler",
+    show_default=True,
+    help="Command of CellProfiler, which reads its file.",
+)
+@click.option(
+    "--cellprofiler-python",
+    default="",
+    help="Python in which it is installed; needed only where it is not found by the command.",
+)
+def main(folders, batch_data, output, cellprofiler, cellprofiler_python):
     """Merge the tables of FOLDERS, one of each batch, and list the image sets that failed.
 
     A folder is named by its first and last image set, as in 5-8, and holds what CellProfiler wrote,
     its log (cellprofiler.log) and done.txt (its option -d).
     """
     try:
-        total, failed = merge(batch_data, folders, output)
+        program = CellProfiler(cellprofiler, cellprofiler_python)
+        image_sets = ImageSets.of_batch_data(program, batch_data)
+        total, failed = merge(image_sets, folders, output)
     except UserError as error:
         raise click.UsageError(str(error)) from None
     click.echo(summary(total, failed, output))

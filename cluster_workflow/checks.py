@@ -1,0 +1,80 @@
+"""What is refused before anything is run."""
+
+import csv
+import re
+
+from micrograph_networks.errors import UserError
+
+
+def check(cellprofiler, pipeline, images=None, load_data=None):
+    """Refuse what cannot be run in batches.
+
+    Parameters
+    ----------
+    cellprofiler : CellProfiler
+    pipeline : Path
+        As CellProfiler exports it (.cppipe).
+    images : Path, optional
+        Folder of images. Where ``load_data`` is given, LoadData's default input folder.
+    load_data : Path, optional
+        CSV for a pipeline that begins with LoadData.
+
+    Raises
+    ------
+    UserError
+    """
+    if not pipeline:
+        raise UserError("No pipeline is given: name a .cppipe that CellProfiler has exported.")
+    if not (images or load_data):
+        raise UserError("Neither images nor load_data is given: name a folder or a CSV.")
+    if images:
+        _check_images(images)
+    if load_data:
+        _check_load_data(load_data)
+    found = cellprofiler.ask("pipeline", pipeline)
+    if bool(load_data) != ("LoadData" in found["modules"]):
+        raise UserError(
+            f"{pipeline} has no LoadData module, so it cannot read {load_data}: add one to it."
+            if load_data
+            else f"{pipeline} has a LoadData module: give the CSV that it reads as load_data."
+        )
+    _check_exports(pipeline, found["exports"])
+
+
+def _check_images(folder):
+    if not folder.is_dir():
+        raise UserError(f"The folder of images {folder} does not exist: check the path.")
+    if not any(path.is_file() for path in folder.rglob("*")):
+        raise UserError(f"The folder of images {folder} is empty: check the path.")
+
+
+def _check_load_data(path):
+    if not path.is_file():
+        raise UserError(f"The CSV for LoadData {path} does not exist: check the path.")
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        rows = csv.reader(file)
+        columns, first = next(rows, []), next(rows, None)
+    if not any(re.match("(Image_)?(FileName|URL)_.", column) for column in columns):
+        raise UserError(
+            f"{path} has neither a column FileName_NAME nor URL_NAME: "
+            "LoadData needs one for each image."
+        )
+    if first is None:
+        raise UserError(f"{path} has no row below its heading: LoadData needs one an image set.")
+
+
+def _check_exports(pipeline, exports):
+    """Tables can be merged if every batch writes them, as CSV, to its own folder."""
+    if not exports:
+        raise UserError(f"{pipeline} has no ExportToSpreadsheet module, which writes the tables.")
+    for export in exports:
+        # It may have folders below.
+        if not export["folder"].startswith("Default Output Folder"):
+            raise UserError(
+                f"ExportToSpreadsheet of {pipeline} writes to a folder of its own: "
+                "set its output file location to Default Output Folder."
+            )
+        if export["delimiter"] != ",":
+            raise UserError(f"ExportToSpreadsheet of {pipeline}: set its delimiter to comma.")
+    if not any(export["image"] for export in exports):
+        raise UserError(f"ExportToSpreadsheet of {pipeline} does not export Image: let it do so.")
