@@ -122,5 +122,6 @@ def _fault(value: Any, declared: Option) -> str:
     low = -math.inf if declared.minimum is None else declared.minimum
     high = math.inf if declared.maximum is None else declared.maximum
     # Infinity is refused as NaN is.
-    inside = isinstance(value, numbers.Real) and low <= value <= high and math.isfinite(value)
+    number = float(value) if isinstance(value, numbers.Real) else math.nan
+    inside = low <= number <= high and math.isfinite(number)
     return "" if inside else f"lie in {declared.range}"

@@ -254,7 +254,7 @@ settings below, the probability threshold applies to them, too; the others are f
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
         data.joined = joined_labels(found)
-        data.colours = [COLOURS[one.index] for one in found]
+        data.colours = [COLOURS[one.class_index] for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, pixels) for one in found)))
 
     def display(self, workspace, figure):

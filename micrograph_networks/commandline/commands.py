@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Callable, Collection, Iterable, Iterator, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Sequence, Tuple, TypeVar
 
 import click
 from tqdm import tqdm
@@ -44,7 +44,7 @@ def unique_stems(images: Iterable[Path]) -> None:
     UserError
         Two of them have the same stem.
     """
-    seen = {}
+    seen: Dict[str, Path] = {}
     for path in images:
         if path.stem in seen:
             raise UserError(

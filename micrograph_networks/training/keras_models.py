@@ -61,10 +61,11 @@ def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> A
     if isinstance(layer, GlobalPooling):
         pooled = layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)
         return layers.Concatenate(name=name)(pooled)
+    if isinstance(layer, Dropout):
+        return layers.Dropout(layer.rate, name=name)(x)
     plain = {
         MaxPooling: lambda: layers.MaxPooling2D(2, name=name),
         Upsampling: lambda: layers.UpSampling2D(2, name=name),
-        Dropout: lambda: layers.Dropout(layer.rate, name=name),
         Softmax: lambda: layers.Softmax(name=name, dtype=dtype),
     }
     return plain[type(layer)]()(x)

@@ -227,8 +227,8 @@ def keep_classes(
     for name in kept:
         if name not in class_names:
             raise UserError(f"The recipe learns {name}, which is none of the classes of the masks.")
-    table = [kept.index(name) if name in kept else 0 for name in class_names]
-    table = np.array(table, dtype=np.uint8)
+    indices = [kept.index(name) if name in kept else 0 for name in class_names]
+    table = np.array(indices, dtype=np.uint8)
     return [replace(sample, mask=table[sample.mask]) for sample in samples]
 
 

@@ -45,7 +45,8 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    picture = sum(one.probability[..., None] * np.float32(COLOURS[one.index]) for one in found)
+    colours = np.array(COLOURS, dtype=np.float32)
+    picture = sum(one.probability[..., None] * colours[one.class_index] for one in found)
     return np.minimum(picture, 1)
 
 

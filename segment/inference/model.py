@@ -86,8 +86,8 @@ def load_model(
 
 def _scale(name: str, attributes: Dict[str, Any]) -> Tuple[int, float]:
     """Working size and cell diameter, checked: a damaged file may hold anything."""
-    size, diameter = attributes.get("working_size"), attributes.get("cell_diameter")
-    sound = isinstance(size, int) and isinstance(diameter, (int, float))
-    if not sound or not (1 <= size <= LARGEST_WORKING_SIZE and 0 < diameter <= size):
-        raise UserError(f"{name} holds an unusable scale: copy or train it again.")
-    return size, diameter
+    size, diameter = attributes.get("working_size", 0), attributes.get("cell_diameter", 0)
+    numbers = isinstance(size, int) and isinstance(diameter, (int, float))
+    if numbers and 1 <= size <= LARGEST_WORKING_SIZE and 0 < diameter <= size:
+        return size, float(diameter)
+    raise UserError(f"{name} holds an unusable scale: copy or train it again.")

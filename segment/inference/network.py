@@ -78,8 +78,9 @@ def unet_vgg16(classes: int) -> Network:
 
 def _declared(attributes: Dict[str, Any]) -> Network:
     """The network of a weights file, by its class names; a damaged file may hold anything."""
-    names = attributes.get("class_names")
-    sound = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    given = attributes.get("class_names")
+    names = given if isinstance(given, (list, tuple)) else ()
+    sound = all(isinstance(name, str) for name in names)
     if not sound or len(set(names)) < max(len(names), 2):
         raise UserError("It holds unusable class names: copy or train it again.")
     return unet_vgg16(len(names))

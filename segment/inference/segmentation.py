@@ -20,8 +20,8 @@ class ClassObjects(NamedTuple):
 
     Attributes
     ----------
-    index : int
-        Of the class in CLASSES.
+    class_index : int
+        In CLASSES.
     labels : ndarray of int32, (height, width)
         0 outside of objects, which have 1, 2, ...
     all_labels : ndarray of int32, (height, width)
@@ -32,7 +32,7 @@ class ClassObjects(NamedTuple):
         Mean probability of every object's pixels.
     """
 
-    index: int
+    class_index: int
     labels: np.ndarray
     all_labels: np.ndarray
     probability: np.ndarray

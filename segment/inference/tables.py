@@ -33,5 +33,5 @@ def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[
         x = objects.means(found.labels, np.arange(width))
         measured = zip(y, x, objects.areas(found.labels), found.means)
         for label, (row, col, area, mean) in enumerate(measured, 1):
-            name = CLASSES[found.index]
+            name = CLASSES[found.class_index]
             yield [image, name, label, number(row), number(col), area, number(mean), model]

@@ -52,7 +52,7 @@ class Recipe:
         A function of :mod:`segment.training.losses`.
     calibrated : bool
         Whether :mod:`segment.training.calibration` shifts the logits, by the validation images.
-    classes : tuple of str, optional
+    classes : tuple of str
         Those to learn; pixels of others count as the first. All by default.
     seed : int
         Of the parts and the crops.
@@ -66,7 +66,7 @@ class Recipe:
     augmentation: bool
     loss: str
     calibrated: bool
-    classes: Optional[Tuple[str, ...]] = None
+    classes: Tuple[str, ...] = ()
     seed: int = 0
 
 
