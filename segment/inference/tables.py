@@ -29,8 +29,9 @@ def object_rows(image, segmentation):
         (SPIROCHAETE, segmentation.spirochaetes, segmentation.spirochaete_probabilities),
     ):
         height, width = labels.shape
-        y = objects.means(labels, np.arange(height)[:, None])
-        x = objects.means(labels, np.arange(width))
-        figures = zip(y, x, objects.areas(labels), probabilities)
+        areas = objects.areas(labels)
+        y = objects.sums(labels, np.arange(height)[:, None]) / areas
+        x = objects.sums(labels, np.arange(width)) / areas
+        figures = zip(y, x, areas, probabilities)
         for label, (y, x, area, probability) in enumerate(figures, 1):
             yield [image, CLASSES[index], label, number(y), number(x), area, number(probability)]
