@@ -2,14 +2,16 @@
 
 import numpy as np
 from scipy.ndimage import binary_dilation
+from skimage.segmentation import find_boundaries
 
 from segment.classes import BLOOD_CELL, COLOURS, SPIROCHAETE
 from segment.inference.normalisation import to_rgb
+from segment.inference.objects import row_blocks
 
 LINE_SHARE = 1 / 600
-"""Of the longer side, the width of a line, so that it is seen in a picture shown smaller."""
+"""Of the longer side, half the width of a line, so that it is seen in a picture shown smaller."""
 LINE_LIMIT = 3
-ROWS_AT_ONCE = 256
+"""Pixels of half the widest line, its middle included."""
 
 
 def overlay(image, cells, spirochaetes):
@@ -28,8 +30,7 @@ def overlay(image, cells, spirochaetes):
         RGB.
     """
     picture = np.empty((*image.shape[:2], 3), dtype=np.uint8)
-    for start in range(0, len(picture), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for rows in row_blocks(picture):
         picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
     for labels, index in ((cells, BLOOD_CELL), (spirochaetes, SPIROCHAETE)):
         draw_outlines(picture, labels, index)
@@ -63,12 +64,6 @@ def outlines(labels):
     -------
     ndarray of bool, (height, width)
     """
-    lines = np.zeros(labels.shape, dtype=bool)
-    for axis in (0, 1):
-        swapped, drawn = labels.swapaxes(0, axis), lines.swapaxes(0, axis)
-        change = swapped[1:] != swapped[:-1]
-        drawn[1:] |= change
-        drawn[:-1] |= change
-    lines &= labels > 0
+    lines = find_boundaries(labels, mode="inner")
     wider = min(round(max(labels.shape) * LINE_SHARE), LINE_LIMIT) - 1
     return binary_dilation(lines, iterations=wider) if wider > 0 else lines

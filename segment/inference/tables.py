@@ -29,9 +29,9 @@ def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[
     """
     for found in segmentation.by_class():
         height, width = found.labels.shape
-        y = objects.means(found.labels, np.arange(height)[:, None])
-        x = objects.means(found.labels, np.arange(width))
-        measured = zip(y, x, objects.areas(found.labels), found.means)
-        for label, (row, col, area, mean) in enumerate(measured, 1):
+        areas = objects.areas(found.labels)
+        y = objects.sums(found.labels, np.arange(height)[:, None]) / areas
+        x = objects.sums(found.labels, np.arange(width)) / areas
+        for label, (row, col, area, mean) in enumerate(zip(y, x, areas, found.means), 1):
             name = CLASSES[found.class_index]
             yield [image, name, label, number(row), number(col), area, number(mean), model]

@@ -184,6 +184,24 @@ def test_cells_at_the_border_can_be_left_out():
     assert [kept[30, 30], kept[50, 50]] == [1, 0]
 
 
+def test_a_cell_in_parts_of_which_one_touches_the_border_is_left_out_whole():
+    labels = np.zeros((20, 20), np.int32)
+    labels[:4, 2:6] = labels[8:12, 2:6] = 1
+    labels[8:12, 10:14] = 2
+    given = labels.copy()
+    kept = objects.discard_border(labels, np.ones((20, 20), bool))
+    np.testing.assert_array_equal(kept, labels == 2)
+    np.testing.assert_array_equal(labels, given)
+
+
+def test_objects_that_are_kept_are_numbered_anew_in_place():
+    labels = np.array([[0, 1, 2], [3, 4, 4]], np.int32)
+    kept = objects.keep(labels, np.array([False, True, False, True]))
+    assert kept is labels
+    assert kept.tolist() == [[0, 0, 1], [0, 2, 2]]
+    assert objects.keep(labels * 0, np.zeros(0, bool)).max() == 0
+
+
 def test_spirochaetes_are_thin_and_touch_at_corners():
     rows, cols = np.indices((120, 120))
     wave = np.abs(rows - 20 - 6 * np.sin(cols / 6)) < 2
