@@ -80,7 +80,10 @@ def output_folder(path):
 def _remove_leftovers(folder):
     """Remove temporary files whose process, on this machine, runs no more."""
     for path in folder.glob(f".*.{platform.node()}-*.part*"):
-        process = int(re.search(r"-(\d+)\.part", path.name)[1])
+        found = re.search(r"-(\d+)\.part", path.name)
+        if found is None:  # of another program
+            continue
+        process = int(found[1])
         # In a container a new run often gets the number of the one that was killed.
         if process == os.getpid() or not psutil.pid_exists(process):
             path.unlink(missing_ok=True)
