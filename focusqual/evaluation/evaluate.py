@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -195,5 +195,5 @@ def accuracy(rated: Sequence[RatedImage], options: RatingOptions) -> Dict[str, f
     return {name: float(value) for name, value in result.items()}
 
 
-def _prefixed(prefix, values):
+def _prefixed(prefix: str, values: Mapping[str, float]) -> Dict[str, float]:
     return {f"{prefix}_{name}": value for name, value in values.items()}

@@ -67,7 +67,7 @@ def _setting(default: Any, option: Option) -> Setting:
     label, doc = option.label, _doc(option)
     if option.absent:
         label, default = f"Value in {option.unit}", option.suggested
-        doc = f'*(Used only if you enter a value)*\n\n{option.help}'
+        doc = f"*(Used only if you enter a value)*\n\n{option.help}"
     limits = {"minval": option.minimum, "maxval": option.maximum}
     return number(label, default, doc=doc, **limits)
 

@@ -101,7 +101,7 @@ def each_image(
             yield path, result
 
 
-def _with_memory(process, path):
+def _with_memory(process: Callable[[Path], Result], path: Path) -> Result:
     try:
         return process(path)
     except MemoryError as error:

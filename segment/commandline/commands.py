@@ -5,6 +5,8 @@ import dataclasses
 import functools
 import shlex
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Counter, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
@@ -25,10 +27,18 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder
+from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
 from segment.classes import CLASSES
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
+
+if TYPE_CHECKING:
+    from micrograph_networks.training.run import TrainingRun
+    from segment.evaluation.evaluate import Evaluated
+    from segment.inference.model import SegmentationModel
+    from segment.training.recipes import Recipe
+    from segment.training.train import Parts
 
 PICTURES = 10
 """Of the worst images of an evaluation."""
@@ -48,7 +58,7 @@ _class_option = click.option(
 
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(package_name="cellprofiler-tf-modules")
-def main():
+def main() -> None:
     """Find blood cells and spirochaetes in dark-field images."""
 
 
@@ -66,7 +76,13 @@ main.add_command(models_command("segment-darkfield", NETWORKS))
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
-def predict(images, output, model, engine, options):
+def predict(
+    images: Tuple[Path, ...],
+    output: Path,
+    model: Optional[str],
+    engine: EngineOptions,
+    options: SegmentationOptions,
+) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
 
     STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
@@ -78,10 +94,10 @@ def predict(images, output, model, engine, options):
 
     unique_stems(images)
     folder = output_folder(output)
-    model = load_model(model, engine)
+    loaded = load_model(model, engine)
     done = 0
     with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
-        segment = functools.partial(_predict_image, folder, model, options)
+        segment = functools.partial(_predict_image, folder, loaded, options)
         for _, rows in each_image(images, segment):
             done += 1
             objects.writerows(rows)
@@ -90,7 +106,9 @@ def predict(images, output, model, engine, options):
         raise click.exceptions.Exit(1)
 
 
-def _predict_image(folder, model, options, path):
+def _predict_image(
+    folder: Path, model: "SegmentationModel", options: SegmentationOptions, path: Path
+) -> List[List[object]]:
     from micrograph_networks.images.image_files import read_image, write_png, write_tiff
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
@@ -129,7 +147,15 @@ def _predict_image(folder, model, options, path):
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
-def evaluate(csv, output, split, part, model, engine, options):
+def evaluate(
+    csv: Path,
+    output: Path,
+    split: Optional[Path],
+    part: str,
+    model: Optional[str],
+    engine: EngineOptions,
+    options: SegmentationOptions,
+) -> None:
     """Compare segmentations with true masks, at the images' own sizes.
 
     Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
@@ -141,13 +167,15 @@ def evaluate(csv, output, split, part, model, engine, options):
     from segment.evaluation import evaluate as evaluation
     from segment.inference.model import load_model
 
-    model = load_model(model, engine)
+    loaded = load_model(model, engine)
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
-    total, counts, worst = 0, collections.Counter(), []
+    total: Any = 0
+    counts: Counter[str] = collections.Counter()
+    worst: List[Evaluated] = []
     with csv_table(folder / "images.csv", ["image", *evaluation.SCORES_AND_COUNTS]) as images:
         for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluation.evaluate_pair(pair, model, options)
+            found = evaluation.evaluate_pair(pair, loaded, options)
             measured = evaluation.scores_and_counts(found.matrix, found.counts)
             images.writerow([pair.name, *map(number, measured.values())])
             total = total + found.matrix
@@ -160,7 +188,7 @@ def evaluate(csv, output, split, part, model, engine, options):
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
 
 
-def _report(folder, measured):
+def _report(folder: Path, measured: Mapping[str, float]) -> None:
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
         rows.writerows(measured.items())
     for name, value in measured.items():
@@ -189,7 +217,13 @@ def _report(folder, measured):
 @click.option(
     "--keep", "kept", multiple=True, help="Class to show as 255, all others as 0; may be repeated."
 )
-def convert_masks(masks, output, classes, colours, kept):
+def convert_masks(
+    masks: Tuple[Path, ...],
+    output: Path,
+    classes: Tuple[str, ...],
+    colours: Tuple[str, ...],
+    kept: Tuple[str, ...],
+) -> None:
     """Turn masks into class indices, or into 0 and 255, as PNG.
 
     A pixel of an unknown value is an error: the mask is named, the others are converted all the
@@ -202,7 +236,7 @@ def convert_masks(masks, output, classes, colours, kept):
     unique_stems(masks)
     folder = output_folder(output)
 
-    def convert(path):
+    def convert(path: Path) -> None:
         converted = class_indices(read_image(path), known)
         if kept:
             converted = black_and_white(converted, classes, kept)
@@ -248,7 +282,16 @@ def convert_masks(masks, output, classes, colours, kept):
     help="Multiply in bfloat16: some five times faster on a CPU with AMX, faster on a new GPU, "
     "slower on other CPUs.",
 )
-def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precision, **choices):
+def train(
+    csv: Path,
+    output: Path,
+    backbone_weights: Optional[Path],
+    recipe: str,
+    groups: Optional[Path],
+    licence: str,
+    mixed_precision: bool,
+    **choices: Any,
+) -> None:
     """Train a network on images and masks and write OUTPUT/darkfield.h5.
 
     Images are divided into training, validation and test by groups of near duplicates; split.csv
@@ -264,26 +307,32 @@ def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precisio
         import keras
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    recipe = changed_recipe(RECIPES[recipe], **choices)
-    run = TrainingRun(run_folder(output), dataclasses.asdict(recipe))
-    parts = _training_parts(csv, run, recipe, choices["classes"], groups)
+    chosen = changed_recipe(RECIPES[recipe], **choices)
+    run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
+    parts = _training_parts(csv, run, chosen, choices["classes"], groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     about = {
         "training_data": csv.resolve().parent.name,
         "training_data_licence": licence,
         "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
     }
-    path = train_network(run, recipe, parts, _backbone(backbone_weights), about)
+    path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
 
 
-def _backbone(path):
+def _backbone(path: Optional[Path]) -> Callable[[], Arrays]:
     from segment.training.backbone import download_backbone, read_backbone
 
     return functools.partial(read_backbone, path) if path else download_backbone
 
 
-def _training_parts(csv, run, recipe, class_names, groups):
+def _training_parts(
+    csv: Path,
+    run: "TrainingRun",
+    recipe: "Recipe",
+    class_names: Sequence[str],
+    groups: Optional[Path],
+) -> "Parts":
     from segment.annotations import dataset
     from segment.training.train import Parts
 
@@ -304,7 +353,7 @@ def _training_parts(csv, run, recipe, class_names, groups):
 @click.option("--output", required=True, type=FILES, help="Folder for images and masks.")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Of scenes.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def scenes(output, count, seed):
+def scenes(output: Path, count: int, seed: int) -> None:
     """Draw dark-field scenes with true masks, to try things out on.
 
     OUTPUT holds images/ and masks/ of class indices, and data.csv, which evaluate takes, and which
