@@ -140,7 +140,7 @@ def _transfer_at(depth: float) -> np.ndarray:
     return _tabulated_transfer(round(depth / DEPTH_STEP))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _tabulated_transfer(step: int) -> np.ndarray:
     """Transfer function of a multiple of DEPTH_STEP on the grid of FIELD, complex64."""
     if step == 0:

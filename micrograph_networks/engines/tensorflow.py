@@ -35,7 +35,7 @@ def requirement() -> str:
     return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def import_framework() -> Any:
     """Import TensorFlow, quietly, the first time that it is needed.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from segment.annotations.dataset import Sample
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _steps(crop: int, changed: bool) -> Any:
     with warnings.catch_warnings():
         # Its dependency scikit-learn imports pkg_resources.
