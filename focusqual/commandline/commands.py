@@ -5,8 +5,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
@@ -19,12 +17,18 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
+    about_training,
     each_image,
+    end_with,
     example,
+    images_argument,
+    licence_option,
     model_option,
     models_command,
+    output_option,
     run_folder,
     unique_stems,
+    version_option,
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.errors import UserError
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
-@click.version_option(package_name="cellprofiler-tf-modules")
+@version_option
 def main() -> None:
     """Rate the focus of microscope images patch by patch.
 
@@ -57,8 +61,8 @@ main.add_command(models_command("focusqual", NETWORKS))
         "focusqual predict image.png --output rated --stride 42"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@images_argument
+@output_option("tables and pictures")
 @model_option
 @options_of("options", RatingOptions)
 def predict(
@@ -88,8 +92,7 @@ def predict(
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    if done < len(images):
-        raise click.exceptions.Exit(1)
+    end_with(done, images)
 
 
 def _predict_image(
@@ -111,8 +114,8 @@ def _predict_image(
         "focusqual degrade *.png --output dim --level 0 --exposure 0.25 --photons 500"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the degraded images.")
+@images_argument
+@output_option("the degraded images")
 @click.option(
     "--level",
     "levels",
@@ -167,7 +170,7 @@ def degrade(
 
 @main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
 @click.argument("table", type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the pictures.")
+@output_option("the pictures")
 def summarize(table: Path, output: Path) -> None:
     """Draw a histogram of the scores of a focus.csv, and a plate map where names hold wells."""
     import numpy as np
@@ -204,7 +207,7 @@ def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
 
 
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
-@click.argument("images", nargs=-1, required=True, type=FILES)
+@images_argument
 def validate(images: Tuple[Path, ...]) -> None:
     """Check that images can be rated, and name every fault; exit with 1 if there is one.
 
@@ -231,7 +234,7 @@ def validate(images: Tuple[Path, ...]) -> None:
     )
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@output_option("the run")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option(
     "--steps", type=click.IntRange(1), default=200, show_default=True, help="Batches an epoch."
@@ -240,7 +243,7 @@ def validate(images: Tuple[Path, ...]) -> None:
     "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
 )
 @click.option("--initial", help="Model or weights file to start from; random by default.")
-@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@licence_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
 def train(
@@ -277,11 +280,8 @@ def train(
     }
     counts = collections.Counter(record.part for record in records)
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
-    about = {
-        "training_data": [Path(given).resolve().name for given in folders],
-        "training_data_licence": licence,
-        "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
-    }
+    data = [Path(given).resolve().name for given in folders]
+    about = about_training("focusqual", data, licence)
     path = train_network(run, parts, planned, workers, about, start)
     curves.draw_training(run.folder / "training.png", run.epochs)
     click.echo(f"Wrote {path}")
@@ -294,7 +294,7 @@ def train(
     )
 )
 @click.argument("folder", type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@output_option("tables and pictures")
 @click.option("--split", type=FILES, help="Only the test images of this split.csv of a training.")
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)

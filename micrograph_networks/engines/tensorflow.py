@@ -11,11 +11,11 @@ from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
+from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
 from micrograph_networks.networks.layers import Network
-from micrograph_networks.resources.cpus import cpu_share
 
 KERAS_OPTIMIZERS = "keras.src.optimizers"
 CPU = "/CPU:0"

@@ -3,8 +3,6 @@
 import collections
 import dataclasses
 import functools
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Counter, List, Mapping, Optional, Sequence, Tuple
 
@@ -15,12 +13,18 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
+    about_training,
     each_image,
+    end_with,
     example,
+    images_argument,
+    licence_option,
     model_option,
     models_command,
+    output_option,
     run_folder,
     unique_stems,
+    version_option,
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
@@ -57,7 +61,7 @@ _class_option = click.option(
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
-@click.version_option(package_name="cellprofiler-tf-modules")
+@version_option
 def main() -> None:
     """Find blood cells and spirochaetes in dark-field images."""
 
@@ -71,8 +75,8 @@ main.add_command(models_command("segment-darkfield", NETWORKS))
         "segment-darkfield predict field.tif --output found --cell-diameter 35 --discard-border"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@images_argument
+@output_option("tables and pictures")
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
@@ -102,8 +106,7 @@ def predict(
             done += 1
             objects.writerows(rows)
     click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
-    if done < len(images):
-        raise click.exceptions.Exit(1)
+    end_with(done, images)
 
 
 def _predict_image(
@@ -139,7 +142,7 @@ def _predict_image(
 @click.option(
     "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
 )
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@output_option("tables and pictures")
 @click.option("--split", type=FILES, help="Only images of a part of this split.csv of a training.")
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
@@ -205,7 +208,7 @@ def _report(folder: Path, measured: Mapping[str, float]) -> None:
     ),
 )
 @click.argument("masks", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the new masks.")
+@output_option("the new masks")
 @_class_option
 @click.option(
     "--colour",
@@ -244,8 +247,7 @@ def convert_masks(
 
     done = len(list(each_image(masks, convert)))
     click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
-    if done < len(masks):
-        raise click.exceptions.Exit(1)
+    end_with(done, masks)
 
 
 @main.command(
@@ -258,7 +260,7 @@ def convert_masks(
 @click.option(
     "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
 )
-@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@output_option("the run")
 @click.option(
     "--backbone-weights",
     type=FILES,
@@ -275,7 +277,7 @@ def convert_masks(
 @click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@licence_option
 @click.option(
     "--mixed-precision",
     is_flag=True,
@@ -311,11 +313,8 @@ def train(
     run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
     parts = _training_parts(csv, run, chosen, choices["classes"], groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
-    about = {
-        "training_data": csv.resolve().parent.name,
-        "training_data_licence": licence,
-        "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
-    }
+    data = csv.resolve().parent.name
+    about = about_training("segment-darkfield", data, licence)
     path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
 
@@ -350,7 +349,7 @@ def _training_parts(
 
 
 @main.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
-@click.option("--output", required=True, type=FILES, help="Folder for images and masks.")
+@output_option("images and masks")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Of scenes.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def scenes(output: Path, count: int, seed: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple, Union
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.inference.network import NETWORKS
 
