@@ -10,6 +10,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_grey
 
 SATURATED_SHARE = 0.01
+"""Of the pixels at the highest grey level, from which an image is held to be saturated."""
 
 
 def faults(path: Path) -> List[str]:

@@ -19,6 +19,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
+"""What a patch shows: nothing, cells, or something between."""
 
 
 @dataclass(frozen=True)

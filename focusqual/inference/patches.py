@@ -10,6 +10,7 @@ PATCH_SIZE = 84
 """Height and width of a patch in pixels, as in Yang et al. 2018."""
 
 NORMALISATION = "arcsinh((patch - mean) / standard deviation); 0 where the patch is constant"
+"""Of :func:`normalise`, as weights files describe it."""
 
 
 def patch_starts(shape: Sequence[int], stride: int) -> Tuple[np.ndarray, ...]:

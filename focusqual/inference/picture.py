@@ -19,6 +19,7 @@ BORDER = 3
 BORDER_SHARE = 1 / 300
 """Of the longer side, the width of a border, so that it is seen in a picture shown smaller."""
 BORDER_LIMIT = 10
+"""Largest width of a patch's border in pixels."""
 
 
 def level_colours(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:

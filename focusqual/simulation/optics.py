@@ -32,6 +32,7 @@ class Optics:
 
 
 STANDARD_OPTICS = Optics()
+"""Those that define the focus levels."""
 
 
 def point_spread_function(depth: float, optics: Optics = STANDARD_OPTICS) -> np.ndarray:

@@ -16,7 +16,9 @@ from focusqual.simulation.scenes import haze, random_scene
 MARGIN = 36
 """Pixels cut off after the blur, which wraps round at the borders."""
 FIELD = 2 * PATCH_SIZE + 2 * MARGIN
+"""Height and width of a source in pixels: 2x2 patches and the margins."""
 DEPTHS_PER_SOURCE = 6
+"""How often each source is defocused, as the draw of a source takes the longest."""
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
 DEPTH_STEP = 0.1

@@ -21,11 +21,15 @@ from micrograph_networks.training.keras_models import build_keras_model, folded_
 from micrograph_networks.training.run import TrainingRun
 
 SOURCES_PER_BATCH = 11
+"""Scenes or photographs from which the patches of a batch come."""
 BATCH_SIZE = 24 * SOURCES_PER_BATCH
+"""Patches: four at each of six depths of every source."""
 RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
 VALIDATION_SOURCES = 200
+"""Scenes or photographs of the validation patches."""
 WEIGHTS_FILE = "focus.h5"
+"""Name of what a training writes."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from micrograph_networks.options import Option, declared_options
 
 AUTOMATIC = "Automatic"
 ENTERED = "Enter a value"
+"""Choices of a setting that may be left to the module."""
 
 
 class OptionSettings:

@@ -14,7 +14,9 @@ from micrograph_networks.files.writing import only_run, output_folder
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
 FILES = click.Path(path_type=Path)
+"""The type of arguments that name files."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+"""Of all commands."""
 Result = TypeVar("Result")
 
 

@@ -18,7 +18,9 @@ from micrograph_networks.networks.computing import Arrays, Operations, compute, 
 from micrograph_networks.networks.layers import Network
 
 KERAS_OPTIMIZERS = "keras.src.optimizers"
+"""What TensorFlow imports of Keras."""
 CPU = "/CPU:0"
+"""TensorFlow's name of the device."""
 
 
 def requirement() -> str:

@@ -12,6 +12,7 @@ import psutil
 from micrograph_networks.errors import UserError
 
 LOCK = ".lock"
+"""Name of the file that keeps a folder to one process."""
 
 
 @contextlib.contextmanager

@@ -17,10 +17,13 @@ from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Shapes
 
 FORMAT_VERSION = 1
+"""Of what this code reads and writes."""
 SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
+"""How a sealed weights file begins."""
 SEAL_SIZE = 512
 """Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+"""Compressions that HDF5 brings along, so that no other library is loaded."""
 
 
 @dataclass(frozen=True)

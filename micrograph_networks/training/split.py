@@ -12,6 +12,7 @@ from skimage.transform import resize
 from micrograph_networks.errors import UserError
 
 PARTS = ("train", "validation", "test")
+"""Into which images are divided."""
 NEAR_DUPLICATE = 0.9
 """Correlation of thumbnails from which two images belong to one group."""
 

@@ -20,7 +20,9 @@ ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
 """From the shape of an image to its height and width at the working scale."""
 
 COLUMNS = ("images", "masks")
+"""Of the table that maps images to masks."""
 SPLIT_COLUMNS = ("image", "group", "part")
+"""Of split.csv."""
 
 
 @dataclass(frozen=True)

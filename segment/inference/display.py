@@ -10,6 +10,7 @@ from segment.inference.normalisation import to_rgb
 from segment.inference.segmentation import ClassObjects
 
 STATISTICS = ("Objects", "Area covered", "Median diameter", "Mean probability")
+"""Of the objects of a class, in the order of the table."""
 
 
 def displayed_image(image: np.ndarray) -> np.ndarray:

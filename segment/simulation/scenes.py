@@ -18,6 +18,7 @@ Circle = Tuple[float, float, float]
 """Row and column of the centre, and radius, in pixels."""
 
 MOST_CELLS = 80
+"""In a scene."""
 STROKE = 0.014
 """Width of a spirochaete in the mask, in longer sides: wider than its light, as people draw it."""
 

@@ -7,6 +7,7 @@ from segment.evaluation.scores import confusion_matrix, scores
 OFFSETS = np.array(sorted(np.arange(-2.5, 2.51, 0.25), key=abs), dtype=np.float32)
 """That are tried, in units of logits; of equally good ones the first, nearest to 0, is taken."""
 ROUNDS = 2
+"""How often the offset of each class is looked for."""
 
 
 def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:

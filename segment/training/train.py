@@ -28,6 +28,7 @@ from segment.training.calibration import class_offsets
 from segment.training.recipes import Recipe, Stage
 
 WEIGHTS_FILE = "darkfield.h5"
+"""Name of what a training writes."""
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
 SPACING = 4
