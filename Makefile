@@ -1,6 +1,6 @@
 # make demo   set up .venv, run the modules in CellProfiler, print the result
 #             IMAGES=folder: on your own images
-# make test   set up .venv, run all tests
+# make test   set up .venv, run all tests in random order, print what they cover (98% or more)
 # make test-next  set up .venv-next (CellProfiler 5, today's TensorFlow), run the tests there, and
 #             compare with .venv what the example pipelines measure
 # make test-stock  set up .venv-stock (Python 3.8 with what the CellProfiler application holds, no
@@ -14,6 +14,9 @@
 
 export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
+# As many processes as there are CPUs; a free one takes work off the others.
+PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
+TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
 .PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
@@ -27,13 +30,13 @@ demo-darkfield: $(VENV)
 	.venv/bin/python example_pipelines/darkfield_demo.py $(if $(IMAGES),"$(IMAGES)")
 
 test: $(VENV)
-	.venv/bin/python -m pytest
+	.venv/$(PYTEST) --cov
 
 test-next: $(VENV) .venv-next/.complete
-	.venv-next/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+	.venv-next/$(PYTEST) $(TESTS_OF_MODULES)
 
 test-stock: .venv-stock/.complete
-	.venv-stock/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+	.venv-stock/$(PYTEST) $(TESTS_OF_MODULES)
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
