@@ -15,13 +15,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import focusqual.commandline.commands
-import segment.commandline.commands
-from focusqual.inference.model import SHIPPED as FOCUS
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_png, write_tiff
-from micrograph_networks.models.weights_file import shipped_weights
-from segment.inference.model import SHIPPED as DARKFIELD
+from micrograph_networks.models.registry import shipped_models
+from micrograph_networks.products import PRODUCTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -33,11 +30,11 @@ TO_FOLLOW = ["README.md", "docs/focus.md", "docs/darkfield.md", "docs/training.m
 """Pages of which all commands and code are run, from the first to the last."""
 
 TOOLS = {
-    "focusqual": focusqual.commandline.commands.main,
-    "segment-darkfield": segment.commandline.commands.main,
-    "python -m focusqual": focusqual.commandline.commands.main,
-    "python -m segment": segment.commandline.commands.main,
+    program: product.part("commandline.commands").main
+    for product in PRODUCTS
+    for program in (product.command, f"python -m {product.package}")
 }
+"""By what a page calls them."""
 TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)})(?= )")
 BLOCK = re.compile(
     r"^(?P<margin> *)```(?P<language>.*)\n(?P<fenced>(?:.*\n)*?)(?P=margin)```$"
@@ -83,10 +80,7 @@ def test_commands_know_their_options(page):
             group.commands[name].make_context(name, arguments)
     names = {arguments[0] for _, arguments in shown}
     if page == ROOT / "README.md":
-        assert names == {
-            *focusqual.commandline.commands.main.commands,
-            *segment.commandline.commands.main.commands,
-        }
+        assert names == {name for tool in TOOLS.values() for name in tool.commands}
 
 
 @pages(PAGES)
@@ -123,8 +117,9 @@ def workplace(tmp_path, monkeypatch):
     follow_command("segment-darkfield", ["scenes", "--output", ".", "--count", "1"])
     for name in ("blood.png", "slide1/a.png"):
         Path(name).symlink_to(tmp_path / "images/scene_01.png")
-    for name, weights in (("focus", FOCUS), ("darkfield", DARKFIELD)):
-        Path(f"run/{name}.h5").symlink_to(shipped_weights(weights))
+    for product in PRODUCTS:
+        newest = shipped_models(product.architectures)[-1]
+        Path("run", product.weights_file).symlink_to(newest.path)
     Path("run/split.csv").write_text("image,part\na.tif,test\nimages/scene_01.png,test\n")
 
 
