@@ -42,6 +42,8 @@ BLOCK = re.compile(
     re.M,
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PLACE = re.compile(r"^\|[^|]*\| `([\w./]+)` \|(.*)\|$", re.M)
+"""A row of the map of the code: what one looks for, a file, names that it defines."""
 
 
 def pages(paths):
@@ -88,6 +90,18 @@ def test_links_lead_somewhere(page):
     links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
     files = [link for link in links if link and not link.startswith("http")]
     assert [link for link in files if not (page.parent / link).exists()] == []
+
+
+def test_the_map_of_the_code_is_true():
+    places = PLACE.findall((ROOT / "CONTRIBUTING.md").read_text())
+    assert len(places) > 30
+    missing = []
+    for path, names in places:
+        code = (ROOT / path).read_text()
+        for name in re.findall(r"`(\w+)`", names):
+            if not re.search(rf"^(?:def|class) {name}\b|^{name} = ", code, re.M):
+                missing.append((path, name))
+    assert missing == []
 
 
 def test_make_targets_exist():
