@@ -3,9 +3,11 @@
 # make test   set up .venv, run all tests
 # make test-next  set up .venv-next (CellProfiler 5, today's TensorFlow), run the tests there, and
 #             compare with .venv what the example pipelines measure
+# make test-stock  set up .venv-stock (Python 3.8 with what the CellProfiler application holds, no
+#             TensorFlow), run the tests of modules and cores there
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
-# make lint   check style and format
+# make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
 # make clean  remove everything that these commands made
@@ -14,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -30,12 +32,16 @@ test: $(VENV)
 test-next: $(VENV) .venv-next/.complete
 	.venv-next/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/micrograph_networks
 
+test-stock: .venv-stock/.complete
+	.venv-stock/bin/python -m pytest tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
 
 lint: $(VENV)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 
 # -n and -W: a link or a name that leads nowhere is an error.
 docs: .venv-docs/.complete
@@ -44,7 +50,12 @@ docs: .venv-docs/.complete
 
 $(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
 		requirements/setup_venv.sh setup.py
-	requirements/setup_venv.sh
+	requirements/setup_venv.sh .venv stable 3.9
+	@touch $@
+
+.venv-stock/.complete: requirements/stock.txt requirements/build-constraints.txt \
+		requirements/venv.sh requirements/setup_venv.sh setup.py
+	requirements/setup_venv.sh .venv-stock stock 3.8
 	@touch $@
 
 .venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
@@ -60,6 +71,10 @@ lock: $(VENV)
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
+	$(LOCK) requirements/stock.in \
+		--override requirements/overrides.txt \
+		--build-constraint requirements/build-constraints.txt \
+		--python-version 3.8 -o requirements/stock.txt
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt

@@ -35,7 +35,7 @@ setup(
             "https://www.kaggle.com/datasets/longnguyen2306/bacteria-detection-with-darkfield-microscopy"
         ),
     },
-    python_requires=">=3.9",
+    python_requires=">=3.8",
     packages=[
         *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
         "cluster_workflow",
@@ -99,6 +99,7 @@ setup(
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.8",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

@@ -16,6 +16,7 @@ IMAGE_SETS = "image_sets.json"
 """What is in BATCH_DATA of the image sets, beside it."""
 
 LOG = "cellprofiler.log"
+"""Name of what CellProfiler prints, in the folder of a batch."""
 
 DONE = "done.txt"
 """Holds COMPLETE where a run went to its end: CellProfiler's option -d."""

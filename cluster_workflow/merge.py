@@ -20,11 +20,13 @@ from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
 
 FAILURES = "failures.csv"
+"""Name of the table of image sets without results."""
 
 FAILURE = "Failure"
 """Column of the merged table of images: empty where the image set was measured."""
 
 NUMBER = "ImageNumber"
+"""CellProfiler's column of the number of an image set."""
 
 NUMBERS = (NUMBER, "First Image Number")
 """Columns that tell the image set of a row; the second is of relationships."""

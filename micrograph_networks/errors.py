@@ -1,6 +1,8 @@
 """Mistakes that a user can mend."""
 
 import contextlib
+from pathlib import Path
+from typing import Iterator, Union
 
 
 class UserError(Exception):
@@ -11,7 +13,7 @@ class UserError(Exception):
 
 
 @contextlib.contextmanager
-def naming(path):
+def naming(path: Union[str, Path]) -> Iterator[None]:
     """Put a file's path before a complaint of the block that lacks it.
 
     Parameters

@@ -1,11 +1,15 @@
 """Figures drawn without a display."""
 
+from pathlib import Path
+from typing import Tuple
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from micrograph_networks.files.writing import whole_file
 
 
-def labelled_figure(xlabel, ylabel, title):
+def labelled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]:
     """A figure with one pair of axes.
 
     Returns
@@ -18,7 +22,7 @@ def labelled_figure(xlabel, ylabel, title):
     return figure, axes
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as its suffix says, whole or not at all.
 
     Parameters

@@ -61,3 +61,4 @@ PRODUCTS = (
         pipelines=("darkfield_cells.cppipe", "darkfield_evaluate.cppipe"),
     ),
 )
+"""All of them."""

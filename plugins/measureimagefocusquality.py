@@ -41,6 +41,7 @@ HOME = str(Path(__file__).resolve().parent.parent)
 if HOME not in sys.path:
     sys.path.insert(0, HOME)
 VERSION = "0.2.0"
+"""Of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
 except ImportError:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy
 from cellprofiler_core.constants.measurement import (
     COLTYPE_FLOAT,
     COLTYPE_VARCHAR_FILE_NAME,
@@ -27,6 +26,7 @@ HOME = str(Path(__file__).resolve().parent.parent)
 if HOME not in sys.path:
     sys.path.insert(0, HOME)
 VERSION = "0.2.0"
+"""Of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
 except ImportError:
@@ -50,11 +50,11 @@ from segment import SegmentationOptions, load_model, segment_image
 from segment.classes import COLOURS
 from segment.inference.display import (
     STATISTICS,
+    displayed_image,
     joined_labels,
     probability_picture,
     statistics,
 )
-from segment.inference.normalisation import to_rgb
 
 __doc__ = """\
 SegmentDarkfieldCells
@@ -243,19 +243,18 @@ settings below, the probability threshold applies to them, too; the others are f
             _add_objects(workspace, group, one, image)
             _add_images(workspace, group, one, image)
         if self.show_window:
-            pixels = result.cells.size if mask is None else numpy.count_nonzero(mask)
-            self._keep_for_display(workspace, image, [one for _, one in found], pixels)
+            self._keep_for_display(workspace, image, [one for _, one in found])
         free_earlier_image_sets()
 
-    def _keep_for_display(self, workspace, image, found, pixels):
-        data = workspace.display_data
-        data.image = numpy.nan_to_num(to_rgb(image.pixel_data) / 255)
+    def _keep_for_display(self, workspace, image, found):
+        data, mask = workspace.display_data, input_mask(image)
+        data.image = displayed_image(image.pixel_data)
         data.probabilities = probability_picture(found)
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
         data.joined = joined_labels(found)
         data.colours = [COLOURS[one.class_index] for one in found]
-        data.statistics = list(zip(STATISTICS, *(statistics(one, pixels) for one in found)))
+        data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
         data = workspace.display_data

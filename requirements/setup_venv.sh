@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv: Python 3.9, the locked requirements and this project (editable).
+# setup_venv.sh FOLDER NAME VERSION makes FOLDER: that Python, the locked requirements/NAME.txt, which
+# hold CellProfiler 4 and so are compiled in part, and this project (editable).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . requirements/venv.sh
@@ -19,6 +20,6 @@ check_compilers() { # python-javabridge has no wheel and is compiled against the
 
 check_compilers
 find_uv
-find_python 3.9 'os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))'
+find_python "$3" 'os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))'
 echo "== Compiling with Java in $JAVA_HOME"
-make_venv .venv requirements/stable.txt --build-constraint requirements/build-constraints.txt
+make_venv "$1" "requirements/$2.txt" --build-constraint requirements/build-constraints.txt

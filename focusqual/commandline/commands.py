@@ -5,9 +5,8 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shlex
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
@@ -18,22 +17,35 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
+    about_training,
     each_image,
+    end_with,
     example,
+    images_argument,
+    licence_option,
     model_option,
     models_command,
+    output_option,
     run_folder,
     unique_stems,
+    version_option,
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from focusqual.evaluation.evaluate import RatedImage
+    from focusqual.inference.model import FocusModel
+    from focusqual.inference.rating import FocusRating
+
 
 @click.group(cls=Commands, context_settings=SETTINGS)
-@click.version_option(package_name="cellprofiler-tf-modules")
-def main():
+@version_option
+def main() -> None:
     """Rate the focus of microscope images patch by patch.
 
     Level 0 is in focus; each further level, up to 10, is about 3 pixels more of blur diameter.
@@ -49,11 +61,13 @@ main.add_command(models_command("focusqual", NETWORKS))
         "focusqual predict image.png --output rated --stride 42"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@images_argument
+@output_option("tables and pictures")
 @model_option
 @options_of("options", RatingOptions)
-def predict(images, output, model, options):
+def predict(
+    images: Tuple[Path, ...], output: Path, model: Optional[str], options: RatingOptions
+) -> None:
     """Rate images and write focus.csv, patches.csv and annotated pictures.
 
     An image that cannot be read is named, the others are rated all the same, and the exit code
@@ -64,25 +78,26 @@ def predict(images, output, model, options):
 
     unique_stems(images)
     folder = output_folder(output)
-    model = load_model(model)
+    loaded = load_model(model)
     done = colour = 0
     with contextlib.ExitStack() as stack:
         focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
         patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
-        rate = functools.partial(_predict_image, folder, model, options)
+        rate = functools.partial(_predict_image, folder, loaded, options)
         for path, (image, rated) in each_image(images, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated, model.name))
+            focus.writerow(tables.focus_row(path.name, rated, loaded.name))
             patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    if done < len(images):
-        raise click.exceptions.Exit(1)
+    end_with(done, images)
 
 
-def _predict_image(folder, model, options, path):
+def _predict_image(
+    folder: Path, model: "FocusModel", options: RatingOptions, path: Path
+) -> Tuple["np.ndarray", "FocusRating"]:
     from focusqual.inference.picture import annotate
     from focusqual.inference.prediction import rate_focus
     from micrograph_networks.images.image_files import read_image, write_png
@@ -99,8 +114,8 @@ def _predict_image(folder, model, options, path):
         "focusqual degrade *.png --output dim --level 0 --exposure 0.25 --photons 500"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the degraded images.")
+@images_argument
+@output_option("the degraded images")
 @click.option(
     "--level",
     "levels",
@@ -125,7 +140,16 @@ def _predict_image(folder, model, options, path):
 @click.option(
     "--pixel-size", type=click.FloatRange(0.01, 10), default=0.65, show_default=True, help="In um."
 )
-def degrade(images, output, levels, exposure, offset, photons, seed, **optics):
+def degrade(
+    images: Tuple[Path, ...],
+    output: Path,
+    levels: Tuple[float, ...],
+    exposure: float,
+    offset: float,
+    photons: Optional[float],
+    seed: int,
+    **optics: float,
+) -> None:
     """Defocus images as a microscope would, and change their exposure.
 
     Writes STEM_levelK.tif with the bit depth of the input; values above its range saturate.
@@ -146,8 +170,8 @@ def degrade(images, output, levels, exposure, offset, photons, seed, **optics):
 
 @main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
 @click.argument("table", type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the pictures.")
-def summarize(table, output):
+@output_option("the pictures")
+def summarize(table: Path, output: Path) -> None:
     """Draw a histogram of the scores of a focus.csv, and a plate map where names hold wells."""
     import numpy as np
 
@@ -165,7 +189,7 @@ def summarize(table, output):
     click.echo("Wrote " + " and ".join(map(str, pictures)))
 
 
-def _read_scores(table):
+def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
     import pandas as pd
 
     try:
@@ -183,8 +207,8 @@ def _read_scores(table):
 
 
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
-@click.argument("images", nargs=-1, required=True, type=FILES)
-def validate(images):
+@images_argument
+def validate(images: Tuple[Path, ...]) -> None:
     """Check that images can be rated, and name every fault; exit with 1 if there is one.
 
     Faults: unreadable, a stack, smaller than a patch, constant, NaN or infinite pixels, or more
@@ -210,7 +234,7 @@ def validate(images):
     )
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@output_option("the run")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option(
     "--steps", type=click.IntRange(1), default=200, show_default=True, help="Batches an epoch."
@@ -219,10 +243,17 @@ def validate(images):
     "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
 )
 @click.option("--initial", help="Model or weights file to start from; random by default.")
-@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@licence_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
-def train(folders, output, initial, licence, workers, **schedule):
+def train(
+    folders: Tuple[Path, ...],
+    output: Path,
+    initial: Optional[str],
+    licence: str,
+    workers: int,
+    **schedule: Any,
+) -> None:
     """Train a network on folders of in-focus images and write OUTPUT/focus.h5.
 
     Images are divided into training, validation and test by groups of near duplicates, and those
@@ -239,9 +270,9 @@ def train(folders, output, initial, licence, workers, **schedule):
     from micrograph_networks.training.run import TrainingRun
 
     start = read_network(initial, NETWORKS)[0] if initial else None
-    schedule = Schedule(**schedule)
-    run = TrainingRun(run_folder(output), {"initial": initial, **dataclasses.asdict(schedule)})
-    records = in_focus_images.divide(list_images(folders), schedule.seed)
+    planned = Schedule(**schedule)
+    run = TrainingRun(run_folder(output), {"initial": initial, **dataclasses.asdict(planned)})
+    records = in_focus_images.divide(list_images(folders), planned.seed)
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     parts = {
         part: [clean(read_grey(r.path)) for r in records if r.part == part]
@@ -249,12 +280,9 @@ def train(folders, output, initial, licence, workers, **schedule):
     }
     counts = collections.Counter(record.part for record in records)
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
-    about = {
-        "training_data": [Path(given).resolve().name for given in folders],
-        "training_data_licence": licence,
-        "training_command": shlex.join(["focusqual", *sys.argv[1:]]),
-    }
-    path = train_network(run, parts, schedule, workers, about, start)
+    data = [Path(given).resolve().name for given in folders]
+    about = about_training("focusqual", data, licence)
+    path = train_network(run, parts, planned, workers, about, start)
     curves.draw_training(run.folder / "training.png", run.epochs)
     click.echo(f"Wrote {path}")
 
@@ -266,14 +294,23 @@ def train(folders, output, initial, licence, workers, **schedule):
     )
 )
 @click.argument("folder", type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@output_option("tables and pictures")
 @click.option("--split", type=FILES, help="Only the test images of this split.csv of a training.")
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
 @options_of("options", RatingOptions)
-def evaluate(folder, output, split, z_planes, focal_plane, seed, model, options):
+def evaluate(
+    folder: Path,
+    output: Path,
+    split: Optional[Path],
+    z_planes: bool,
+    focal_plane: int,
+    seed: int,
+    model: Optional[str],
+    options: RatingOptions,
+) -> None:
     """Measure accuracy and calibration on images of known defocus.
 
     Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
@@ -283,11 +320,11 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, model, options)
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
-    model = load_model(model)
+    loaded = load_model(model)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
         rated = [
-            evaluation.rate_plane(path, level, model, options)
+            evaluation.rate_plane(path, level, loaded, options)
             for path, level in tqdm(planes, unit="image", disable=None)
         ]
     else:
@@ -300,12 +337,14 @@ def evaluate(folder, output, split, z_planes, focal_plane, seed, model, options)
         rated = [
             image
             for path in tqdm(paths, unit="image", disable=None)
-            for image in evaluation.rate_synthetic(path, model, options, seed)
+            for image in evaluation.rate_synthetic(path, loaded, options, seed)
         ]
-    _write_evaluation(output_folder(output), rated, model.name, options)
+    _write_evaluation(output_folder(output), rated, loaded.name, options)
 
 
-def _write_evaluation(folder, rated, model, options):
+def _write_evaluation(
+    folder: Path, rated: Sequence["RatedImage"], model: str, options: RatingOptions
+) -> None:
     import numpy as np
 
     from focusqual.evaluation import evaluate as evaluation

@@ -1,5 +1,8 @@
 """What may be wrong with an image before it is rated."""
 
+from pathlib import Path
+from typing import List
+
 import numpy as np
 
 from focusqual.inference.patches import PATCH_SIZE
@@ -7,9 +10,10 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_grey
 
 SATURATED_SHARE = 0.01
+"""Of the pixels at the highest grey level, from which an image is held to be saturated."""
 
 
-def faults(path):
+def faults(path: Path) -> List[str]:
     """Find out why an image cannot be rated, or not well.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
+"""What a patch shows: nothing, cells, or something between."""
 
 
 @dataclass(frozen=True)
@@ -195,5 +196,5 @@ def accuracy(rated: Sequence[RatedImage], options: RatingOptions) -> Dict[str, f
     return {name: float(value) for name, value in result.items()}
 
 
-def _prefixed(prefix, values):
+def _prefixed(prefix: str, values: Mapping[str, float]) -> Dict[str, float]:
     return {f"{prefix}_{name}": value for name, value in values.items()}

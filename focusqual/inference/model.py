@@ -7,7 +7,7 @@ from typing import Optional, Union
 from focusqual.inference.network import NETWORKS
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 
 BATCH_SIZES = (256, 64, 16)
 """Patches that the network is given at a time; the smaller ones where memory is short."""

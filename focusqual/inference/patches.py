@@ -1,5 +1,7 @@
 """Patches of an image and their one normalisation."""
 
+from typing import Sequence, Tuple
+
 import numpy as np
 
 from micrograph_networks.images.tiling import tile_starts
@@ -8,9 +10,10 @@ PATCH_SIZE = 84
 """Height and width of a patch in pixels, as in Yang et al. 2018."""
 
 NORMALISATION = "arcsinh((patch - mean) / standard deviation); 0 where the patch is constant"
+"""Of :func:`normalise`, as weights files describe it."""
 
 
-def patch_starts(shape, stride):
+def patch_starts(shape: Sequence[int], stride: int) -> Tuple[np.ndarray, ...]:
     """Top rows and left columns of the grid of patches that covers an image.
 
     Parameters
@@ -27,7 +30,7 @@ def patch_starts(shape, stride):
     return tuple(tile_starts(length, PATCH_SIZE, stride) for length in shape)
 
 
-def normalise(patches):
+def normalise(patches: np.ndarray) -> np.ndarray:
     """Make patches independent of exposure, camera offset and scaling of the grey levels.
 
     Each patch is brought to mean 0 and standard deviation 1, then compressed by arcsinh, so that

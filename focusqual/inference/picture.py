@@ -1,10 +1,16 @@
 """Pictures of ratings."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
+from focusqual.inference.rating import FocusRating
 from focusqual.levels import LEVELS
 from micrograph_networks.images.grey import to_grey
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 IN_FOCUS_HUE = 0.6
 """Blue; the hue falls to 0, red, at the last level."""
@@ -13,9 +19,10 @@ BORDER = 3
 BORDER_SHARE = 1 / 300
 """Of the longer side, the width of a border, so that it is seen in a picture shown smaller."""
 BORDER_LIMIT = 10
+"""Largest width of a patch's border in pixels."""
 
 
-def level_colours(levels, certainties):
+def level_colours(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
     """Colours whose hue is the level, blue to red, and whose lightness is the certainty.
 
     Parameters
@@ -34,7 +41,7 @@ def level_colours(levels, certainties):
     return hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.asarray(certainties)], axis=-1))
 
 
-def annotate(image, rating):
+def annotate(image: np.ndarray, rating: FocusRating) -> np.ndarray:
     """Draw a border round every patch, hue the level, lightness the certainty.
 
     The picture of Yang and others' announcement of the method (Google Research, 2018).
@@ -71,7 +78,7 @@ def annotate(image, rating):
     return picture
 
 
-def draw_legend(axes):
+def draw_legend(axes: "Axes") -> None:
     """Draw the colours of levels and certainties to the right of a picture.
 
     Parameters
@@ -97,7 +104,7 @@ def draw_legend(axes):
     legend.set_xlabel("Certainty")
 
 
-def _frame(picture, box, colour, border):
+def _frame(picture: np.ndarray, box: np.ndarray, colour: np.ndarray, border: int) -> None:
     y, x, height, width = box
     patch = picture[y : y + height, x : x + width]
     for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):

@@ -1,6 +1,6 @@
 """Rate the focus of an image: pixels in, a rating out."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import numpy as np
 from skimage.transform import resize
@@ -69,7 +69,7 @@ def rate_focus(
     )
 
 
-def _within_float32(image):
+def _within_float32(image: np.ndarray) -> np.ndarray:
     """An image of which float32 holds the squares, too; the network sees no scale."""
     if image.dtype.kind != "f":
         return image
@@ -91,7 +91,9 @@ def _predict(
     return probabilities
 
 
-def _boxes(grid, padded_shape, shape, scale):
+def _boxes(
+    grid: np.ndarray, padded_shape: Tuple[int, ...], shape: Tuple[int, ...], scale: float
+) -> np.ndarray:
     """Patches in pixels of the image: y, x, height, width, clipped to it."""
     limits = np.array(shape)
     top_left = np.minimum(np.rint(grid / scale).astype(int), limits - 1)
@@ -101,7 +103,7 @@ def _boxes(grid, padded_shape, shape, scale):
     return np.concatenate([top_left, np.minimum(bottom_right, limits) - top_left], axis=-1)
 
 
-def _inside(valid, tops, lefts):
+def _inside(valid: np.ndarray, tops: np.ndarray, lefts: np.ndarray) -> np.ndarray:
     """Whether at least half of each patch is valid, bool (rows, cols)."""
     if valid.all():
         return np.ones((len(tops), len(lefts)), dtype=bool)

@@ -8,10 +8,12 @@ from focusqual.inference.rating import PROBABILITIES, SUMMARY, FocusRating
 from micrograph_networks.files.tables import number
 
 FOCUS_COLUMNS = ("image", *SUMMARY, "model")
+"""Of focus.csv."""
 PATCH_COLUMNS = (
     *("image", "row", "col", "y", "x", "height", "width"),
     *("level", "expected_level", "certainty", *PROBABILITIES),
 )
+"""Of patches.csv."""
 
 
 def focus_row(image: str, rating: FocusRating, model: str) -> List[object]:

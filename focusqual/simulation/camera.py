@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def change_exposure(image, factor, offset=0.0):
+def change_exposure(image: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
     """Change the exposure of an image that carries a camera offset.
 
     Parameters
@@ -21,7 +21,7 @@ def change_exposure(image, factor, offset=0.0):
     return (np.asarray(image, dtype=np.float32) - offset) * factor + offset
 
 
-def add_noise(photons, rng, read_noise=0.0):
+def add_noise(photons: np.ndarray, rng: np.random.Generator, read_noise: float = 0.0) -> np.ndarray:
     """Replace expected photon counts by counted ones.
 
     Parameters
@@ -43,7 +43,7 @@ def add_noise(photons, rng, read_noise=0.0):
     return counted
 
 
-def digitise(values, bits):
+def digitise(values: np.ndarray, bits: int) -> np.ndarray:
     """Round to grey levels and saturate.
 
     Parameters
@@ -60,7 +60,7 @@ def digitise(values, bits):
     return np.clip(np.rint(values), 0, 2**bits - 1).astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def photograph(rng, light):
+def photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """A 16-bit photograph of a scene, with 200 to 2000 photons in bright cells.
 
     Parameters

@@ -1,14 +1,24 @@
 """Degrade whole images, keeping their bit depth."""
 
+from typing import Optional
+
 import numpy as np
 
 from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation.camera import add_noise, change_exposure, digitise
-from focusqual.simulation.optics import STANDARD_OPTICS, defocus
+from focusqual.simulation.optics import STANDARD_OPTICS, Optics, defocus
 from micrograph_networks.images.grey import to_grey
 
 
-def degrade(image, level, optics=STANDARD_OPTICS, exposure=1.0, offset=0.0, photons=None, seed=0):
+def degrade(
+    image: np.ndarray,
+    level: float,
+    optics: Optics = STANDARD_OPTICS,
+    exposure: float = 1.0,
+    offset: float = 0.0,
+    photons: Optional[float] = None,
+    seed: int = 0,
+) -> np.ndarray:
     """Defocus an image, change its exposure and add noise, in this order.
 
     Parameters

@@ -32,9 +32,10 @@ class Optics:
 
 
 STANDARD_OPTICS = Optics()
+"""Those that define the focus levels."""
 
 
-def point_spread_function(depth, optics=STANDARD_OPTICS):
+def point_spread_function(depth: float, optics: Optics = STANDARD_OPTICS) -> np.ndarray:
     """Intensity in the image plane of a point that lies out of focus.
 
     Scalar model of a circular aperture, Born and Wolf, Principles of Optics, section 8.8, eq. 10:
@@ -68,7 +69,7 @@ def point_spread_function(depth, optics=STANDARD_OPTICS):
     return (psf / psf.sum()).astype(np.float32)
 
 
-def defocus(image, depth, optics=STANDARD_OPTICS):
+def defocus(image: np.ndarray, depth: float, optics: Optics = STANDARD_OPTICS) -> np.ndarray:
     """Blur an in-focus image as if it lay ``depth`` micrometres out of focus.
 
     Borders are continued by symmetry. At depth 0 the image is returned as it is: its own blur is

@@ -4,11 +4,13 @@ A scene is light without camera: float32 (size, size), 0 where there is none. Le
 pixels at 20x (0.65 micrometres) and multiplied by ``zoom``, the magnification divided by 20.
 """
 
+from typing import List, Tuple, Union
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 
-def random_scene(rng, size):
+def random_scene(rng: np.random.Generator, size: int) -> np.ndarray:
     """Draw a scene of one to three kinds of structure.
 
     Parameters
@@ -34,7 +36,7 @@ def random_scene(rng, size):
     return gaussian_filter(scene, blur)
 
 
-def haze(rng, scene):
+def haze(rng: np.random.Generator, scene: np.ndarray) -> np.ndarray:
     """Light from above and below the plane of focus, as thick specimens have.
 
     Parameters
@@ -49,7 +51,7 @@ def haze(rng, scene):
     return rng.uniform(0.1, 0.8) * gaussian_filter(scene, rng.uniform(3, 15), mode="reflect")
 
 
-def nuclei(rng, size, zoom):
+def nuclei(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     """Ellipse-like nuclei, flat or domed, smooth or with chromatin and nucleoli."""
     texture_strength, dome = rng.uniform(0, 0.6), rng.uniform() < 0.2
     texture = noise_field(rng, size, rng.uniform(0.8, 3) * zoom)
@@ -64,7 +66,7 @@ def nuclei(rng, size, zoom):
     return scene * np.clip(1 + texture_strength * texture, 0.1, None)
 
 
-def cytoplasm(rng, size, zoom):
+def cytoplasm(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     """Large cells that thin out towards their rim, with texture and a dark or bright nucleus."""
     scene = np.zeros((size, size), dtype=np.float32)
     fine = noise_field(rng, size, rng.uniform(0.6, 2) * zoom)
@@ -79,7 +81,7 @@ def cytoplasm(rng, size, zoom):
     return scene * np.clip(1 + rng.uniform(0.1, 0.5) * fine + rng.uniform(0, 0.4) * coarse, 0, None)
 
 
-def filaments(rng, size, zoom):
+def filaments(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     """Bent fibres such as actin or microtubules, alone or in parallel bundles."""
     count = int(rng.integers(4, 120))
     length = rng.uniform(20, 160) * zoom
@@ -96,7 +98,7 @@ def filaments(rng, size, zoom):
     return _to_unit(scene) * _patchiness(rng, size, zoom)
 
 
-def puncta(rng, size, zoom):
+def puncta(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     """Vesicles or spots of a few pixels, scattered or gathered in cells, on faint haze."""
     count = int(rng.integers(3, 500))
     scene = np.zeros((size, size), dtype=np.float32)
@@ -113,7 +115,7 @@ def puncta(rng, size, zoom):
     return _to_unit(scene) + haze
 
 
-def grains(rng, size, zoom):
+def grains(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     """A thresholded random field: edges of every shape, as in tissue or confluent layers."""
     scale = rng.uniform(2, 14) * zoom
     edge = rng.uniform(0.2, 0.8) * np.sqrt(zoom) / scale  # the field rises by about 1 in a scale
@@ -124,7 +126,7 @@ def grains(rng, size, zoom):
 KINDS = (nuclei, cytoplasm, filaments, puncta, grains)
 
 
-def noise_field(rng, size, scale):
+def noise_field(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     """Smooth Gaussian noise of mean 0 and deviation 1.
 
     Parameters
@@ -147,7 +149,9 @@ def noise_field(rng, size, scale):
     return (field - field.mean()) / (field.std() + 1e-6)
 
 
-def _scatter(rng, size, zoom, radii, most):
+def _scatter(
+    rng: np.random.Generator, size: int, zoom: float, radii: Tuple[float, float], most: int
+) -> List[Tuple[float, float, float]]:
     """Centres and radii of objects of like size, margins included."""
     mean = rng.uniform(*radii) * zoom
     room = (size + 2 * mean) ** 2 / (4 * mean**2)
@@ -157,7 +161,9 @@ def _scatter(rng, size, zoom, radii, most):
     return [(y, x, radius) for (y, x), radius in zip(centres, sizes)]
 
 
-def _blob(rng, size, y, x, radius, wobble):
+def _blob(
+    rng: np.random.Generator, size: int, y: float, x: float, radius: float, wobble: float
+) -> Tuple[slice, slice, np.ndarray]:
     """Window of a wobbly ellipse and, in it, the depth below the outline in pixels."""
     reach = int(1.7 * radius) + 4
     top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
@@ -176,11 +182,11 @@ def _blob(rng, size, y, x, radius, wobble):
     return slice(top, bottom), slice(left, right), depth.astype(np.float32)
 
 
-def _soft_step(x):
+def _soft_step(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(2.4 * x, -30, 30)))
 
 
-def _splat(ys, xs, values, size):
+def _splat(ys: np.ndarray, xs: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
     """Add points to the grid, each shared out to its four pixels."""
     ys, xs, values = ys.ravel(), xs.ravel(), np.ravel(values)
     top, left = np.floor(ys).astype(int), np.floor(xs).astype(int)
@@ -199,12 +205,12 @@ def _splat(ys, xs, values, size):
     return scene.reshape(size, size).astype(np.float32)
 
 
-def _patchiness(rng, size, zoom):
+def _patchiness(rng: np.random.Generator, size: int, zoom: float) -> Union[np.ndarray, np.float32]:
     """Where cells carry the structure, 0 to 1; in half of all scenes everywhere."""
     if rng.uniform() < 0.5:
         return np.float32(1)
     return _soft_step(2 * noise_field(rng, size, 15 * zoom))
 
 
-def _to_unit(scene):
+def _to_unit(scene: np.ndarray) -> np.ndarray:
     return scene / (np.percentile(scene, 99.8) + scene.max() * 0.05 + 1e-9)

@@ -18,6 +18,7 @@ BLURRED = "blurred"
 """The part of those that are left out."""
 
 SPLIT_COLUMNS = ("image", "group", "sharpness", "part")
+"""Of split.csv."""
 
 
 @dataclass(frozen=True)

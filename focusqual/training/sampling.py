@@ -1,6 +1,7 @@
 """Training patches: an in-focus source, defocused, exposed, and cut up."""
 
 import functools
+from typing import Any, Sequence, Tuple, Union
 
 import numpy as np
 from scipy import fft
@@ -15,14 +16,18 @@ from focusqual.simulation.scenes import haze, random_scene
 MARGIN = 36
 """Pixels cut off after the blur, which wraps round at the borders."""
 FIELD = 2 * PATCH_SIZE + 2 * MARGIN
+"""Height and width of a source in pixels: 2x2 patches and the margins."""
 DEPTHS_PER_SOURCE = 6
+"""How often each source is defocused, as the draw of a source takes the longest."""
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
 DEPTH_STEP = 0.1
 """In levels, from one tabulated transfer function to the next."""
 
 
-def sample(seed, images, sources, plain=False):
+def sample(
+    seed: Union[int, Sequence[int]], images: Sequence[np.ndarray], sources: int, plain: bool = False
+) -> Tuple[np.ndarray, np.ndarray]:
     """Draw normalised patches with their levels.
 
     Parameters
@@ -57,7 +62,7 @@ def sample(seed, images, sources, plain=False):
     return normalise(np.concatenate(patches)).astype(np.float16), np.array(levels)
 
 
-def random_depth(rng):
+def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
     """Draw a level and a defocus near it, in levels; for the last level often far beyond it."""
     level = int(rng.integers(LEVELS))
     if level == LEVELS - 1 and rng.uniform() < 0.35:
@@ -65,7 +70,7 @@ def random_depth(rng):
     return level, max(level + rng.uniform(-0.15, 0.15), 0)
 
 
-def expose(rng, light):
+def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """Photograph a scene with a random camera.
 
     Parameters
@@ -81,7 +86,7 @@ def expose(rng, light):
     peak = np.exp(rng.uniform(np.log(30), np.log(6000)))
     background = rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0, 0.5)])
     slope = rng.uniform(-1, 1, 2) * rng.choice([0, 0.5])
-    rows, cols = np.ogrid[-0.5 : 0.5 : light.shape[0] * 1j, -0.5 : 0.5 : light.shape[1] * 1j]
+    rows, cols = np.ogrid[-0.5 : 0.5 : light.shape[0] * 1j, -0.5 : 0.5 : light.shape[1] * 1j]  # type: ignore[misc]
     photons = peak * (light + background * (1 + slope[0] * rows + slope[1] * cols))
     counted = photons  # denoised, averaged or generated images have no grain
     if rng.uniform() < 0.92:
@@ -92,7 +97,7 @@ def expose(rng, light):
     return digitise(counted / peak * used * full + rng.uniform(0, 0.1) * full, bits)
 
 
-def _source(rng, images):
+def _source(rng: np.random.Generator, images: Sequence[np.ndarray]) -> np.ndarray:
     kind = rng.uniform()
     if kind < 0.02:
         return np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
@@ -105,7 +110,7 @@ def _source(rng, images):
     return source
 
 
-def _random_view(rng, image):
+def _random_view(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Rotated, mirrored and rescaled part of an image that shows something, (FIELD, FIELD)."""
     zoom = np.exp(rng.uniform(np.log(0.4), np.log(1.5))) if rng.uniform() < 0.7 else 1.0
     if zoom < 1:
@@ -124,20 +129,21 @@ def _random_view(rng, image):
     return np.maximum(view, 0) * np.float32(rng.uniform(0.5, 1.2))
 
 
-def _random_transfer(rng, depth):
+def _random_transfer(rng: np.random.Generator, depth: float) -> np.ndarray:
     """Optical transfer function of a thin or a somewhat thick specimen, depth in levels."""
     if rng.uniform() < 0.75:
         return _transfer_at(depth)
     thickness = rng.uniform(0.2, 0.2 + 0.08 * depth)
-    return sum(_transfer_at(abs(depth + shift * thickness)) for shift in (-1, 0, 1)) / 3
+    total: Any = sum(_transfer_at(abs(depth + shift * thickness)) for shift in (-1, 0, 1))
+    return total / 3
 
 
-def _transfer_at(depth):
+def _transfer_at(depth: float) -> np.ndarray:
     return _tabulated_transfer(round(depth / DEPTH_STEP))
 
 
-@functools.cache
-def _tabulated_transfer(step):
+@functools.lru_cache(maxsize=None)
+def _tabulated_transfer(step: int) -> np.ndarray:
     """Transfer function of a multiple of DEPTH_STEP on the grid of FIELD, complex64."""
     if step == 0:
         return np.ones((FIELD, FIELD // 2 + 1), dtype=np.complex64)
@@ -148,7 +154,7 @@ def _tabulated_transfer(step):
     return fft.rfft2(np.roll(kernel, (-radius, -radius), (0, 1)))
 
 
-def _quarters(picture):
+def _quarters(picture: np.ndarray) -> np.ndarray:
     size = PATCH_SIZE
     return (
         picture.reshape(2, size, 2, size).swapaxes(1, 2).reshape(4, size, size).astype(np.float32)

@@ -2,8 +2,9 @@
 
 import multiprocessing
 from dataclasses import asdict, dataclass
+from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -20,11 +21,15 @@ from micrograph_networks.training.keras_models import build_keras_model, folded_
 from micrograph_networks.training.run import TrainingRun
 
 SOURCES_PER_BATCH = 11
+"""Scenes or photographs from which the patches of a batch come."""
 BATCH_SIZE = 24 * SOURCES_PER_BATCH
+"""Patches: four at each of six depths of every source."""
 RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
 VALIDATION_SOURCES = 200
+"""Scenes or photographs of the validation patches."""
 WEIGHTS_FILE = "focus.h5"
+"""Name of what a training writes."""
 
 
 @dataclass(frozen=True)
@@ -171,14 +176,14 @@ def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
     """
     rows = np.arange(len(levels))
 
-    def cross_entropy(log_temperature):
+    def cross_entropy(log_temperature: float) -> float:
         return -log_softmax(logits / np.exp(log_temperature), axis=1)[rows, levels].mean()
 
     found = minimize_scalar(cross_entropy, bounds=(-np.log(5), np.log(5)), method="bounded")
     return float(np.exp(found.x))
 
 
-def _learn(model, pool, schedule, epoch):
+def _learn(model: Any, pool: Pool, schedule: Schedule, epoch: int) -> float:
     """Train for an epoch and give its mean loss."""
     history = model.fit(
         _batches(pool, schedule, epoch),
@@ -189,16 +194,18 @@ def _learn(model, pool, schedule, epoch):
     return history.history["loss"][-1]
 
 
-def _predict(model, patches):
+def _predict(model: Any, patches: np.ndarray) -> Dict[str, np.ndarray]:
     return model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
 
 
-def _images(patches):
+def _images(patches: np.ndarray) -> np.ndarray:
     """Patches in the network's form, float32 (n, 84, 84, 1)."""
     return patches[..., None].astype(np.float32)
 
 
-def _batches(pool, schedule, epoch):
+def _batches(
+    pool: Pool, schedule: Schedule, epoch: int
+) -> Iterator[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     first = epoch * schedule.steps
     for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
@@ -206,16 +213,20 @@ def _batches(pool, schedule, epoch):
         yield _images(patches), truth
 
 
-def _remember(images, seed):
+_known: Dict[str, Any] = {}
+"""What a worker process draws from."""
+
+
+def _remember(images: Sequence[np.ndarray], seed: int) -> None:
     """Give a worker process what it draws from, once."""
-    _draw.images, _draw.seed = images, seed
+    _known.update(images=images, seed=seed)
 
 
-def _draw(step):
-    return sample((_draw.seed, 0, step), _draw.images, SOURCES_PER_BATCH)
+def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
+    return sample((_known["seed"], 0, step), _known["images"], SOURCES_PER_BATCH)
 
 
-def _start(schedule, images, initial):
+def _start(schedule: Schedule, images: Sequence[np.ndarray], initial: Optional[Weights]) -> Any:
     """A new model, random or with given arrays."""
     import keras
 

@@ -25,6 +25,7 @@ from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.products import PRODUCTS
 
 M_CUSTOM = "Custom model"
+"""The choice of a weights file of one's own."""
 SHIPPED_UNTIL_0_1 = "Shipped model"
 """What the first version of the modules called the model that is now the first of its name."""
 

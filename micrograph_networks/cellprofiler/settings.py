@@ -10,6 +10,7 @@ from micrograph_networks.options import Option, declared_options
 
 AUTOMATIC = "Automatic"
 ENTERED = "Enter a value"
+"""Choices of a setting that may be left to the module."""
 
 
 class OptionSettings:
@@ -67,7 +68,7 @@ def _setting(default: Any, option: Option) -> Setting:
     label, doc = option.label, _doc(option)
     if option.absent:
         label, default = f"Value in {option.unit}", option.suggested
-        doc = f'*(Used only if you enter a value)*\n\n{option.help}'
+        doc = f"*(Used only if you enter a value)*\n\n{option.help}"
     limits = {"minval": option.minimum, "maxval": option.maximum}
     return number(label, default, doc=doc, **limits)
 

@@ -1,5 +1,6 @@
 """What all command lines share."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Sequence, Tuple, TypeVar
@@ -7,12 +8,15 @@ from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Sequence
 import click
 from tqdm import tqdm
 
+from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.writing import only_run, output_folder
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
 FILES = click.Path(path_type=Path)
+"""The type of arguments that name files."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+"""Of all commands."""
 Result = TypeVar("Result")
 
 
@@ -101,22 +105,76 @@ def each_image(
             yield path, result
 
 
-def _with_memory(process, path):
+def _with_memory(process: Callable[[Path], Result], path: Path) -> Result:
     try:
         return process(path)
     except MemoryError as error:
         raise UserError("The memory does not suffice for this image: cut it into parts.") from error
 
 
-def model_option(command: Callable) -> Callable:
-    """Decorate a command with the choice of a model."""
-    return click.option(
-        "--model",
-        "--weights",
-        "model",
-        help="Name of a shipped model, or a weights file of your own.",
-        show_default="the newest shipped one",
-    )(command)
+version_option = click.version_option(__version__)
+images_argument = click.argument("images", nargs=-1, required=True, type=FILES)
+model_option = click.option(
+    "--model",
+    "--weights",
+    "model",
+    help="Name of a shipped model, or a weights file of your own.",
+    show_default="the newest shipped one",
+)
+licence_option = click.option(
+    "--licence", default="", help="Of the images, to be kept in the weights file."
+)
+
+
+def output_option(holds: str) -> Callable[[Callable], Callable]:
+    """Decorate a command with the folder that it writes to.
+
+    Parameters
+    ----------
+    holds : str
+        What is written, for the help.
+
+    Returns
+    -------
+    callable
+    """
+    return click.option("--output", required=True, type=FILES, help=f"Folder for {holds}.")
+
+
+def end_with(done: int, files: Sequence[Path]) -> None:
+    """End a command with 1 if not all files were done.
+
+    Parameters
+    ----------
+    done : int
+    files : sequence of Path
+        Those that were given.
+    """
+    if done < len(files):
+        raise click.exceptions.Exit(1)
+
+
+def about_training(program: str, data: Any, licence: str) -> Dict[str, Any]:
+    """What a weights file keeps of the run that made it.
+
+    Parameters
+    ----------
+    program : str
+        Name of the command line, whose arguments are kept.
+    data : object
+        JSON value: name of the training data.
+    licence : str
+        Of the data.
+
+    Returns
+    -------
+    dict of str to object
+    """
+    return {
+        "training_data": data,
+        "training_data_licence": licence,
+        "training_command": " ".join(map(shlex.quote, [program, *sys.argv[1:]])),
+    }
 
 
 def models_command(program: str, architectures: Collection[str]) -> click.Command:

@@ -22,6 +22,7 @@ InferenceFunction = Callable[[np.ndarray], np.ndarray]
 """From images, float32 (n, height, width, channels), to probabilities, float32 (n, ...)."""
 
 ENGINE_NAMES = tuple(module.name for module in pkgutil.iter_modules(__path__))
+"""Of the files of this folder."""
 
 
 class OutOfMemory(Exception):

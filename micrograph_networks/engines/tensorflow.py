@@ -7,17 +7,23 @@ import importlib.util
 import os
 import platform
 import sys
+from typing import Any, Iterator, Optional, Tuple
 
-from micrograph_networks.engines import OutOfMemory
+import numpy as np
+
+from micrograph_networks.cpus import cpu_share
+from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
-from micrograph_networks.networks.computing import Operations, compute, prepare
-from micrograph_networks.resources.cpus import cpu_share
+from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
+from micrograph_networks.networks.layers import Network
 
 KERAS_OPTIMIZERS = "keras.src.optimizers"
+"""What TensorFlow imports of Keras."""
 CPU = "/CPU:0"
+"""TensorFlow's name of the device."""
 
 
-def requirement():
+def requirement() -> str:
     """What to install so that TensorFlow runs in this Python and leaves CellProfiler whole.
 
     Returns
@@ -31,8 +37,8 @@ def requirement():
     return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
 
 
-@functools.cache
-def import_framework():
+@functools.lru_cache(maxsize=None)
+def import_framework() -> Any:
     """Import TensorFlow, quietly, the first time that it is needed.
 
     It computes in as many threads as :func:`cpu_share` grants.
@@ -64,13 +70,13 @@ def import_framework():
 
 
 @contextlib.contextmanager
-def _quick_import():
+def _quick_import() -> Iterator[None]:
     """Leave out what takes a quarter of the import: collecting garbage, and Keras."""
     collecting = gc.isenabled()
     gc.disable()
     # TensorFlow imports Keras's optimizers lest a saved Keras model should need them, and does
     # without where they are missing, as None makes them. Whoever needs Keras imports it later.
-    optimizers = sys.modules.setdefault(KERAS_OPTIMIZERS, None)
+    optimizers = sys.modules.setdefault(KERAS_OPTIMIZERS, None)  # type: ignore[arg-type]
     try:
         yield
     finally:
@@ -80,7 +86,7 @@ def _quick_import():
             gc.enable()
 
 
-def _set_up(tf):
+def _set_up(tf: Any) -> None:
     threads = cpu_share()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     # Each operation takes all threads; two at a time would only take more memory.
@@ -90,7 +96,7 @@ def _set_up(tf):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def load(network, arrays, bfloat16):
+def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
     """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
     tf = import_framework()
     operations = TensorFlowOperations(tf, tf.bfloat16 if bfloat16 else tf.float32)
@@ -102,7 +108,7 @@ def load(network, arrays, bfloat16):
         input_signature=[tf.TensorSpec((None, *network.inputs), tf.float32)],
         autograph=False,
     )
-    def probabilities(images):
+    def probabilities(images: Any) -> Any:
         return compute(steps, operations, tf.cast(images, operations.dtype))
 
     if tf.config.list_logical_devices("GPU"):
@@ -126,16 +132,16 @@ class OnDevice:
         For a sentence.
     """
 
-    def __init__(self, tf, compiled, device):
+    def __init__(self, tf: Any, compiled: Any, device: Optional[str]) -> None:
         self._compiled, self._device, self._tf = compiled, device, tf
         self.place = "on the CPU" if device else "on the GPU"
-        self._lack = (tf.errors.ResourceExhaustedError,)
+        self._lack: Tuple[Any, ...] = (tf.errors.ResourceExhaustedError,)
         if device is None:
             # What becomes of cuDNN's lack of memory:
             # https://github.com/tensorflow/tensorflow/issues/45068 and 43174
             self._lack += (tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """From images, float32 (n, height, width, channels), to probabilities, float32 (n, ...)."""
         try:
             with self._tf.device(self._device):
@@ -154,39 +160,39 @@ class TensorFlowOperations(Operations):
         float32, or bfloat16: several times faster on a processor with AMX.
     """
 
-    def __init__(self, tf, dtype):
+    def __init__(self, tf: Any, dtype: Any) -> None:
         self._tf, self.dtype = tf, dtype
 
-    def constant(self, array):
+    def constant(self, array: np.ndarray) -> Any:
         # Outside of the graph: within it they would be copied and folded at the first image.
         return self._tf.cast(array, self.dtype)
 
-    def convolve(self, x, kernel, stride, bias, added, relu):
+    def convolve(self, x: Any, kernel: Any, stride: int, bias: Any, added: Any, relu: bool) -> Any:
         tf = self._tf
         x = tf.nn.conv2d(x, kernel, stride, "SAME")
         x = x if bias is None else tf.nn.bias_add(x, bias)
         x = x if added is None else x + added
         return tf.nn.relu(x) if relu else x
 
-    def multiply(self, x, kernel, bias, relu):
+    def multiply(self, x: Any, kernel: Any, bias: Any, relu: bool) -> Any:
         x = x @ kernel + bias
         return self._tf.nn.relu(x) if relu else x
 
-    def blocks_to_channels(self, x):
+    def blocks_to_channels(self, x: Any) -> Any:
         return self._tf.nn.space_to_depth(x, 2)
 
-    def max_pool(self, x):
+    def max_pool(self, x: Any) -> Any:
         return self._tf.nn.max_pool2d(x, 2, 2, "VALID")
 
-    def upsample(self, x):
+    def upsample(self, x: Any) -> Any:
         return self._tf.repeat(self._tf.repeat(x, 2, axis=1), 2, axis=2)
 
-    def global_pool(self, x):
+    def global_pool(self, x: Any) -> Any:
         tf = self._tf
         return tf.concat([tf.reduce_mean(x, (1, 2)), tf.reduce_max(x, (1, 2))], axis=1)
 
-    def softmax(self, x):
+    def softmax(self, x: Any) -> Any:
         return self._tf.nn.softmax(self._tf.cast(x, self._tf.float32))
 
-    def after(self, x):
+    def after(self, x: Any) -> contextlib.AbstractContextManager:
         return self._tf.control_dependencies([x])

@@ -2,12 +2,14 @@
 
 import contextlib
 import csv
+from pathlib import Path
+from typing import Any, Iterator, Sequence
 
 from micrograph_networks.files.writing import whole_file
 
 
 @contextlib.contextmanager
-def csv_table(path, columns):
+def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     """Open a CSV that appears when the block ends without an error.
 
     Parameters
@@ -25,6 +27,6 @@ def csv_table(path, columns):
         yield writer
 
 
-def number(value):
+def number(value: float) -> str:
     """A number as a table shows it: six digits, empty for NaN."""
     return "" if value != value else f"{value:.6g}"

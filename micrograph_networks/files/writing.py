@@ -5,16 +5,18 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Iterator, Union
 
 import psutil
 
 from micrograph_networks.errors import UserError
 
 LOCK = ".lock"
+"""Name of the file that keeps a folder to one process."""
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path: Union[str, Path]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and rename it at the end.
 
     If the block raises, or the process is killed, ``path`` is as it was before. Processes that
@@ -50,7 +52,7 @@ def whole_file(path):
             temporary.unlink(missing_ok=True)
 
 
-def output_folder(path):
+def output_folder(path: Union[str, Path]) -> Path:
     """Make a folder for output if it does not exist yet, and clear it of what killed runs left.
 
     Parameters
@@ -77,17 +79,20 @@ def output_folder(path):
     return path
 
 
-def _remove_leftovers(folder):
+def _remove_leftovers(folder: Path) -> None:
     """Remove temporary files whose process, on this machine, runs no more."""
     for path in folder.glob(f".*.{platform.node()}-*.part*"):
-        process = int(re.search(r"-(\d+)\.part", path.name)[1])
+        found = re.search(r"-(\d+)\.part", path.name)
+        if found is None:  # of another program
+            continue
+        process = int(found[1])
         # In a container a new run often gets the number of the one that was killed.
         if process == os.getpid() or not psutil.pid_exists(process):
             path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def only_run(folder):
+def only_run(folder: Path) -> Iterator[None]:
     """Keep a folder to this process while the block runs; the lock ends with the process.
 
     Parameters

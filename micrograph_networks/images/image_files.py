@@ -12,7 +12,9 @@ from micrograph_networks.files.writing import whole_file
 from micrograph_networks.images.grey import to_grey
 
 TIFF_SUFFIXES = (".tif", ".tiff")
+"""Of TIFF files."""
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES)
+"""Of the files that folders are searched for."""
 # Remarks of the decoders on damaged files would stand beside our one sentence.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())

@@ -1,12 +1,14 @@
 """Which pixels of an image count, and what takes the place of the others."""
 
+from typing import Optional
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from micrograph_networks.errors import UserError
 
 
-def valid_pixels(image, mask):
+def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
     """Pixels that are finite and inside of the mask.
 
     Parameters
@@ -36,7 +38,7 @@ def valid_pixels(image, mask):
     return valid & (mask != 0)
 
 
-def mirror_inside(image, valid):
+def mirror_inside(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Continue the valid pixels over the others by reflection at the outline.
 
     So the outline is no edge in the image, and what lay outside of it has no influence.

@@ -1,9 +1,11 @@
 """One tiling for scores, pictures and tables."""
 
+from typing import Tuple, Union
+
 import numpy as np
 
 
-def tile_starts(length, size, stride):
+def tile_starts(length: int, size: int, stride: int) -> np.ndarray:
     """Where tiles begin along one axis so that every pixel is covered.
 
     The last tile is moved inwards to end with the axis, so no pixel at the far edge is left out.
@@ -34,7 +36,7 @@ def tile_starts(length, size, stride):
     return np.unique(np.append(np.arange(0, last, stride), last))
 
 
-def pad_to(image, size):
+def pad_to(image: np.ndarray, size: Union[int, Tuple[int, int]]) -> np.ndarray:
     """Pad the first two axes at their far ends by reflection up to ``size`` pixels.
 
     Parameters

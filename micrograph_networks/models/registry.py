@@ -10,6 +10,7 @@ from typing import Collection, List, Set
 from micrograph_networks.errors import UserError
 
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
+"""Of the package."""
 REGISTRY = MODEL_FOLDER / "registry.json"
 """By name, from the oldest version of a model to the newest: architecture, SHA-256, licence."""
 FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"

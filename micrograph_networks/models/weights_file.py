@@ -5,7 +5,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, Union
+from typing import Any, Collection, Dict, Tuple, Union
 
 import h5py
 import numpy as np
@@ -17,10 +17,13 @@ from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Shapes
 
 FORMAT_VERSION = 1
+"""Of what this code reads and writes."""
 SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
+"""How a sealed weights file begins."""
 SEAL_SIZE = 512
 """Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+"""Compressions that HDF5 brings along, so that no other library is loaded."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def read_weights(path: Union[str, Path], architectures: Collection[str]) -> Weig
     return Weights(found, layers, attributes)
 
 
-def _unsealed(content):
+def _unsealed(content: bytes) -> bytes:
     """The HDF5 file behind its SHA-256; a registered one may come without."""
     digest, rest = content[len(SEAL) : SEAL_SIZE].strip(), content[SEAL_SIZE:]
     if content.startswith(SEAL) and hashlib.sha256(rest).hexdigest().encode() == digest:
@@ -136,7 +139,7 @@ def _unsealed(content):
     return content
 
 
-def _parsed(content):
+def _parsed(content: bytes) -> Tuple[str, Dict[str, Any], Arrays]:
     """Architecture, attributes and layers of an HDF5 file."""
     with h5py.File(io.BytesIO(content), "r") as file:
         attributes = {name: _attribute(file, name) for name in file.attrs}
@@ -158,7 +161,7 @@ def _parsed(content):
     return architecture, attributes, layers
 
 
-def _attribute(file, name):
+def _attribute(file: h5py.File, name: str) -> Any:
     if file.attrs.get_id(name).shape != ():
         raise ValueError(f"{name} is no single value")
     return file.attrs[name]

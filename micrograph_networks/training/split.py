@@ -1,6 +1,8 @@
 """Who of a data set learns and who is held back: whole groups of near duplicates at a time."""
 
 import csv
+from pathlib import Path
+from typing import Iterable, List, Sequence, Set
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -10,11 +12,14 @@ from skimage.transform import resize
 from micrograph_networks.errors import UserError
 
 PARTS = ("train", "validation", "test")
+"""Into which images are divided."""
 NEAR_DUPLICATE = 0.9
 """Correlation of thumbnails from which two images belong to one group."""
 
 
-def near_duplicate_groups(images, known=()):
+def near_duplicate_groups(
+    images: Sequence[np.ndarray], known: Iterable[Sequence[int]] = ()
+) -> np.ndarray:
     """Number the groups of images whose thumbnails correlate by more than 0.9.
 
     Parameters
@@ -39,7 +44,7 @@ def near_duplicate_groups(images, known=()):
     return connected_components(coo_matrix(alike), directed=False)[1]
 
 
-def assign_parts(groups, seed):
+def assign_parts(groups: np.ndarray, seed: int) -> List[str]:
     """Divide groups into training (80%), validation (10%) and test (10%).
 
     Parameters
@@ -58,7 +63,7 @@ def assign_parts(groups, seed):
     return [PARTS[i] for i in np.searchsorted([0.8, 0.9], place[groups], side="right")]
 
 
-def read_part(path, part):
+def read_part(path: Path, part: str) -> Set[str]:
     """Images of a part in the split.csv of a training.
 
     Parameters

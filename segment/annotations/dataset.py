@@ -20,7 +20,9 @@ ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
 """From the shape of an image to its height and width at the working scale."""
 
 COLUMNS = ("images", "masks")
+"""Of the table that maps images to masks."""
 SPLIT_COLUMNS = ("image", "group", "part")
+"""Of split.csv."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,13 @@ def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.nd
     return image, mask.astype(np.uint8)
 
 
-def _one_channel(mask, path):
+def _one_channel(mask: np.ndarray, path: Path) -> np.ndarray:
     if mask.ndim == 3 and mask.shape[2] in (3, 4) and (mask[..., :3] != mask[..., :1]).any():
         raise UserError(f"{path} is in colour: convert it into class indices with convert-masks.")
     return to_grey(mask[..., :1])
 
 
-def _size(image):
+def _size(image: np.ndarray) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
@@ -174,7 +176,7 @@ def load_samples(path: Path, class_names: Sequence[str], shape_of: ShapeOf) -> L
     return samples
 
 
-def _scaled(pair, rgb, mask, shape_of):
+def _scaled(pair: Pair, rgb: np.ndarray, mask: np.ndarray, shape_of: ShapeOf) -> Sample:
     if not np.isfinite(rgb).all():
         raise UserError(f"{pair.image} holds NaN or infinite pixels.")
     shape = shape_of(mask.shape)

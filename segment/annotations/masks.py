@@ -1,11 +1,18 @@
 """Masks of other programs, turned into class indices or into black and white."""
 
+from typing import Dict, Mapping, Sequence, Tuple, TypeVar
+
 import numpy as np
 
 from micrograph_networks.errors import UserError
 
+Colour = Tuple[int, int, int]
+"""Red, green and blue."""
+Channel = TypeVar("Channel", int, np.ndarray)
+"""A value, or that of every pixel."""
 
-def palette(class_names, colours):
+
+def palette(class_names: Sequence[str], colours: Sequence[str]) -> Dict[Colour, int]:
     """Which colour in a mask stands for which class.
 
     Parameters
@@ -28,7 +35,7 @@ def palette(class_names, colours):
     """
     if not colours:
         return {(index,) * 3: index for index in range(len(class_names))}
-    found = {}
+    found: Dict[Colour, int] = {}
     for given in colours:
         name, _, value = given.rpartition("=")
         if name not in class_names:
@@ -40,17 +47,18 @@ def palette(class_names, colours):
     return found
 
 
-def _colour(value, given):
+def _colour(value: str, given: str) -> Colour:
     try:
         numbers = tuple(map(int, value.split(",")))
     except ValueError:
         numbers = ()
     if len(numbers) not in (1, 3) or not all(0 <= number <= 65535 for number in numbers):
         raise UserError(f"'{given}' is not of the form name=value or name=red,green,blue.")
-    return numbers * 3 if len(numbers) == 1 else numbers
+    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
+    return red, green, blue
 
 
-def class_indices(mask, colours):
+def class_indices(mask: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
     """Bring a mask to class indices.
 
     Parameters
@@ -86,7 +94,9 @@ def class_indices(mask, colours):
     return indices
 
 
-def black_and_white(indices, class_names, kept):
+def black_and_white(
+    indices: np.ndarray, class_names: Sequence[str], kept: Sequence[str]
+) -> np.ndarray:
     """Show some classes in white and all others in black.
 
     Parameters
@@ -111,7 +121,7 @@ def black_and_white(indices, class_names, kept):
     return np.isin(indices, white).astype(np.uint8) * 255
 
 
-def _codes(mask):
+def _codes(mask: np.ndarray) -> np.ndarray:
     """One number for the colour of each pixel."""
     if mask.dtype.kind not in "bu" or mask.dtype.itemsize > 2:
         raise UserError(f"A mask of {mask.dtype} has no colours: save it with 8 or 16 bit.")
@@ -123,5 +133,5 @@ def _codes(mask):
     return _code(*(mask[:, :, channel].astype(np.int64) for channel in channels))
 
 
-def _code(red, green, blue):
+def _code(red: Channel, green: Channel, blue: Channel) -> Channel:
     return (red << 32) | (green << 16) | blue

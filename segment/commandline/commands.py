@@ -3,8 +3,8 @@
 import collections
 import dataclasses
 import functools
-import shlex
-import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Counter, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
@@ -13,22 +13,36 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
+    about_training,
     each_image,
+    end_with,
     example,
+    images_argument,
+    licence_option,
     model_option,
     models_command,
+    output_option,
     run_folder,
     unique_stems,
+    version_option,
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder
+from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
 from segment.classes import CLASSES
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
+
+if TYPE_CHECKING:
+    from micrograph_networks.training.run import TrainingRun
+    from segment.evaluation.evaluate import Evaluated
+    from segment.inference.model import SegmentationModel
+    from segment.training.recipes import Recipe
+    from segment.training.train import Parts
 
 PICTURES = 10
 """Of the worst images of an evaluation."""
@@ -47,8 +61,8 @@ _class_option = click.option(
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
-@click.version_option(package_name="cellprofiler-tf-modules")
-def main():
+@version_option
+def main() -> None:
     """Find blood cells and spirochaetes in dark-field images."""
 
 
@@ -61,12 +75,18 @@ main.add_command(models_command("segment-darkfield", NETWORKS))
         "segment-darkfield predict field.tif --output found --cell-diameter 35 --discard-border"
     )
 )
-@click.argument("images", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@images_argument
+@output_option("tables and pictures")
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
-def predict(images, output, model, engine, options):
+def predict(
+    images: Tuple[Path, ...],
+    output: Path,
+    model: Optional[str],
+    engine: EngineOptions,
+    options: SegmentationOptions,
+) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
 
     STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
@@ -78,19 +98,20 @@ def predict(images, output, model, engine, options):
 
     unique_stems(images)
     folder = output_folder(output)
-    model = load_model(model, engine)
+    loaded = load_model(model, engine)
     done = 0
     with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
-        segment = functools.partial(_predict_image, folder, model, options)
+        segment = functools.partial(_predict_image, folder, loaded, options)
         for _, rows in each_image(images, segment):
             done += 1
             objects.writerows(rows)
     click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
-    if done < len(images):
-        raise click.exceptions.Exit(1)
+    end_with(done, images)
 
 
-def _predict_image(folder, model, options, path):
+def _predict_image(
+    folder: Path, model: "SegmentationModel", options: SegmentationOptions, path: Path
+) -> List[List[object]]:
     from micrograph_networks.images.image_files import read_image, write_png, write_tiff
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
@@ -121,7 +142,7 @@ def _predict_image(folder, model, options, path):
 @click.option(
     "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
 )
-@click.option("--output", required=True, type=FILES, help="Folder for tables and pictures.")
+@output_option("tables and pictures")
 @click.option("--split", type=FILES, help="Only images of a part of this split.csv of a training.")
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
@@ -129,7 +150,15 @@ def _predict_image(folder, model, options, path):
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
-def evaluate(csv, output, split, part, model, engine, options):
+def evaluate(
+    csv: Path,
+    output: Path,
+    split: Optional[Path],
+    part: str,
+    model: Optional[str],
+    engine: EngineOptions,
+    options: SegmentationOptions,
+) -> None:
     """Compare segmentations with true masks, at the images' own sizes.
 
     Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
@@ -141,13 +170,15 @@ def evaluate(csv, output, split, part, model, engine, options):
     from segment.evaluation import evaluate as evaluation
     from segment.inference.model import load_model
 
-    model = load_model(model, engine)
+    loaded = load_model(model, engine)
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
-    total, counts, worst = 0, collections.Counter(), []
+    total: Any = 0
+    counts: Counter[str] = collections.Counter()
+    worst: List[Evaluated] = []
     with csv_table(folder / "images.csv", ["image", *evaluation.SCORES_AND_COUNTS]) as images:
         for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluation.evaluate_pair(pair, model, options)
+            found = evaluation.evaluate_pair(pair, loaded, options)
             measured = evaluation.scores_and_counts(found.matrix, found.counts)
             images.writerow([pair.name, *map(number, measured.values())])
             total = total + found.matrix
@@ -160,7 +191,7 @@ def evaluate(csv, output, split, part, model, engine, options):
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
 
 
-def _report(folder, measured):
+def _report(folder: Path, measured: Mapping[str, float]) -> None:
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
         rows.writerows(measured.items())
     for name, value in measured.items():
@@ -177,7 +208,7 @@ def _report(folder, measured):
     ),
 )
 @click.argument("masks", nargs=-1, required=True, type=FILES)
-@click.option("--output", required=True, type=FILES, help="Folder for the new masks.")
+@output_option("the new masks")
 @_class_option
 @click.option(
     "--colour",
@@ -189,7 +220,13 @@ def _report(folder, measured):
 @click.option(
     "--keep", "kept", multiple=True, help="Class to show as 255, all others as 0; may be repeated."
 )
-def convert_masks(masks, output, classes, colours, kept):
+def convert_masks(
+    masks: Tuple[Path, ...],
+    output: Path,
+    classes: Tuple[str, ...],
+    colours: Tuple[str, ...],
+    kept: Tuple[str, ...],
+) -> None:
     """Turn masks into class indices, or into 0 and 255, as PNG.
 
     A pixel of an unknown value is an error: the mask is named, the others are converted all the
@@ -202,7 +239,7 @@ def convert_masks(masks, output, classes, colours, kept):
     unique_stems(masks)
     folder = output_folder(output)
 
-    def convert(path):
+    def convert(path: Path) -> None:
         converted = class_indices(read_image(path), known)
         if kept:
             converted = black_and_white(converted, classes, kept)
@@ -210,8 +247,7 @@ def convert_masks(masks, output, classes, colours, kept):
 
     done = len(list(each_image(masks, convert)))
     click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
-    if done < len(masks):
-        raise click.exceptions.Exit(1)
+    end_with(done, masks)
 
 
 @main.command(
@@ -224,7 +260,7 @@ def convert_masks(masks, output, classes, colours, kept):
 @click.option(
     "--csv", required=True, type=FILES, help="Table of columns images and masks, relative to it."
 )
-@click.option("--output", required=True, type=FILES, help="Folder of the run.")
+@output_option("the run")
 @click.option(
     "--backbone-weights",
     type=FILES,
@@ -241,14 +277,23 @@ def convert_masks(masks, output, classes, colours, kept):
 @click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--licence", default="", help="Of the images, to be kept in the weights file.")
+@licence_option
 @click.option(
     "--mixed-precision",
     is_flag=True,
     help="Multiply in bfloat16: some five times faster on a CPU with AMX, faster on a new GPU, "
     "slower on other CPUs.",
 )
-def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precision, **choices):
+def train(
+    csv: Path,
+    output: Path,
+    backbone_weights: Optional[Path],
+    recipe: str,
+    groups: Optional[Path],
+    licence: str,
+    mixed_precision: bool,
+    **choices: Any,
+) -> None:
     """Train a network on images and masks and write OUTPUT/darkfield.h5.
 
     Images are divided into training, validation and test by groups of near duplicates; split.csv
@@ -264,26 +309,29 @@ def train(csv, output, backbone_weights, recipe, groups, licence, mixed_precisio
         import keras
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    recipe = changed_recipe(RECIPES[recipe], **choices)
-    run = TrainingRun(run_folder(output), dataclasses.asdict(recipe))
-    parts = _training_parts(csv, run, recipe, choices["classes"], groups)
+    chosen = changed_recipe(RECIPES[recipe], **choices)
+    run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
+    parts = _training_parts(csv, run, chosen, choices["classes"], groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
-    about = {
-        "training_data": csv.resolve().parent.name,
-        "training_data_licence": licence,
-        "training_command": shlex.join(["segment-darkfield", *sys.argv[1:]]),
-    }
-    path = train_network(run, recipe, parts, _backbone(backbone_weights), about)
+    data = csv.resolve().parent.name
+    about = about_training("segment-darkfield", data, licence)
+    path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
 
 
-def _backbone(path):
+def _backbone(path: Optional[Path]) -> Callable[[], Arrays]:
     from segment.training.backbone import download_backbone, read_backbone
 
     return functools.partial(read_backbone, path) if path else download_backbone
 
 
-def _training_parts(csv, run, recipe, class_names, groups):
+def _training_parts(
+    csv: Path,
+    run: "TrainingRun",
+    recipe: "Recipe",
+    class_names: Sequence[str],
+    groups: Optional[Path],
+) -> "Parts":
     from segment.annotations import dataset
     from segment.training.train import Parts
 
@@ -301,10 +349,10 @@ def _training_parts(csv, run, recipe, class_names, groups):
 
 
 @main.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
-@click.option("--output", required=True, type=FILES, help="Folder for images and masks.")
+@output_option("images and masks")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Of scenes.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def scenes(output, count, seed):
+def scenes(output: Path, count: int, seed: int) -> None:
     """Draw dark-field scenes with true masks, to try things out on.
 
     OUTPUT holds images/ and masks/ of class indices, and data.csv, which evaluate takes, and which

@@ -20,6 +20,7 @@ from segment.inference.picture import overlay
 from segment.inference.segmentation import segment_image
 
 SCORES = ("iou", "dice", "precision", "recall")
+"""Of every class."""
 COUNTS = (
     *("true_cell_components", "found_cell_components", "found_cells"),
     *("true_spirochaetes", "found_spirochaetes"),

@@ -22,17 +22,17 @@ class Scores:
     recall: np.ndarray
 
     @property
-    def mean_iou(self):
+    def mean_iou(self) -> float:
         """Mean over the classes that occur, a float."""
         return _mean(self.iou)
 
     @property
-    def mean_dice(self):
+    def mean_dice(self) -> float:
         """Mean over the classes that occur, a float."""
         return _mean(self.dice)
 
 
-def confusion_matrix(truth, predicted, classes):
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Count pixels of each true and predicted class; matrices of several images can be added.
 
     Parameters
@@ -50,7 +50,7 @@ def confusion_matrix(truth, predicted, classes):
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def scores(matrix):
+def scores(matrix: np.ndarray) -> Scores:
     """Scores of a confusion matrix.
 
     Parameters
@@ -76,9 +76,9 @@ def scores(matrix):
     )
 
 
-def _ratio(part, whole):
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-def _mean(values):
+def _mean(values: np.ndarray) -> float:
     return float(values[np.isfinite(values)].mean())

@@ -1,24 +1,42 @@
 """What a figure shows of a segmentation: statistics, probabilities and objects."""
 
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
 from segment.classes import COLOURS
 from segment.inference import objects
+from segment.inference.normalisation import to_rgb
 from segment.inference.segmentation import ClassObjects
 
 STATISTICS = ("Objects", "Area covered", "Median diameter", "Mean probability")
+"""Of the objects of a class, in the order of the table."""
 
 
-def statistics(found: ClassObjects, pixels: int) -> Tuple[str, ...]:
+def displayed_image(image: np.ndarray) -> np.ndarray:
+    """An image as the network saw it.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width) or (height, width, 1 to 4)
+        As :func:`segment.inference.normalisation.to_rgb` takes it.
+
+    Returns
+    -------
+    ndarray of float32, (height, width, 3)
+        RGB, 0 to 1; black where the image is NaN.
+    """
+    return np.nan_to_num(to_rgb(image) / 255)
+
+
+def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ...]:
     """What a table says of the objects of a class.
 
     Parameters
     ----------
     found : ClassObjects
-    pixels : int
-        Number of pixels of the image that count.
+    mask : ndarray of bool, (height, width), or None
+        True where the image counts; None: everywhere.
 
     Returns
     -------
@@ -26,6 +44,7 @@ def statistics(found: ClassObjects, pixels: int) -> Tuple[str, ...]:
         For each of STATISTICS; empty where there is no object to say it of.
     """
     areas = objects.areas(found.labels)
+    pixels = found.labels.size if mask is None else np.count_nonzero(mask)
     covered = f"{100 * areas.sum() / max(pixels, 1):.1f} %"
     if not areas.size:
         return "0", covered, "", ""

@@ -7,11 +7,12 @@ from typing import Any, Dict, Optional, Tuple, Union
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.inference.network import NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
+"""In pixels; a damaged file may hold anything."""
 TILE_SIZES = (1024, 704, 448)
 """Largest height and width of a tile in pixels at the working scale, multiples of the network's
 stride; the smaller ones are for where memory is short.

@@ -28,6 +28,7 @@ DECODER_MOMENTUM = 0.97
 LOGITS = "classes"
 """The layer before the probabilities, to whose bias the calibration adds its offsets."""
 UNET_VGG16_1 = "segment-unet-vgg16-1"
+"""The architecture of :func:`unet_vgg16`."""
 
 
 def whole_strides(length: float) -> int:

@@ -11,7 +11,7 @@ NORMALISATION = "bgr-minus-imagenet-mean"
 MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
 
 
-def to_rgb(image):
+def to_rgb(image: np.ndarray) -> np.ndarray:
     """Bring a grey or colour image of any bit depth to red, green, blue of 0 to 255.
 
     8-bit images are taken as they are. 16-bit images are divided by 257, so that 65535 becomes
@@ -42,7 +42,7 @@ def to_rgb(image):
     return np.clip(colour.astype(np.float32), 0, 1) * 255
 
 
-def as_colour(image):
+def as_colour(image: np.ndarray) -> np.ndarray:
     """Give an image three channels: grey is repeated and alpha dropped, nothing is copied.
 
     Parameters
@@ -74,7 +74,7 @@ def as_colour(image):
     return np.broadcast_to(grey[:, :, None], (*grey.shape, 3))
 
 
-def normalise(rgb):
+def normalise(rgb: np.ndarray) -> np.ndarray:
     """Bring colours to the network's input: blue, green, red less ImageNet's means.
 
     Parameters

@@ -3,12 +3,15 @@
 import math
 from dataclasses import replace
 from itertools import product
+from typing import Any, Iterator, Tuple, Union
 
 import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image, local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 from skimage.util import map_array
+
+from segment.inference.options import SegmentationOptions
 
 NECK = 0.93
 """Two cells are told apart where they touch along less than this share of the smaller one's width.
@@ -45,7 +48,9 @@ EIGHT = np.ones((3, 3), dtype=bool)
 """A pixel and its eight neighbours, for objects whose pixels may touch at corners."""
 
 
-def label_cells(region, probability, options):
+def label_cells(
+    region: np.ndarray, probability: np.ndarray, options: SegmentationOptions
+) -> np.ndarray:
     """Number the cells of a region.
 
     Parameters
@@ -76,7 +81,9 @@ def label_cells(region, probability, options):
     return np.negative(cells, out=cells)
 
 
-def _labelled_windows(clump, probability, options):
+def _labelled_windows(
+    clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions
+) -> Iterator[Tuple[Any, np.ndarray]]:
     """Windows of a clump, and the numbers of the cells in each, in bounded memory."""
     step = math.ceil(math.sqrt(clump.size / PIXELS_AT_ONCE))
     coarse = (slice(None, None, step),) * 2
@@ -90,7 +97,7 @@ def _labelled_windows(clump, probability, options):
         yield from _at_full_size(parts, clump, step)
 
 
-def _divide(clump, probability, options):
+def _divide(clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     """Number the cells of a clump."""
     if options.fill_holes:
         clump = fill_holes(clump)
@@ -101,7 +108,9 @@ def _divide(clump, probability, options):
     return clump.astype(np.int32)
 
 
-def _in_blocks(clump, probability, options, margin):
+def _in_blocks(
+    clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions, margin: int
+) -> Iterator[Tuple[Tuple[slice, ...], np.ndarray]]:
     """Divide a clump block by block; a cell is taken from the block that holds its middle.
 
     Where that block sees another cell instead, a later one takes what is left of it.
@@ -122,7 +131,9 @@ def _in_blocks(clump, probability, options, margin):
         yield window, labels
 
 
-def _not_for_later(labels, window, corner, size):
+def _not_for_later(
+    labels: np.ndarray, window: Tuple[slice, ...], corner: Tuple[int, ...], size: int
+) -> np.ndarray:
     """Whether no later block holds the middle of an object, bool (count,)."""
     block = tuple(start // size for start in corner)
     middles = (
@@ -132,7 +143,9 @@ def _not_for_later(labels, window, corner, size):
     return np.array([tuple(place // size for place in m) <= block for m in middles], dtype=bool)
 
 
-def _at_full_size(parts, clump, step):
+def _at_full_size(
+    parts: np.ndarray, clump: np.ndarray, step: int
+) -> Iterator[Tuple[slice, np.ndarray]]:
     """Numbers of all pixels of a clump from those of every ``step``-th, some rows at a time."""
     near = expand_labels(parts, 2)
     filled = ndimage.binary_dilation((parts > 0) & ~clump[::step, ::step], EIGHT)
@@ -142,7 +155,7 @@ def _at_full_size(parts, clump, step):
         yield rows, (clump[rows] | hole) * labels
 
 
-def label_spirochaetes(region):
+def label_spirochaetes(region: np.ndarray) -> np.ndarray:
     """Number the spirochaetes of a region: thin objects of pixels that touch, corners included.
 
     Parameters
@@ -163,7 +176,7 @@ def label_spirochaetes(region):
     return keep(labels, kept)
 
 
-def fill_holes(clump):
+def fill_holes(clump: np.ndarray) -> np.ndarray:
     """Fill the inside of rings, but not the gaps between touching cells.
 
     Parameters
@@ -192,7 +205,7 @@ def fill_holes(clump):
     return whole
 
 
-def separate(clump, probability, minimum_area):
+def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> np.ndarray:
     """Divide touching cells by watershed.
 
     Cells are the summits of the distance to the outline that rise above the saddles between them
@@ -227,7 +240,7 @@ def separate(clump, probability, minimum_area):
     return watershed(-smooth * probability, markers, mask=clump)
 
 
-def discard_border(labels, valid):
+def discard_border(labels: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Leave out objects that touch the border of the image or pixels that do not count.
 
     Parameters
@@ -245,24 +258,24 @@ def discard_border(labels, valid):
     return keep(labels.copy(), sums(labels, border) == 0)
 
 
-def _distance(region):
+def _distance(region: np.ndarray) -> np.ndarray:
     """Distance of a region's pixels to its outline, which follows the array's border, too."""
     return ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
 
 
-def _half_width(region):
+def _half_width(region: np.ndarray) -> float:
     """Largest distance to the outline, exact up to WIDEST."""
     rows = max(PIXELS_AT_ONCE // region.shape[1], 4 * WIDEST)
     starts = range(0, max(len(region) - 2 * WIDEST, 1), rows - 2 * WIDEST)
     return max(_distance(region[start : start + rows]).max() for start in starts)
 
 
-def _solidity(region):
+def _solidity(region: np.ndarray) -> float:
     """Share of a region's convex hull that it takes up, 0 to 1."""
     return region.sum() / convex_hull_image(region).sum()
 
 
-def keep(labels, kept):
+def keep(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Leave out some objects and number the others from 1 on.
 
     Parameters
@@ -280,12 +293,12 @@ def keep(labels, kept):
     return map_array(labels, np.arange(len(numbers)), numbers, out=labels)
 
 
-def areas(labels):
+def areas(labels: np.ndarray) -> np.ndarray:
     """Pixels of every object, int (count,)."""
     return sums(labels, True).astype(int)
 
 
-def means(labels, values):
+def means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Mean over the pixels of every object.
 
     Parameters
@@ -300,7 +313,7 @@ def means(labels, values):
     return sums(labels, values) / areas(labels)
 
 
-def sums(labels, values):
+def sums(labels: np.ndarray, values: Union[np.ndarray, bool]) -> np.ndarray:
     """Sum over the pixels of every object.
 
     Parameters
@@ -320,6 +333,6 @@ def sums(labels, values):
     )
 
 
-def row_blocks(image):
+def row_blocks(image: np.ndarray) -> Iterator[slice]:
     """Slices of an image from top to bottom, of :data:`ROWS_AT_ONCE` rows or the rest."""
     return (slice(start, start + ROWS_AT_ONCE) for start in range(0, len(image), ROWS_AT_ONCE))

@@ -14,7 +14,7 @@ LINE_LIMIT = 3
 """Pixels of half the widest line, its middle included."""
 
 
-def overlay(image, cells, spirochaetes):
+def overlay(image: np.ndarray, cells: np.ndarray, spirochaetes: np.ndarray) -> np.ndarray:
     """Draw the outlines of objects on the image.
 
     Parameters
@@ -37,7 +37,7 @@ def overlay(image, cells, spirochaetes):
     return picture
 
 
-def draw_outlines(picture, labels, index):
+def draw_outlines(picture: np.ndarray, labels: np.ndarray, index: int) -> None:
     """Draw the outlines of objects in the colour of a class.
 
     Parameters
@@ -53,7 +53,7 @@ def draw_outlines(picture, labels, index):
         picture[..., channel][lines] = round(255 * value)
 
 
-def outlines(labels):
+def outlines(labels: np.ndarray) -> np.ndarray:
     """Lines along the outlines of objects, wider in larger images.
 
     Parameters

@@ -1,10 +1,11 @@
 """Probabilities of the classes for every pixel of an image of any size, in bounded memory."""
 
 import math
-from typing import Optional
+from typing import Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
+from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.images.tiling import pad_to, tile_starts
 from segment.inference.model import SegmentationModel
 from segment.inference.network import STRIDE, whole_strides
@@ -60,7 +61,13 @@ def predict_probabilities(
     return probabilities
 
 
-def _finished_bands(image, shape, network, largest, classes):
+def _finished_bands(
+    image: np.ndarray,
+    shape: Tuple[int, ...],
+    network: InferenceFunction,
+    largest: int,
+    classes: int,
+) -> Iterator[np.ndarray]:
     """Probabilities at the working scale from top to bottom, some rows at a time.
 
     Parameters
@@ -97,7 +104,7 @@ def _finished_bands(image, shape, network, largest, classes):
         band[height - finished :] = 0
 
 
-def _tiles(length, largest):
+def _tiles(length: int, largest: int) -> Tuple[np.ndarray, int, np.ndarray]:
     """Tiles along one axis at the working scale, no larger than ``largest``.
 
     Returns
@@ -126,7 +133,7 @@ def _tiles(length, largest):
     return starts, size, shares.astype(np.float32)
 
 
-def _resize_bands(bands, shape, result):
+def _resize_bands(bands: Iterable[np.ndarray], shape: Tuple[int, ...], result: np.ndarray) -> None:
     """Resize an image that comes in bands as soon as the rows that are needed are there.
 
     Parameters
@@ -142,11 +149,11 @@ def _resize_bands(bands, shape, result):
     held, start, done = np.empty((0, shape[1], result.shape[2]), dtype=np.float32), 0, 0
     for band in bands:
         held = np.concatenate([held, band])
-        ready = np.searchsorted(last, start + len(held))
+        ready = int(np.searchsorted(last, start + len(held)))
         if ready == done:
             continue
         within = slice(start, start + len(held))
         resample(held, rows[done:ready, within], cols, result[done:ready])
         done = ready
         if done < len(result):
-            held, start = held[first[done] - start :], first[done]
+            held, start = held[first[done] - start :], int(first[done])

@@ -1,13 +1,19 @@
 """The scale that the network works at, and resizing to it and back."""
 
+from typing import Callable, Optional, Sequence, Tuple
+
 import numpy as np
 from scipy import sparse
+
+from segment.inference.model import SegmentationModel
 
 ROWS_AT_ONCE = 64
 """Rows of a result that are made at once, so that large images need little memory besides."""
 
 
-def working_scale(shape, model, cell_diameter=None):
+def working_scale(
+    shape: Sequence[int], model: SegmentationModel, cell_diameter: Optional[float] = None
+) -> float:
     """Factor that brings an image to the scale that the network was trained at.
 
     Without a diameter the longer side is brought to the model's working size, as all training
@@ -31,12 +37,12 @@ def working_scale(shape, model, cell_diameter=None):
     return model.cell_diameter / cell_diameter
 
 
-def scaled_shape(shape, scale):
+def scaled_shape(shape: Sequence[int], scale: float) -> Tuple[int, ...]:
     """Height and width after scaling, at least one pixel each, as a tuple of int."""
     return tuple(max(round(length * scale), 1) for length in shape[:2])
 
 
-def resize(image, shape):
+def resize(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Resize bilinearly; where it gets smaller, averaged over what a pixel covers.
 
     Parameters
@@ -55,7 +61,7 @@ def resize(image, shape):
     return resized
 
 
-def resize_labels(labels, shape):
+def resize_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Resize by taking the nearest pixel.
 
     Parameters
@@ -74,7 +80,7 @@ def resize_labels(labels, shape):
     return labels[np.ix_(*nearest)]
 
 
-def resampling(source, target):
+def resampling(source: int, target: int) -> sparse.csr_matrix:
     """Weights of bilinear resizing along one axis, averaging where it gets shorter.
 
     Parameters
@@ -102,7 +108,13 @@ def resampling(source, target):
     )
 
 
-def resample(image, rows, cols, result, prepare=np.asarray):
+def resample(
+    image: np.ndarray,
+    rows: sparse.csr_matrix,
+    cols: sparse.csr_matrix,
+    result: np.ndarray,
+    prepare: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> None:
     """Apply weights of :func:`resampling` to both axes of an image, some rows at a time.
 
     Parameters
@@ -124,6 +136,6 @@ def resample(image, rows, cols, result, prepare=np.asarray):
         result[chunk] = _along_first(cols, narrow.swapaxes(0, 1)).swapaxes(0, 1)
 
 
-def _along_first(weights, image):
+def _along_first(weights: sparse.csr_matrix, image: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(image, dtype=np.float32).reshape(image.shape[0], -1)
     return (weights @ flat).reshape(weights.shape[0], *image.shape[1:])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -153,7 +153,9 @@ def segment_probabilities(
     return Segmentation(probabilities, cells, spirochaetes, all_cells)
 
 
-def _labels(probabilities, valid, options):
+def _labels(
+    probabilities: np.ndarray, valid: np.ndarray, options: SegmentationOptions
+) -> Tuple[np.ndarray, np.ndarray]:
     """Label images of spirochaetes and of blood cells."""
     classes = _pixel_classes(probabilities, options.threshold)
     classes[~valid] = BACKGROUND
@@ -163,7 +165,7 @@ def _labels(probabilities, valid, options):
     return spirochaetes, objects.label_cells(region, probabilities[..., BLOOD_CELL], options)
 
 
-def _pixel_classes(probabilities, threshold):
+def _pixel_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Classes of the pixels one by one, uint8 (height, width)."""
     odds = np.ones(len(CLASSES), dtype=np.float32)
     odds[BACKGROUND] = threshold / (1 - threshold)
@@ -173,7 +175,7 @@ def _pixel_classes(probabilities, threshold):
     return classes
 
 
-def _arranged(probabilities, class_names):
+def _arranged(probabilities: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
     """Probabilities of CLASSES from those of a network with others or in another order."""
     if tuple(class_names) == CLASSES:
         return probabilities

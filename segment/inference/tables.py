@@ -10,6 +10,7 @@ from segment.inference import objects
 from segment.inference.segmentation import Segmentation
 
 OBJECT_COLUMNS = ("image", "class", "label", "y", "x", "area", "mean_probability", "model")
+"""Of cells.csv."""
 
 
 def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[List[object]]:

@@ -5,7 +5,7 @@ saturates in the camera. Lengths are shares of the image's longer side, as in ph
 blood with spirochaetes: cells of 0.06 to 0.22, threads of a 1 to 3 pixels wide core.
 """
 
-from typing import NamedTuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
@@ -14,7 +14,11 @@ from skimage.draw import line
 from segment.classes import BLOOD_CELL, SPIROCHAETE
 from segment.inference.scaling import resize
 
+Circle = Tuple[float, float, float]
+"""Row and column of the centre, and radius, in pixels."""
+
 MOST_CELLS = 80
+"""In a scene."""
 STROKE = 0.014
 """Width of a spirochaete in the mask, in longer sides: wider than its light, as people draw it."""
 
@@ -75,7 +79,7 @@ TINTS = np.array([[0.75, 1, 1.1], [0.7, 0.85, 1.25], [0.85, 1.05, 0.75], [1.1, 1
 """Colours of the cells' light: cyan, blue, green, warm; a scene mixes two neighbours."""
 
 
-def darkfield_scene(rng, shape=(480, 640)):
+def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640)) -> Scene:
     """Draw blood cells, spirochaetes and debris.
 
     Parameters
@@ -105,23 +109,23 @@ def darkfield_scene(rng, shape=(480, 640)):
     return Scene(_photograph(rng, light), classes, len(cells), threads)
 
 
-def _between(rng, colours):
+def _between(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     """A colour between one and the next."""
     place, share = rng.integers(len(colours) - 1), rng.uniform()
     return ((1 - share) * colours[place] + share * colours[place + 1]).astype(np.float32)
 
 
-def _thread_count(rng):
+def _thread_count(rng: np.random.Generator) -> int:
     return int(rng.choice(6, p=[0.2, 0.35, 0.2, 0.13, 0.07, 0.05]))
 
 
-def _looks(rng, count):
+def _looks(rng: np.random.Generator, count: int) -> List[_Look]:
     """Looks of the cells of a scene, in which one or two prevail."""
     shares = rng.dirichlet(2 * np.array(SHARES))
     return [LOOKS[index] for index in rng.choice(len(LOOKS), count, p=shares)]
 
 
-def _place_cells(rng, shape):
+def _place_cells(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
     """Centres and radii of cells of like size: alone, touching, overlapping, cut by the border."""
     mean = max(shape) * 0.0585 * np.exp(rng.normal(0, 0.38))
     area = rng.uniform() > 0.06 and 0.15 * np.exp(rng.normal(0, 0.55))
@@ -145,7 +149,14 @@ def _place_cells(rng, shape):
     return placed
 
 
-def _draw_cell(rng, light, classes, circle, look, tint):
+def _draw_cell(
+    rng: np.random.Generator,
+    light: np.ndarray,
+    classes: np.ndarray,
+    circle: Circle,
+    look: _Look,
+    tint: np.ndarray,
+) -> None:
     """Add a cell's light, and its area to the classes."""
     rows, cols, depth, angle = _outline(rng, classes.shape, circle, look.spikes)
     radius = circle[2]
@@ -166,7 +177,9 @@ def _draw_cell(rng, light, classes, circle, look, tint):
     classes[rows, cols][depth > 0] = BLOOD_CELL
 
 
-def _outline(rng, shape, circle, spikes):
+def _outline(
+    rng: np.random.Generator, shape: Tuple[int, ...], circle: Circle, spikes: float
+) -> Tuple[slice, slice, np.ndarray, np.ndarray]:
     """A window round a cell, the depth below the outline in pixels, and the polar angle."""
     y, x, radius = circle
     reach = 1.5 * radius + 6
@@ -188,13 +201,15 @@ def _outline(rng, shape, circle, spikes):
     return rows, cols, (radius * edge - np.hypot(u, v)).astype(np.float32), angle
 
 
-def _grains(rng, shape, size):
+def _grains(rng: np.random.Generator, shape: Tuple[int, ...], size: float) -> np.ndarray:
     """Bright patches of irregular form, 0 to about 2, on half of the area."""
     field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), size)
     return np.clip(field / (field.std() + 1e-9), 0, None)
 
 
-def _draw_thread(rng, light, classes, tint):
+def _draw_thread(
+    rng: np.random.Generator, light: np.ndarray, classes: np.ndarray, tint: np.ndarray
+) -> None:
     """Add a spirochaete's light, and a brush stroke along it to the classes."""
     side = max(classes.shape)
     ys, xs = _thread_path(rng, classes.shape)
@@ -213,7 +228,7 @@ def _draw_thread(rng, light, classes, tint):
     classes[rows, cols][distance <= STROKE * side / 2] = SPIROCHAETE
 
 
-def _thread_path(rng, shape):
+def _thread_path(rng: np.random.Generator, shape: Tuple[int, ...]) -> Tuple[np.ndarray, np.ndarray]:
     """Points less than a pixel apart along a wavy line that begins inside of the image."""
     side = max(shape)
     length = side * np.clip(0.2 * np.exp(rng.normal(0, 0.6)), 0.06, 0.9)
@@ -228,7 +243,7 @@ def _thread_path(rng, shape):
     return start[0] + 0.4 * np.cumsum(np.sin(turn)), start[1] + 0.4 * np.cumsum(np.cos(turn))
 
 
-def _debris(rng, shape, tint):
+def _debris(rng: np.random.Generator, shape: Tuple[int, int], tint: np.ndarray) -> np.ndarray:
     """Light of specks, short rods, blobs out of focus and clumps of grains."""
     amount = np.exp(rng.normal(0, 0.9))
     light = _specks(rng, shape, 100 * amount, 0.0012 * max(shape))
@@ -242,7 +257,9 @@ def _debris(rng, shape, tint):
     return light * tint
 
 
-def _specks(rng, shape, mean_count, blur):
+def _specks(
+    rng: np.random.Generator, shape: Sequence[int], mean_count: float, blur: float
+) -> np.ndarray:
     """Round spots of random brightness, about 0.5, and hue."""
     light = np.zeros((*shape, 3), dtype=np.float32)
     count = rng.poisson(mean_count)
@@ -251,7 +268,7 @@ def _specks(rng, shape, mean_count, blur):
     return 2 * np.pi * blur**2 * gaussian_filter(light, (blur, blur, 0))
 
 
-def _rods(rng, shape, mean_count):
+def _rods(rng: np.random.Generator, shape: Tuple[int, int], mean_count: float) -> np.ndarray:
     """Straight bacteria-like lines, up to 0.03 long."""
     light, side = np.zeros(shape, dtype=np.float32), max(shape)
     for y, x in rng.uniform(0, shape, (rng.poisson(mean_count), 2)):
@@ -263,7 +280,7 @@ def _rods(rng, shape, mean_count):
     return gaussian_filter(light, 0.0013 * side)
 
 
-def _clump(rng, shape):
+def _clump(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
     """A loose heap of bright grains."""
     y, x = rng.uniform(0.1, 0.9, 2) * shape
     rows, cols = np.ogrid[: shape[0], : shape[1]]
@@ -272,7 +289,7 @@ def _clump(rng, shape):
     return rng.uniform(0.5, 2) * heap * _grains(rng, shape, 0.003 * max(shape))
 
 
-def _bloom(rng, light):
+def _bloom(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """Blur of the optics, wider in blue, and light that strays far from what is bright."""
     side = max(light.shape)
     blur = side * (rng.uniform(0.001, 0.002) + np.array([0, 0.0003, 0.0006]))
@@ -285,7 +302,7 @@ def _bloom(rng, light):
     return sharp + (0.25 * near + 0.2 * far)[..., None] * HALO
 
 
-def _background(rng, shape):
+def _background(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
     """A dark, mostly bluish field, unevenly lit."""
     coarse = rng.uniform(0.6, 1.4, (3, 4)).astype(np.float32)
     uneven = zoom(coarse, np.divide(shape, coarse.shape), mode="mirror", grid_mode=True)
@@ -293,7 +310,7 @@ def _background(rng, shape):
     return uneven[..., None] * colour.astype(np.float32)
 
 
-def _photograph(rng, light):
+def _photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """What a camera makes of light: saturation, noise, colours slightly beside each other."""
     image = 255 * (1 - np.exp(-light))
     top, left = rng.integers(0, 3, 2)

@@ -3,12 +3,16 @@
 import functools
 import random
 import warnings
+from typing import TYPE_CHECKING, Any, Sequence, Tuple
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from segment.annotations.dataset import Sample
 
-@functools.cache
-def _steps(crop, changed):
+
+@functools.lru_cache(maxsize=None)
+def _steps(crop: int, changed: bool) -> Any:
     with warnings.catch_warnings():
         # Its dependency scikit-learn imports pkg_resources.
         warnings.filterwarnings("ignore", category=UserWarning)
@@ -42,7 +46,9 @@ def _steps(crop, changed):
     return A.Compose([*geometry, *colour, A.OneOf(camera, p=0.3)])
 
 
-def draw_crop(sample, crop, changed, seed):
+def draw_crop(
+    sample: "Sample", crop: int, changed: bool, seed: str
+) -> Tuple[np.ndarray, np.ndarray]:
     """Cut a crop out of a sample at random; an image that is too small is reflected.
 
     Parameters
@@ -66,7 +72,9 @@ def draw_crop(sample, crop, changed, seed):
     return drawn["image"], drawn["mask"]
 
 
-def draw_batch(samples, places, crop, changed, seed):
+def draw_batch(
+    samples: Sequence["Sample"], places: Sequence[int], crop: int, changed: bool, seed: str
+) -> Tuple[np.ndarray, np.ndarray]:
     """Draw a crop of each of some samples.
 
     Parameters

@@ -1,7 +1,7 @@
 """The encoder's weights, trained on ImageNet."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Tuple
 
 import h5py
 import numpy as np
@@ -50,7 +50,7 @@ def read_backbone(path: Path) -> Arrays:
     return backbone
 
 
-def _read(file, path, shape):
+def _read(file: h5py.File, path: str, shape: Tuple[int, ...]) -> np.ndarray:
     dataset = own_dataset(file, path)
     if dataset.size != np.prod(shape):
         raise ValueError(f"{path} is of another size")

@@ -7,9 +7,10 @@ from segment.evaluation.scores import confusion_matrix, scores
 OFFSETS = np.array(sorted(np.arange(-2.5, 2.51, 0.25), key=abs), dtype=np.float32)
 """That are tried, in units of logits; of equally good ones the first, nearest to 0, is taken."""
 ROUNDS = 2
+"""How often the offset of each class is looked for."""
 
 
-def class_offsets(probabilities, truth):
+def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Find offsets of the logits at which the most probable classes have the highest mean IoU.
 
     With Dice in the loss, a network takes doubtful pixels for what it seeks, and more so in images
@@ -31,7 +32,7 @@ def class_offsets(probabilities, truth):
     classes = probabilities.shape[1]
     offsets = np.zeros(classes, dtype=np.float32)
 
-    def agreement(trial):
+    def agreement(trial: np.ndarray) -> float:
         predicted = (logits + trial).argmax(axis=1)
         return scores(confusion_matrix(truth, predicted, classes)).mean_iou
 

@@ -1,13 +1,15 @@
 """Losses of the training, in operations that Keras 2 and 3 share."""
 
+from typing import Any
 
-def _operations():
+
+def _operations() -> Any:
     import keras
 
     return getattr(keras, "ops", keras.backend)
 
 
-def dice(truth, probabilities):
+def dice(truth: Any, probabilities: Any) -> Any:
     """One minus the soft Dice coefficient, mean over the classes but the first, the background.
 
     Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
@@ -26,7 +28,7 @@ def dice(truth, probabilities):
     return 1 - _operations().mean(_soft_dice(truth, probabilities)[1:])
 
 
-def cross_entropy_and_dice(truth, probabilities):
+def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
     """Cross-entropy, mean over the pixels, plus one minus soft Dice, mean over all classes.
 
     Parameters and result as for :func:`dice`; the result may exceed 1.
@@ -38,7 +40,7 @@ def cross_entropy_and_dice(truth, probabilities):
     return ops.mean(cross_entropy) + 1 - ops.mean(_soft_dice(truth, probabilities))
 
 
-def _soft_dice(truth, probabilities):
+def _soft_dice(truth: Any, probabilities: Any) -> Any:
     ops = _operations()
     pixels = (0, 1, 2)
     both = ops.sum(truth * probabilities, axis=pixels)

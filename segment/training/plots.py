@@ -54,7 +54,7 @@ def compare_outlines(path: Path, sample: Sample, predicted: np.ndarray) -> None:
     write_png(path, np.concatenate(pictures, axis=1))
 
 
-def _outlined(image, classes):
+def _outlined(image: np.ndarray, classes: np.ndarray) -> np.ndarray:
     picture = image.copy()
     for index in range(1, classes.max() + 1):
         draw_outlines(picture, classes == index, (index - 1) % (len(COLOURS) - 1) + 1)

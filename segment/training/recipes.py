@@ -101,6 +101,7 @@ RECIPES = {
         classes=CLASSES[: BLOOD_CELL + 1],
     ),
 }
+"""By the names that the command line knows."""
 
 
 def changed_recipe(

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from skimage.measure import label
@@ -14,19 +14,21 @@ from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays
+from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
 from segment.classes import BLOOD_CELL, CLASSES
-from segment.evaluation.scores import confusion_matrix, scores
+from segment.evaluation.scores import Scores, confusion_matrix, scores
 from segment.inference.network import LOGITS, encoder_blocks, unet_vgg16, whole_strides
 from segment.inference.normalisation import NORMALISATION, normalise
 from segment.training import losses, plots
 from segment.training.augmentation import draw_batch
 from segment.training.backbone import set_backbone
 from segment.training.calibration import class_offsets
-from segment.training.recipes import Recipe
+from segment.training.recipes import Recipe, Stage
 
 WEIGHTS_FILE = "darkfield.h5"
+"""Name of what a training writes."""
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
 SPACING = 4
@@ -123,7 +125,7 @@ def cell_diameter(samples: Sequence[Sample], class_names: Sequence[str]) -> floa
     return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
-def _attributes(recipe, parts):
+def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
     return {
         "class_names": recipe.classes,
         "working_size": recipe.working_size,
@@ -135,17 +137,17 @@ def _attributes(recipe, parts):
     }
 
 
-def _plan(recipe):
+def _plan(recipe: Recipe) -> List[Tuple[Stage, bool]]:
     """For every epoch its stage, and whether that begins with it."""
     return [(stage, number == 0) for stage in recipe.stages for number in range(stage.epochs)]
 
 
-def _steps(recipe, samples):
+def _steps(recipe: Recipe, samples: Sequence[Sample]) -> int:
     """Batches in an epoch."""
     return math.ceil(len(samples) * recipe.crops_per_image / recipe.batch)
 
 
-def _optimiser(stage, steps):
+def _optimiser(stage: Stage, steps: int) -> Any:
     import keras
 
     rate = stage.learning_rate
@@ -159,7 +161,7 @@ def _optimiser(stage, steps):
     return keras.optimizers.Adam(rate)
 
 
-def _compile(model, recipe, stage, optimiser):
+def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
@@ -171,7 +173,9 @@ def _compile(model, recipe, stage, optimiser):
     return counts
 
 
-def _learn(model, recipe, stage, samples, epoch):
+def _learn(
+    model: Any, recipe: Recipe, stage: Stage, samples: Sequence[Sample], epoch: int
+) -> float:
     """Train for an epoch and give the mean loss."""
     steps = _steps(recipe, samples)
     history = model.fit(
@@ -183,7 +187,9 @@ def _learn(model, recipe, stage, samples, epoch):
     return history.history["loss"][-1]
 
 
-def _batches(recipe, stage, samples, steps, epoch):
+def _batches(
+    recipe: Recipe, stage: Stage, samples: Sequence[Sample], steps: int, epoch: int
+) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     rng = np.random.default_rng((recipe.seed, epoch))
     rounds = [rng.permutation(len(samples)) for _ in range(recipe.crops_per_image + 1)]
@@ -195,14 +201,16 @@ def _batches(recipe, stage, samples, steps, epoch):
         yield normalise(images.astype(np.float32)), one_hot[masks]
 
 
-def _validate(model, recipe, samples, pictures, epoch):
+def _validate(
+    model: Any, recipe: Recipe, samples: Sequence[Sample], pictures: Path, epoch: int
+) -> Tuple[np.ndarray, Scores]:
     """Offsets of the logits, and the scores of whole images; draws the first ones."""
     found = [_predict(model, sample.image) for sample in samples]
     truth = [sample.mask for sample in samples]
     offsets = np.zeros(len(recipe.classes), dtype=np.float32)
     if recipe.calibrated:
         offsets = class_offsets(_thinned(found), _thinned(truth))
-    matrix = 0
+    matrix: Any = 0
     for number, (sample, probabilities) in enumerate(zip(samples, found)):
         predicted = (probabilities * np.exp(offsets)).argmax(axis=2).astype(np.uint8)
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
@@ -212,20 +220,20 @@ def _validate(model, recipe, samples, pictures, epoch):
     return offsets, scores(matrix)
 
 
-def _thinned(images):
+def _thinned(images: Iterable[np.ndarray]) -> np.ndarray:
     """Some pixels of all images, (pixels, ...)."""
     kept = [image[::SPACING, ::SPACING] for image in images]
     return np.concatenate([image.reshape(-1, *image.shape[2:]) for image in kept])
 
 
-def _predict(model, image):
+def _predict(model: Any, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     size = whole_strides(height), whole_strides(width)
     padded = normalise(pad_to(image, size).astype(np.float32))
     return model.predict_on_batch(padded[None])[0, :height, :width]
 
 
-def _measured(recipe, epoch, loss, learned, validated):
+def _measured(recipe: Recipe, epoch: int, loss: float, learned: Scores, validated: Scores) -> Epoch:
     """What training.csv says of an epoch."""
     measured = {"loss": loss}
     for prefix, found in (("", learned), ("validation_", validated)):
@@ -237,7 +245,7 @@ def _measured(recipe, epoch, loss, learned, validated):
     return {"epoch": epoch + 1, **{name: float(value) for name, value in measured.items()}}
 
 
-def _start(recipe, backbone):
+def _start(recipe: Recipe, backbone: Arrays) -> Any:
     """A new model: the decoder at random, the encoder as it was trained on ImageNet."""
     import keras
 
@@ -247,7 +255,9 @@ def _start(recipe, backbone):
     return model
 
 
-def _keep_best(run, model, offsets, measured, about):
+def _keep_best(
+    run: TrainingRun, model: Any, offsets: np.ndarray, measured: Epoch, about: Dict[str, Any]
+) -> None:
     """Write the weights of an epoch if it is the best so far."""
     best = max((epoch["validation_mean_iou"] for epoch in run.epochs), default=-1.0)
     if measured["validation_mean_iou"] <= best:

@@ -7,7 +7,7 @@ from focusqual.inference.model import FocusModel, load_model
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.inference.rating import SUMMARY, FocusRating, certainty, expected_level
 from micrograph_networks.errors import UserError
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 
 
 def rating_of(probabilities, counted=None, **options):

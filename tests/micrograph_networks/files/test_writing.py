@@ -97,3 +97,10 @@ def test_one_run_at_a_time_has_a_folder(tmp_path):
     with only_run(tmp_path):
         assert os.listdir(tmp_path)
     assert not os.listdir(tmp_path)
+
+
+def test_temporary_files_of_other_programs_stay(tmp_path):
+    theirs = tmp_path / f".a.{platform.node()}-x.part.csv"
+    theirs.write_text("")
+    output_folder(tmp_path)
+    assert theirs.exists()

@@ -8,7 +8,7 @@ from scipy.ndimage import uniform_filter
 from support import cell_model
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 from segment.inference import prediction
 from segment.inference.model import TILE_SIZES
 from segment.inference.network import STRIDE

@@ -3,7 +3,7 @@ import pytest
 from support import BFLOAT16, cell_model
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 from segment import Segmentation, SegmentationOptions, segment_image
 from segment.classes import CLASSES
 from segment.inference.model import TILE_SIZES, SegmentationModel

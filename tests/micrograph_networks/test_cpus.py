@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from micrograph_networks.resources import cpus
+from micrograph_networks import cpus
 
 CPUS = sorted(os.sched_getaffinity(0))
 REPORT = """
 import os, sys
-from micrograph_networks.resources.cpus import cpu_share
+from micrograph_networks.cpus import cpu_share
 
 if sys.argv[1:]:
     os.sched_setaffinity(0, map(int, sys.argv[1:]))

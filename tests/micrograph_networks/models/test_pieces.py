@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.resources.memory import Pieces
+from micrograph_networks.models.pieces import Pieces
 
 
 class Function:

@@ -1,4 +1,4 @@
-"""What to do when the memory does not suffice."""
+"""How much a network is given at a time, and what to do when the memory does not suffice."""
 
 import logging
 from typing import Callable, Sequence, Tuple, TypeVar
