@@ -15,13 +15,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import focusqual.commandline.commands
-import segment.commandline.commands
-from focusqual.inference.model import SHIPPED as FOCUS
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_png, write_tiff
-from micrograph_networks.models.weights_file import shipped_weights
-from segment.inference.model import SHIPPED as DARKFIELD
+from micrograph_networks.models.registry import shipped_models
+from micrograph_networks.products import PRODUCTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -33,11 +30,11 @@ TO_FOLLOW = ["README.md", "docs/focus.md", "docs/darkfield.md", "docs/training.m
 """Pages of which all commands and code are run, from the first to the last."""
 
 TOOLS = {
-    "focusqual": focusqual.commandline.commands.main,
-    "segment-darkfield": segment.commandline.commands.main,
-    "python -m focusqual": focusqual.commandline.commands.main,
-    "python -m segment": segment.commandline.commands.main,
+    program: product.part("commandline.commands").main
+    for product in PRODUCTS
+    for program in (product.command, f"python -m {product.package}")
 }
+"""By what a page calls them."""
 TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)})(?= )")
 BLOCK = re.compile(
     r"^(?P<margin> *)```(?P<language>.*)\n(?P<fenced>(?:.*\n)*?)(?P=margin)```$"
@@ -45,6 +42,8 @@ BLOCK = re.compile(
     re.M,
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PLACE = re.compile(r"^\|[^|]*\| `([\w./]+)` \|(.*)\|$", re.M)
+"""A row of the map of the code: what one looks for, a file, names that it defines."""
 
 
 def pages(paths):
@@ -83,10 +82,7 @@ def test_commands_know_their_options(page):
             group.commands[name].make_context(name, arguments)
     names = {arguments[0] for _, arguments in shown}
     if page == ROOT / "README.md":
-        assert names == {
-            *focusqual.commandline.commands.main.commands,
-            *segment.commandline.commands.main.commands,
-        }
+        assert names == {name for tool in TOOLS.values() for name in tool.commands}
 
 
 @pages(PAGES)
@@ -94,6 +90,18 @@ def test_links_lead_somewhere(page):
     links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
     files = [link for link in links if link and not link.startswith("http")]
     assert [link for link in files if not (page.parent / link).exists()] == []
+
+
+def test_the_map_of_the_code_is_true():
+    places = PLACE.findall((ROOT / "CONTRIBUTING.md").read_text())
+    assert len(places) > 30
+    missing = []
+    for path, names in places:
+        code = (ROOT / path).read_text()
+        for name in re.findall(r"`(\w+)`", names):
+            if not re.search(rf"^(?:def|class) {name}\b|^{name} = ", code, re.M):
+                missing.append((path, name))
+    assert missing == []
 
 
 def test_make_targets_exist():
@@ -123,8 +131,9 @@ def workplace(tmp_path, monkeypatch):
     follow_command("segment-darkfield", ["scenes", "--output", ".", "--count", "1"])
     for name in ("blood.png", "slide1/a.png"):
         Path(name).symlink_to(tmp_path / "images/scene_01.png")
-    for name, weights in (("focus", FOCUS), ("darkfield", DARKFIELD)):
-        Path(f"run/{name}.h5").symlink_to(shipped_weights(weights))
+    for product in PRODUCTS:
+        newest = shipped_models(product.architectures)[-1]
+        Path("run", product.weights_file).symlink_to(newest.path)
     Path("run/split.csv").write_text("image,part\na.tif,test\nimages/scene_01.png,test\n")
 
 
