@@ -20,8 +20,6 @@ highlight_language = "bash"
 smartquotes = False  # would turn the dashes of options into one
 
 myst_heading_anchors = 3
-# Of read_grey's docstring, which names it without its module.
-nitpick_ignore = [("py:func", "to_grey")]
 
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"

@@ -109,7 +109,7 @@ Limits
 -  Spirochaetes are one or two pixels thin at the working scale. Those that cross become one object,
    those that are interrupted become several, and pieces of a few pixels are left out; the area that
    they cover is more reliable than their number.
--  The shipped weights come from images that may not be used commercially (see *References*).
+-  The shipped models come from images that may not be used commercially (see *References*).
 
 See also
 ^^^^^^^^

@@ -15,9 +15,9 @@ cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
 BFLOAT16 = EngineOptions(bfloat16=True)
 
 
-def rate(image, mask=None, options=focusqual.RatingOptions()):
-    """Rate an image with the newest shipped model."""
-    return focusqual.rate_focus(image, focus_model(), mask, options)
+def rate(image, mask=None, options=focusqual.RatingOptions(), model=None):
+    """Rate an image, with the newest shipped model by default."""
+    return focusqual.rate_focus(image, focus_model(model), mask, options)
 
 
 def filled(network: Network, value=np.zeros) -> Arrays:

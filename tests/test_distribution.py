@@ -17,6 +17,7 @@ GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_tf_modules.egg-info/")
 PACKAGED = {
     "focusqual/": "focusqual/",
     "segment/": "segment/",
+    "cluster_workflow/": "cluster_workflow/",
     "micrograph_networks/": "micrograph_networks/",
     "model_weights/": "model_weights/",
     "plugins/": "cellprofiler_tf_plugins/",

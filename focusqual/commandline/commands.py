@@ -271,7 +271,8 @@ def train(
 
     start = read_network(initial, NETWORKS)[0] if initial else None
     planned = Schedule(**schedule)
-    run = TrainingRun(run_folder(output), {"initial": initial, **dataclasses.asdict(planned)})
+    recipe = {"initial": start and start.attributes, **dataclasses.asdict(planned)}
+    run = TrainingRun(run_folder(output), recipe)
     records = in_focus_images.divide(list_images(folders), planned.seed)
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     parts = {

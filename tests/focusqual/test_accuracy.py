@@ -1,8 +1,10 @@
-"""The shipped weights on fixed images: exact counts."""
+"""A shipped model on fixed images: exact counts."""
+
+import functools
 
 import numpy as np
 import pytest
-from support import rate
+import support
 
 from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation import scenes
@@ -10,6 +12,8 @@ from focusqual.simulation.camera import photograph
 from focusqual.simulation.degradation import degrade
 from focusqual.simulation.optics import defocus
 from micrograph_networks.images.image_files import read_image
+
+rate = functools.partial(support.rate, model="focus_v1")
 
 
 def score(image):

@@ -1,4 +1,4 @@
-"""The shipped weights on fixed images: exact counts."""
+"""A shipped model on fixed images: exact counts."""
 
 import numpy as np
 import pytest

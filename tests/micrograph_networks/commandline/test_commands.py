@@ -58,7 +58,9 @@ def test_shipped_models_are_listed_and_verified(product, tmp_path, monkeypatch):
     result = CliRunner().invoke(command)
     assert result.exit_code == 0
     assert name in result.output.splitlines()
-    listed = dict(line.split() for line in result.output.splitlines()[1:4])
+    lines = result.output.splitlines()
+    first = lines.index(name) + 1
+    listed = dict(line.split() for line in lines[first : first + 3])
     assert listed["file"].endswith(f"model_weights/{name}.h5")
     assert listed["SHA-256"] == hashlib.sha256(Path(listed["file"]).read_bytes()).hexdigest()
     assert Path(listed["card"]).is_file()
