@@ -1,0 +1,486 @@
+"""Networks computed by NumPy alone, in threads of our own.
+
+Many images are shared out to the threads, each of which takes some of them through the whole
+network; of a single image every layer is shared out.
+"""
+
+import contextlib
+import importlib.util
+import itertools
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, ContextManager, Iterable, Iterator, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from micrograph_networks.engines import InferenceFunction, OutOfMemory
+from micrograph_networks.errors import UserError
+from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
+from micrograph_networks.networks.layers import Network
+from micrograph_networks.resources.cpus import cpu_share
+
+# Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
+IMAGES = 16
+"""How many images a thread takes through the network at a time."""
+UNFOLDED = 1 << 17
+"""About how many numbers a thread unfolds for a matrix product, so that they stay in its cache."""
+BAND = 40_000
+"""About how many numbers each of a Winograd band's 36 products has, within TILES."""
+TILES = (100, 320)
+"""The fewest and the most tiles of a Winograd band: fewer are slow to multiply."""
+APART = 64
+"""The fewest output channels that are computed apart, where bands do not occupy all threads."""
+WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 8, 1024
+"""The fewest input channels and pixels for which a Winograd convolution is the quicker one."""
+
+TILE = 4
+POINTS = 6
+KERNEL_TO_POINTS = np.array(
+    [
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [1 / 4, 0, 0],
+        [0, 0, 1],
+    ]
+)
+"""G of F(4, 3), a row for each of the points 1, -1, 2, -2, 0 and infinity."""
+
+
+def import_framework() -> None:
+    """Nothing is left to be imported."""
+
+
+def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
+    """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
+    if bfloat16:
+        raise UserError(
+            "The engine numpy computes in float32 only: choose another engine for bfloat16."
+        )
+    steps, threads = prepare(network, arrays, NumpyOperations()), cpu_share()
+
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        size = max(min(IMAGES, math.ceil(len(images) / threads)), 1)
+        pieces = [images[i : i + size] for i in range(0, max(len(images), 1), size)]
+        try:
+            with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
+                if len(pieces) == 1:
+                    return compute(steps, NumpyOperations(threads, pool.map), images)
+                found = pool.map(lambda piece: compute(steps, NumpyOperations(), piece), pieces)
+                return np.concatenate(list(found))
+        except MemoryError as error:
+            raise OutOfMemory(str(error)) from error
+
+    return (probabilities,)
+
+
+def _single_threaded_products() -> ContextManager:
+    """A context in which matrix products, each in a thread of ours, start no threads of their own.
+
+    Without threadpoolctl they do, which is slower and as right.
+    """
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+class Finish(NamedTuple):
+    """What follows a convolution's products; as for :meth:`Operations.convolve`."""
+
+    bias: Optional[np.ndarray]
+    added: Optional[np.ndarray]
+    relu: bool
+
+
+class NumpyOperations(Operations):
+    """The operations in NumPy.
+
+    Parameters
+    ----------
+    threads : int
+    run : callable
+        As the built-in map, but in threads.
+    """
+
+    def __init__(self, threads: int = 1, run: Callable[..., Iterable] = map) -> None:
+        self._threads, self._run = threads, run
+        self._kept = threading.local()
+
+    def _share(self, work: Callable[[Iterator], None], tasks: Iterable) -> None:
+        """Call a function in every thread with the same iterator, so that each takes some tasks."""
+        list(self._run(work, [iter(tasks)] * self._threads))
+
+    def constant(self, array):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+    def convolve(self, x, kernel, stride, bias, added, relu):
+        n, height, width, channels = x.shape
+        shape = (n, math.ceil(height / stride), math.ceil(width / stride), kernel.shape[3])
+        result = np.empty(shape, dtype=np.float32)
+        quick = channels >= WINOGRAD_CHANNELS and height * width >= WINOGRAD_PIXELS
+        if quick and (*kernel.shape[:2], stride) == (3, 3, 1):
+            self._convolve_winograd(x, kernel, Finish(bias, added, relu), result)
+        else:
+            self._convolve_unfolded(x, kernel, stride, Finish(bias, added, relu), result)
+        return result
+
+    def _convolve_winograd(self, x, kernel, finish, result):
+        n, rows, cols = len(x), *(math.ceil(length / TILE) for length in x.shape[1:3])
+        inputs, outputs = kernel.shape[2:]
+        tiles = min(max(BAND // max(inputs, outputs), TILES[0]), TILES[1])
+        height = min(max(tiles // cols, 1), rows)
+        tops = range(0, rows, height)
+        apart = outputs
+        while n * len(tops) * outputs // apart < self._threads and apart % (2 * APART) == 0:
+            apart //= 2
+        points = self._kernel_to_points(kernel)
+
+        def work(tasks):
+            band = WinogradBand(height, cols, inputs, apart)
+            for image, top, first in tasks:
+                part = np.s_[..., first : first + apart]
+                own = Finish(
+                    None if finish.bias is None else finish.bias[part],
+                    None if finish.added is None else finish.added[image][part],
+                    finish.relu,
+                )
+                band.compute(x[image], top, points[part], own, result[image][part])
+
+        self._share(work, itertools.product(range(n), tops, range(0, outputs, apart)))
+
+    def _kernel_to_points(self, kernel):
+        """Values of kernels (3, 3, in, out) at all pairs of points, (3, 2, 6, in, out).
+
+        Made anew for every image: they take four times the memory of the kernels.
+        """
+        points = np.empty((3, 2, POINTS, *kernel.shape[2:]), dtype=np.float32)
+        both = np.kron(KERNEL_TO_POINTS, KERNEL_TO_POINTS).astype(np.float32)
+        source, target = kernel.reshape(9, -1), points.reshape(POINTS**2, -1)
+        step = math.ceil(source.shape[1] / self._threads)
+
+        def work(tasks):
+            for start in tasks:
+                part = np.s_[:, start : start + step]
+                np.matmul(both, source[part], out=target[part])
+
+        self._share(work, range(0, source.shape[1], step))
+        return points
+
+    def _convolve_unfolded(self, x, kernel, stride, finish, result):
+        n, height, width, _ = result.shape
+        # The bias is the kernel of one more input that is 1 everywhere.
+        bias = [] if finish.bias is None else [finish.bias[None]]
+        matrix = np.concatenate([kernel.reshape(-1, kernel.shape[3]), *bias])
+        pixels = max(UNFOLDED // len(matrix), width)
+        rows, images = min(pixels // width, height), max(pixels // (height * width), 1)
+        sizes = ((images, rows, width), x.shape[1:], kernel.shape, stride, len(matrix))
+
+        def work(tasks):
+            arrays = vars(self._kept)
+            if sizes not in arrays:
+                arrays[sizes] = Unfolding(*sizes)
+            for first, top in tasks:
+                part = np.s_[first : first + images, top : top + rows]
+                added = None if finish.added is None else finish.added[part]
+                own = Finish(None, added, finish.relu)
+                arrays[sizes].compute(x[part[0]], top, matrix, own, result[part])
+
+        self._share(work, itertools.product(range(0, n, images), range(0, height, rows)))
+
+    def multiply(self, x, kernel, bias, relu):
+        x = x @ kernel + bias
+        return np.maximum(x, 0) if relu else x
+
+    def blocks_to_channels(self, x):
+        n, height, width, channels = x.shape
+        result = np.empty((n, height // 2, width // 2, 4, channels), dtype=np.float32)
+        for block, (row, column) in enumerate(np.ndindex(2, 2)):
+            result[..., block, :] = x[:, row::2, column::2]
+        return result.reshape(n, height // 2, width // 2, 4 * channels)
+
+    def max_pool(self, x):
+        n, height, width, channels = x.shape
+        result = np.empty((n, height // 2, width // 2, channels), dtype=np.float32)
+
+        def work(tasks):
+            for row in tasks:
+                line = np.maximum(x[:, 2 * row], x[:, 2 * row + 1])[:, : width // 2 * 2]
+                np.maximum(line[:, ::2], line[:, 1::2], out=result[:, row])
+
+        self._share(work, range(height // 2))
+        return result
+
+    def upsample(self, x):
+        n, height, width, channels = x.shape
+        result = np.empty((n, height, 2, width, 2, channels), dtype=np.float32)
+
+        def work(tasks):
+            for row in tasks:
+                result[:, row] = x[:, row, None, :, None]
+
+        self._share(work, range(height))
+        return result.reshape(n, 2 * height, 2 * width, channels)
+
+    def global_pool(self, x):
+        return np.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=1)
+
+    def softmax(self, x):
+        result = np.empty_like(x)
+
+        def work(tasks):
+            for row in tasks:
+                powers = np.exp(x[row] - x[row].max(axis=-1, keepdims=True))
+                np.divide(powers, powers.sum(axis=-1, keepdims=True), out=result[row])
+
+        self._share(work, np.ndindex(x.shape[:-2]))
+        return result
+
+
+class Unfolding:
+    """Work arrays of a convolution that lays the pixels under the kernel side by side.
+
+    So it becomes one product of matrices, (pixels, size * size * in) by (size * size * in, out).
+
+    Parameters
+    ----------
+    shape : (images, rows, cols)
+        What is computed at a time: whole images, or whole rows of one.
+    source : (height, width, in)
+        Shape of an image.
+    kernel : (size, size, in, out)
+        Shape of the kernel.
+    stride : int
+    length : int
+        Rows of the matrix; those beyond the kernel's are multiplied by 1.
+    """
+
+    def __init__(self, shape, source, kernel, stride, length):
+        images, rows, cols = shape
+        size, _, inputs, outputs = kernel
+        lines, columns = ((count - 1) * stride + size for count in (rows, cols))
+        self._source = np.empty((images, lines, columns, inputs), dtype=np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(self._source, (size, size), axis=(1, 2))
+        self._windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+        self._unfolded = np.ones((*shape, length), dtype=np.float32)
+        self._under = self._unfolded[..., : size * size * inputs].reshape(self._windows.shape)
+        self._zeros = np.zeros((*shape, outputs), dtype=np.float32)
+        self._stride = stride
+        # As TensorFlow's padding "SAME": https://www.tensorflow.org/api_docs/python/tf/nn
+        self._before = [
+            max((math.ceil(count / stride) - 1) * stride + size - count, 0) // 2
+            for count in source[:2]
+        ]
+
+    def compute(self, images, top, matrix, finish, result):
+        """Convolve some images, or some rows of one.
+
+        Parameters
+        ----------
+        images : ndarray, (n, height, width, in)
+        top : int
+            The first row of the result.
+        matrix : ndarray, (length, out)
+        finish : Finish
+            Without a bias.
+        result : ndarray, (n, rows, cols, out)
+            Written to.
+        """
+        within = tuple(map(slice, result.shape[:2]))
+        self._read(images, top * self._stride - self._before[0], -self._before[1])
+        np.copyto(self._under, self._windows)
+        unfolded = self._unfolded[within].reshape(-1, len(matrix))
+        np.matmul(unfolded, matrix, out=result.reshape(len(unfolded), -1))
+        if finish.added is not None:
+            result += finish.added
+        if finish.relu:
+            np.maximum(result, self._zeros[within], out=result)
+
+    def _read(self, images, top, left):
+        """Copy pixels from a row and column, which may be negative; beyond there are zeros."""
+        _, rows, cols, _ = self._source.shape
+        inside = images[:, max(top, 0) : top + rows, max(left, 0) : left + cols]
+        n, rows, cols, _ = inside.shape
+        self._source.fill(0)
+        self._source[:n, max(-top, 0) :, max(-left, 0) :][:, :rows, :cols] = inside
+
+
+class WinogradBand:
+    """Work arrays of a convolution with 3x3 pixels, for a band of 4x4 tiles of its result.
+
+    F(4x4, 3x3) of Lavin and Gray 2016, Fast algorithms for convolutional neural networks: pixels
+    and kernels are taken for polynomials, whose values at six points are multiplied; a quarter of
+    the multiplications is left. Points come in pairs, since what they have in common is computed
+    once: 1 and -1, 2 and -2, 0 and infinity.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Of the band in tiles.
+    inputs, outputs : int
+        Channels.
+    """
+
+    def __init__(self, rows: int, cols: int, inputs: int, outputs: int) -> None:
+        def array(*shape: int) -> np.ndarray:
+            return np.empty(shape, dtype=np.float32)
+
+        self._rows, self._cols = rows, cols
+        lines = TILE * rows + 2
+        self._pixels = np.zeros((TILE, lines, cols + 1, inputs), dtype=np.float32)
+        self._scratch = array(2, POINTS * rows, cols, inputs)
+        self._across = array(POINTS, lines, cols, inputs)
+        self._points = array(2, POINTS, rows, cols, inputs)
+        self._products = array(2, POINTS, rows, cols, outputs)
+        self._down = array(TILE, POINTS, rows, cols, outputs)
+        self._tiles = array(TILE, TILE, rows, cols, outputs)
+        self._zeros = np.zeros((rows, cols, outputs), dtype=np.float32)
+
+    def compute(
+        self, image: np.ndarray, top: int, kernel: np.ndarray, finish: Finish, result: np.ndarray
+    ) -> None:
+        """Convolve a band.
+
+        Parameters
+        ----------
+        image : ndarray, (height, width, in)
+        top : int
+            The band's first row of tiles.
+        kernel : ndarray, (3, 2, 6, in, out)
+            At pairs of points down and all points across.
+        finish : Finish
+        result : ndarray, (height, width, out)
+            The band is written to.
+        """
+        self._read(image, TILE * top - 1)
+        self._pixels_to_points_across()
+        for pair, _ in enumerate(self._pairs_down()):
+            self._multiply(kernel[pair])
+            if pair == 0 and finish.bias is not None:
+                # A constant is its value at 1, and nothing at the other points.
+                self._products[0, 0] += finish.bias
+            _add_pixels(pair, self._products, self._down)
+        for pair in range(3):
+            _add_pixels(pair, (self._down[:, 2 * pair], self._down[:, 2 * pair + 1]), self._tiles)
+        self._write(TILE * top, finish, result)
+
+    def _read(self, image, top):
+        """Sort pixels by their column in a tile; beyond the image there are zeros."""
+        first, last = max(top, 0), min(top + self._pixels.shape[1], image.shape[0])
+        inside = slice(first - top, last - top)
+        self._pixels[:, : inside.start] = 0
+        self._pixels[:, inside.stop :] = 0
+        for column, pixels in enumerate(self._pixels):
+            # Tiles overlap: the first one begins a pixel before the image.
+            skipped = int(column == 0)
+            source = image[first:last, column - 1 + TILE * skipped :: TILE]
+            target = pixels[inside, skipped : skipped + source.shape[1]]
+            target[...] = source[:, : target.shape[1]]
+
+    def _pixels_to_points_across(self):
+        across = self._across
+        pixels = [
+            self._pixels[k % TILE, :, k // TILE : k // TILE + self._cols] for k in range(POINTS)
+        ]
+        pairs = [across[0:2], across[2:4], across[4:6]]
+        for _ in _to_points(pixels, pairs, self._scratch[:, : across.shape[1]]):
+            pass
+
+    def _pairs_down(self):
+        """Write the values at one pair of points after the other, and yield each time."""
+        last = TILE * (self._rows - 1) + 1
+        pixels = [self._across[:, k : k + last : TILE] for k in range(POINTS)]
+        scratch = self._scratch.reshape(self._points.shape)
+        return _to_points(pixels, [self._points] * 3, scratch)
+
+    def _multiply(self, kernel):
+        points, products = (
+            array.reshape(2, POINTS, self._rows * self._cols, -1)
+            for array in (self._points, self._products)
+        )
+        np.matmul(points, kernel, out=products)
+
+    def _write(self, top, finish, result):
+        rows = slice(top, top + TILE * self._rows)
+        if finish.added is not None:
+            for tiles, place in self._places(finish.added[rows]):
+                tiles += place
+        if finish.relu:
+            np.maximum(self._tiles, self._zeros, out=self._tiles)
+        for tiles, place in self._places(result[rows]):
+            place[...] = tiles
+
+    def _places(self, band):
+        """Each of the tiles' 16 pixels, and where they lie in a band of an image."""
+        for column, row in np.ndindex(TILE, TILE):
+            place = band[row::TILE, column::TILE]
+            yield self._tiles[column, row, : place.shape[0], : place.shape[1]], place
+
+
+def _to_points(d, pairs, scratch):
+    """Write the values of six pixels' polynomial at a pair of points after the other: B of F(4, 3).
+
+    Parameters
+    ----------
+    d : sequence of six ndarray
+    pairs : sequence of three ndarray, (2, ...)
+        Written to, each before it is yielded.
+    scratch : ndarray, (2, ...)
+    """
+    even, odd = scratch
+    plus, minus = pairs[0]
+    np.multiply(d[2], 4, out=even)
+    np.subtract(d[4], even, out=even)
+    np.multiply(d[1], 4, out=odd)
+    np.subtract(d[3], odd, out=odd)
+    np.add(even, odd, out=plus)
+    np.subtract(even, odd, out=minus)
+    yield pairs[0]
+    plus, minus = pairs[1]
+    np.subtract(d[4], d[2], out=even)
+    np.subtract(d[3], d[1], out=odd)
+    odd *= 2
+    np.add(even, odd, out=plus)
+    np.subtract(even, odd, out=minus)
+    yield pairs[1]
+    zero, infinity = pairs[2]
+    np.subtract(d[2], d[0], out=zero)
+    zero *= 4
+    np.subtract(even, zero, out=zero)
+    np.subtract(d[5], d[3], out=infinity)
+    odd *= 2
+    infinity -= odd
+    yield pairs[2]
+
+
+def _add_pixels(pair, values, y):
+    """Add up what the values at the points give four pixels, pair by pair: A of F(4, 3).
+
+    Parameters
+    ----------
+    pair : int
+        0, 1 and 2 one after the other.
+    values : sequence of two ndarray
+        At the pair's points.
+    y : sequence of four ndarray
+        Written to.
+    """
+    first, second = values
+    if pair == 0:
+        np.add(first, second, out=y[0])
+        np.subtract(first, second, out=y[1])
+    elif pair == 1:
+        # Pixels 2 and 3 are a + 4 b, where 0 and 1 become a + b.
+        np.add(first, second, out=y[2])
+        np.subtract(first, second, out=y[3])
+        y[3] *= 2
+        for near, far in ((y[0], y[2]), (y[1], y[3])):
+            near += far
+            far *= 3
+            far += near
+    else:
+        y[0] += first
+        y[3] += second
