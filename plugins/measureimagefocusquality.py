@@ -11,6 +11,7 @@ from cellprofiler_core.constants.measurement import (
     COLTYPE_FLOAT,
     COLTYPE_INTEGER,
     COLTYPE_VARCHAR_FILE_NAME,
+    COLTYPE_VARCHAR_FORMAT,
     EXPERIMENT,
     FTR_CENTER_X,
     FTR_CENTER_Y,
@@ -64,6 +65,7 @@ from micrograph_networks.cellprofiler.network_module import (
     refuse_repeats,
     shown_errors,
 )
+from micrograph_networks.engines import AUTOMATIC, EngineOptions
 
 __doc__ = """\
 MeasureImageFocusQuality
@@ -136,6 +138,7 @@ where no patch counts.
 -  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which sum
    to 1. The settings define when a patch is out of focus and when it is uncertain.
 -  *PatchCount:* The number of patches that count.
+-  *Engine:* What computed the network, numpy or tensorflow; the only measurement that is a word.
 
 **Experiment measurements**
 
@@ -169,6 +172,7 @@ PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 
 F_PATCH_COUNT = "PatchCount"
 F_MODEL = "Model"
+F_ENGINE = "Engine"
 
 # Features of an image, and their names in FocusRating.summary.
 IMAGE_FEATURES = {
@@ -191,7 +195,11 @@ PATCH_FEATURES = {
     "Certainty": "certainty",
     **PROBABILITIES,
 }
-COLUMN_TYPES = {F_PATCH_COUNT: COLTYPE_INTEGER, F_MODEL: COLTYPE_VARCHAR_FILE_NAME}
+COLUMN_TYPES = {
+    F_PATCH_COUNT: COLTYPE_INTEGER,
+    F_MODEL: COLTYPE_VARCHAR_FILE_NAME,
+    F_ENGINE: COLTYPE_VARCHAR_FORMAT % 32,
+}
 # More rows than these do not fit into the figure.
 DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
@@ -214,7 +222,8 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
             custom="in-focus images of your assay. Consider it if your images look unlike "
             "fluorescently stained cells.",
         )
-        self.rating = self.create_option_settings(RatingOptions)
+        self.engine_options = self.create_option_settings(EngineOptions)
+        self.rating_options = self.create_option_settings(RatingOptions)
 
     def _create_object_settings(self):
         self.wants_objects = Binary(
@@ -281,7 +290,8 @@ Select the objects whose focus you want to measure, in each of the images above.
             self.wants_objects,
             self.objects_list,
             *self.model_settings(),
-            *self.rating.all(),
+            *self.engine_options.all(),
+            *self.rating_options.all(),
         ]
 
     def prepare_settings(self, setting_values):
@@ -307,7 +317,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             if group.can_remove:
                 result.append(group.remover)
         result += [self.add_image_button, self.divider, *self.visible_model_settings()]
-        result += self.rating.visible()
+        result += self.engine_options.visible() + self.rating_options.visible()
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
@@ -328,11 +338,11 @@ Select the objects whose focus you want to measure, in each of the images above.
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
-            # Models have names, the aggregation is an option, and images come first.
+            # Models have names, engine and aggregation are options, and images come first.
             count, model, folder, file, stride, scale, *limits = setting_values[:8]
             objects, images = setting_values[8:10], setting_values[10:]
             model = "focus_v1" if model == SHIPPED_UNTIL_0_1 else model
-            setting_values = [count, *images, *objects, model, folder, file]
+            setting_values = [count, *images, *objects, model, folder, file, AUTOMATIC]
             setting_values += [stride, scale, "weighted", *limits]
             variable_revision_number = 2
         return setting_values, variable_revision_number
@@ -438,7 +448,7 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _features(self):
         """Object, feature and image of everything measured under the category ImageFocus."""
         for group in self.image_groups:
-            measured = {EXPERIMENT: [F_MODEL], IMAGE: IMAGE_FEATURES}
+            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*IMAGE_FEATURES, F_ENGINE]}
             if group.wants_patches.value:
                 measured[group.patches_name.value] = PATCH_FEATURES
             if self.wants_objects.value:
@@ -452,8 +462,13 @@ Select the objects whose focus you want to measure, in each of the images above.
 
     def _rate(self, workspace, image_name, image):
         with shown_errors(image_name):
-            model = self.loaded_model(workspace, load_model)
-            return rate_focus(image.pixel_data, model, input_mask(image), self.rating.options())
+            model = self.loaded_model(workspace, load_model, self.engine_options.options())
+            workspace.measurements.add_image_measurement(
+                _measurement_name(F_ENGINE, image_name), model.engine
+            )
+            return rate_focus(
+                image.pixel_data, model, input_mask(image), self.rating_options.options()
+            )
 
     def _measure_image(self, workspace, group, rating):
         for feature, key in IMAGE_FEATURES.items():

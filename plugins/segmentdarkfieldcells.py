@@ -6,7 +6,9 @@ from pathlib import Path
 from cellprofiler_core.constants.measurement import (
     COLTYPE_FLOAT,
     COLTYPE_VARCHAR_FILE_NAME,
+    COLTYPE_VARCHAR_FORMAT,
     EXPERIMENT,
+    IMAGE,
 )
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Identify
@@ -45,7 +47,7 @@ from micrograph_networks.cellprofiler.network_module import (
     refuse_repeats,
     shown_errors,
 )
-from micrograph_networks.engines import EngineOptions
+from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
 from segment import SegmentationOptions, load_model, segment_image
 from segment.classes import COLOURS
 from segment.inference.display import (
@@ -123,6 +125,8 @@ Measurements made by this module
 **Image measurements**
 
 -  *Count:* The number of blood cells and, if identified, of spirochaetes.
+-  *Darkfield_Engine:* What computed the network, numpy or tensorflow. It ends with the name of the
+   blood cells.
 
 **Experiment measurements**
 
@@ -154,6 +158,7 @@ C_DARKFIELD = "Darkfield"
 F_MEAN_PROBABILITY = "MeanProbability"
 M_MEAN_PROBABILITY = f"{C_DARKFIELD}_{F_MEAN_PROBABILITY}"
 F_MODEL = "Model"
+F_ENGINE = "Engine"
 
 
 # D101: CellProfiler shows __doc__ above instead.
@@ -182,8 +187,8 @@ settings below, the probability threshold applies to them, too; the others are f
             custom="images and masks of your own. It must know the class *blood cell*, and "
             "*spirochaete* if those are to be found.",
         )
-        self.engine = self.create_option_settings(EngineOptions)
-        self.segmentation = self.create_option_settings(SegmentationOptions)
+        self.engine_options = self.create_option_settings(RoundingEngineOptions)
+        self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
     def settings(self):
         return [
@@ -192,9 +197,9 @@ settings below, the probability threshold applies to them, too; the others are f
             self.wants_spirochaetes,
             *self.spirochaetes.pipeline_settings(),
             *self.model_settings(),
-            *self.engine.all(),
+            *self.engine_options.all(),
             # Last: old pipelines lack the options that were added since.
-            *self.segmentation.all(),
+            *self.segmentation_options.all(),
         ]
 
     def visible_settings(self):
@@ -202,7 +207,7 @@ settings below, the probability threshold applies to them, too; the others are f
         if self.wants_spirochaetes.value:
             result += _visible(self.spirochaetes)
         result += self.visible_model_settings()
-        return result + self.engine.visible() + self.segmentation.visible()
+        return result + self.engine_options.visible() + self.segmentation_options.visible()
 
     def validate_module(self, pipeline):
         groups = self._groups()
@@ -214,16 +219,16 @@ settings below, the probability threshold applies to them, too; the others are f
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
-            # Models have names, and bfloat16 comes before the options of objects.
+            # Models have names, the engine is an option, and bfloat16 stands beside it.
             *values, bfloat16 = setting_values
             values[12] = "darkfield_v1" if values[12] == SHIPPED_UNTIL_0_1 else values[12]
-            setting_values = [*values[:15], bfloat16, *values[15:]]
+            setting_values = [*values[:15], AUTOMATIC, bfloat16, *values[15:]]
             variable_revision_number = 2
         return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
         workspace.measurements.add_experiment_measurement(
-            f"{C_DARKFIELD}_{self._model_feature()}", self.chosen_model()
+            f"{C_DARKFIELD}_{self._feature_of_module(F_MODEL)}", self.chosen_model()
         )
         return True
 
@@ -235,8 +240,11 @@ settings below, the probability threshold applies to them, too; the others are f
         image = workspace.image_set.get_image(name)
         mask = input_mask(image)
         with shown_errors(name):
-            model = self.loaded_model(workspace, load_model, self.engine.options())
-            options = self.segmentation.options()
+            model = self.loaded_model(workspace, load_model, self.engine_options.options())
+            workspace.measurements.add_image_measurement(
+                f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
+            )
+            options = self.segmentation_options.options()
             result = segment_image(image.pixel_data, model, mask, options)
         found = list(zip(self._groups(), result.by_class()))
         for group, one in found:
@@ -279,8 +287,12 @@ settings below, the probability threshold applies to them, too; the others are f
         figure.subplot_table(1, 1, data.statistics, col_labels=["", *data.names])
 
     def get_measurement_columns(self, pipeline):
+        model, engine = (
+            f"{C_DARKFIELD}_{self._feature_of_module(feature)}" for feature in (F_MODEL, F_ENGINE)
+        )
         columns = [
-            (EXPERIMENT, f"{C_DARKFIELD}_{self._model_feature()}", COLTYPE_VARCHAR_FILE_NAME)
+            (EXPERIMENT, model, COLTYPE_VARCHAR_FILE_NAME),
+            (IMAGE, engine, COLTYPE_VARCHAR_FORMAT % 32),
         ]
         for name in self._names():
             columns += get_object_measurement_columns(name)
@@ -291,18 +303,20 @@ settings below, the probability threshold applies to them, too; the others are f
         if object_name == EXPERIMENT:
             return [C_DARKFIELD]
         categories = self.get_object_categories(pipeline, object_name, self._names())
-        return categories + [C_DARKFIELD] * (object_name in self._names())
+        return categories + [C_DARKFIELD] * (object_name in (IMAGE, *self._names()))
 
     def get_measurements(self, pipeline, object_name, category):
         if category == C_DARKFIELD and object_name == EXPERIMENT:
-            return [self._model_feature()]
+            return [self._feature_of_module(F_MODEL)]
+        if category == C_DARKFIELD and object_name == IMAGE:
+            return [self._feature_of_module(F_ENGINE)]
         if category == C_DARKFIELD and object_name in self._names():
             return [F_MEAN_PROBABILITY]
         return self.get_object_measurements(pipeline, object_name, category, self._names())
 
-    def _model_feature(self):
+    def _feature_of_module(self, feature):
         # Two modules of one pipeline may have different models, but not objects of one name.
-        return f"{F_MODEL}_{self.cells.objects_name.value}"
+        return f"{feature}_{self.cells.objects_name.value}"
 
     def _groups(self):
         return [self.cells, self.spirochaetes][: 1 + self.wants_spirochaetes.value]

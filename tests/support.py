@@ -12,7 +12,7 @@ from micrograph_networks.networks.layers import Network, array_shapes
 
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
 cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
-BFLOAT16 = EngineOptions(bfloat16=True)
+BFLOAT16 = EngineOptions("tensorflow", bfloat16=True)
 
 
 def rate(image, mask=None, options=focusqual.RatingOptions(), model=None):

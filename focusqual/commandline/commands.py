@@ -31,6 +31,7 @@ from micrograph_networks.commandline.commands import (
     version_option,
 )
 from micrograph_networks.commandline.options import options_of
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
@@ -64,9 +65,14 @@ main.add_command(models_command("focusqual", NETWORKS))
 @images_argument
 @output_option("tables and pictures")
 @model_option
+@options_of("engine", EngineOptions)
 @options_of("options", RatingOptions)
 def predict(
-    images: Tuple[Path, ...], output: Path, model: Optional[str], options: RatingOptions
+    images: Tuple[Path, ...],
+    output: Path,
+    model: Optional[str],
+    engine: EngineOptions,
+    options: RatingOptions,
 ) -> None:
     """Rate images and write focus.csv, patches.csv and annotated pictures.
 
@@ -78,7 +84,7 @@ def predict(
 
     unique_stems(images)
     folder = output_folder(output)
-    loaded = load_model(model)
+    loaded = load_model(model, engine)
     done = colour = 0
     with contextlib.ExitStack() as stack:
         focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
@@ -87,7 +93,7 @@ def predict(
         for path, (image, rated) in each_image(images, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated, loaded.name))
+            focus.writerow(tables.focus_row(path.name, rated, loaded))
             patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
@@ -301,6 +307,7 @@ def train(
 @click.option("--focal-plane", type=int, default=16, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
+@options_of("engine", EngineOptions)
 @options_of("options", RatingOptions)
 def evaluate(
     folder: Path,
@@ -310,6 +317,7 @@ def evaluate(
     focal_plane: int,
     seed: int,
     model: Optional[str],
+    engine: EngineOptions,
     options: RatingOptions,
 ) -> None:
     """Measure accuracy and calibration on images of known defocus.
@@ -321,7 +329,7 @@ def evaluate(
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
-    loaded = load_model(model)
+    loaded = load_model(model, engine)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
         rated = [
@@ -340,11 +348,11 @@ def evaluate(
             for path in tqdm(paths, unit="image", disable=None)
             for image in evaluation.rate_synthetic(path, loaded, options, seed)
         ]
-    _write_evaluation(output_folder(output), rated, loaded.name, options)
+    _write_evaluation(output_folder(output), rated, loaded, options)
 
 
 def _write_evaluation(
-    folder: Path, rated: Sequence["RatedImage"], model: str, options: RatingOptions
+    folder: Path, rated: Sequence["RatedImage"], model: "FocusModel", options: RatingOptions
 ) -> None:
     import numpy as np
 

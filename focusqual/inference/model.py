@@ -23,6 +23,8 @@ class FocusModel:
         Name and version of a shipped model, or the path of a weights file.
     card : Path or None
         The model card of a shipped one.
+    engine : str
+        Name of what computes.
     batches : Pieces
         The network, from normalised patches, float32 (n, 84, 84, 1), to probabilities, float32
         (n, 11), in batches that the memory holds.
@@ -30,6 +32,7 @@ class FocusModel:
 
     name: str
     card: Optional[Path]
+    engine: str
     batches: Pieces
 
 
@@ -53,8 +56,9 @@ def load_model(
     Raises
     ------
     UserError
-        The file is missing, damaged or for another network, or TensorFlow is missing.
+        The file is missing, damaged or for another network, or the engine is
+        not installed.
     """
     trained = load_network(model, NETWORKS, engine)
     batches = Pieces("batches of {} patches", BATCH_SIZES, trained.functions)
-    return FocusModel(trained.name, trained.card, batches)
+    return FocusModel(trained.name, trained.card, trained.engine, batches)

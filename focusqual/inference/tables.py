@@ -4,10 +4,11 @@ from typing import Iterator, List
 
 import numpy as np
 
+from focusqual.inference.model import FocusModel
 from focusqual.inference.rating import PROBABILITIES, SUMMARY, FocusRating
 from micrograph_networks.files.tables import number
 
-FOCUS_COLUMNS = ("image", *SUMMARY, "model")
+FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
 """Of focus.csv."""
 PATCH_COLUMNS = (
     *("image", "row", "col", "y", "x", "height", "width"),
@@ -16,21 +17,23 @@ PATCH_COLUMNS = (
 """Of patches.csv."""
 
 
-def focus_row(image: str, rating: FocusRating, model: str) -> List[object]:
+def focus_row(image: str, rating: FocusRating, model: FocusModel) -> List[object]:
     """The row of an image in focus.csv.
 
     Parameters
     ----------
-    image, model : str
-        Their names.
+    image : str
+        Its name.
     rating : FocusRating
+    model : FocusModel
+        That rated it.
 
     Returns
     -------
     list
         In the order of FOCUS_COLUMNS.
     """
-    return [image, *(number(rating.summary[name]) for name in SUMMARY), model]
+    return [image, *(number(rating.summary[name]) for name in SUMMARY), model.name, model.engine]
 
 
 def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:

@@ -2,7 +2,9 @@
 
 An engine has
 
-- ``import_framework()``, which imports what it computes with, or raises UserError, and
+- ``import_framework()``, which imports what it computes with, or raises UserError,
+- ``expected_time(network, bfloat16)``, beside that of TensorFlow on a processor with AVX2 alone;
+  infinity where it cannot compute, and
 - ``load(network, arrays, bfloat16)``, which gives functions from images to probabilities.
 """
 
@@ -25,6 +27,10 @@ ENGINE_NAMES = tuple(module.name for module in pkgutil.iter_modules(__path__))
 """Of the files of this folder."""
 
 
+AUTOMATIC = "automatic"
+"""The choice of the engine that is expected to be the fastest."""
+
+
 class OutOfMemory(Exception):
     """What an engine's function raises where the memory does not suffice."""
 
@@ -35,38 +41,80 @@ class EngineOptions(Checked):
 
     Attributes
     ----------
-    name : str
-        One of ENGINE_NAMES.
+    engine : str
+        AUTOMATIC or one of ENGINE_NAMES.
     bfloat16 : bool
         Whether to compute with three digits instead of seven (float32).
     """
 
-    name: str = "tensorflow"
+    engine: str = option(
+        AUTOMATIC,
+        "Compute with",
+        "What computes the network; automatic takes the fastest that is installed.",
+        details="""\
+-  *automatic:* TensorFlow on a graphics card and on processors with AVX-512 or AMX; otherwise what
+   was measured to be the faster one for this network.
+-  *numpy:* Needs nothing but what CellProfiler brings, and the least memory.
+-  *tensorflow:* Has to be installed into CellProfiler's Python.
+
+The results are the same to four digits. The measurement *Engine* says what computed.
+""",
+        choices=(AUTOMATIC, *ENGINE_NAMES),
+    )
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True)
+class RoundingEngineOptions(EngineOptions):
+    """Where bfloat16 is a choice, too."""
+
     bfloat16: bool = option(
         False,
         "Compute in bfloat16?",
         "Compute with three digits (bfloat16) instead of seven (float32): a few times faster on "
         "processors with AMX (Intel Xeon since 2023), slower on others.",
-        details="Outlines may move by a pixel here and there.",
+        details="Outlines may move by a pixel here and there. It needs TensorFlow.",
     )
 
 
-def engine(options: EngineOptions) -> ModuleType:
+def engine(name: str) -> ModuleType:
     """The engine of a name.
 
     Parameters
     ----------
-    options : EngineOptions
+    name : str
+        One of ENGINE_NAMES.
 
     Returns
     -------
     module
     """
-    return importlib.import_module(f"{__name__}.{options.name}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def chosen_engine(options: EngineOptions, network: Network) -> str:
+    """The engine that computes a network.
+
+    Parameters
+    ----------
+    options : EngineOptions
+    network : Network
+
+    Returns
+    -------
+    str
+        One of ENGINE_NAMES.
+    """
+    if options.engine != AUTOMATIC:
+        return options.engine
+    return min(
+        ENGINE_NAMES,
+        key=lambda name: engine(name).expected_time(network, options.bfloat16),
+    )
 
 
 def load_functions(
-    network: Network, arrays: Arrays, options: EngineOptions
+    network: Network, arrays: Arrays, name: str, bfloat16: bool = False
 ) -> Tuple[InferenceFunction, ...]:
     """Make a network ready to compute images of any number and size.
 
@@ -74,7 +122,9 @@ def load_functions(
     ----------
     network : Network
     arrays : Arrays
-    options : EngineOptions
+    name : str
+        Of the engine.
+    bfloat16 : bool
 
     Returns
     -------
@@ -85,6 +135,6 @@ def load_functions(
     Raises
     ------
     UserError
-        The engine is not installed.
+        The engine is not installed, or knows no bfloat16.
     """
-    return engine(options).load(network, arrays, options.bfloat16)
+    return engine(name).load(network, arrays, bfloat16)

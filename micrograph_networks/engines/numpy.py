@@ -14,11 +14,11 @@ from typing import Callable, ContextManager, Iterable, Iterator, NamedTuple, Opt
 
 import numpy as np
 
+from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
 from micrograph_networks.networks.layers import Network
-from micrograph_networks.resources.cpus import cpu_share
 
 # Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
 IMAGES = 16
@@ -51,6 +51,11 @@ KERNEL_TO_POINTS = np.array(
 
 def import_framework() -> None:
     """Nothing is left to be imported."""
+
+
+def expected_time(network: Network, bfloat16: bool) -> float:
+    """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`."""
+    return math.inf if bfloat16 else 0.85
 
 
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:

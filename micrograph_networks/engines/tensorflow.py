@@ -4,14 +4,16 @@ import contextlib
 import functools
 import gc
 import importlib.util
+import math
 import os
 import platform
+import shutil
 import sys
 from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
-from micrograph_networks.cpus import cpu_share
+from micrograph_networks.cpus import cpu_share, vector_instructions
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
@@ -35,6 +37,16 @@ def requirement() -> str:
     # CellProfiler 4, the one of Python 3.9, allows no h5py that TensorFlow 2.16 would take.
     newest = ",<2.16" if sys.version_info < (3, 10) else ""
     return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
+
+
+def expected_time(network: Network, bfloat16: bool) -> float:
+    """Beside that of the same on AVX2 alone: see :mod:`micrograph_networks.engines`."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return math.inf
+    # A graphics card's own program is there where its driver is.
+    if shutil.which("nvidia-smi"):
+        return 0.1
+    return 0.5 if "AVX512F" in vector_instructions() else 1.0
 
 
 @functools.lru_cache(maxsize=None)

@@ -79,7 +79,9 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
 
 
 def read_grey(path: Union[str, Path]) -> np.ndarray:
-    """Read an image as :func:`read_image` does and bring it to grey as :func:`~micrograph_networks.images.grey.to_grey` does.
+    """Read an image as :func:`read_image` does and bring it to grey.
+
+    See :func:`micrograph_networks.images.grey.to_grey`.
 
     Parameters
     ----------

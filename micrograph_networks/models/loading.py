@@ -1,15 +1,22 @@
 """From the name of a shipped model, or a weights file, to a network that is ready to compute."""
 
-from concurrent.futures import ThreadPoolExecutor
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
-from micrograph_networks.engines import EngineOptions, InferenceFunction, engine, load_functions
+from micrograph_networks.engines import (
+    EngineOptions,
+    InferenceFunction,
+    chosen_engine,
+    load_functions,
+)
 from micrograph_networks.errors import naming
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 from micrograph_networks.models.weights_file import Weights, check_shapes, read_weights
 from micrograph_networks.networks.layers import Network, array_shapes
+
+logger = logging.getLogger(__name__)
 
 Networks = Mapping[str, Callable[[Dict[str, Any]], Network]]
 """By architecture, what declares the network from the attributes of a weights file."""
@@ -27,6 +34,8 @@ class TrainedNetwork:
         The model card of a shipped one.
     attributes : dict
         Of the weights file.
+    engine : str
+        Name of what computes.
     functions : tuple of InferenceFunction
         As :func:`micrograph_networks.engines.load_functions` gives them.
     """
@@ -34,6 +43,7 @@ class TrainedNetwork:
     name: str
     card: Optional[Path]
     attributes: Dict[str, Any]
+    engine: str
     functions: Tuple[InferenceFunction, ...]
 
 
@@ -60,13 +70,12 @@ def load_network(
         The file is missing, damaged or for another network, or the engine is not installed.
     """
     known = _shipped(model, networks)
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_network, model, networks)
-        engine(options).import_framework()  # takes so long that the file is read meanwhile
-        weights, network = reading.result()
-    functions = load_functions(network, weights.layers, options)
+    weights, network = read_network(model, networks)
+    chosen = chosen_engine(options, network)
+    functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (known.name, known.card) if known else (str(model), None)
-    return TrainedNetwork(name, card, weights.attributes, functions)
+    logger.info("%s computes %s", chosen, name)
+    return TrainedNetwork(name, card, weights.attributes, chosen, functions)
 
 
 def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Weights, Network]:

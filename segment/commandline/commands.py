@@ -27,7 +27,7 @@ from micrograph_networks.commandline.commands import (
     version_option,
 )
 from micrograph_networks.commandline.options import options_of
-from micrograph_networks.engines import EngineOptions
+from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder
@@ -78,13 +78,13 @@ main.add_command(models_command("segment-darkfield", NETWORKS))
 @images_argument
 @output_option("tables and pictures")
 @model_option
-@options_of("engine", EngineOptions)
+@options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
     model: Optional[str],
-    engine: EngineOptions,
+    engine: RoundingEngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
@@ -124,7 +124,7 @@ def _predict_image(
             f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
             "number: cut the image into parts, or raise the smallest area."
         )
-    rows = list(object_rows(path.name, found, model.name))
+    rows = list(object_rows(path.name, found, model))
     cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
     del found  # the probabilities of a large image take most of the memory
     write_png(folder / f"{path.stem}_classes.png", classes)
@@ -148,7 +148,7 @@ def _predict_image(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
 )
 @model_option
-@options_of("engine", EngineOptions)
+@options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
 def evaluate(
     csv: Path,
@@ -156,7 +156,7 @@ def evaluate(
     split: Optional[Path],
     part: str,
     model: Optional[str],
-    engine: EngineOptions,
+    engine: RoundingEngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Compare segmentations with true masks, at the images' own sizes.

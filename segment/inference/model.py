@@ -30,6 +30,8 @@ class SegmentationModel:
         Name and version of a shipped model, or the path of a weights file.
     card : Path or None
         The model card of a shipped one.
+    engine : str
+        Name of what computes.
     tiles : Pieces
         The network, from normalised images, float32 (n, h, w, 3), h and w multiples of 32, to
         probabilities, float32 (n, h, w, classes), in tiles that the memory holds.
@@ -42,6 +44,7 @@ class SegmentationModel:
 
     name: str
     card: Optional[Path]
+    engine: str
     tiles: Pieces
     class_names: Tuple[str, ...]
     working_size: int
@@ -68,8 +71,8 @@ def load_model(
     Raises
     ------
     UserError
-        The file is missing, damaged, for another network or for other classes, or TensorFlow is
-        missing.
+        The file is missing, damaged, for another network or for other classes, or the engine is
+        not installed.
     """
     trained = load_network(model, NETWORKS, engine)
     class_names = tuple(trained.attributes["class_names"])
@@ -81,7 +84,13 @@ def load_model(
     working_size, cell_diameter = _scale(trained.name, trained.attributes)
     tiles = Pieces("tiles of {} pixels", TILE_SIZES, trained.functions)
     return SegmentationModel(
-        trained.name, trained.card, tiles, class_names, working_size, cell_diameter
+        name=trained.name,
+        card=trained.card,
+        engine=trained.engine,
+        tiles=tiles,
+        class_names=class_names,
+        working_size=working_size,
+        cell_diameter=cell_diameter,
     )
 
 

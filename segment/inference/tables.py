@@ -7,20 +7,35 @@ import numpy as np
 from micrograph_networks.files.tables import number
 from segment.classes import CLASSES
 from segment.inference import objects
+from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
 
-OBJECT_COLUMNS = ("image", "class", "label", "y", "x", "area", "mean_probability", "model")
+OBJECT_COLUMNS = (
+    "image",
+    "class",
+    "label",
+    "y",
+    "x",
+    "area",
+    "mean_probability",
+    "model",
+    "engine",
+)
 """Of cells.csv."""
 
 
-def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[List[object]]:
+def object_rows(
+    image: str, segmentation: Segmentation, model: SegmentationModel
+) -> Iterator[List[object]]:
     """The rows of an image's objects, class by class.
 
     Parameters
     ----------
-    image, model : str
-        Their names.
+    image : str
+        Its name.
     segmentation : Segmentation
+    model : SegmentationModel
+        That segmented it.
 
     Yields
     ------
@@ -35,4 +50,5 @@ def object_rows(image: str, segmentation: Segmentation, model: str) -> Iterator[
         x = objects.sums(found.labels, np.arange(width)) / areas
         for label, (row, col, area, mean) in enumerate(zip(y, x, areas, found.means), 1):
             name = CLASSES[found.class_index]
-            yield [image, name, label, number(row), number(col), area, number(mean), model]
+            numbers = (number(row), number(col), area, number(mean))
+            yield [image, name, label, *numbers, model.name, model.engine]

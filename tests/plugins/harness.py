@@ -106,6 +106,9 @@ def assert_declared_is_written(module, workspace):
             assert isinstance(measurements.get_experiment_measurement(feature), str)
             continue
         values = np.atleast_1d(measurements.get_current_measurement(object_name, feature))
+        if kind.startswith("varchar"):
+            assert values.dtype.kind == "U"
+            continue
         assert values.dtype.kind in "if", feature
         if kind == "integer":
             assert np.array_equal(values, values.astype(int)), feature

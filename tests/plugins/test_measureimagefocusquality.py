@@ -96,7 +96,7 @@ def want_two_sets_of_patches(module):
 
 
 def test_default_settings_are_those_of_the_core(module):
-    assert module.rating.options() == RatingOptions()
+    assert module.rating_options.options() == RatingOptions()
 
 
 def test_module_is_for_planes_only(module):
@@ -145,7 +145,7 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
 
     assert module.chosen_model() == "focus_v1"
     expected = RatingOptions(42, 0.5, "weighted", uncertain_below=0.125, out_of_focus_from=4)
-    assert module.rating.options() == expected
+    assert module.rating_options.options() == expected
     assert [group.image_name.value for group in module.image_groups] == ["DNA", "Actin"]
     assert [group.wants_patches.value for group in module.image_groups] == [True, False]
     assert module.image_groups[1].annotated_image_name.value == "FocusAnnotated2"
@@ -167,7 +167,7 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     fresh = instantiate_module("MeasureImageFocusQuality")
     fresh.set_settings_from_values(saved[:-1], 2, "MeasureImageFocusQuality")
 
-    assert fresh.rating.options() == RatingOptions(stride=21)
+    assert fresh.rating_options.options() == RatingOptions(stride=21)
 
 
 def test_the_model_is_written_into_the_experiment(module, tmp_path):

@@ -25,7 +25,7 @@ from harness import (
 from skimage.draw import disk
 from support import cell_model
 
-from micrograph_networks.engines import EngineOptions
+from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
@@ -99,8 +99,8 @@ def object_values(workspace, name, feature):
 def test_default_settings_are_those_of_the_core():
     module = instantiate_module("SegmentDarkfieldCells")
 
-    assert module.segmentation.options() == SegmentationOptions()
-    assert module.engine.options() == EngineOptions()
+    assert module.segmentation_options.options() == SegmentationOptions()
+    assert module.engine_options.options() == RoundingEngineOptions()
     assert module.chosen_model() == "darkfield_v1"
 
 
@@ -120,8 +120,8 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options():
     change_options(expected)
 
     assert module.chosen_model() == "darkfield_v1"
-    assert module.engine.options() == expected.engine.options()
-    assert module.segmentation.options() == expected.segmentation.options()
+    assert module.engine_options.options() == expected.engine_options.options()
+    assert module.segmentation_options.options() == expected.segmentation_options.options()
     assert module.cells.objects_name.value == "Cells"
     assert module.spirochaetes.wants_probability.value
 
@@ -131,7 +131,7 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     fresh = instantiate_module("SegmentDarkfieldCells")
     fresh.set_settings_from_values(saved[:-1], 2, "SegmentDarkfieldCells")
 
-    assert fresh.segmentation.options() == SegmentationOptions()
+    assert fresh.segmentation_options.options() == SegmentationOptions()
 
 
 def test_the_model_is_written_into_the_experiment(module, colour_weights):
@@ -171,7 +171,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     module.run(make_workspace(module, {"Field": field}))
 
     assert calls == [
-        (str(colour_weights), EngineOptions(bfloat16=True)),
+        (str(colour_weights), RoundingEngineOptions(bfloat16=True)),
         SegmentationOptions(
             threshold=0.25,
             cell_diameter=33.5,
@@ -230,8 +230,8 @@ def test_settings_survive_a_saved_pipeline(module):
     change_options(module)
     copy = saved_and_loaded(module)
 
-    assert copy.segmentation.options() == module.segmentation.options()
-    assert copy.engine.options() == module.engine.options()
+    assert copy.segmentation_options.options() == module.segmentation_options.options()
+    assert copy.engine_options.options() == module.engine_options.options()
     assert copy.spirochaetes.objects_name.value == "Blue"
     assert copy.chosen_model() == module.chosen_model()
 

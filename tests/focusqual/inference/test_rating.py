@@ -104,7 +104,7 @@ def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
         return out_of_memory() if len(patches) > 5 else network(patches)
 
     batches = Pieces("batches of {} patches", (10, 5), [short_of_memory])
-    found = rate_focus(image, FocusModel("short", None, batches))
+    found = rate_focus(image, FocusModel("short", None, "numpy", batches))
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
     assert sizes == [10, 5, 5, 5, 5, 1]
 

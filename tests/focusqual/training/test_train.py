@@ -6,7 +6,7 @@ from focusqual import load_model, rate_focus
 from focusqual.simulation import scenes
 from focusqual.training import train as training
 from focusqual.training.train import Schedule, calibrate, train
-from micrograph_networks.engines import EngineOptions, load_functions
+from micrograph_networks.engines import load_functions
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 
@@ -75,7 +75,7 @@ def test_the_temperature_divides_the_logits(rng):
     model = training.build_trainable_model()
     network = training.FOCUS_PATCH_1
     arrays = training.calibrated_arrays(model, temperature=2.5)
-    (function,) = load_functions(network, arrays, EngineOptions())
+    (function,) = load_functions(network, arrays, "tensorflow")
     patches = rng.normal(size=(7, 84, 84, 1)).astype(np.float32)
     expected = softmax(model.predict(patches, verbose=0)["logits"] / 2.5, axis=1)
     np.testing.assert_allclose(function(patches), expected, atol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 from support import filled
 
 from focusqual.inference.network import FOCUS_PATCH_1
-from micrograph_networks.engines import ENGINE_NAMES, EngineOptions, load_functions
+from micrograph_networks.engines import ENGINE_NAMES, load_functions
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from segment.inference.network import unet_vgg16
@@ -42,7 +42,7 @@ def images(network, rng):
 @pytest.mark.parametrize("engine", ENGINE_NAMES)
 def test_inference_gives_the_numbers_of_training(network, trained, images, engine):
     arrays = folded_arrays(trained, network)
-    function = load_functions(network, arrays, EngineOptions(name=engine))[-1]
+    function = load_functions(network, arrays, engine)[-1]
     for chosen in (images, images[:1]):
         expected = trained.predict(chosen, verbose=0)
         assert expected.std() > 0.01

@@ -38,7 +38,7 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_
     names = {f"{p.stem}_{k}" for p in images for k in ("classes.png", "cells.tif", "overlay.png")}
     assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
     with open(output / "cells.csv", newline="") as file:
-        columns = "image,class,label,y,x,area,mean_probability,model"
+        columns = "image,class,label,y,x,area,mean_probability,model,engine"
         assert next(csv.reader(file)) == columns.split(",")
     table = pd.read_csv(output / "cells.csv")
     for path in images:

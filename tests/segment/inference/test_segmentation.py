@@ -37,7 +37,7 @@ def colour_network(order=(0, 1, 2)):
 
 def colour_model(class_names=CLASSES, order=(0, 1, 2)):
     tiles = Pieces("tiles of {} pixels", TILE_SIZES, [colour_network(order)])
-    return SegmentationModel("colours", None, tiles, class_names, 128, 30.0)
+    return SegmentationModel("colours", None, "numpy", tiles, class_names, 128, 30.0)
 
 
 def segment(image, mask=None, options=SegmentationOptions(), model=colour_model()):
@@ -59,7 +59,7 @@ def test_cells_and_spirochaetes_are_found():
 
 
 def test_rows_of_the_table():
-    rows = list(object_rows("a.png", segment(scene()), "colours"))
+    rows = list(object_rows("a.png", segment(scene()), colour_model()))
     assert [row[:3] for row in rows] == [
         ["a.png", "blood cell", 1],
         ["a.png", "blood cell", 2],
@@ -94,7 +94,7 @@ def test_an_image_of_one_colour_holds_nothing(shape, dtype):
     assert found.classes.shape == found.cells.shape == shape
     assert not found.classes.any()
     assert len(found.cell_probabilities) == len(found.spirochaete_probabilities) == 0
-    assert list(object_rows("a", found, "colours")) == []
+    assert list(object_rows("a", found, colour_model())) == []
     assert segment(np.ones(shape, dtype)).cells.shape == shape
 
 

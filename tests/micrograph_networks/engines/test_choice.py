@@ -1,0 +1,68 @@
+import math
+
+import pytest
+from support import focus_model
+
+from focusqual.inference.network import FOCUS_PATCH_1
+from micrograph_networks import cpus, engines
+from micrograph_networks.engines import ENGINE_NAMES, EngineOptions, chosen_engine
+from micrograph_networks.engines import tensorflow as tensorflow_engine
+from micrograph_networks.errors import UserError
+from segment.inference.network import unet_vgg16
+
+
+def test_an_engine_that_is_named_is_taken():
+    for name in ENGINE_NAMES:
+        assert chosen_engine(EngineOptions(name), FOCUS_PATCH_1) == name
+    with pytest.raises(UserError, match="Compute with must be automatic or"):
+        EngineOptions("abacus")
+
+
+def test_the_fastest_is_taken_otherwise(monkeypatch):
+    times = {"numpy": 2.0, "tensorflow": 1.0}
+    for name in ENGINE_NAMES:
+        expected = times.get(name, math.inf)
+        monkeypatch.setattr(
+            engines.engine(name), "expected_time", lambda network, rounded, time=expected: time
+        )
+    assert chosen_engine(EngineOptions(), FOCUS_PATCH_1) == "tensorflow"
+    times["tensorflow"] = math.inf
+    monkeypatch.setattr(
+        tensorflow_engine, "expected_time", lambda network, rounded: times["tensorflow"]
+    )
+    assert chosen_engine(EngineOptions(), FOCUS_PATCH_1) == "numpy"
+
+
+@pytest.fixture(params=[FOCUS_PATCH_1, unet_vgg16(3)], ids=lambda network: network.architecture)
+def network(request):
+    return request.param
+
+
+def on_processor(monkeypatch, instructions, card=False):
+    monkeypatch.setattr(tensorflow_engine, "vector_instructions", lambda: frozenset(instructions))
+    found = "/usr/bin/nvidia-smi" if card else None
+    monkeypatch.setattr(tensorflow_engine.shutil, "which", lambda name: found)
+    monkeypatch.setattr(tensorflow_engine.importlib.util, "find_spec", lambda name: object())
+
+
+def test_tensorflow_computes_where_it_is_at_home(network, monkeypatch):
+    on_processor(monkeypatch, ["AVX2"], card=True)
+    assert chosen_engine(EngineOptions(), network) == "tensorflow"
+    on_processor(monkeypatch, ["AVX2", "AVX512F"])
+    assert chosen_engine(EngineOptions(), network) == "tensorflow"
+    on_processor(monkeypatch, ["AVX2"])
+    assert chosen_engine(EngineOptions(bfloat16=True), network) == "tensorflow"
+
+
+def test_numpy_computes_where_there_is_no_other(network, monkeypatch):
+    on_processor(monkeypatch, ["AVX2", "AVX512F"])
+    monkeypatch.setattr(tensorflow_engine.importlib.util, "find_spec", lambda name: None)
+    assert chosen_engine(EngineOptions(), network) == "numpy"
+
+
+def test_a_model_says_what_computes():
+    assert focus_model(engine=EngineOptions("numpy")).engine == "numpy"
+
+
+def test_vector_instructions_are_known():
+    assert cpus.vector_instructions()
