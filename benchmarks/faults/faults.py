@@ -1,7 +1,7 @@
 """Give the command lines and modules bad input, kill them, and write what happened to the docs.
 
-    python tests/faults/faults.py
-    python tests/faults/faults.py --cases 200 --seed 1
+    python benchmarks/faults/faults.py
+    python benchmarks/faults/faults.py --cases 200 --seed 1
 
 Takes about half an hour. Whatever is neither refused in one sentence nor done as a whole is
 printed, and the exit code is 1. Where disks in memory can be mounted (as root), so is the full
@@ -94,7 +94,7 @@ INTERRUPTED = [
 
 PAGE_TEXT = """# Bad input, kills, full disks
 
-Made by `python tests/faults/faults.py{options}`, which anyone can run, in {minutes:.0f} minutes
+Made by `python benchmarks/faults/faults.py{options}`, which anyone can run, in {minutes:.0f} minutes
 on 2 CPUs. Cases that went against the rules below: {failures}.
 
 ## Damaged files and settings
