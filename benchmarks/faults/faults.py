@@ -2,13 +2,16 @@
 
     python benchmarks/faults/faults.py
     python benchmarks/faults/faults.py --cases 200 --seed 1
+    python benchmarks/faults/faults.py --only extreme
 
 Takes about half an hour. Whatever is neither refused in one sentence nor done as a whole is
 printed, and the exit code is 1. Where disks in memory can be mounted (as root), so is the full
-and the read-only disk; elsewhere limits and permissions take their place.
+and the read-only disk; elsewhere limits and permissions take their place. With --only the page is
+left as it is, and what would have become of it printed.
 """
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
@@ -16,86 +19,81 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-import originals
+import psutil
 from tqdm import tqdm
 
-# The modules' tests know how to run a module.
-sys.path.insert(0, str(originals.ROOT / "tests" / "plugins"))
+# The tests know how to run a module, and how to fill a network.
+sys.path.extend(
+    str(Path(__file__).resolve().parents[2] / folder) for folder in ("tests", "tests/plugins")
+)
 
 import extreme
 import mutated
 import processes
 from isolation import Isolated
+from originals import PNG, ROOT, TIFF
 
-PAGE = originals.ROOT / "docs" / "faults.md"
-PNG, TIFF = originals.PNG, originals.TIFF
-DAMAGED = [
-    ("PNG, `focusqual predict`", mutated.image, ("focusqual", PNG)),
-    ("TIFF, `focusqual predict`", mutated.image, ("focusqual", TIFF)),
-    ("PNG, `segment predict`", mutated.image, ("segment", PNG)),
-    ("TIFF, `segment predict`", mutated.image, ("segment", TIFF)),
-    ("PNG masks, `segment convert-masks`", mutated.mask, ()),
-    ("weights, `focusqual predict`", mutated.weights, ("focusqual",)),
-    ("weights, `segment predict`", mutated.weights, ("segment",)),
-    ("weights, MeasureImageFocusQuality", mutated.module_weights, ("focusqual",)),
-    ("weights, SegmentDarkfieldCells", mutated.module_weights, ("segment",)),
-    ("CSV of scores, `focusqual summarize`", mutated.focus_table, ()),
-    ("CSV of images and masks, `segment evaluate`", mutated.data_table, ("data.csv",)),
-    ("CSV of a split, `segment evaluate`", mutated.data_table, ("split.csv",)),
-    ("settings in a .cppipe, MeasureImageFocusQuality", mutated.settings, ("focusqual",)),
-    ("settings in a .cppipe, SegmentDarkfieldCells", mutated.settings, ("segment",)),
-]
-BY = {name: (f"`{name} predict`", module) for name, (module, _) in mutated.MODULES.items()}
+from micrograph_networks.products import PRODUCTS
+
+PAGE = ROOT / "docs" / "faults.md"
 LIMIT, LARGE_LIMIT = 60, 900
 """Seconds after which a case hangs, for small images and for any."""
-PACKAGES = ("focusqual", "segment")
-TRAININGS = {
-    "focusqual": (processes.train_focus, "focus.h5"),
-    "segment": (processes.train_darkfield, "darkfield.h5"),
-}
 FAILED = "failed"
-FILES = {"focusqual": 5, "segment": 10}
-"""That `predict` writes for three images."""
+PARTS = ("damaged", "extreme", "interrupted")
+"""Of the page, each with a table."""
+
+
+def _of_every_product(label, function, *arguments):
+    """The same for each module and its core: label, function and arguments."""
+    return [
+        (label.format(product=product), function, (product, *arguments)) for product in PRODUCTS
+    ]
+
+
+DAMAGED = [
+    *_of_every_product("PNG, `{product.command} predict`", mutated.image, PNG),
+    *_of_every_product("TIFF, `{product.command} predict`", mutated.image, TIFF),
+    ("PNG masks, `segment-darkfield convert-masks`", mutated.mask, ()),
+    *_of_every_product("weights, `{product.command} predict`", mutated.weights),
+    *_of_every_product("weights, {product.module}", mutated.module_weights),
+    ("CSV of scores, `focusqual summarize`", mutated.focus_table, ()),
+    ("CSV of images and masks, `segment-darkfield evaluate`", mutated.data_table, ("data.csv",)),
+    ("CSV of a split, `segment-darkfield evaluate`", mutated.data_table, ("split.csv",)),
+    *_of_every_product("settings in a .cppipe, {product.module}", mutated.settings),
+]
 INTERRUPTED = [
-    *(
-        (f"`{name} predict` {what}, then run to its end", fault, (name, argument))
-        for name in PACKAGES
-        for what, fault, argument in (
-            ("killed before and after each file", processes.killed_predict, FILES[name]),
-            ("killed at any moment", processes.killed_at_random, 0),
-        )
+    *_of_every_product(
+        "`{product.command} predict` killed before and after each file, then run to its end",
+        processes.killed_predict,
     ),
-    *(
-        (
-            f"`{name} train` killed before and after each file, then run to its end",
-            processes.killed_training,
-            TRAININGS[name],
-        )
-        for name in PACKAGES
+    *_of_every_product(
+        "`{product.command} predict` killed at any moment, then run to its end",
+        processes.killed_at_random,
+        0,
+    ),
+    *_of_every_product(
+        "`{product.command} train` killed before and after each file, then run to its end",
+        processes.killed_training,
     ),
     ("the disk full, all commands that write", processes.disk_full, ()),
     ("output folder read-only, all commands that write", processes.read_only, ()),
-    *((f"`{name} predict` twice at once", processes.two_predict, (name,)) for name in PACKAGES),
-    *(
-        (f"`{name} train` twice at once", processes.two_trainings, TRAININGS[name])
-        for name in PACKAGES
-    ),
+    *_of_every_product("`{product.command} predict` twice at once", processes.two_predict),
+    *_of_every_product("`{product.command} train` twice at once", processes.two_trainings),
     ("image or mask deleted after it was listed", processes.deleted_images, ()),
-    *(
-        (f"an unreadable image among three, {mutated.MODULES[name][0]}, {option}", fault, (name,))
-        for name in PACKAGES
-        for option, fault in (
-            ("`--always-continue`", processes.always_continue),
-            ("without that option", processes.stops),
-        )
+    *_of_every_product(
+        "an unreadable image among three, {product.module}, `--always-continue`",
+        processes.always_continue,
+    ),
+    *_of_every_product(
+        "an unreadable image among three, {product.module}, without that option", processes.stops
     ),
 ]
 
 
 PAGE_TEXT = """# Bad input, kills, full disks
 
-Made by `python benchmarks/faults/faults.py{options}`, which anyone can run, in {minutes:.0f} minutes
-on 2 CPUs. Cases that went against the rules below: {failures}.
+Made by `python benchmarks/faults/faults.py{options}`, which anyone can run, in {minutes:.0f}
+minutes on {cpus} CPUs. Cases that went against the rules below: {failures}.
 
 ## Damaged files and settings
 
@@ -141,8 +139,8 @@ def damaging(folder):
     return Isolated(mutated.prepare_modules, folder, seconds=LIMIT)
 
 
-def run_damaged(failures, cases, seed):
-    """Cases that take turns through the kinds; gives rows of a table."""
+def damaged_inputs(failures, cases, seed):
+    """Cases that take turns through the kinds; gives a table."""
     outcomes = {label: Counter() for label, _, _ in DAMAGED}
     with tempfile.TemporaryDirectory() as folder, damaging(Path(folder)) as isolated:
         for number in tqdm(range(cases), "damaged", disable=None):
@@ -150,37 +148,39 @@ def run_damaged(failures, cases, seed):
             case = (mutated.case, Path(folder), number, seed, kind, arguments)
             outcome = failures.check(f"{label}, case {number}", isolated.call, *case)
             outcomes[label][outcome] += 1
-    for label, count in outcomes.items():
-        counts = (count[outcome] for outcome in (mutated.REFUSED, mutated.WHOLE, FAILED))
-        yield (label, sum(count.values()), *counts)
+    rows = [
+        (label, sum(count.values()), count[mutated.REFUSED], count[mutated.WHOLE], count[FAILED])
+        for label, count in outcomes.items()
+    ]
+    return table(["what", "cases", "refused", "read", "against the rule"], rows)
 
 
-def run_extreme(failures):
-    """Every image through all four; gives rows of a table."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Isolated(mutated.load_modules, seconds=LARGE_LIMIT) as isolated,
-    ):
-        paths = extreme.write(Path(folder))
+def extreme_images(failures):
+    """Every image through all command lines and modules; gives a table."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        isolated = stack.enter_context(Isolated(mutated.load_modules, seconds=LARGE_LIMIT))
+        paths = extreme.write(folder)
         for name, path in tqdm(paths.items(), "extreme", disable=None):
-            calls = [
-                call
-                for package in PACKAGES
-                for call in (
-                    (extreme.through_command_line, Path(folder), package, path),
-                    (extreme.through_module, package, path),
-                )
-            ]
-            yield (name, *(failures.check(name, isolated.call, *call) for call in calls))
+            rows.append([name])
+            for product in PRODUCTS:
+                command_line = (extreme.through_command_line, folder, product, path)
+                for call in (command_line, (extreme.through_module, product, path)):
+                    rows[-1].append(failures.check(name, isolated.call, *call))
             path.unlink()
+    by = [name for product in PRODUCTS for name in (f"`{product.command} predict`", product.module)]
+    return table(["image", *by], rows)
 
 
-def run_interrupted(failures):
-    """Faults of processes; gives rows of a table."""
+def interrupted(failures):
+    """Faults of processes; gives a table."""
+    rows = []
     for label, fault, arguments in tqdm(INTERRUPTED, "processes", disable=None):
         with tempfile.TemporaryDirectory() as folder:
             done = failures.check(label, _exhaust, fault, Path(folder), arguments)
-        yield label, done if done == FAILED else len(done) or "not possible here"
+        rows.append([label, done if done == FAILED else len(done) or "not possible here"])
+    return table(["what", "cases"], rows)
 
 
 def _exhaust(fault, folder, arguments):
@@ -194,32 +194,40 @@ def table(columns, rows):
 
 
 def main():
-    """Run everything and write the page."""
+    """Run everything and write the page, or run some parts and print their tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=1400, help="damaged inputs")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="parts; the page stays as it is")
     arguments = parser.parse_args()
     started, failures = time.monotonic(), Failures()
-    damaged = run_damaged(failures, arguments.cases, arguments.seed)
     parts = {
-        "damaged": table(["what", "cases", "refused", "read", "against the rule"], damaged),
-        "extreme": table(
-            ["image", *(f"{by}" for package in PACKAGES for by in BY[package])],
-            run_extreme(failures),
-        ),
-        "interrupted": table(["what", "cases"], run_interrupted(failures)),
+        "damaged": lambda: damaged_inputs(failures, arguments.cases, arguments.seed),
+        "extreme": lambda: extreme_images(failures),
+        "interrupted": lambda: interrupted(failures),
     }
+    tables = {name: parts[name]() for name in arguments.only or PARTS}
+    if arguments.only:
+        print("\n\n".join(tables.values()))
+    else:
+        write_page(tables, failures, (time.monotonic() - started) / 60)
+    print(f"Against the rules: {len(failures)}")
+    sys.exit(bool(failures))
+
+
+def write_page(tables, failures, minutes):
+    """Write what happened to the docs."""
     PAGE.write_text(
         PAGE_TEXT.format(
             options="".join(f" {option}" for option in sys.argv[1:]),
-            minutes=(time.monotonic() - started) / 60,
+            minutes=minutes,
+            cpus=psutil.cpu_count(),
             failures=len(failures),
             limit=LIMIT,
-            **parts,
+            **tables,
         )
     )
-    print(f"Wrote {PAGE}. Against the rules: {len(failures)}")
-    sys.exit(bool(failures))
+    print(f"Wrote {PAGE}")
 
 
 if __name__ == "__main__":
