@@ -22,9 +22,10 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-# The tests know how to run a module, and how to fill a network.
+# The tests know how to run a module, and how to fill a network. They have folders named like the
+# packages, which come first.
 sys.path.extend(
-    str(Path(__file__).resolve().parents[2] / folder) for folder in ("tests", "tests/plugins")
+    str(Path(__file__).resolve().parents[2] / folder) for folder in (".", "tests", "tests/plugins")
 )
 
 import extreme
