@@ -7,11 +7,10 @@
 Takes about half an hour. Whatever is neither refused in one sentence nor done as a whole is
 printed, and the exit code is 1. Where disks in memory can be mounted (as root), so is the full
 and the read-only disk; elsewhere limits and permissions take their place. With --only the page is
-left as it is, and what would have become of it printed.
+left as it is, and the tables are printed.
 """
 
 import argparse
-import contextlib
 import sys
 import tempfile
 import time
@@ -158,15 +157,13 @@ def damaged_inputs(failures, cases, seed):
 
 def extreme_images(failures):
     """Every image through all command lines and modules; gives a table."""
-    rows = []
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        isolated = stack.enter_context(Isolated(mutated.load_modules, seconds=LARGE_LIMIT))
-        paths = extreme.write(folder)
+    rows, isolated = [], Isolated(mutated.load_modules, seconds=LARGE_LIMIT)
+    with tempfile.TemporaryDirectory() as folder, isolated:
+        paths = extreme.write(Path(folder))
         for name, path in tqdm(paths.items(), "extreme", disable=None):
             rows.append([name])
             for product in PRODUCTS:
-                command_line = (extreme.through_command_line, folder, product, path)
+                command_line = (extreme.through_command_line, Path(folder), product, path)
                 for call in (command_line, (extreme.through_module, product, path)):
                     rows[-1].append(failures.check(name, isolated.call, *call))
             path.unlink()
