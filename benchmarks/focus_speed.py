@@ -11,39 +11,41 @@ peak memory that 64 megapixels take above the image.
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+from processor import processor
+from timing import in_turns
 
-from focusqual import PATCH_SIZE, rate_focus
+from focusqual import load_model, rate_focus
+from focusqual.inference.patches import PATCH_SIZE
 from focusqual.simulation import scenes
-from micrograph_networks.engines.tensorflow import tensorflow
+from micrograph_networks.engines.tensorflow import import_framework
 
 SIDE = 2160
-REPEATS = 7
+REPEATS = 5
 MEGAPIXELS = (0.25, 1, 4, 16, 64)
 
 
 def main():
     """Print a line a measurement: seconds, and the ratio to ours."""
-    image = nuclei_image(SIDE)
-    ours = seconds(lambda: rate_focus(image))
+    print(processor())
+    image, model = nuclei_image(SIDE), load_model()
+    patches, network = cut(image), network_of_2018()
+    runs = {
+        "rate_focus": lambda: rate_focus(image, model),
+        "MeasureImageQuality, blur metrics": measure_image_quality(image),
+        "network of 2018, one call a patch": lambda: [network(patch[None]) for patch in patches],
+        "network of 2018, one batch": lambda: network(patches),
+    }
+    seconds = in_turns(*runs.values(), repeats=REPEATS)
     print(f"{SIDE}x{SIDE} pixels, 16 bit, median of {REPEATS} runs, models loaded")
-    print(f"{'rate_focus':45} {ours:8.3f} s")
-    network = network_of_2018()
-    patches = cut(image)
-    for name, run, repeats in (
-        ("MeasureImageQuality, blur metrics", measure_image_quality(image), 3),
-        ("network of 2018, one call a patch", lambda: [network(p[None]) for p in patches], 3),
-        ("network of 2018, one batch", lambda: network(patches), REPEATS),
-    ):
-        peer = seconds(run, repeats)
-        print(f"{name:45} {peer:8.3f} s   {peer / ours:6.1f} times ours")
+    for name, value in zip(runs, seconds):
+        print(f"{name:45} {value:8.3f} s   {value / seconds[0]:6.1f} times ours")
     print("\ncost a pixel")
     for megapixels in MEGAPIXELS:
         image = nuclei_image(round(1000 * megapixels**0.5))
-        taken = seconds(lambda image=image: rate_focus(image), 3)
+        (taken,) = in_turns(lambda image=image: rate_focus(image, model), repeats=3)
         print(f"{megapixels:10g} megapixels {1e9 * taken / image.size:8.1f} ns a pixel")
     command = [sys.executable, __file__, "memory"]
     print("\n" + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
@@ -51,11 +53,11 @@ def main():
 
 def memory():
     """Print the peak memory that rating 64 megapixels takes above the image."""
-    image = np.tile(nuclei_image(1000), (8, 8))
-    rate_focus(image[:PATCH_SIZE, :PATCH_SIZE])
+    image, model = np.tile(nuclei_image(1000), (8, 8)), load_model()
+    rate_focus(image[:PATCH_SIZE, :PATCH_SIZE], model)
     before = process_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # start the peak anew
-    rate_focus(image)
+    rate_focus(image, model)
     peak = process_memory("VmHWM") - before
     print(f"64 megapixels: peak of {peak / 1024:.0f} MB above the image and the loaded model")
 
@@ -73,17 +75,6 @@ def nuclei_image(side):
     return (noise + 3000 * np.tile(tile, (repeats, repeats))[:side, :side]).astype(np.uint16)
 
 
-def seconds(run, repeats=REPEATS):
-    """Median time of a call, the first one not counted."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return np.median(times)
-
-
 def cut(image):
     """The patches that the 2018 algorithm takes: those that fit, the rest is left out."""
     count = image.shape[0] // PATCH_SIZE
@@ -94,7 +85,7 @@ def cut(image):
 
 def network_of_2018():
     """Two 5x5 convolutions of 32 and 64 channels with pooling, then 1024 units, then 11."""
-    tf = tensorflow()
+    tf = import_framework()
     rng = np.random.default_rng(0)
     shapes = ((5, 5, 1, 32), (5, 5, 32, 64), (21 * 21 * 64, 1024), (1024, 11))
     first, second, hidden, last = (

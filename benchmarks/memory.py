@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
+from processor import processor
 from runs import LAST, OURS, steps, write_images
 
 SIZE = 256
@@ -26,6 +27,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.image_sets < EVERY:
         parser.error(f"--image-sets must be {EVERY} or more")
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_images(folder / "images", arguments.image_sets, SIZE)

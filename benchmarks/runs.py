@@ -8,10 +8,11 @@ import numpy as np
 from cellprofiler_core import preferences
 from cellprofiler_core.pipeline import Pipeline
 
+from micrograph_networks.cellprofiler.settings import ENTERED
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.models.weights_file import read_weights, shipped_weights
-from segment.inference.model import SHIPPED
-from segment.inference.network import ARCHITECTURE
+from micrograph_networks.models.loading import read_network
+from micrograph_networks.products import PRODUCTS
+from segment.inference.network import NETWORKS
 from segment.simulation.scenes import darkfield_scene
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "example_pipelines"))
@@ -22,8 +23,7 @@ logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not ne
 preferences.set_headless()
 preferences.set_plugin_directory(str(ROOT / "plugins"), globally=False)
 
-EXAMPLES = ("focus_qc.cppipe", "darkfield_cells.cppipe")
-OURS = ("MeasureImageFocusQuality", "SegmentDarkfieldCells")
+OURS = tuple(product.module for product in PRODUCTS)
 INPUT = ("Images", "Metadata", "NamesAndTypes", "Groups")
 LAST = "ExportToSpreadsheet"
 SCENES = 20
@@ -62,12 +62,14 @@ def write_pipeline(path, names, scale=1.0):
         Of the dark-field network's working scale.
     """
     modules = {
-        module.module_name: module for example in EXAMPLES for module in _modules_of(example)
+        module.module_name: module
+        for product in PRODUCTS
+        for module in _modules_of(product.pipelines[0])
     }
+    weights, _ = read_network(None, NETWORKS)
     segment = modules["SegmentDarkfieldCells"]
-    segment.diameter_choice.value = segment.diameter_choice.choices[-1]
-    known = read_weights(shipped_weights(SHIPPED), ARCHITECTURE).attributes["cell_diameter"]
-    segment.diameter.value = known / scale
+    segment.cell_diameter_choice.value = ENTERED
+    segment.cell_diameter.value = weights.attributes["cell_diameter"] / scale
     modules[LAST].wants_everything.value = True
     pipeline = Pipeline()
     for name in (*INPUT, *names, LAST):

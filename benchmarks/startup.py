@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from processor import processor
 from runs import LAST, OURS, ROOT, SCENE, steps, write_images
 
 SIZE = min(SCENE)
@@ -23,7 +24,7 @@ CASES = ((), *((name,) for name in OURS), OURS)
 
 # What CellProfiler does until the first result, and what our modules add; prints seconds by name.
 STEPS = """
-import json, sys, time
+import importlib, json, sys, time
 import numpy
 
 image = numpy.random.default_rng(0).random((int(sys.argv[1]), int(sys.argv[1]), 3))
@@ -44,27 +45,20 @@ done("CellProfiler: Java")
 import cellprofiler_core.modules
 done("CellProfiler: its modules")
 sys.path.insert(0, "plugins")
-import measureimagefocusquality, segmentdarkfieldcells
+from micrograph_networks.products import PRODUCTS
+for product in PRODUCTS:
+    importlib.import_module(product.module.lower())
 done("ours: imports")
-from micrograph_networks.engines.tensorflow import tensorflow
-tensorflow()
+from micrograph_networks.engines.tensorflow import import_framework
+import_framework()
 done("ours: TensorFlow")
-from focusqual import rate_focus
-from focusqual.inference.model import load_model
-load_model()
-done("focus: weights")
-rate_focus(image)
-done("focus: first image")
-rate_focus(image)
-done("focus: second image")
-from segment import segment_image
-from segment.inference.model import load_model
-load_model(bfloat16=False)
-done("dark field: weights")
-segment_image(image)
-done("dark field: first image")
-segment_image(image)
-done("dark field: second image")
+for package, measure in (("focusqual", "rate_focus"), ("segment", "segment_image")):
+    core = importlib.import_module(package)
+    model = core.load_model()
+    done(f"{package}: weights")
+    for count in ("first", "second"):
+        getattr(core, measure)(image, model)
+        done(f"{package}: {count} image")
 print(json.dumps(seconds), flush=True)
 cellprofiler.__main__.stop_java()
 """
@@ -72,7 +66,7 @@ cellprofiler.__main__.stop_java()
 
 def main():
     """Print both tables."""
-    print(f"{SIZE}x{SIZE} pixels, median of {REPEATS} runs, {psutil.cpu_count()} CPUs")
+    print(f"{processor()}\n{SIZE}x{SIZE} pixels, median of {REPEATS} runs")
     first_results, breakdowns = [], []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as name:

@@ -17,7 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
 from cellprofiler_core.analysis._analysis import Analysis
 from cellprofiler_core.analysis._runner import Runner
 from cellprofiler_core.analysis.event import Finished, Progress
@@ -29,6 +28,7 @@ from cellprofiler_core.preferences import set_default_output_directory
 from cellprofiler_core.utilities.java import start_java, stop_java
 from cellprofiler_core.utilities.zmq import join_to_the_boundary
 from cellprofiler_core.workspace import Workspace
+from processor import processor
 from runs import OURS, write_images, write_pipeline
 
 SIZE = 480
@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--image-sets", type=int, default=40)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     arguments = parser.parse_args()
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         write_images(Path(name) / "images", arguments.image_sets, SIZE)
         for module in OURS:
@@ -48,7 +49,7 @@ def main():
 
 def print_rates(folder, module, numbers):
     """Analyse the images with a module by each number of workers, and print their rates."""
-    print(f"\n{module}, {SIZE}x{SIZE} pixels, {psutil.cpu_count()} CPUs")
+    print(f"\n{module}, {SIZE}x{SIZE} pixels")
     print("workers  image sets a second  times one worker's")
     write_pipeline(folder / "pipeline.cppipe", [module])
     first = None

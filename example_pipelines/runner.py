@@ -118,12 +118,8 @@ def cellprofiler_steps(pipeline, images, output, log):
     command += ["-p", pipeline, "-i", images, "-o", output]
     command += ["--plugins-directory", ROOT / "plugins"]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    with (
-        log.open("w") as file,
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process,
-    ):
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with log.open("w") as file, subprocess.Popen(command, env=environment, **piped) as process:
         for line in process.stdout:
             file.write(line)
             step = STEP.search(line)

@@ -1,6 +1,6 @@
 """Run a command line that is interrupted when its n-th file gets its name.
 
-    python tests/faults/hooked.py ACTION NUMBER PACKAGE ARGUMENT ...
+    python benchmarks/faults/hooked.py ACTION NUMBER PACKAGE ARGUMENT ...
 
 ACTION is kill-before, kill-after, or delete=FILE; the latter deletes another file and goes on.
 """

@@ -6,7 +6,9 @@ import numpy as np
 import originals
 import pandas as pd
 import tifffile
-from mutated import MODULES, PICTURES, run
+from mutated import module_on, run
+
+from micrograph_networks.images.image_files import read_image
 
 LARGE = 20_000
 
@@ -58,46 +60,35 @@ def _write_large(path):
     image.flush()
 
 
-def through_command_line(folder, package, path):
+def through_command_line(folder, product, path):
     """Measure an image; gives what came out, in words."""
-    out = folder / f"{package} {path.stem}"
-    result = run(package, "predict", path, "--output", out)
+    out = folder / f"{product.package} {path.stem}"
+    result = run(product.package, "predict", path, "--output", out)
+    pictures = list(out.glob(f"{path.stem}_*"))
     if isinstance(result.exception, SystemExit) and result.exit_code == 1:
         (error,) = re.findall(r"^Error: (.*)\.$", result.output, re.MULTILINE)
         assert str(path) in error
-        assert not list(out.glob(f"{path.stem}_*"))
+        assert not pictures
         return "refused: " + error.replace(f"{path}: ", "").partition(":")[0]
     assert result.exit_code == 0, result.output
-    for end in PICTURES[package]:
-        with tifffile.TiffFile(path) as file:
-            shape = file.pages[0].shape
-        assert _shape(out / f"{path.stem}{end}") == shape
-    if package == "segment":
-        return _counted(pd.read_csv(out / "cells.csv")["class"].eq("blood cell").sum())
-    (rating,) = pd.read_csv(out / "focus.csv").to_dict("records")
-    return _rated(rating["score"], rating["certainty"], rating["patches"])
+    with tifffile.TiffFile(path) as file:
+        shape = file.pages[0].shape
+    assert {read_image(picture).shape[:2] for picture in pictures} == {shape}
+    in_tables, _ = IN_WORDS[product.package]
+    return in_tables(out)
 
 
-def through_module(package, path):
+def through_module(product, path):
     """The same by a CellProfiler module, which gets whole numbers as intensities of 0 to 1."""
-    from cellprofiler_core.setting.subscriber import ImageSubscriber
-    from cellprofiler_core.utilities.core.modules import instantiate_module
-    from harness import assert_declared_is_written, make_workspace
+    from harness import assert_declared_is_written
 
-    module = instantiate_module(MODULES[package][0])
-    for setting in module.settings():
-        if isinstance(setting, ImageSubscriber):
-            setting.value = "DNA"
     # CellProfiler holds images as float32, in which 1e300 is infinite.
     with np.errstate(over="ignore"):
-        workspace = make_workspace(module, {"DNA": _intensities(tifffile.imread(path))})
+        module, workspace = module_on(product, _intensities(tifffile.imread(path)))
     module.run(workspace)
     assert_declared_is_written(module, workspace)
-    get = workspace.measurements.get_current_image_measurement
-    if package == "segment":
-        return _counted(get("Count_BloodCells"))
-    features = (f"ImageFocus_{name}_DNA" for name in ("Score", "Certainty", "PatchCount"))
-    return _rated(*map(get, features))
+    _, in_measurements = IN_WORDS[product.package]
+    return in_measurements(workspace.measurements.get_current_image_measurement)
 
 
 def _intensities(image):
@@ -107,10 +98,14 @@ def _intensities(image):
     return image
 
 
-def _shape(path):
-    from micrograph_networks.images.image_files import read_image
+def _rated_in_tables(out):
+    (rating,) = pd.read_csv(out / "focus.csv").to_dict("records")
+    return _rated(rating["score"], rating["certainty"], rating["patches"])
 
-    return read_image(path).shape[:2]
+
+def _rated_in_measurements(get):
+    features = (f"ImageFocus_{name}_DNA" for name in ("Score", "Certainty", "PatchCount"))
+    return _rated(*map(get, features))
 
 
 def _rated(score, certainty, patches):
@@ -121,5 +116,20 @@ def _rated(score, certainty, patches):
     return f"score {score:g}, certainty {certainty:.2f}"
 
 
+def _counted_in_tables(out):
+    return _counted(pd.read_csv(out / "cells.csv")["class"].eq("blood cell").sum())
+
+
+def _counted_in_measurements(get):
+    return _counted(get("Count_BloodCells"))
+
+
 def _counted(count):
     return f"cells: {count:g}"
+
+
+IN_WORDS = {
+    "focusqual": (_rated_in_tables, _rated_in_measurements),
+    "segment": (_counted_in_tables, _counted_in_measurements),
+}
+"""By package, what says in words what the command line and the module have found."""

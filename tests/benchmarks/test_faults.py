@@ -1,11 +1,14 @@
-"""A few of the cases that faults.py runs by the thousand."""
+"""A few of the cases that benchmarks/faults/faults.py runs by the thousand."""
 
 import mutated
 import processes
 import pytest
-from faults import DAMAGED, FILES, damaging
+from faults import DAMAGED, damaging
+
+from micrograph_networks.products import PRODUCTS
 
 SEED = 1
+FOCUS = PRODUCTS[0]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +30,13 @@ def test_damaged_input_is_refused_or_read_whole(isolated, originals_folder, numb
 
 
 def test_killed_command_leaves_whole_files_and_is_repeated(tmp_path):
-    done = list(processes.killed_predict(tmp_path, "focusqual", FILES["focusqual"]))
-    assert done == FILES["focusqual"] * ["kill-before", "kill-after"]
+    done = list(processes.killed_predict(tmp_path, FOCUS))
+    assert done == 5 * ["kill-before", "kill-after"]
 
 
 def test_two_commands_at_once_write_the_same(tmp_path):
-    assert list(processes.two_predict(tmp_path, "focusqual")) == 2 * ["succeeded"]
+    assert list(processes.two_predict(tmp_path, FOCUS)) == 2 * ["succeeded"]
 
 
 def test_unreadable_image_does_not_take_the_others_down(tmp_path):
-    assert list(processes.always_continue(tmp_path, "focusqual")) == ["went on"]
+    assert list(processes.always_continue(tmp_path, FOCUS)) == ["went on"]

@@ -1,6 +1,7 @@
 """Command lines as processes of their own: killed, without space, twice at once."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -16,13 +17,12 @@ from pathlib import Path
 import originals
 import pandas as pd
 import psutil
-from mutated import MODULES
 
-from focusqual.inference.network import ARCHITECTURE as FOCUS_ARCHITECTURE
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights
-from micrograph_networks.training.log import read_log
-from segment.inference.network import ARCHITECTURE as DARKFIELD_ARCHITECTURE
+from micrograph_networks.products import PRODUCTS
+from micrograph_networks.training.log import read_epochs
+from segment.inference.network import unet_vgg16
 
 PYTHON = Path(sys.executable)
 HOOKED = Path(__file__).with_name("hooked.py")
@@ -113,9 +113,11 @@ def assert_whole(folder):
         elif path.suffix == ".csv":
             assert path.read_bytes().endswith(b"\n"), path
             pd.read_csv(path)
+        elif path.suffix == ".json":
+            json.loads(path.read_text())
         elif path.suffix == ".h5":
-            focus = path.name.startswith("focus")
-            read_weights(path, FOCUS_ARCHITECTURE if focus else DARKFIELD_ARCHITECTURE)
+            (product,) = (p for p in PRODUCTS if p.weights_file == path.name)
+            read_weights(path, product.architectures)
         elif path.suffix == ".keras":
             assert zipfile.ZipFile(path).testzip() is None, path
         else:
@@ -138,9 +140,9 @@ def images(folder, count=3):
     return sorted(folder.glob("*.png"))
 
 
-def predict(name, folder, out):
+def predict(product, folder, out):
     """Rate or segment three images."""
-    return (name, "predict", *images(folder / "images"), "--output", out)
+    return (product.package, "predict", *images(folder / "images"), "--output", out)
 
 
 def train_focus(folder, out, epochs=EPOCHS):
@@ -154,7 +156,8 @@ def train_darkfield(folder, out, epochs=EPOCHS):
     """A training of two epochs of two batches each, on random VGG16 weights."""
     if not (folder / "data.csv").exists():
         package("segment", "scenes", "--output", folder, "--count", 10).succeeded()
-        _random_backbone(folder / "vgg16.h5")
+        # The encoder's groups of a weights file are those that a file of VGG16 has.
+        originals.write_random_weights(folder / "vgg16.h5", unet_vgg16(2))
     return (
         *("segment", "train", "--csv", folder / "data.csv", "--output", out),
         *("--backbone-weights", folder / "vgg16.h5", "--recipe", "perceptilabs"),
@@ -162,31 +165,19 @@ def train_darkfield(folder, out, epochs=EPOCHS):
     )
 
 
-def _random_backbone(path):
-    import h5py
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    convolutions = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-    inputs = 3
-    with h5py.File(path, "w") as file:
-        for block, (count, channels) in enumerate(convolutions, 1):
-            for number in range(1, count + 1):
-                kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (3, 3, inputs, channels))
-                file[f"block{block}_conv{number}/kernel"] = kernel.astype(np.float16)
-                file[f"block{block}_conv{number}/bias"] = np.zeros(channels, np.float16)
-                inputs = channels
+TRAININGS = {"focusqual": train_focus, "segment": train_darkfield}
+"""By package."""
 
 
 # The faults. Each yields what happened to each case, or raises AssertionError.
 
 
-def killed_predict(folder, name, files):
+def killed_predict(folder, product):
     """Killed before and after every file gets its name, each run on what the last one left."""
     out, reference = folder / "out", folder / "reference"
-    package(*predict(name, folder, reference)).succeeded()
-    command = predict(name, folder, out)
-    for number in range(1, files + 1):
+    package(*predict(product, folder, reference)).succeeded()
+    command = predict(product, folder, out)
+    for number in range(1, len(contents(reference)) + 1):
         for action in ("kill-before", "kill-after"):
             result = hooked(action, number, *command)
             assert result.code == -signal.SIGKILL, result.text
@@ -196,13 +187,13 @@ def killed_predict(folder, name, files):
     assert contents(out) == contents(reference), sorted(contents(out))
 
 
-def killed_at_random(folder, name, seed, times=4):
+def killed_at_random(folder, product, seed, times=4):
     """Killed at moments that a clock chooses, then run to the end."""
     out, reference = folder / "out", folder / "reference"
     clock = time.monotonic()
-    package(*predict(name, folder, reference)).succeeded()
+    package(*predict(product, folder, reference)).succeeded()
     needed = time.monotonic() - clock
-    command, rng = predict(name, folder, out), random.Random(seed)
+    command, rng = predict(product, folder, out), random.Random(seed)
     for _ in range(times):
         process = started(PYTHON, "-m", *command)
         time.sleep(rng.uniform(0.2, 1.1) * needed)
@@ -215,13 +206,13 @@ def killed_at_random(folder, name, seed, times=4):
     assert contents(out) == contents(reference), sorted(contents(out))
 
 
-def killed_training(folder, train, weights, limit=40):
+def killed_training(folder, product, limit=40):
     """Killed before, then after, the next file gets its name, until the training is done.
 
     Every second run is killed one file later, so that the training gets on.
     """
     out = folder / "out"
-    command = train(folder, out)
+    command = TRAININGS[product.package](folder, out)
     for number in range(1, limit):
         action = "kill-before" if number % 2 else "kill-after"
         result = hooked(action, (number + 1) // 2, *command)
@@ -232,8 +223,8 @@ def killed_training(folder, train, weights, limit=40):
         yield action
     assert_whole(out)
     package(*command).succeeded()
-    assert [row["epoch"] for row in read_log(out / "training.csv")] == [1, 2]
-    assert (out / weights).is_file()
+    assert [row["epoch"] for row in read_epochs(out / "training.csv")] == [1, 2]
+    assert (out / product.weights_file).is_file()
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
@@ -335,37 +326,37 @@ def read_only(folder):
             subprocess.run(["umount", disk], check=True)
 
 
-def two_predict(folder, name):
+def two_predict(folder, product):
     """Two runs of a command into one folder at once."""
     out, reference = folder / "out", folder / "reference"
-    package(*predict(name, folder, reference)).succeeded()
-    both = [started(PYTHON, "-m", *predict(name, folder, out)) for _ in range(2)]
+    package(*predict(product, folder, reference)).succeeded()
+    both = [started(PYTHON, "-m", *predict(product, folder, out)) for _ in range(2)]
     for process in both:
         Finished(process).succeeded()
         yield "succeeded"
     assert contents(out) == contents(reference), sorted(contents(out))
 
 
-def two_trainings(folder, train, weights):
+def two_trainings(folder, product):
     """Two trainings into one folder at once: one refuses."""
-    command = train(folder, folder / "out")
+    command = TRAININGS[product.package](folder, folder / "out")
     both = [Finished(process) for process in [started(PYTHON, "-m", *command) for _ in range(2)]]
     both.sort(key=lambda result: result.code)
     both[0].succeeded()
     both[1].refused(2, "Another run writes", folder / "out")
     assert_whole(folder / "out")
-    assert (folder / "out" / weights).is_file()
+    assert (folder / "out" / product.weights_file).is_file()
     yield from ("succeeded", "refused")
 
 
 def deleted_images(folder):
     """An image that is deleted after the command was given and before it is read."""
-    for name in ("focusqual", "segment"):
-        command = predict(name, folder, folder / name)
+    for product in PRODUCTS:
+        command = predict(product, folder, folder / product.package)
         victim = folder / "images" / "2.png"
         result = hooked(f"delete={victim}", 1, *command)
         result.refused(1, victim, "does not exist")
-        assert_whole(folder / name)
+        assert_whole(folder / product.package)
         assert "2 of 3 images" in result.text
         yield "refused"
     # A link to nowhere is listed, too, but cannot be read.
@@ -387,7 +378,7 @@ def deleted_images(folder):
         yield "refused"
 
 
-def cellprofiler(folder, name, *options):
+def cellprofiler(folder, product, *options):
     """CellProfiler on three images, the second of which is none."""
     given = folder / "images"
     images(given)
@@ -396,16 +387,16 @@ def cellprofiler(folder, name, *options):
     result = Finished(
         started(
             *(PYTHON.with_name("cellprofiler"), "-c", "-r", *options),
-            *("-p", originals.ROOT / "example_pipelines" / MODULES[name][1]),
+            *("-p", originals.ROOT / "example_pipelines" / product.pipelines[0]),
             *("-i", given, "-o", out, "--plugins-directory", originals.ROOT / "plugins"),
         )
     )
     return result, out
 
 
-def always_continue(folder, name):
+def always_continue(folder, product):
     """With --always-continue the others are measured, and the log names the image."""
-    result, out = cellprofiler(folder, name, "--always-continue")
+    result, out = cellprofiler(folder, product, "--always-continue")
     result.succeeded()
     assert "1.png" in result.text
     table = pd.read_csv(next(out.glob("*_Image.csv")))
@@ -419,9 +410,9 @@ def always_continue(folder, name):
     yield "went on"
 
 
-def stops(folder, name):
+def stops(folder, product):
     """Without the option CellProfiler stops at the image, and writes no table."""
-    result, out = cellprofiler(folder, name)
+    result, out = cellprofiler(folder, product)
     assert result.code == 1 and "1.png" in result.text, result.text
     assert not list(out.glob("*.csv"))
     yield "stopped"

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import io
 import logging
 import re
@@ -16,24 +17,11 @@ import pandas as pd
 from click.testing import CliRunner
 from mutations import damaged, damaged_settings, damaged_table
 
-import focusqual.commandline.commands
-import segment.commandline.commands
 from micrograph_networks.images.image_files import read_image
 
 REFUSED, WHOLE = "refused", "whole"
-MAINS = {
-    "focusqual": focusqual.commandline.commands.main,
-    "segment": segment.commandline.commands.main,
-}
-TABLES = {"focusqual": ("focus.csv", "patches.csv"), "segment": ("cells.csv",)}
-PICTURES = {
-    "focusqual": ("_focus.png",),
-    "segment": ("_classes.png", "_cells.tif", "_overlay.png"),
-}
-MODULES = {
-    "focusqual": ("MeasureImageFocusQuality", "focus_qc.cppipe"),
-    "segment": ("SegmentDarkfieldCells", "darkfield_cells.cppipe"),
-}
+GOOD = "good.png"
+"""Of the originals, the image beside the damaged one."""
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
     r"(Usage: |Try |Wrote |Rated \d|Segmented \d|Converted \d|\d+ of them in colour"
@@ -66,12 +54,21 @@ def case(made, number, seed, kind, arguments):
         return result
 
 
-def image(folder, made, rng, package, names):
+def image(folder, made, rng, product, names):
     """A damaged image beside a good one: ``predict``."""
     original = made / str(rng.choice(names))
-    bad = folder / f"bad{original.suffix}"
+    bad, good, out = folder / f"bad{original.suffix}", made / GOOD, folder / "out"
     bad.write_bytes(damaged(original.read_bytes(), rng))
-    return _predict(folder, made, package, [bad, made / "good.png"])
+    result = _predict(product, [bad, good], out, made / product.weights_file)
+    outcome = _outcome(result, bad, failed=1)
+    alone = _predicted_alone(product, made)
+    stems = ["good", "bad"] if outcome == WHOLE else ["good"]
+    _assert_whole(out, {name.replace("good", stem, 1) for name in alone for stem in stems})
+    for name in product.tables:
+        found = pd.read_csv(out / name)
+        found = found[found["image"] == good.name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, alone[name])
+    return outcome
 
 
 def mask(folder, made, rng):
@@ -89,32 +86,26 @@ def mask(folder, made, rng):
     return outcome
 
 
-def weights(folder, made, rng, package):
+def weights(folder, made, rng, product):
     """A damaged weights file: ``predict --weights``."""
-    bad = _damaged_weights(folder, made, rng, package)
+    bad = _damaged_weights(folder, made, rng, product)
     out = folder / "out"
-    result = run(package, "predict", made / "good.png", "--output", out, "--weights", bad)
+    result = _predict(product, [made / GOOD], out, bad)
     outcome = _outcome(result, bad, failed=2)
     if outcome == WHOLE:
-        _assert_predicted(out, package, ["good"])
+        _assert_whole(out, set(_predicted_alone(product, made)))
     else:
         assert not list(out.glob("*"))
     return outcome
 
 
-def module_weights(folder, made, rng, package):
+def module_weights(folder, made, rng, product):
     """A damaged weights file as the custom model of a module."""
-    from cellprofiler_core.setting.subscriber import ImageSubscriber
-    from cellprofiler_core.utilities.core.modules import instantiate_module
-    from harness import assert_declared_is_written, choose_weights, make_workspace
+    from harness import assert_declared_is_written, choose_weights
 
-    bad = _damaged_weights(folder, made, rng, package)
-    module = instantiate_module(MODULES[package][0])
+    bad = _damaged_weights(folder, made, rng, product)
+    module, workspace = module_on(product, read_image(made / GOOD) / 255)
     choose_weights(module, bad)
-    for setting in module.settings():
-        if isinstance(setting, ImageSubscriber):
-            setting.value = "DNA"
-    workspace = make_workspace(module, {"DNA": read_image(made / "good.png") / 255})
     try:
         module.run(workspace)
     except ValueError as error:
@@ -164,13 +155,12 @@ def data_table(folder, made, rng, name):
     return outcome
 
 
-def settings(folder, made, rng, package):
+def settings(folder, made, rng, product):
     """Damaged settings in a pipeline file: loaded and checked, and run whatever the check said."""
     from cellprofiler_core.pipeline import LoadException, Pipeline
     from cellprofiler_core.setting import ValidationError
     from harness import assert_declared_is_written
 
-    name, file = MODULES[package]
     pipeline, refusals = Pipeline(), []
 
     def listen(_, event):
@@ -178,12 +168,11 @@ def settings(folder, made, rng, package):
             refusals.append(event.error)
 
     pipeline.add_listener(listen)
-    text = (originals.ROOT / "example_pipelines" / file).read_text()
-    text = text.replace(":Shipped model", ":Custom model").replace(
-        "Weights file location:Elsewhere...|", f"Weights file location:Elsewhere...|{made}"
-    )
-    pipeline.load(io.StringIO(damaged_settings(text, name, rng)))
-    module = next((m for m in pipeline.modules() if m.module_name == name), None)
+    text = (originals.ROOT / "example_pipelines" / product.pipelines[0]).read_text()
+    text = re.sub("(?<=Select the model:).*", "Custom model", text)
+    text = re.sub("(?<=Weights file location:).*", f"Elsewhere...|{made}", text)
+    pipeline.load(io.StringIO(damaged_settings(text, product.module, rng)))
+    module = next((m for m in pipeline.modules() if m.module_name == product.module), None)
     if module:
         try:
             module.test_valid(pipeline)
@@ -214,49 +203,45 @@ def _image_workspace(pipeline, module, pixels):
     return Workspace(pipeline, module, images.get_image_set(0), ObjectSet(), Measurements(), images)
 
 
+def module_on(product, pixels):
+    """A module, and a workspace with an image that it is to measure."""
+    from cellprofiler_core.setting.subscriber import ImageSubscriber
+    from cellprofiler_core.utilities.core.modules import instantiate_module
+    from harness import make_workspace
+
+    module = instantiate_module(product.module)
+    for setting in module.settings():
+        if isinstance(setting, ImageSubscriber):
+            setting.value = "DNA"
+    return module, make_workspace(module, {"DNA": pixels})
+
+
 def run(package, *arguments):
     """Run a command line in this process."""
-    return CliRunner().invoke(MAINS[package], [str(argument) for argument in arguments])
+    main = importlib.import_module(f"{package}.commandline.commands").main
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def _damaged_weights(folder, made, rng, package):
-    name = {"focusqual": originals.FOCUS_WEIGHTS, "segment": originals.DARKFIELD_WEIGHTS}[package]
+def _damaged_weights(folder, made, rng, product):
     bad = folder / "bad.h5"
-    bad.write_bytes(damaged((made / name).read_bytes(), rng))
+    bad.write_bytes(damaged((made / product.weights_file).read_bytes(), rng))
     return bad
 
 
-def _predict(folder, made, package, images):
-    """Rate or segment images of which the last one is good."""
-    out = folder / "out"
-    result = _run_predict(package, made, images, out)
-    outcome = _outcome(result, images[0], failed=1)
-    done = [path.stem for path in images if result.exit_code == 0 or path == images[-1]]
-    tables = _assert_predicted(out, package, done)
-    expected = _good_rows(package, made)
-    for table, rows in zip(tables, expected):
-        found = table[table["image"] == images[-1].name].reset_index(drop=True)
-        pd.testing.assert_frame_equal(found, rows)
-    return outcome
+def _predict(product, images, out, weights):
+    return run(product.package, "predict", *images, "--output", out, "--weights", weights)
 
 
-def _run_predict(package, made, images, out):
-    given = ["--weights", made / originals.DARKFIELD_WEIGHTS] if package == "segment" else []
-    return run(package, "predict", *images, "--output", out, *given)
-
-
-@functools.cache
-def _good_rows(package, made):
+@functools.lru_cache(maxsize=None)
+def _predicted_alone(product, made):
+    """What is written for the good image by itself: tables, and None for pictures, by name."""
     with tempfile.TemporaryDirectory() as folder:
-        result = _run_predict(package, made, [made / "good.png"], folder)
+        result = _predict(product, [made / GOOD], folder, made / product.weights_file)
         assert result.exit_code == 0, result.output
-        return [pd.read_csv(Path(folder) / name) for name in TABLES[package]]
-
-
-def _assert_predicted(out, package, stems):
-    pictures = {f"{stem}{end}" for stem in stems for end in PICTURES[package]}
-    _assert_whole(out, {*TABLES[package], *pictures})
-    return [pd.read_csv(out / name) for name in TABLES[package]]
+        return {
+            path.name: pd.read_csv(path) if path.suffix == ".csv" else None
+            for path in Path(folder).iterdir()
+        }
 
 
 def _assert_whole(out, names):
@@ -300,7 +285,7 @@ def _assert_sentence(text, path, end="."):
 def prepare_modules(folder):
     """Load the modules, and write the originals if they are not there."""
     load_modules()
-    originals.shrink_network()
+    originals.know_small_network()
     if not list(folder.iterdir()):
         originals.make(folder)
 

@@ -5,31 +5,43 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from support import filled, focus_model, rate
 
-from focusqual import rate_focus
 from focusqual.inference import tables
 from focusqual.simulation import scenes
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.models.weights_file import Weights, shipped_weights, write_weights
+from micrograph_networks.models.registry import shipped_models
+from micrograph_networks.models.weights_file import Weights, write_weights
+from micrograph_networks.networks.layers import Convolution, Network, Softmax
+from micrograph_networks.products import PRODUCTS
 from segment.classes import CLASSES
-from segment.inference import network
+from segment.inference.network import NETWORKS
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (100, 120)
 PNG = ("grey8.png", "rgb8.png", "grey16.png")
 TIFF = ("plain16.tif", "lzw8.tif", "zlib16.tif", "big_endian.tif", "float32.tif", "tiled_rgb.tif")
-FOCUS_WEIGHTS, DARKFIELD_WEIGHTS = "focus.h5", "darkfield.h5"
+DARKFIELD_WEIGHTS = "darkfield.h5"
+SMALL = Network(
+    "segment-small",
+    inputs=(None, None, 3),
+    layers=(Convolution("classes", len(CLASSES), relu=False), Softmax("probabilities")),
+)
+"""In place of the dark-field network, so that a case takes no time."""
 
 
 def make(folder):
-    """Write all of them to a folder; the process has called :func:`shrink_network` before."""
+    """Write all of them to a folder."""
     rng = np.random.default_rng(0)
     write_images(folder, rng)
     write_data_set(folder, rng)
     write_focus_table(folder / "focus.csv")
-    shutil.copy(shipped_weights("focus"), folder / FOCUS_WEIGHTS)
-    write_darkfield_weights(folder / DARKFIELD_WEIGHTS, rng)
+    for product in PRODUCTS:
+        shipped = shipped_models(product.architectures)[-1]
+        shutil.copy(shipped.path, folder / product.weights_file)
+    scale = {"working_size": 64, "cell_diameter": 16.0}
+    write_random_weights(folder / DARKFIELD_WEIGHTS, SMALL, class_names=CLASSES, **scale)
 
 
 def scene(seed):
@@ -39,6 +51,7 @@ def scene(seed):
 
 
 def write_images(folder, rng):
+    """One of every kind."""
     import imagecodecs
 
     grey = scene(0)
@@ -68,23 +81,20 @@ def write_data_set(folder, rng):
 
 
 def write_focus_table(path):
+    """What ``focusqual predict`` writes for three wells."""
     with csv_table(path, tables.FOCUS_COLUMNS) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
-            table.writerow(tables.focus_row(f"p_{well}_s1.tif", rate_focus(scene(number))))
+            rating, model = rate(scene(number)), focus_model().name
+            table.writerow(tables.focus_row(f"p_{well}_s1.tif", rating, model))
 
 
-def shrink_network():
-    """Give the dark-field network of this process few channels, so that a case takes no time."""
-    network.ENCODER = ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8))
-    network.DECODER = (8, 8, 4, 4, 4)
+def know_small_network():
+    """Let this process take weights of the small network for dark-field weights."""
+    NETWORKS[SMALL.architecture] = lambda attributes: SMALL
 
 
-def write_darkfield_weights(path, rng):
-    """Random weights; of the same spread in every layer."""
-    layers = {}
-    for (layer, name), shape in network.layer_shapes(len(CLASSES)).items():
-        spread = np.sqrt(2 / np.prod(shape[:3])) if name == "kernel" else 0
-        layers.setdefault(layer, {})[name] = rng.normal(0, spread, shape)
-    layers["block1_conv1"]["kernel"] /= 50
-    attributes = {"class_names": CLASSES, "working_size": 64, "cell_diameter": 16.0}
-    write_weights(path, Weights(network.ARCHITECTURE, layers, attributes))
+def write_random_weights(path, network, **attributes):
+    """Weights of any network, in every layer of a spread that keeps that of its input."""
+    rng = np.random.default_rng(0)
+    arrays = filled(network, lambda shape: rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+    write_weights(path, Weights(network.architecture, arrays, attributes))
