@@ -44,7 +44,7 @@ import sys, numpy
 from micrograph_networks.engines import EngineOptions
 from segment import SegmentationOptions, load_model, segment_image
 model, image, mask = sys.argv[1:]
-model = load_model(model, EngineOptions(bfloat16={bfloat16}))
+model = load_model(model, EngineOptions("tensorflow", bfloat16={bfloat16}))
 options = SegmentationOptions(cell_diameter=model.cell_diameter)
 numpy.save(mask, segment_image(numpy.load(image), model, options=options).classes)
 """
@@ -66,7 +66,7 @@ def main():
     arguments = parser.parse_args()
     print(processor())
     single = load_model(arguments.model)
-    half = load_model(arguments.model, EngineOptions(bfloat16=True))
+    half = load_model(arguments.model, EngineOptions("tensorflow", bfloat16=True))
     keras_model, network = as_keras(arguments.model)
     print_sizes(single, keras_model)
     print_cold_start(single, keras_model)
