@@ -10,7 +10,7 @@ import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, ContextManager, Iterable, Iterator, NamedTuple, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -21,9 +21,9 @@ from micrograph_networks.networks.computing import Arrays, Operations, compute, 
 from micrograph_networks.networks.layers import Network
 
 # Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
-IMAGES = 16
-"""How many images a thread takes through the network at a time."""
-UNFOLDED = 1 << 17
+IMAGES = 64
+"""The most images that a thread takes through the network at a time."""
+UNFOLDED = 1 << 18
 """About how many numbers a thread unfolds for a matrix product, so that they stay in its cache."""
 BAND = 40_000
 """About how many numbers each of a Winograd band's 36 products has, within TILES."""
@@ -67,7 +67,8 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
     steps, threads = prepare(network, arrays, NumpyOperations()), cpu_share()
 
     def probabilities(images: np.ndarray) -> np.ndarray:
-        size = max(min(IMAGES, math.ceil(len(images) / threads)), 1)
+        rounds = max(math.ceil(len(images) / (threads * IMAGES)), 1)
+        size = max(math.ceil(len(images) / (threads * rounds)), 1)
         pieces = [images[i : i + size] for i in range(0, max(len(images), 1), size)]
         try:
             with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
@@ -101,6 +102,13 @@ class Finish(NamedTuple):
     relu: bool
 
 
+class Kept(threading.local):
+    """What each thread keeps from one convolution for the next like it."""
+
+    def __init__(self) -> None:
+        self.unfoldings: Dict[Tuple, Unfolding] = {}
+
+
 class NumpyOperations(Operations):
     """The operations in NumPy.
 
@@ -113,7 +121,7 @@ class NumpyOperations(Operations):
 
     def __init__(self, threads: int = 1, run: Callable[..., Iterable] = map) -> None:
         self._threads, self._run = threads, run
-        self._kept = threading.local()
+        self._kept = Kept()
 
     def _share(self, work: Callable[[Iterator], None], tasks: Iterable) -> None:
         """Call a function in every thread with the same iterator, so that each takes some tasks."""
@@ -137,9 +145,11 @@ class NumpyOperations(Operations):
         n, rows, cols = len(x), *(math.ceil(length / TILE) for length in x.shape[1:3])
         inputs, outputs = kernel.shape[2:]
         tiles = min(max(BAND // max(inputs, outputs), TILES[0]), TILES[1])
-        height = min(max(tiles // cols, 1), rows)
-        tops = range(0, rows, height)
-        apart = outputs
+        bands = math.ceil(rows / max(tiles // cols, 1))
+        if bands > self._threads:
+            bands = math.ceil(bands / self._threads) * self._threads  # no thread waits for others
+        height = math.ceil(rows / bands)
+        tops, apart = range(0, rows, height), outputs
         while n * len(tops) * outputs // apart < self._threads and apart % (2 * APART) == 0:
             apart //= 2
         points = self._kernel_to_points(kernel)
@@ -185,14 +195,14 @@ class NumpyOperations(Operations):
         sizes = ((images, rows, width), x.shape[1:], kernel.shape, stride, len(matrix))
 
         def work(tasks):
-            arrays = vars(self._kept)
-            if sizes not in arrays:
-                arrays[sizes] = Unfolding(*sizes)
+            unfoldings = self._kept.unfoldings
+            if sizes not in unfoldings:
+                unfoldings[sizes] = Unfolding(*sizes)
             for first, top in tasks:
                 part = np.s_[first : first + images, top : top + rows]
                 added = None if finish.added is None else finish.added[part]
                 own = Finish(None, added, finish.relu)
-                arrays[sizes].compute(x[part[0]], top, matrix, own, result[part])
+                unfoldings[sizes].compute(x[part[0]], top, matrix, own, result[part])
 
         self._share(work, itertools.product(range(0, n, images), range(0, height, rows)))
 
