@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--split", type=Path, help="split.csv whose test images are taken")
     arguments = parser.parse_args()
     print(processor())
-    single = load_model(arguments.model)
+    single = load_model(arguments.model, EngineOptions("tensorflow"))
     half = load_model(arguments.model, EngineOptions("tensorflow", bfloat16=True))
     keras_model, network = as_keras(arguments.model)
     print_sizes(single, keras_model)

@@ -13,7 +13,7 @@ from micrograph_networks.engines import numpy as engine
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.layers import Convolution, Network, Softmax
 
-NUMPY = EngineOptions(name="numpy")
+NUMPY = "numpy"
 SMALL = Network("small", (None, None, 1), (Convolution("conv", 2), Softmax("probabilities")))
 ARRAYS = {
     "conv": {"kernel": np.ones((3, 3, 1, 2), np.float32), "bias": np.zeros(2, np.float32)},
@@ -123,7 +123,7 @@ def test_softmax_sums_to_one_and_bears_large_numbers(rng, operations, shape):
 
 
 def functions(core, engine_name):
-    model = core.load_model(engine=EngineOptions(name=engine_name))
+    model = core.load_model(engine=EngineOptions(engine_name))
     pieces = model.batches if core is focusqual else model.tiles
     return pieces.run(lambda function, size: function)
 
@@ -175,7 +175,7 @@ def test_lack_of_memory_is_the_engines_own_error(rng, monkeypatch, count):
 
 def test_bfloat16_is_refused_in_one_sentence():
     with pytest.raises(UserError, match=r"^The engine numpy .*bfloat16\.$"):
-        load_functions(SMALL, ARRAYS, EngineOptions(name="numpy", bfloat16=True))
+        load_functions(SMALL, ARRAYS, NUMPY, bfloat16=True)
 
 
 def test_it_does_without_threadpoolctl(rng, monkeypatch):
@@ -204,7 +204,7 @@ def test_products_in_its_threads_start_no_further_ones(rng, monkeypatch):
 def test_it_needs_no_tensorflow():
     code = (
         "import sys, focusqual; from micrograph_networks.engines import EngineOptions;"
-        "focusqual.load_model(engine=EngineOptions(name='numpy'));"
+        "focusqual.load_model(engine=EngineOptions('numpy'));"
         "print('tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
