@@ -36,14 +36,13 @@ class TrainingRun:
     def __init__(self, folder: Path, recipe: Dict[str, Any]) -> None:
         self.folder = folder
         self._log = folder / "training.csv"
-        self._keep_recipe(json.loads(json.dumps(recipe)))
+        self._recipe = json.loads(json.dumps(recipe))
+        self._recipe_path = folder / "recipe.json"
+        if self._recipe_path.exists():
+            self._check_recipe()
 
-    def _keep_recipe(self, recipe: Dict[str, Any]) -> None:
-        path = self.folder / "recipe.json"
-        if not path.exists():
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-            return
+    def _check_recipe(self) -> None:
+        path, recipe = self._recipe_path, self._recipe
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             changed = [name for name in recipe if earlier.get(name, ...) != recipe[name]]
@@ -56,7 +55,9 @@ class TrainingRun:
             )
 
     def keep_split(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write split.csv: which image learns, validates and tests.
+        """Write split.csv, which image learns, validates and tests, and with it the recipe.
+
+        Nothing is written before it, so that images that are refused leave nothing behind.
 
         Parameters
         ----------
@@ -72,6 +73,8 @@ class TrainingRun:
         """
         path = self.folder / "split.csv"
         if not path.exists():
+            with whole_file(self._recipe_path) as temporary:
+                temporary.write_text(json.dumps(self._recipe, indent=1), encoding="utf-8")
             with csv_table(path, columns) as table:
                 table.writerows(rows)
             return

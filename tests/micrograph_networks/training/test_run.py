@@ -14,7 +14,7 @@ class Model:
 
 
 def test_another_recipe_is_refused_and_what_differs_is_named(tmp_path):
-    TrainingRun(tmp_path, {"seed": 1, "classes": ("a", "b")})
+    TrainingRun(tmp_path, {"seed": 1, "classes": ("a", "b")}).keep_split(COLUMNS, [])
     TrainingRun(tmp_path, {"seed": 1, "classes": ("a", "b")})
     with pytest.raises(UserError, match=r"recipe\.json is of a run with other seed: give the same"):
         TrainingRun(tmp_path, {"seed": 2, "classes": ("a", "b")})
