@@ -364,7 +364,6 @@ def deleted_images(folder):
     for arguments in (("train",), ("evaluate",)):
         result = package("focusqual", *arguments, folder / "images", "--output", folder / "x")
         result.refused(2, victim, "does not exist")
-        # A training keeps its recipe before it reads images.
         assert not contents(folder / "x")
         yield "refused"
     package("segment", "scenes", "--output", folder / "data", "--count", 10).succeeded()
