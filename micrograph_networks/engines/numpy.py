@@ -85,7 +85,7 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
 def _single_threaded_products() -> ContextManager:
     """A context in which matrix products, each in a thread of ours, start no threads of their own.
 
-    Without threadpoolctl they do, which is slower and as right.
+    Without threadpoolctl they do, which is slower and no less right.
     """
     if importlib.util.find_spec("threadpoolctl") is None:
         return contextlib.nullcontext()
@@ -124,7 +124,10 @@ class NumpyOperations(Operations):
         self._kept = Kept()
 
     def _share(self, work: Callable[[Iterator], None], tasks: Iterable) -> None:
-        """Call a function in every thread with the same iterator, so that each takes some tasks."""
+        """Call a function in every thread with the same iterator, so that each takes some tasks.
+
+        The tasks' iterator must be one of Python's own, whose steps no other thread interrupts.
+        """
         list(self._run(work, [iter(tasks)] * self._threads))
 
     def constant(self, array):
@@ -251,7 +254,7 @@ class NumpyOperations(Operations):
                 powers = np.exp(x[row] - x[row].max(axis=-1, keepdims=True))
                 np.divide(powers, powers.sum(axis=-1, keepdims=True), out=result[row])
 
-        self._share(work, np.ndindex(x.shape[:-2]))
+        self._share(work, itertools.product(*map(range, x.shape[:-2])))
         return result
 
 
