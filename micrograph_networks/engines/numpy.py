@@ -10,7 +10,17 @@ import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, ContextManager, Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
+from typing import (
+    Callable,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -18,7 +28,7 @@ from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
-from micrograph_networks.networks.layers import Network
+from micrograph_networks.networks.layers import Convolution, Network
 
 # Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
 IMAGES = 64
@@ -54,8 +64,16 @@ def import_framework() -> None:
 
 
 def expected_time(network: Network, bfloat16: bool) -> float:
-    """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`."""
-    return math.inf if bfloat16 else 0.85
+    """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
+
+    Measured on two cores: 0.6 to 0.8 for the U-Net, whose convolutions are Winograd's, 1.0 to 1.1 for
+    the focus network (benchmarks/engine_speed.py).
+    """
+    if bfloat16:
+        return math.inf
+    convolutions = network.find(Convolution)
+    quick = [layer for layer in convolutions if (layer.size, layer.stride) == (3, 1)]
+    return 0.8 if 2 * len(quick) > len(convolutions) else 1.1
 
 
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
@@ -130,10 +148,18 @@ class NumpyOperations(Operations):
         """
         list(self._run(work, [iter(tasks)] * self._threads))
 
-    def constant(self, array):
+    def constant(self, array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(array, dtype=np.float32)
 
-    def convolve(self, x, kernel, stride, bias, added, relu):
+    def convolve(
+        self,
+        x: np.ndarray,
+        kernel: np.ndarray,
+        stride: int,
+        bias: Optional[np.ndarray],
+        added: Optional[np.ndarray],
+        relu: bool,
+    ) -> np.ndarray:
         n, height, width, channels = x.shape
         shape = (n, math.ceil(height / stride), math.ceil(width / stride), kernel.shape[3])
         result = np.empty(shape, dtype=np.float32)
@@ -144,7 +170,9 @@ class NumpyOperations(Operations):
             self._convolve_unfolded(x, kernel, stride, Finish(bias, added, relu), result)
         return result
 
-    def _convolve_winograd(self, x, kernel, finish, result):
+    def _convolve_winograd(
+        self, x: np.ndarray, kernel: np.ndarray, finish: Finish, result: np.ndarray
+    ) -> None:
         n, rows, cols = len(x), *(math.ceil(length / TILE) for length in x.shape[1:3])
         inputs, outputs = kernel.shape[2:]
         tiles = min(max(BAND // max(inputs, outputs), TILES[0]), TILES[1])
@@ -157,7 +185,7 @@ class NumpyOperations(Operations):
             apart //= 2
         points = self._kernel_to_points(kernel)
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             band = WinogradBand(height, cols, inputs, apart)
             for image, top, first in tasks:
                 part = np.s_[..., first : first + apart]
@@ -170,7 +198,7 @@ class NumpyOperations(Operations):
 
         self._share(work, itertools.product(range(n), tops, range(0, outputs, apart)))
 
-    def _kernel_to_points(self, kernel):
+    def _kernel_to_points(self, kernel: np.ndarray) -> np.ndarray:
         """Values of kernels (3, 3, in, out) at all pairs of points, (3, 2, 6, in, out).
 
         Made anew for every image: they take four times the memory of the kernels.
@@ -180,7 +208,7 @@ class NumpyOperations(Operations):
         source, target = kernel.reshape(9, -1), points.reshape(POINTS**2, -1)
         step = math.ceil(source.shape[1] / self._threads)
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             for start in tasks:
                 part = np.s_[:, start : start + step]
                 np.matmul(both, source[part], out=target[part])
@@ -188,7 +216,9 @@ class NumpyOperations(Operations):
         self._share(work, range(0, source.shape[1], step))
         return points
 
-    def _convolve_unfolded(self, x, kernel, stride, finish, result):
+    def _convolve_unfolded(
+        self, x: np.ndarray, kernel: np.ndarray, stride: int, finish: Finish, result: np.ndarray
+    ) -> None:
         n, height, width, _ = result.shape
         # The bias is the kernel of one more input that is 1 everywhere.
         bias = [] if finish.bias is None else [finish.bias[None]]
@@ -197,7 +227,7 @@ class NumpyOperations(Operations):
         rows, images = min(pixels // width, height), max(pixels // (height * width), 1)
         sizes = ((images, rows, width), x.shape[1:], kernel.shape, stride, len(matrix))
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             unfoldings = self._kept.unfoldings
             if sizes not in unfoldings:
                 unfoldings[sizes] = Unfolding(*sizes)
@@ -209,22 +239,24 @@ class NumpyOperations(Operations):
 
         self._share(work, itertools.product(range(0, n, images), range(0, height, rows)))
 
-    def multiply(self, x, kernel, bias, relu):
+    def multiply(
+        self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, relu: bool
+    ) -> np.ndarray:
         x = x @ kernel + bias
         return np.maximum(x, 0) if relu else x
 
-    def blocks_to_channels(self, x):
+    def blocks_to_channels(self, x: np.ndarray) -> np.ndarray:
         n, height, width, channels = x.shape
         result = np.empty((n, height // 2, width // 2, 4, channels), dtype=np.float32)
         for block, (row, column) in enumerate(np.ndindex(2, 2)):
             result[..., block, :] = x[:, row::2, column::2]
         return result.reshape(n, height // 2, width // 2, 4 * channels)
 
-    def max_pool(self, x):
+    def max_pool(self, x: np.ndarray) -> np.ndarray:
         n, height, width, channels = x.shape
         result = np.empty((n, height // 2, width // 2, channels), dtype=np.float32)
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             for row in tasks:
                 line = np.maximum(x[:, 2 * row], x[:, 2 * row + 1])[:, : width // 2 * 2]
                 np.maximum(line[:, ::2], line[:, 1::2], out=result[:, row])
@@ -232,24 +264,24 @@ class NumpyOperations(Operations):
         self._share(work, range(height // 2))
         return result
 
-    def upsample(self, x):
+    def upsample(self, x: np.ndarray) -> np.ndarray:
         n, height, width, channels = x.shape
         result = np.empty((n, height, 2, width, 2, channels), dtype=np.float32)
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             for row in tasks:
                 result[:, row] = x[:, row, None, :, None]
 
         self._share(work, range(height))
         return result.reshape(n, 2 * height, 2 * width, channels)
 
-    def global_pool(self, x):
+    def global_pool(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=1)
 
-    def softmax(self, x):
+    def softmax(self, x: np.ndarray) -> np.ndarray:
         result = np.empty_like(x)
 
-        def work(tasks):
+        def work(tasks: Iterator) -> None:
             for row in tasks:
                 powers = np.exp(x[row] - x[row].max(axis=-1, keepdims=True))
                 np.divide(powers, powers.sum(axis=-1, keepdims=True), out=result[row])
@@ -276,12 +308,19 @@ class Unfolding:
         Rows of the matrix; those beyond the kernel's are multiplied by 1.
     """
 
-    def __init__(self, shape, source, kernel, stride, length):
+    def __init__(
+        self,
+        shape: Tuple[int, ...],
+        source: Tuple[int, ...],
+        kernel: Tuple[int, ...],
+        stride: int,
+        length: int,
+    ) -> None:
         images, rows, cols = shape
         size, _, inputs, outputs = kernel
         lines, columns = ((count - 1) * stride + size for count in (rows, cols))
         self._source = np.empty((images, lines, columns, inputs), dtype=np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(self._source, (size, size), axis=(1, 2))
+        windows = np.lib.stride_tricks.sliding_window_view(self._source, (size, size), axis=(1, 2))  # type: ignore[call-overload]
         self._windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
         self._unfolded = np.ones((*shape, length), dtype=np.float32)
         self._under = self._unfolded[..., : size * size * inputs].reshape(self._windows.shape)
@@ -293,7 +332,14 @@ class Unfolding:
             for count in source[:2]
         ]
 
-    def compute(self, images, top, matrix, finish, result):
+    def compute(
+        self,
+        images: np.ndarray,
+        top: int,
+        matrix: np.ndarray,
+        finish: Finish,
+        result: np.ndarray,
+    ) -> None:
         """Convolve some images, or some rows of one.
 
         Parameters
@@ -317,7 +363,7 @@ class Unfolding:
         if finish.relu:
             np.maximum(result, self._zeros[within], out=result)
 
-    def _read(self, images, top, left):
+    def _read(self, images: np.ndarray, top: int, left: int) -> None:
         """Copy pixels from a row and column, which may be negative; beyond there are zeros."""
         _, rows, cols, _ = self._source.shape
         inside = images[:, max(top, 0) : top + rows, max(left, 0) : left + cols]
@@ -380,12 +426,12 @@ class WinogradBand:
             if pair == 0 and finish.bias is not None:
                 # A constant is its value at 1, and nothing at the other points.
                 self._products[0, 0] += finish.bias
-            _add_pixels(pair, self._products, self._down)
+            _add_pixels(pair, tuple(self._products), self._down)
         for pair in range(3):
             _add_pixels(pair, (self._down[:, 2 * pair], self._down[:, 2 * pair + 1]), self._tiles)
         self._write(TILE * top, finish, result)
 
-    def _read(self, image, top):
+    def _read(self, image: np.ndarray, top: int) -> None:
         """Sort pixels by their column in a tile; beyond the image there are zeros."""
         first, last = max(top, 0), min(top + self._pixels.shape[1], image.shape[0])
         inside = slice(first - top, last - top)
@@ -398,7 +444,7 @@ class WinogradBand:
             target = pixels[inside, skipped : skipped + source.shape[1]]
             target[...] = source[:, : target.shape[1]]
 
-    def _pixels_to_points_across(self):
+    def _pixels_to_points_across(self) -> None:
         across = self._across
         pixels = [
             self._pixels[k % TILE, :, k // TILE : k // TILE + self._cols] for k in range(POINTS)
@@ -407,21 +453,21 @@ class WinogradBand:
         for _ in _to_points(pixels, pairs, self._scratch[:, : across.shape[1]]):
             pass
 
-    def _pairs_down(self):
+    def _pairs_down(self) -> Iterator[np.ndarray]:
         """Write the values at one pair of points after the other, and yield each time."""
         last = TILE * (self._rows - 1) + 1
         pixels = [self._across[:, k : k + last : TILE] for k in range(POINTS)]
         scratch = self._scratch.reshape(self._points.shape)
         return _to_points(pixels, [self._points] * 3, scratch)
 
-    def _multiply(self, kernel):
+    def _multiply(self, kernel: np.ndarray) -> None:
         points, products = (
             array.reshape(2, POINTS, self._rows * self._cols, -1)
             for array in (self._points, self._products)
         )
         np.matmul(points, kernel, out=products)
 
-    def _write(self, top, finish, result):
+    def _write(self, top: int, finish: Finish, result: np.ndarray) -> None:
         rows = slice(top, top + TILE * self._rows)
         if finish.added is not None:
             for tiles, place in self._places(finish.added[rows]):
@@ -431,14 +477,16 @@ class WinogradBand:
         for tiles, place in self._places(result[rows]):
             place[...] = tiles
 
-    def _places(self, band):
+    def _places(self, band: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
         """Each of the tiles' 16 pixels, and where they lie in a band of an image."""
         for column, row in np.ndindex(TILE, TILE):
             place = band[row::TILE, column::TILE]
             yield self._tiles[column, row, : place.shape[0], : place.shape[1]], place
 
 
-def _to_points(d, pairs, scratch):
+def _to_points(
+    d: Sequence[np.ndarray], pairs: Sequence[np.ndarray], scratch: np.ndarray
+) -> Iterator[np.ndarray]:
     """Write the values of six pixels' polynomial at a pair of points after the other: B of F(4, 3).
 
     Parameters
@@ -474,7 +522,7 @@ def _to_points(d, pairs, scratch):
     yield pairs[2]
 
 
-def _add_pixels(pair, values, y):
+def _add_pixels(pair: int, values: Sequence[np.ndarray], y: np.ndarray) -> None:
     """Add up what the values at the points give four pixels, pair by pair: A of F(4, 3).
 
     Parameters

@@ -54,6 +54,12 @@ def test_tensorflow_computes_where_it_is_at_home(network, monkeypatch):
     assert chosen_engine(EngineOptions(bfloat16=True), network) == "tensorflow"
 
 
+def test_on_avx2_each_network_has_the_engine_that_was_measured_to_be_faster(monkeypatch):
+    on_processor(monkeypatch, ["AVX2"])
+    assert chosen_engine(EngineOptions(), FOCUS_PATCH_1) == "tensorflow"
+    assert chosen_engine(EngineOptions(), unet_vgg16(3)) == "numpy"
+
+
 def test_numpy_computes_where_there_is_no_other(network, monkeypatch):
     on_processor(monkeypatch, ["AVX2", "AVX512F"])
     monkeypatch.setattr(tensorflow_engine.importlib.util, "find_spec", lambda name: None)
