@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from micrograph_networks.resources.cpus import cpu_share
 
 import focusqual
 import segment
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.resources.cpus import cpu_share
 from segment.inference.prediction import predict_probabilities
 
 ENGINES = ("numpy", "tensorflow")

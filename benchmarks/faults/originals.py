@@ -84,7 +84,7 @@ def write_focus_table(path):
     """What ``focusqual predict`` writes for three wells."""
     with csv_table(path, tables.FOCUS_COLUMNS) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
-            rating, model = rate(scene(number)), focus_model().name
+            rating, model = rate(scene(number)), focus_model()
             table.writerow(tables.focus_row(f"p_{well}_s1.tif", rating, model))
 
 

@@ -66,8 +66,8 @@ def import_framework() -> None:
 def expected_time(network: Network, bfloat16: bool) -> float:
     """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
 
-    Measured on two cores: 0.6 to 0.8 for the U-Net, whose convolutions are Winograd's, 1.0 to 1.1 for
-    the focus network (benchmarks/engine_speed.py).
+    Measured on two cores: 0.6 to 0.8 for the U-Net, whose convolutions are Winograd's, 1.0 to 1.1
+    for the focus network (benchmarks/engine_speed.py).
     """
     if bfloat16:
         return math.inf

@@ -5,7 +5,7 @@ of every engine are made from it.
 """
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple, Type
+from typing import Dict, Optional, Tuple, Type, TypeVar
 
 Shapes = Dict[Tuple[str, str], Tuple[int, ...]]
 
@@ -106,6 +106,9 @@ class Softmax(Layer):
     """From logits to probabilities that sum to 1 over the channels."""
 
 
+Kind = TypeVar("Kind", bound=Layer)
+
+
 @dataclass(frozen=True)
 class Network:
     """A network from images to probabilities.
@@ -123,7 +126,7 @@ class Network:
     inputs: Tuple[Optional[int], Optional[int], int]
     layers: Tuple[Layer, ...]
 
-    def find(self, kind: Type[Layer]) -> Tuple[Layer, ...]:
+    def find(self, kind: Type[Kind]) -> Tuple[Kind, ...]:
         """The layers of a kind, in their order."""
         return tuple(layer for layer in self.layers if isinstance(layer, kind))
 
