@@ -59,9 +59,11 @@ from focusqual.inference.picture import annotate, draw_legend
 from focusqual.levels import LEVELS
 from micrograph_networks.cellprofiler.network_module import (
     SHIPPED_UNTIL_0_1,
+    SMOOTH,
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
+    keep_to_left_half,
     refuse_repeats,
     shown_errors,
 )
@@ -382,8 +384,7 @@ Select the objects whose focus you want to measure, in each of the images above.
     def display(self, workspace, figure):
         names = workspace.display_data.image_names
         figure.set_subplots((1, len(names)))
-        # CellProfiler's table is no part of matplotlib's layout: pictures keep to the left half.
-        figure.figure.get_layout_engine().set(rect=(0, 0, 0.5, 1))
+        keep_to_left_half(figure.figure)
         for row, picture in enumerate(workspace.display_data.pictures):
             figure.subplot_imshow_color(
                 0,
@@ -391,8 +392,7 @@ Select the objects whose focus you want to measure, in each of the images above.
                 picture,
                 title=names[row],
                 normalize=False,
-                # CellProfiler's default, nearest, drops most of the thin borders.
-                interpolation="antialiased",
+                interpolation=SMOOTH,
                 sharexy=figure.subplot(0, 0) if row else None,
             )
             draw_legend(figure.subplot(0, row))

@@ -41,6 +41,7 @@ if __version__ != VERSION:
 
 from micrograph_networks.cellprofiler.network_module import (
     SHIPPED_UNTIL_0_1,
+    SMOOTH,
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
@@ -272,8 +273,7 @@ settings below, the probability threshold applies to them, too; the others are f
             0,
             data.image,
             title=f"{self.x_name.value}, with outlines",
-            # CellProfiler's default, nearest, drops pieces of the outlines.
-            interpolation="antialiased",
+            interpolation=SMOOTH,
             cplabels=[
                 {"name": name, "labels": [labels], "outline_color": [255 * c for c in colour]}
                 for name, labels, colour in zip(data.names, data.labels, data.colours)

@@ -1,13 +1,24 @@
 """Fixtures that all tests share."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+KERAS = find_spec("keras") is not None
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def pytest_ignore_collect(collection_path):
+    """Training is no part of what runs in the CellProfiler application."""
+    return True if not KERAS and "training" in collection_path.parts else None
+
+
+def pytest_report_header():
+    return None if KERAS else "Keras is not installed: training is not tested"
 
 
 @pytest.fixture(scope="session")

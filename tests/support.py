@@ -1,14 +1,25 @@
 """What tests of several packages share: loaded models, and networks that need no training."""
 
 import functools
+from importlib.util import find_spec
 
+import matplotlib
 import numpy as np
+import pytest
 
 import focusqual
 import segment
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network, array_shapes
+
+needs_training = pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
+needs_tensorflow = pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="TensorFlow is not installed"
+)
+needs_plots = pytest.mark.skipif(
+    matplotlib.__version__ < "3.4", reason="Matplotlib is too old for the plots of command lines"
+)
 
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
 cell_model = functools.lru_cache(maxsize=None)(segment.load_model)

@@ -17,6 +17,8 @@ from cellprofiler_core.setting import Setting, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
 from cellprofiler_core.workspace import Workspace
+from matplotlib.figure import Figure
+from matplotlib.image import interpolations_names
 
 from micrograph_networks.cellprofiler.settings import OptionSettings
 from micrograph_networks.engines import EngineOptions
@@ -238,6 +240,26 @@ def input_mask(image: Image) -> Optional[np.ndarray]:
         None: everywhere.
     """
     return image.mask if image.has_mask else None
+
+
+SMOOTH = "antialiased" if "antialiased" in interpolations_names else "hanning"
+"""Interpolation of pictures with thin lines, most of which CellProfiler's default, nearest, drops.
+
+Matplotlib 3.1, that of the CellProfiler application, knows the second only."""
+
+
+def keep_to_left_half(figure: Figure) -> None:
+    """Leave the right half of a figure to CellProfiler's table, which is no part of its layout.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    """
+    if hasattr(figure, "get_layout_engine"):
+        figure.get_layout_engine().set(rect=(0, 0, 0.5, 1))
+    else:  # Matplotlib 3.1
+        figure.set_constrained_layout(False)
+        figure.subplots_adjust(left=0.05, right=0.36)
 
 
 @contextlib.contextmanager

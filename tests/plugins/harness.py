@@ -157,7 +157,7 @@ class AggFigure:
     """CellProfiler's figure without its windows."""
 
     def __init__(self, figsize):
-        self.figure = matplotlib.figure.Figure(figsize=figsize, layout="constrained")
+        self.figure = matplotlib.figure.Figure(figsize=figsize, constrained_layout=True)
         FigureCanvasAgg(self.figure)
         self.table = None
 

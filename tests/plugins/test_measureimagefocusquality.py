@@ -548,7 +548,10 @@ def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
     assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin"]
     for axes in figure.axes.ravel():
         # The table covers the right half.
-        assert axes.get_tightbbox().x1 <= figure.figure.bbox.width / 2
+        assert (
+            axes.get_tightbbox(figure.figure.canvas.get_renderer()).x1
+            <= figure.figure.bbox.width / 2
+        )
         (legend,) = axes.child_axes
         assert legend.get_ylabel().startswith("Focus level")
         assert [tick.get_text() for tick in legend.get_yticklabels()] == [

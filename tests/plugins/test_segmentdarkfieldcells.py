@@ -23,7 +23,7 @@ from harness import (
     saved_and_loaded,
 )
 from skimage.draw import disk
-from support import cell_model
+from support import cell_model, needs_tensorflow
 
 from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
@@ -154,6 +154,7 @@ def change_options(module):
     module.bfloat16.value = True
 
 
+@needs_tensorflow
 def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colour_weights):
     change_options(module)
     calls = []

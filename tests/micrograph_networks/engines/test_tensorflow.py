@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import needs_tensorflow
 
 from micrograph_networks.engines import OutOfMemory
 from micrograph_networks.engines import tensorflow as engine
 from micrograph_networks.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = ("commandline.commands", "evaluation.evaluate", "training.train")
+MODULES = ("commandline.commands", "evaluation.evaluate", "inference.prediction")
 
 
 def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch):
@@ -56,6 +57,7 @@ def test_the_cores_import_without_loading_tensorflow_or_keras():
     assert output_of(code) == ["set()"]
 
 
+@needs_tensorflow
 def test_threads_are_the_share_of_this_process():
     code = IMPORT + (
         "threading = tensorflow().config.threading;"
@@ -65,6 +67,7 @@ def test_threads_are_the_share_of_this_process():
     assert output_of(code, OMP_NUM_THREADS="1") == ["1", "1"]
 
 
+@needs_tensorflow
 def test_keras_is_left_to_those_who_need_it():
     code = IMPORT + (
         "import gc, sys; tf = tensorflow();"
@@ -75,6 +78,7 @@ def test_keras_is_left_to_those_who_need_it():
     assert [word.lower() for word in output_of(code)] == ["false", "true", "true", "adam"]
 
 
+@needs_tensorflow
 def test_tensorflow_that_is_at_work_already_stays_as_it_is():
     engine.import_framework().zeros(1)
     assert engine.import_framework.__wrapped__() is engine.import_framework()
@@ -94,12 +98,14 @@ def failing():
     return make
 
 
+@needs_tensorflow
 @pytest.mark.parametrize("device", [None, engine.CPU])
 def test_exhausted_memory_is_our_own_error(failing, device):
     with pytest.raises(OutOfMemory, match="as on a GPU"):
         failing("ResourceExhaustedError", device)(np.zeros(1))
 
 
+@needs_tensorflow
 @pytest.mark.parametrize("error", ["NotFoundError", "UnimplementedError"])
 def test_what_cudnn_makes_of_it_is_taken_for_it_on_a_gpu_alone(failing, error):
     with pytest.raises(OutOfMemory):

@@ -2,7 +2,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support import filled
+from support import filled, needs_training
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
@@ -46,6 +46,7 @@ def backbone(tmp_path, monkeypatch):
     return tmp_path / "backbone.h5"
 
 
+@needs_training
 def test_the_use_case_is_trained_on_its_classes(data, backbone, tmp_path):
     command = ("train", "--csv", data, "--output", tmp_path / "run", "--recipe", "perceptilabs")
     options = ("--backbone-weights", backbone, "--epochs", 1, "--working-size", 64, "--batch", 4)
@@ -65,6 +66,7 @@ def test_the_use_case_is_trained_on_its_classes(data, backbone, tmp_path):
     assert attributes["recipe"]["loss"] == "dice"
 
 
+@needs_training
 def test_faulty_data_end_before_training(data, backbone, tmp_path):
     imagecodecs.imwrite(tmp_path / "3_mask.png", np.full((40, 60), 7, np.uint8))
     (tmp_path / "5.png").unlink()

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support import BFLOAT16, cell_model
+from support import BFLOAT16, cell_model, needs_tensorflow
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.pieces import Pieces
@@ -153,6 +153,7 @@ def test_other_sets_of_classes_are_brought_into_order():
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-6)
 
 
+@needs_tensorflow
 def test_the_random_network_runs_from_a_file(random_weights, rng):
     image = rng.integers(0, 255, (50, 70), dtype=np.uint8)
     found = segment(image, model=cell_model(random_weights))
