@@ -19,8 +19,9 @@ import sys
 from pathlib import Path
 
 plugins, name, *weights = sys.argv[1:]
-# As on a machine where neither TensorFlow nor this package is installed.
-sys.modules["tensorflow"] = None
+# As in the CellProfiler application, which has none of these, nor this package.
+for absent in ("tensorflow", "keras", "click", "filelock", "imagecodecs", "pandas", "tqdm"):
+    sys.modules[absent] = None
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
 
 from cellprofiler_core import preferences
