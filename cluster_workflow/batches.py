@@ -125,7 +125,7 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
             )
         folders.append(folder.name)
     with whole_file(marker) as temporary:
-        temporary.write_text("\n".join(folders) + "\n")
+        temporary.write_text("\n".join(folders) + "\n", encoding="utf-8")
 
 
 def _is_finished(folder, part):

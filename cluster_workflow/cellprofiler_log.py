@@ -60,7 +60,7 @@ def read_cellprofiler_log(path):
     -------
     Log
     """
-    text = path.read_text(errors="replace")
+    text = path.read_text(encoding="utf-8", errors="replace")
     image_sets = {
         int(number): Failure(module, _exception(lines))
         for module, lines, number in MODULE_FAILED.findall(text)

@@ -49,12 +49,12 @@ class ImageSets(NamedTuple):
     @classmethod
     def read(cls, path):
         """Read what :meth:`write` has written."""
-        return cls(**json.loads(path.read_text()))
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path):
         """Write to a file, since to ask CellProfiler takes half a minute for 100000 image sets."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(self._asdict()))
+            temporary.write_text(json.dumps(self._asdict()), encoding="utf-8")
 
     def groups(self):
         """What tells the group of each image set; its own number where there is no grouping.

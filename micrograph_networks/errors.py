@@ -13,6 +13,21 @@ class UserError(Exception):
 
 
 @contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Say in a sentence where the memory does not suffice for an image.
+
+    Raises
+    ------
+    UserError
+        Where the block raises MemoryError.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError("The memory does not suffice for this image: cut it into parts.") from error
+
+
+@contextlib.contextmanager
 def naming(path: Union[str, Path]) -> Iterator[None]:
     """Put a file's path before a complaint of the block that lacks it.
 

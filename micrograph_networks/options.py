@@ -5,6 +5,8 @@ import math
 import numbers
 from typing import Any, Iterator, Optional, Tuple
 
+import numpy as np
+
 from micrograph_networks.errors import UserError
 
 METADATA_KEY = "option"
@@ -52,16 +54,32 @@ class Option:
     flag: str = ""
 
     @property
-    def subject(self) -> str:
-        """The label as the subject of a sentence."""
-        return self.label.rstrip("?")
-
-    @property
-    def range(self) -> str:
-        """The range in words, such as ``1 to 84``; empty where there is none."""
+    def demand(self) -> str:
+        """What a value must be, in words, such as ``a whole number from 1 to 84``."""
+        if self.kind is bool:
+            return "True or False"
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        number = "a whole number" if self.kind is int else "a number"
         if self.minimum is None:
-            return ""
-        return f"{self.minimum} {'or more' if self.maximum is None else f'to {self.maximum}'}"
+            return number if self.maximum is None else f"{number} of {self.maximum} or less"
+        if self.maximum is None:
+            return f"{number} of {self.minimum} or more"
+        return f"{number} from {self.minimum} to {self.maximum}"
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value is one of the option's; infinity is none, as NaN is."""
+        if value is None:
+            return bool(self.absent)
+        if self.kind is bool or isinstance(value, (bool, np.bool_)):
+            return self.kind is bool and isinstance(value, (bool, np.bool_))
+        if self.choices:
+            return value in self.choices
+        if not isinstance(value, numbers.Integral if self.kind is int else numbers.Real):
+            return False
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        return low <= float(value) <= high and math.isfinite(float(value))
 
 
 def option(default: Any, label: str, help: str, **declared: Any) -> Any:
@@ -104,24 +122,5 @@ class Checked:
         """Raise UserError, a sentence with the option's label, where a value is none of it."""
         for name, _, declared in declared_options(self):
             value = getattr(self, name)
-            if value is None and declared.absent:
-                continue
-            wrong = _fault(value, declared)
-            if wrong:
-                raise UserError(f"{declared.subject} must {wrong}, not {value}.")
-
-
-def _fault(value: Any, declared: Option) -> str:
-    """What the value must be; empty where it is."""
-    if declared.kind is bool:
-        return "" if isinstance(value, bool) else "be True or False"
-    if declared.choices:
-        return "" if value in declared.choices else f"be {' or '.join(declared.choices)}"
-    if declared.kind is int and not isinstance(value, numbers.Integral):
-        return f"be a whole number of {declared.range}"
-    low = -math.inf if declared.minimum is None else declared.minimum
-    high = math.inf if declared.maximum is None else declared.maximum
-    # Infinity is refused as NaN is.
-    number = float(value) if isinstance(value, numbers.Real) else math.nan
-    inside = low <= number <= high and math.isfinite(number)
-    return "" if inside else f"lie in {declared.range}"
+            if not declared.allows(value):
+                raise UserError(f"'{declared.label}' must be {declared.demand}, not {value}.")

@@ -36,8 +36,8 @@ from cellprofiler_core.utilities.core.module.identify import (
     get_object_measurement_columns,
 )
 
-# In a clone and in an unpacked release the packages lie beside the folder of this file. They come
-# before others of their names.
+# In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
+# yet: they come before others of their names.
 HOME = str(Path(__file__).resolve().parent.parent)
 if HOME not in sys.path:
     sys.path.insert(0, HOME)
@@ -124,8 +124,8 @@ See also **FlagImage**, **MeasureImageQuality**, **MaskImage**.
 Measurements made by this module
 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-All are of the category *ImageFocus* and end with the name of the image. They are numbers, and NaN
-where no patch counts.
+All are of the category *ImageFocus* and end with the name of the image. All but *Model* and
+*Engine* are numbers, and NaN where no patch counts.
 
 **Image measurements**
 
@@ -140,7 +140,7 @@ where no patch counts.
 -  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which sum
    to 1. The settings define when a patch is out of focus and when it is uncertain.
 -  *PatchCount:* The number of patches that count.
--  *Engine:* What computed the network, numpy or tensorflow; the only measurement that is a word.
+-  *Engine:* What computed the network, numpy or tensorflow.
 
 **Experiment measurements**
 

@@ -22,8 +22,8 @@ from cellprofiler_core.utilities.core.module.identify import (
     get_object_measurement_columns,
 )
 
-# In a clone and in an unpacked release the packages lie beside the folder of this file. They come
-# before others of their names.
+# In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
+# yet: they come before others of their names.
 HOME = str(Path(__file__).resolve().parent.parent)
 if HOME not in sys.path:
     sys.path.insert(0, HOME)
@@ -178,8 +178,8 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
             "Also identify spirochaetes?",
             False,
             doc="""\
-Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Of the
-settings below, the probability threshold applies to them, too; the others are for cells alone.
+Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Those
+of the settings below that speak of cells to separate, to fill or to discard are for cells alone.
 """,
         )
         self.spirochaetes = _class_settings("spirochaetes", "Spirochaete")

@@ -85,10 +85,10 @@ cells usually belong here. This setting changes the fractions only, not the scor
     out_of_focus_from: int = option(
         2,
         "Level from which a patch is out of focus",
-        "Patches or images of this level or a higher one count as out of focus.",
+        "Certain patches of this most probable level or a higher one count as out of focus.",
         details="""\
-Certain patches of this most probable level or a higher one count in *FractionOutOfFocus*, the
-others in *FractionInFocus*. This setting changes the fractions only, not the score.
+They count in *FractionOutOfFocus*, other certain ones in *FractionInFocus*. This setting changes
+the fractions only, not the score.
 """,
         minimum=1,
         maximum=LEVELS - 1,

@@ -100,7 +100,9 @@ def _boxes(
     bottom_right = np.rint((grid + PATCH_SIZE) / scale).astype(int)
     # Rounding must not leave out the last rows and columns.
     bottom_right = np.where(grid + PATCH_SIZE >= padded_shape, limits, bottom_right)
-    return np.concatenate([top_left, np.minimum(bottom_right, limits) - top_left], axis=-1)
+    # Of an image that was enlarged much, a patch is less than a pixel.
+    sizes = np.maximum(np.minimum(bottom_right, limits) - top_left, 1)
+    return np.concatenate([top_left, sizes], axis=-1)
 
 
 def _inside(valid: np.ndarray, tops: np.ndarray, lefts: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from matplotlib.image import interpolations_names
 
 from micrograph_networks.cellprofiler.settings import OptionSettings
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, enough_memory
 from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.products import PRODUCTS
 
@@ -52,9 +52,9 @@ class NetworkModule(Module):
             [*names, M_CUSTOM],
             value=names[-1],
             doc=f"""\
--  *{", ".join(names)}:* The models that come with the module, the newest last, trained on
-   {trained_on}. Nothing is downloaded. A saved pipeline keeps its model, and so its numbers, when
-   a newer one comes.
+-  *{", ".join(names)}:* What comes with the module, the newest last, trained on {trained_on}.
+   Nothing is downloaded. A saved pipeline keeps its model, and so its numbers, when a newer one
+   comes.
 -  *{M_CUSTOM}:* A weights file of your own, made by *python -m {product.package} train* from
    {custom}
 """,
@@ -274,10 +274,11 @@ def shown_errors(image_name: str) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Where the block raises UserError.
+        Where the block raises UserError or MemoryError.
     """
     try:
-        yield
+        with enough_memory():
+            yield
     except UserError as error:
         raise ValueError(f"{image_name}: {error}") from error
 

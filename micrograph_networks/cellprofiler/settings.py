@@ -8,7 +8,7 @@ from cellprofiler_core.setting.text import Float, Integer
 
 from micrograph_networks.options import Option, declared_options
 
-AUTOMATIC = "Automatic"
+LEFT_TO_MODULE = "Automatic"
 ENTERED = "Enter a value"
 """Choices of a setting that may be left to the module."""
 
@@ -74,7 +74,7 @@ def _setting(default: Any, option: Option) -> Setting:
 
 
 def _choice_of_value(option: Option) -> Choice:
-    return Choice(option.label, [AUTOMATIC, ENTERED], doc=option.details)
+    return Choice(option.label, [LEFT_TO_MODULE, ENTERED], doc=option.details)
 
 
 def _doc(option: Option) -> str:

@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from micrograph_networks import __version__
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, enough_memory, naming
 from micrograph_networks.files.writing import only_run, output_folder
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
@@ -50,12 +50,14 @@ def unique_stems(images: Iterable[Path]) -> None:
     """
     seen: Dict[str, Path] = {}
     for path in images:
-        if path.stem in seen:
+        # Some systems do not tell capitals apart in names of files.
+        stem = path.stem.casefold()
+        if stem in seen:
             raise UserError(
-                f"{seen[path.stem]} and {path} would write the same files: "
+                f"{seen[stem]} and {path} would write the same files: "
                 "give them different folders for output."
             )
-        seen[path.stem] = path
+        seen[stem] = path
 
 
 def run_folder(path: Path) -> Path:
@@ -97,19 +99,12 @@ def each_image(
     """
     for path in tqdm(images, unit="image", disable=None):
         try:
-            with naming(path):
-                result = _with_memory(process, path)
+            with naming(path), enough_memory():
+                result = process(path)
         except UserError as error:
             tqdm.write(f"Error: {error}", file=sys.stderr)
         else:
             yield path, result
-
-
-def _with_memory(process: Callable[[Path], Result], path: Path) -> Result:
-    try:
-        return process(path)
-    except MemoryError as error:
-        raise UserError("The memory does not suffice for this image: cut it into parts.") from error
 
 
 version_option = click.version_option(__version__)

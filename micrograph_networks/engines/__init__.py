@@ -2,13 +2,13 @@
 
 An engine has
 
-- ``import_framework()``, which imports what it computes with, or raises UserError,
 - ``expected_time(network, bfloat16)``, beside that of TensorFlow on a processor with AVX2 alone;
   infinity where it cannot compute, and
 - ``load(network, arrays, bfloat16)``, which gives functions from images to probabilities.
 """
 
 import importlib
+import math
 import pkgutil
 from dataclasses import dataclass
 from types import ModuleType
@@ -16,6 +16,7 @@ from typing import Callable, Tuple
 
 import numpy as np
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network
 from micrograph_networks.options import Checked, option
@@ -57,11 +58,17 @@ class EngineOptions(Checked):
 -  *numpy:* Needs nothing but what CellProfiler brings, and the least memory.
 -  *tensorflow:* Has to be installed into CellProfiler's Python.
 
-The results are the same to four digits. The measurement *Engine* says what computed.
+The results in float32 are the same to four digits. The measurement *Engine* says what computed.
 """,
         choices=(AUTOMATIC, *ENGINE_NAMES),
     )
     bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise UserError where a value is none of an option's."""
+        super().__post_init__()
+        if not isinstance(self.bfloat16, bool):
+            raise UserError(f"bfloat16 must be True or False, not {self.bfloat16}.")
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,22 @@ def chosen_engine(options: EngineOptions, network: Network) -> str:
     -------
     str
         One of ENGINE_NAMES.
+
+    Raises
+    ------
+    UserError
+        None that is installed computes in bfloat16.
     """
     if options.engine != AUTOMATIC:
         return options.engine
-    return min(
-        ENGINE_NAMES,
-        key=lambda name: engine(name).expected_time(network, options.bfloat16),
-    )
+    times = {n: engine(n).expected_time(network, options.bfloat16) for n in ENGINE_NAMES}
+    chosen = min(ENGINE_NAMES, key=lambda name: times[name])
+    if math.isinf(times[chosen]):
+        raise UserError(
+            "No engine that is installed computes in bfloat16: install TensorFlow, or compute "
+            "without bfloat16."
+        )
+    return chosen
 
 
 def load_functions(

@@ -59,10 +59,6 @@ KERNEL_TO_POINTS = np.array(
 """G of F(4, 3), a row for each of the points 1, -1, 2, -2, 0 and infinity."""
 
 
-def import_framework() -> None:
-    """Nothing is left to be imported."""
-
-
 def expected_time(network: Network, bfloat16: bool) -> float:
     """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import importlib.metadata
 import importlib.util
 import math
 import os
@@ -40,13 +41,28 @@ def requirement() -> str:
 
 
 def expected_time(network: Network, bfloat16: bool) -> float:
-    """Beside that of the same on AVX2 alone: see :mod:`micrograph_networks.engines`."""
+    """On this processor, that on a processor with AVX2 alone being 1; infinite if not installed."""
     if importlib.util.find_spec("tensorflow") is None:
         return math.inf
-    # A graphics card's own program is there where its driver is.
-    if shutil.which("nvidia-smi"):
+    if _computes_on_card():
         return 0.1
     return 0.5 if "AVX512F" in vector_instructions() else 1.0
+
+
+def _computes_on_card() -> bool:
+    """Whether a graphics card is likely to be used, without the seconds of TensorFlow's import."""
+    # Its builds for processors alone, and all of Windows since 2.11, use none.
+    for_processors = any(map(_is_installed, ("tensorflow-cpu", "tensorflow-intel")))
+    driver = shutil.which("nvidia-smi") is not None
+    return driver and not for_processors and sys.platform != "win32"
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=None)

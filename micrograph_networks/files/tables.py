@@ -21,7 +21,7 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     ------
     csv.writer
     """
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         yield writer

@@ -11,7 +11,7 @@ from micrograph_networks.engines import (
     chosen_engine,
     load_functions,
 )
-from micrograph_networks.errors import naming
+from micrograph_networks.errors import UserError, naming
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 from micrograph_networks.models.weights_file import Weights, check_shapes, read_weights
 from micrograph_networks.networks.layers import Network, array_shapes
@@ -89,6 +89,12 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
     """
     known = _shipped(model, networks)
     path = Path(str(model)) if known is None else verified_path(known)
+    if not path.exists():
+        names = ", ".join(shipped.name for shipped in shipped_models(networks))
+        raise UserError(
+            f"The weights file {path} does not exist, and the shipped models are {names}: "
+            "check the name or the path."
+        )
     weights = read_weights(path, networks)
     with naming(path):
         network = networks[weights.architecture](weights.attributes)

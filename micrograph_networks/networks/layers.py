@@ -72,7 +72,7 @@ class Upsampling(Layer):
 
 @dataclass(frozen=True)
 class Concatenation(Layer):
-    """Append the channels of an earlier layer; a convolution of stride 1 must follow.
+    """Append the channels of an earlier layer, once; a convolution of stride 1 must follow.
 
     Attributes
     ----------
@@ -125,6 +125,17 @@ class Network:
     architecture: str
     inputs: Tuple[Optional[int], Optional[int], int]
     layers: Tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not what :class:`Concatenation` says."""
+        joined = [layer.skip for layer in self.find(Concatenation)]
+        for layer, following in zip(self.layers, self.layers[1:]):
+            if isinstance(layer, Concatenation) and not (
+                isinstance(following, Convolution) and following.stride == 1
+            ):
+                raise ValueError(f"a convolution of stride 1 must follow {layer.name}")
+        if len(set(joined)) < len(joined):
+            raise ValueError("a layer can be joined once only")
 
     def find(self, kind: Type[Kind]) -> Tuple[Kind, ...]:
         """The layers of a kind, in their order."""

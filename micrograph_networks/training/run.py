@@ -78,7 +78,8 @@ class TrainingRun:
             with csv_table(path, columns) as table:
                 table.writerows(rows)
             return
-        with open(path, newline="", encoding="utf-8") as file:
+        # Bytes are compared as text of which nothing is lost, whatever wrote it.
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
             if list(csv.reader(file)) != [list(columns), *map(list, rows)]:
                 raise UserError(
                     f"{path} is of a run on other images or with another seed: "

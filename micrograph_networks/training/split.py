@@ -83,9 +83,9 @@ def read_part(path: Path, part: str) -> Set[str]:
         The file does not exist, is no such CSV, or has no image of this part.
     """
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             names = {row["image"] for row in csv.DictReader(file) if row["part"] == part}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not the split.csv of a training.") from error
     if not names:
         raise UserError(f"{path} holds no {part} image.")

@@ -255,7 +255,9 @@ def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
         The file is no such list.
     """
     try:
-        groups = [set(map(str, group)) for group in json.loads(Path(path).read_text())]
+        groups = [
+            set(map(str, group)) for group in json.loads(Path(path).read_text(encoding="utf-8"))
+        ]
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is no JSON list of lists of image names.") from error
     stems = [Path(name).stem for name in names]

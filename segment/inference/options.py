@@ -90,7 +90,7 @@ well.
         "Discard blood cells that touch the border of the image or of its mask, which are seen in "
         "part only.",
         details="""\
-Select *Yes* if you measure their size or shape. Keep them to count cells or to measure the area
-that they cover.
+Discard them if you measure size or shape. Keep them to count cells or to measure the area that they
+cover.
 """,
     )

@@ -27,14 +27,15 @@ class Toy(Checked):
 @pytest.mark.parametrize(
     "wrong, sentence",
     [
-        ({"count": 0}, "Count must lie in 1 to 9, not 0."),
-        ({"count": 2.5}, "Count must be a whole number of 1 to 9, not 2.5."),
-        ({"share": float("nan")}, "Share must lie in 0 to 1, not nan."),
-        ({"share": "x"}, "Share must lie in 0 to 1, not x."),
-        ({"least": -1}, "Least must lie in 0 or more, not -1."),
-        ({"mode": "max"}, "Mode must be mean or sum, not max."),
-        ({"wanted": 1}, "Wanted must be True or False, not 1."),
-        ({"width": 6}, "Width must lie in 1 to 5, not 6."),
+        ({"count": 0}, "'Count' must be a whole number from 1 to 9, not 0."),
+        ({"count": 2.5}, "'Count' must be a whole number from 1 to 9, not 2.5."),
+        ({"share": float("nan")}, "'Share' must be a number from 0 to 1, not nan."),
+        ({"share": "x"}, "'Share' must be a number from 0 to 1, not x."),
+        ({"least": -1}, "'Least' must be a whole number of 0 or more, not -1."),
+        ({"mode": "max"}, "'Mode' must be one of mean, sum, not max."),
+        ({"wanted": 1}, "'Wanted?' must be True or False, not 1."),
+        ({"count": True}, "'Count' must be a whole number from 1 to 9, not True."),
+        ({"width": 6}, "'Width' must be a number from 1 to 5, not 6."),
     ],
 )
 def test_what_is_no_value_is_refused_in_a_sentence(wrong, sentence):

@@ -14,7 +14,7 @@ from segment.inference.network import unet_vgg16
 def test_an_engine_that_is_named_is_taken():
     for name in ENGINE_NAMES:
         assert chosen_engine(EngineOptions(name), FOCUS_PATCH_1) == name
-    with pytest.raises(UserError, match="Compute with must be automatic or"):
+    with pytest.raises(UserError, match="'Compute with' must be one of automatic, "):
         EngineOptions("abacus")
 
 
@@ -38,11 +38,12 @@ def network(request):
     return request.param
 
 
-def on_processor(monkeypatch, instructions, card=False):
+def on_processor(monkeypatch, instructions, card=False, build="tensorflow"):
     monkeypatch.setattr(tensorflow_engine, "vector_instructions", lambda: frozenset(instructions))
     found = "/usr/bin/nvidia-smi" if card else None
     monkeypatch.setattr(tensorflow_engine.shutil, "which", lambda name: found)
     monkeypatch.setattr(tensorflow_engine.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(tensorflow_engine, "_is_installed", lambda name: name == build)
 
 
 def test_tensorflow_computes_where_it_is_at_home(network, monkeypatch):
@@ -52,6 +53,19 @@ def test_tensorflow_computes_where_it_is_at_home(network, monkeypatch):
     assert chosen_engine(EngineOptions(), network) == "tensorflow"
     on_processor(monkeypatch, ["AVX2"])
     assert chosen_engine(EngineOptions(bfloat16=True), network) == "tensorflow"
+
+
+def test_a_card_that_this_build_does_not_use_counts_for_nothing(monkeypatch):
+    on_processor(monkeypatch, ["AVX2"], card=True, build="tensorflow-cpu")
+    assert chosen_engine(EngineOptions(), unet_vgg16(3)) == "numpy"
+
+
+def test_bfloat16_without_tensorflow_is_refused_in_a_sentence(network, monkeypatch):
+    monkeypatch.setattr(tensorflow_engine.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="No engine that is installed computes in bfloat16"):
+        chosen_engine(EngineOptions(bfloat16=True), network)
+    with pytest.raises(UserError, match="bfloat16 must be True or False, not 3"):
+        EngineOptions(bfloat16=3)
 
 
 def test_on_avx2_each_network_has_the_engine_that_was_measured_to_be_faster(monkeypatch):

@@ -1,3 +1,5 @@
+import pytest
+
 from micrograph_networks.networks.layers import (
     BlocksToChannels,
     Concatenation,
@@ -48,6 +50,15 @@ def test_channels_and_shapes_follow_from_the_declaration():
 def test_operations_count_every_pixel_of_every_layer():
     first, deep, second, logits = 9 * 12 * 4 * 16, 25 * 4 * 6 * 1, 9 * 10 * 5 * 4, 10 * 2
     assert operations(NETWORK, 8, 8) == 2 * (first + deep + second + logits)
+
+
+def test_what_no_engine_could_compute_is_refused():
+    first, joined = Convolution("first", 4), Concatenation("joined", skip="first")
+    with pytest.raises(ValueError, match="convolution of stride 1 must follow joined"):
+        Network("toy", (8, 8, 3), (first, joined, Convolution("second", 4, stride=2)))
+    layers = (first, joined, Convolution("second", 4), joined, Convolution("third", 4))
+    with pytest.raises(ValueError, match="joined once only"):
+        Network("toy", (8, 8, 3), layers)
 
 
 def test_layers_of_a_kind_are_found_in_order():
