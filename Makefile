@@ -86,5 +86,5 @@ lock: $(VENV)
 	$(LOCK) requirements/docs.in setup.py --python-version 3.11 -o requirements/docs.txt
 
 clean:
-	rm -rf .venv .venv-* .uv demo build dist docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv demo build dist docs/_build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
