@@ -66,6 +66,16 @@ except ValueError as error:
 """.replace("{packages}", repr(PACKAGES))
 
 
+# CellProfiler 4 prints why it leaves out a module, CellProfiler 5 shows it in its window.
+PLUGIN_ALONE = """
+import sys
+
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.path.insert(0, sys.argv[1])
+__import__(sys.argv[2].lower())
+"""
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A copy of what a user clones, in a folder with a space and an accent in its name."""
@@ -80,10 +90,10 @@ def product(request):
     return request.param
 
 
-def run_module(plugins, folder, *arguments, path=()):
+def run_module(plugins, folder, *arguments, path=(), code=CLONE_ONLY):
     """Load and run a module in a process whose path begins with some folders."""
     return subprocess.run(
-        [sys.executable, "-c", CLONE_ONLY, str(plugins), *map(str, arguments)],
+        [sys.executable, "-c", code, str(plugins), *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
@@ -120,7 +130,7 @@ def test_a_copied_plugin_of_another_version_says_so(tmp_path, product, installed
         (tmp_path / "micrograph_networks").mkdir()
         text = f'__version__ = "{installed}"\n'
         (tmp_path / "micrograph_networks" / "__init__.py").write_text(text)
-    result = run_module(plugins, tmp_path, product.module)
+    result = run_module(plugins, tmp_path, product.module, code=PLUGIN_ALONE)
 
     assert result.returncode != 0
     sentence = f"is of version {__version__} of cellprofiler-tf-modules, but {installed or 'none'}"
