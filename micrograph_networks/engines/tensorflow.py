@@ -81,6 +81,11 @@ def import_framework() -> Any:
         TensorFlow is not installed, or its installation is broken.
     """
     if importlib.util.find_spec("tensorflow") is None:
+        if sys.version_info < (3, 9):
+            raise UserError(
+                "TensorFlow is not installed, and needs Python 3.9 or newer: choose automatic or "
+                "numpy to compute with."
+            )
         raise UserError(
             "TensorFlow is not installed in this Python: install it with "
             f"'pip install \"{requirement()}\"' and start again."

@@ -17,9 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("commandline.commands", "evaluation.evaluate", "inference.prediction")
 
 
-def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch):
+@pytest.mark.parametrize(
+    "version, advice", [((3, 8), "needs Python 3.9 or newer: choose"), ((3, 9), "pip install")]
+)
+def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch, version, advice):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="TensorFlow is not installed .*pip install"):
+    monkeypatch.setattr(engine.sys, "version_info", version)
+    with pytest.raises(UserError, match=f"TensorFlow is not installed.*{advice}"):
         engine.import_framework.__wrapped__()
 
 
