@@ -18,7 +18,8 @@ needs_tensorflow = pytest.mark.skipif(
     find_spec("tensorflow") is None, reason="TensorFlow is not installed"
 )
 needs_plots = pytest.mark.skipif(
-    matplotlib.__version__ < "3.4", reason="Matplotlib is too old for the plots of command lines"
+    tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 4),
+    reason="Matplotlib is too old for the plots of command lines",
 )
 
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
