@@ -43,22 +43,21 @@ class Product:
         return tuple(self.part("inference.network").NETWORKS)
 
 
-PRODUCTS = (
-    Product(
-        module="MeasureImageFocusQuality",
-        package="focusqual",
-        command="focusqual",
-        weights_file="focus.h5",
-        tables=("focus.csv", "patches.csv"),
-        pipelines=("focus_qc.cppipe",),
-    ),
-    Product(
-        module="SegmentDarkfieldCells",
-        package="segment",
-        command="segment-darkfield",
-        weights_file="darkfield.h5",
-        tables=("cells.csv",),
-        pipelines=("darkfield_cells.cppipe", "darkfield_evaluate.cppipe"),
-    ),
+FOCUS = Product(
+    module="MeasureImageFocusQuality",
+    package="focusqual",
+    command="focusqual",
+    weights_file="focus.h5",
+    tables=("focus.csv", "patches.csv"),
+    pipelines=("focus_qc.cppipe",),
 )
+DARKFIELD = Product(
+    module="SegmentDarkfieldCells",
+    package="segment",
+    command="segment-darkfield",
+    weights_file="darkfield.h5",
+    tables=("cells.csv",),
+    pipelines=("darkfield_cells.cppipe", "darkfield_evaluate.cppipe"),
+)
+PRODUCTS = (FOCUS, DARKFIELD)
 """All of them."""

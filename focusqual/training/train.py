@@ -17,6 +17,7 @@ from focusqual.levels import LEVELS
 from focusqual.training.sampling import sample
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.products import FOCUS
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.run import TrainingRun
 
@@ -28,8 +29,6 @@ RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
 VALIDATION_SOURCES = 200
 """Scenes or photographs of the validation patches."""
-WEIGHTS_FILE = "focus.h5"
-"""Name of what a training writes."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def train(
         "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
     }
     arrays = calibrated_arrays(model, temperature)
-    path = run.folder / WEIGHTS_FILE
+    path = run.folder / FOCUS.weights_file
     write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
 

@@ -70,7 +70,7 @@ def load_network(
         The file is missing, damaged or for another network, or the engine is not installed.
     """
     known = _shipped(model, networks)
-    weights, network = read_network(model, networks)
+    weights, network = _read(known, model, networks)
     chosen = chosen_engine(options, network)
     functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (known.name, known.card) if known else (str(model), None)
@@ -87,7 +87,12 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
     -------
     Weights, Network
     """
-    known = _shipped(model, networks)
+    return _read(_shipped(model, networks), model, networks)
+
+
+def _read(
+    known: Optional[ShippedModel], model: Union[str, Path, None], networks: Networks
+) -> Tuple[Weights, Network]:
     path = Path(str(model)) if known is None else verified_path(known)
     if not path.exists():
         names = ", ".join(shipped.name for shipped in shipped_models(networks))

@@ -13,6 +13,7 @@ from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays
 from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
@@ -27,8 +28,6 @@ from segment.training.backbone import set_backbone
 from segment.training.calibration import class_offsets
 from segment.training.recipes import Recipe, Stage
 
-WEIGHTS_FILE = "darkfield.h5"
-"""Name of what a training writes."""
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
 SPACING = 4
@@ -95,7 +94,7 @@ def train(
         _keep_best(run, model, offsets, measured, about)
         run.end_epoch(model, measured)
         plots.draw_training(run.folder, run.epochs, recipe.classes)
-    return run.folder / WEIGHTS_FILE
+    return run.folder / DARKFIELD.weights_file
 
 
 def cell_diameter(samples: Sequence[Sample], class_names: Sequence[str]) -> float:
@@ -267,4 +266,4 @@ def _keep_best(
     arrays[LOGITS]["bias"] = arrays[LOGITS]["bias"] + offsets
     attributes = {**about, "epoch": measured, "class_offsets": offsets.tolist()}
     weights = Weights(network.architecture, arrays, attributes)
-    write_weights(run.folder / WEIGHTS_FILE, weights)
+    write_weights(run.folder / DARKFIELD.weights_file, weights)
