@@ -7,6 +7,8 @@
 #             TensorFlow), run the tests of modules and cores there
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
+# make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
+#             CellProfiler application; the same files give the same bytes
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -19,7 +21,8 @@ PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
 TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster release lint docs \
+	lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -40,6 +43,9 @@ test-stock: .venv-stock/.complete
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
+
+release:
+	python3 release/build_release.py
 
 lint: $(VENV)
 	.venv/bin/ruff check .

@@ -135,10 +135,10 @@ def displayed(module, workspace, figsize=(6.4, 4.8)):
     return figure
 
 
-def run_cellprofiler(pipeline, images, output, program=COMMAND):
+def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "plugins"):
     """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
     command = [*program, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
-    command += ["--plugins-directory", ROOT / "plugins"]
+    command += ["--plugins-directory", plugins]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
 
