@@ -7,12 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
-from build_release import build
 from harness import ROOT, run_cellprofiler
 
 from micrograph_networks import __version__
@@ -121,16 +119,6 @@ except (AttributeError, ValueError) as error:
     found["refused"] = str(error)
 print(json.dumps(found))
 """
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    """The release, unzipped in a folder with a space and an accent in its name."""
-    folder = tmp_path_factory.mktemp("release")
-    with zipfile.ZipFile(build(folder)) as archive:
-        archive.extractall(folder / "é unzipped")
-    (unzipped,) = (folder / "é unzipped").iterdir()
-    return unzipped
 
 
 @pytest.fixture
