@@ -6,6 +6,8 @@
 # make test-stock  set up .venv-stock (Python 3.8 with what the CellProfiler application holds, no
 #             TensorFlow), run the tests of modules and cores there; freeze such an application into
 #             build/application, run the release in it, and compare with .venv what it measures
+# make test-newest  set up .venv-newest (Python 3.13, the newest release of every package), run the
+#             tests of cores and command lines there
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
 # make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
@@ -19,11 +21,12 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 # As many processes as there are CPUs; a free one takes work off the others.
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
-TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster release lint docs \
-	lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-cluster release \
+	lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -42,6 +45,10 @@ test-next: $(VENV) .venv-next/.complete
 test-stock: $(VENV) .venv-stock/.complete build/application/.complete
 	.venv-stock/$(PYTEST) $(TESTS_OF_MODULES)
 	.venv/$(PYTEST) tests/plugins -m application
+
+test-newest:
+	requirements/setup_newest_venv.sh
+	.venv-newest/$(PYTEST) $(TESTS_OF_CORES)
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
