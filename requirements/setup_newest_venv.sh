@@ -11,5 +11,5 @@ echo "== Setting up .venv-newest with $("$PYTHON" --version), $("$UV" --version)
 "$UV" venv --quiet --clear --python "$PYTHON" .venv-newest
 export VIRTUAL_ENV=$PWD/.venv-newest
 install() { "$UV" pip install --quiet --upgrade --refresh --compile-bytecode --editable "$1"; }
-install ".[cpu,test]" || install ".[test]"
+install ".[cpu,train,test]" || install ".[test]"
 "$UV" pip list | grep -iE '^(h5py|keras|matplotlib|numpy|pandas|scikit-image|scipy|tensorflow)'
