@@ -18,11 +18,8 @@ import numpy as np
 from processor import processor
 from timing import in_turns
 
-import focusqual
-import segment
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
-from segment.inference.prediction import predict_probabilities
 
 ENGINES = ("numpy", "tensorflow")
 CASES = {"dark field": (640, 640), "dark field 3:4": (480, 640), "focus": (2160, 2160)}
@@ -69,12 +66,18 @@ def image_of(case):
 def ready(engine, case):
     """From an image to a result, with the model loaded.
 
-    The dark-field network sees the image in its own pixels.
+    The dark-field network sees the image in its own pixels. Each core is imported where it is used:
+    the import is a part of what a process takes.
     """
     options = EngineOptions(engine)
     if case == "focus":
+        import focusqual
+
         model = focusqual.load_model(engine=options)
         return lambda image: focusqual.rate_focus(image, model)
+    import segment
+    from segment.inference.prediction import predict_probabilities
+
     model = segment.load_model(engine=options)
     return lambda image: predict_probabilities(image, model, model.cell_diameter)
 
