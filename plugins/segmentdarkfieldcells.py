@@ -68,6 +68,9 @@ except Exception as error:
     class NetworkModule(Module):
         """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
 
+        # CellProfiler 5 takes the first module that a file defines for the plugin.
+        __module__ = Module.__module__
+
         def __init_subclass__(cls):
             for name, value in list(vars(cls).items()):
                 if inspect.isfunction(value):
