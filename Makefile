@@ -4,9 +4,14 @@
 # make test-next  set up .venv-next (CellProfiler 5, today's TensorFlow), run the tests there, and
 #             compare with .venv what the example pipelines measure
 # make test-stock  set up .venv-stock (Python 3.8 with what the CellProfiler application holds, no
-#             TensorFlow), run the tests of modules and cores there
+#             TensorFlow), run the tests of modules and cores there; freeze such an application into
+#             build/application, run the release in it, and compare with .venv what it measures
+# make test-newest  set up .venv-newest (Python 3.13, the newest release of every package), run the
+#             tests of cores and command lines there
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
+# make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
+#             CellProfiler application; the same files give the same bytes
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -16,10 +21,12 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 # As many processes as there are CPUs; a free one takes work off the others.
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
-TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-cluster release \
+	lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -35,11 +42,19 @@ test: $(VENV)
 test-next: $(VENV) .venv-next/.complete
 	.venv-next/$(PYTEST) $(TESTS_OF_MODULES)
 
-test-stock: .venv-stock/.complete
+test-stock: $(VENV) .venv-stock/.complete build/application/.complete
 	.venv-stock/$(PYTEST) $(TESTS_OF_MODULES)
+	.venv/$(PYTEST) tests/plugins -m application
+
+test-newest:
+	requirements/setup_newest_venv.sh
+	.venv-newest/$(PYTEST) $(TESTS_OF_CORES)
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
+
+release:
+	python3 release/build_release.py
 
 lint: $(VENV)
 	.venv/bin/ruff check .
@@ -56,9 +71,15 @@ $(VENV): requirements/stable.txt requirements/build-constraints.txt requirements
 	requirements/setup_venv.sh .venv stable 3.9
 	@touch $@
 
-.venv-stock/.complete: requirements/stock.txt requirements/build-constraints.txt \
-		requirements/venv.sh requirements/setup_venv.sh setup.py
-	requirements/setup_venv.sh .venv-stock stock 3.8
+.venv-stock/.complete .venv-frozen/.complete: .venv-%/.complete: requirements/%.txt \
+		requirements/build-constraints.txt requirements/venv.sh requirements/setup_venv.sh setup.py
+	requirements/setup_venv.sh .venv-$* $* 3.8
+	@touch $@
+
+build/application/.complete: .venv-frozen/.complete requirements/application.spec \
+		requirements/start_application.py
+	.venv-frozen/bin/python -m PyInstaller --noconfirm --clean --log-level ERROR \
+		--distpath build/application --workpath build/freezing requirements/application.spec
 	@touch $@
 
 .venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
@@ -74,10 +95,12 @@ lock: $(VENV)
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
-	$(LOCK) requirements/stock.in \
-		--override requirements/overrides.txt \
-		--build-constraint requirements/build-constraints.txt \
-		--python-version 3.8 -o requirements/stock.txt
+	for name in stock frozen; do \
+		$(LOCK) requirements/$$name.in \
+			--override requirements/overrides.txt \
+			--build-constraint requirements/build-constraints.txt \
+			--python-version 3.8 -o requirements/$$name.txt || exit; \
+	done
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt

@@ -53,7 +53,7 @@ setup(
         "filelock>=3.4",
         "h5py>=3.6",
         "imagecodecs>=2021.8.26",
-        "matplotlib>=3.7",
+        "matplotlib>=3.1.3",
         "numpy>=1.22",
         "pandas>=1.4",
         "psutil>=5.7",

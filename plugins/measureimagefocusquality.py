@@ -1,5 +1,7 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
+import inspect
+import logging
 import sys
 from pathlib import Path
 
@@ -19,17 +21,19 @@ from cellprofiler_core.constants.measurement import (
     IMAGE,
 )
 from cellprofiler_core.image import Image
+from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import (
     Binary,
     Divider,
     HiddenCount,
+    HTMLText,
     SettingsGroup,
     ValidationError,
 )
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber, LabelListSubscriber
-from cellprofiler_core.setting.text import ImageName, LabelName
+from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements_ijv,
@@ -38,36 +42,78 @@ from cellprofiler_core.utilities.core.module.identify import (
 
 # In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
 # yet: they come before others of their names.
-HOME = str(Path(__file__).resolve().parent.parent)
-if HOME not in sys.path:
-    sys.path.insert(0, HOME)
+HOME = Path(__file__).resolve().parent.parent
+if (HOME / "micrograph_networks").is_dir():
+    sys.path[:] = [str(HOME), *(folder for folder in sys.path if folder != str(HOME))]
 VERSION = "0.2.0"
 """Of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
-except ImportError:
-    __version__ = "none"
-if __version__ != VERSION:
-    raise ImportError(
-        f"{__file__} is of version {VERSION} of cellprofiler-tf-modules, but {__version__} is "
-        "installed: let CellProfiler's plugins directory be the plugins folder of that version."
-    )
 
-from focusqual import RatingOptions, load_model, rate_focus
-from focusqual.inference.maps import mean_within, patch_map, patch_pixels
-from focusqual.inference.picture import annotate, draw_legend
-from focusqual.levels import LEVELS
-from micrograph_networks.cellprofiler.network_module import (
-    SHIPPED_UNTIL_0_1,
-    SMOOTH,
-    NetworkModule,
-    free_earlier_image_sets,
-    input_mask,
-    keep_to_left_half,
-    refuse_repeats,
-    shown_errors,
-)
-from micrograph_networks.engines import AUTOMATIC, EngineOptions
+    if __version__ != VERSION:
+        raise ImportError(f"micrograph_networks is of version {__version__}")
+
+    from focusqual import RatingOptions, load_model, rate_focus
+    from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+    from focusqual.inference.picture import annotate, draw_legend
+    from focusqual.levels import LEVELS
+    from micrograph_networks.cellprofiler.network_module import (
+        SHIPPED_UNTIL_0_1,
+        SMOOTH,
+        NetworkModule,
+        free_earlier_image_sets,
+        input_mask,
+        keep_to_left_half,
+        refuse_repeats,
+        shown_errors,
+    )
+    from micrograph_networks.engines import AUTOMATIC, EngineOptions
+except Exception as error:
+    LEVELS = 0
+    # Each plugin has all of this itself: there may be nothing that they could share it from.
+    INCOMPLETE = (
+        f"{Path(__file__).resolve()} of version {VERSION} does not find all that belongs to it "
+        f"({error}): let CellProfiler's plugins directory be the plugins folder of a release that "
+        "was unzipped as a whole, and start CellProfiler again."
+    )
+    logging.exception(INCOMPLETE)
+
+    class NetworkModule(Module):
+        """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
+
+        # CellProfiler 5 takes the first module that a file defines for the plugin.
+        __module__ = Module.__module__
+
+        def __init_subclass__(cls):
+            for name, value in list(vars(cls).items()):
+                if inspect.isfunction(value):
+                    delattr(cls, name)
+
+        def create_settings(self):
+            self.explanation = HTMLText("", INCOMPLETE, size=(20, 5))
+            self.kept = []
+
+        def settings(self):
+            return self.kept
+
+        def visible_settings(self):
+            return [self.explanation]
+
+        def upgrade_settings(self, setting_values, variable_revision_number, module_name):
+            self.variable_revision_number = variable_revision_number
+            return setting_values, variable_revision_number
+
+        def prepare_settings(self, setting_values):
+            self.kept = [Text("", value) for value in setting_values]
+
+        def validate_module(self, pipeline):
+            raise ValidationError(INCOMPLETE, self.explanation)
+
+        def prepare_run(self, workspace):
+            raise ValueError(INCOMPLETE)
+
+        run = prepare_run
+
 
 __doc__ = """\
 MeasureImageFocusQuality

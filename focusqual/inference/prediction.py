@@ -3,7 +3,6 @@
 from typing import Optional, Tuple
 
 import numpy as np
-from skimage.transform import resize
 
 from focusqual.inference.model import FocusModel
 from focusqual.inference.options import RatingOptions
@@ -51,6 +50,9 @@ def rate_focus(
     image = _within_float32(mirror_inside(image, valid))
     scaled, counted_pixels = image, valid
     if options.scale != 1:
+        # Its import takes half a second, which most processes do without.
+        from skimage.transform import resize
+
         shape = [max(round(length * options.scale), 1) for length in image.shape]
         scaled = resize(image.astype(np.float32), shape, order=1, anti_aliasing=options.scale < 1)
         counted_pixels = resize(valid.astype(np.float32), shape, order=0) > 0.5

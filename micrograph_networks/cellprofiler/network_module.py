@@ -23,8 +23,12 @@ from matplotlib.image import interpolations_names
 from micrograph_networks.cellprofiler.settings import OptionSettings
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError, enough_memory
-from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.products import PRODUCTS
+from micrograph_networks.models.registry import ADVICE, REGISTRY, ShippedModel, shipped_models
+from micrograph_networks.products import PRODUCTS, Product
+
+if not REGISTRY.is_file():
+    # While the plugin is imported, which can still show it in CellProfiler's list.
+    raise ImportError(f"{REGISTRY} does not exist")
 
 M_CUSTOM = "Custom model"
 """The choice of a weights file of one's own."""
@@ -45,8 +49,8 @@ class NetworkModule(Module):
         custom : str
             What weights of one's own are trained on and when to consider them.
         """
-        (product,) = (p for p in PRODUCTS if p.module == self.module_name)
-        names = [model.name for model in shipped_models(product.architectures)]
+        product = self._product()
+        names = [model.name for model in self._shipped_models()]
         self.model = Choice(
             "Select the model",
             [*names, M_CUSTOM],
@@ -139,6 +143,11 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
         path = self.chosen_model()
         if self.model == M_CUSTOM and not os.path.isfile(path):
             raise ValidationError(f"The weights file {path} does not exist", self.weights_file)
+        for model in self._shipped_models():
+            if model.name == self.model.value and not model.path.is_file():
+                raise ValidationError(
+                    f"The weights {model.path} do not exist: {ADVICE}", self.model
+                )
 
     def loaded_model(
         self,
@@ -195,6 +204,13 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
             False: CellProfiler refuses pipelines of volumes with a sentence of its own.
         """
         return False
+
+    def _product(self) -> Product:
+        (product,) = (p for p in PRODUCTS if p.module == self.module_name)
+        return product
+
+    def _shipped_models(self) -> List[ShippedModel]:
+        return shipped_models(self._product().architectures)
 
     def _set_weights_directory(self, path: str) -> None:
         self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))

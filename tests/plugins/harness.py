@@ -10,6 +10,7 @@ import cellprofiler_core.modules  # loads all modules and plugins
 import docutils.core
 import matplotlib.figure
 import numpy as np
+import pandas as pd
 from cellprofiler_core.constants.measurement import EXPERIMENT
 from cellprofiler_core.image import Image, ImageSetList
 from cellprofiler_core.measurement import Measurements
@@ -28,6 +29,8 @@ COMMAND = [Path(sys.executable).with_name("cellprofiler")]
 if CELLPROFILER_5:
     # Its Bio-Formats reader needs a network, to fetch Java and itself.
     COMMAND += ["--enable-readers", "imageio_reader"]
+TIMES_AND_PLANES = r"(ExecutionTime|Metadata|Channel|Frame|Series(Name)?|[CTZ])_"
+"""Columns that differ from run to run, and which plane of a file with many of them was read."""
 
 
 def make_workspace(module, images, labels=None):
@@ -135,12 +138,23 @@ def displayed(module, workspace, figsize=(6.4, 4.8)):
     return figure
 
 
-def run_cellprofiler(pipeline, images, output, program=COMMAND):
+def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "plugins"):
     """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
     command = [*program, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
-    command += ["--plugins-directory", ROOT / "plugins"]
+    command += ["--plugins-directory", plugins]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+def numbers(output):
+    """The numbers in every table of a folder, but those of TIMES_AND_PLANES."""
+    tables = {path.name: pd.read_csv(path) for path in output.glob("*.csv")}
+    return {
+        name: table.set_index("FileName_Image", append=True)
+        .select_dtypes("number")
+        .filter(regex=f"^(?!{TIMES_AND_PLANES})")
+        for name, table in tables.items()
+    }
 
 
 def assert_valid_and_portable(path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from support import needs_plots, needs_training
+from support import needs_training
 
 from focusqual.commandline.commands import main
 from focusqual.inference.network import FOCUS_PATCH_1
@@ -111,7 +111,6 @@ def test_degrade_writes_a_file_a_level(images, tmp_path):
     assert read_image(tmp_path / "out" / "p_A01_s1_level2.5.tif").std() < 0.95 * sharp.std()
 
 
-@needs_plots
 def test_summarize_draws_a_histogram_and_a_plate(images, tmp_path):
     run("predict", *images, "--output", tmp_path / "out")
     result = run("summarize", tmp_path / "out" / "focus.csv", "--output", tmp_path / "plots")
