@@ -298,7 +298,8 @@ def train(
 @main.command(
     epilog=example(
         "focusqual evaluate nuclei/ --split run1/split.csv --output scores\n"
-        "focusqual evaluate BBBC006/ --z-planes --output scores"
+        "focusqual evaluate BBBC006/ --z-planes --output scores\n"
+        "focusqual evaluate stacks/ --stacks stacks/stacks.csv --output scores"
     )
 )
 @click.argument("folder", type=FILES)
@@ -306,6 +307,11 @@ def train(
 @click.option("--split", type=FILES, help="Only the test images of this split.csv of a training.")
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)
+@click.option(
+    "--stacks",
+    type=FILES,
+    help="FOLDER holds the planes of this table: image, stack, position, focus; see the manual.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
 @options_of("engine", EngineOptions)
@@ -316,6 +322,7 @@ def evaluate(
     split: Optional[Path],
     z_planes: bool,
     focal_plane: int,
+    stacks: Optional[Path],
     seed: int,
     model: Optional[str],
     engine: EngineOptions,
@@ -323,13 +330,19 @@ def evaluate(
 ) -> None:
     """Measure accuracy and calibration on images of known defocus.
 
-    Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
+    FOLDER holds in-focus images, each of which is defocused to every level. With --z-planes or
+    --stacks it holds real planes; --stacks compares the model with classical measures of focus.
     """
     from focusqual.evaluation import evaluate as evaluation
     from focusqual.inference.model import load_model
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
+    if sum(map(bool, (split, z_planes, stacks))) > 1:
+        raise UserError("Give only one of --split, --z-planes and --stacks.")
+    if stacks:
+        _evaluate_stacks(folder, stacks, output, load_model(model, engine), options)
+        return
     loaded = load_model(model, engine)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
@@ -350,6 +363,32 @@ def evaluate(
             for image in evaluation.rate_synthetic(path, loaded, options, seed)
         ]
     _write_evaluation(output_folder(output), rated, loaded, options)
+
+
+def _evaluate_stacks(
+    folder: Path, table: Path, output: Path, model: "FocusModel", options: RatingOptions
+) -> None:
+    """Write and print how the model and the classical measures do on stacks."""
+    from focusqual.evaluation import plots, stacks
+
+    planes = stacks.read_planes(folder, table)
+    written = output_folder(output)
+    measured = [
+        stacks.measure_plane(plane, model, options)
+        for plane in tqdm(planes, unit="image", disable=None)
+    ]
+    with csv_table(written / "planes.csv", stacks.PLANE_COLUMNS) as rows:
+        rows.writerows(map(stacks.plane_row, measured))
+    with csv_table(written / "stacks.csv", stacks.STACK_COLUMNS) as rows:
+        for members in stacks.by_stack(measured):
+            rows.writerows(map(stacks.stack_row, stacks.stack_figures(members)))
+    compared = stacks.compare(measured)
+    with csv_table(written / "evaluation.csv", stacks.FIGURES) as rows:
+        rows.writerows(row.values() for row in compared)
+    plots.draw_stacks(written / "stacks.png", measured)
+    for line in stacks.lines(compared):
+        click.echo(line)
+    click.echo(f"Tables and pictures: {written}")
 
 
 def _write_evaluation(

@@ -1,0 +1,48 @@
+"""Planes of a stack beside each other: which is the one in focus."""
+
+import numpy as np
+
+
+def weighed_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:
+    """Expected levels of the planes of a stack, the less certain drawn to their mean.
+
+    ``c e + (1 - c) m`` of a plane of certainty c and expected level e, where m is the mean of the
+    stack weighed by certainty: a plane that shows nothing counts as an average one, neither as
+    the best nor as the worst.
+
+    Parameters
+    ----------
+    expected_level, certainty : ndarray of float, (planes,)
+        NaN where an image could not be rated.
+
+    Returns
+    -------
+    ndarray of float, (planes,)
+        0 to 10; NaN where the plane was not rated.
+    """
+    level = np.asarray(expected_level, dtype=float)
+    certainty = np.asarray(certainty, dtype=float)
+    known = np.isfinite(level)
+    weights = certainty[known] + 1e-9
+    mean = np.sum(weights * level[known]) / max(weights.sum(), 1e-9)
+    return certainty * level + (1 - certainty) * mean
+
+
+def rank_planes(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:
+    """Rank the planes of a stack by :func:`weighed_level`.
+
+    Parameters
+    ----------
+    expected_level, certainty : ndarray of float, (planes,)
+        NaN where an image could not be rated.
+
+    Returns
+    -------
+    ndarray of int, (planes,)
+        1 for the plane most in focus, each number once; of equal planes the first comes first, and
+        those that were not rated come last.
+    """
+    order = np.argsort(weighed_level(expected_level, certainty), kind="stable")
+    ranks = np.empty(len(order), dtype=int)
+    ranks[order] = np.arange(1, len(order) + 1)
+    return ranks
