@@ -59,6 +59,11 @@ class Plane:
         """To the focus, 0 or more."""
         return abs(self.position - self.focus)
 
+    @property
+    def depths(self) -> float:
+        """The same in depths of field."""
+        return self.distance / self.depth_of_field
+
 
 @dataclass(frozen=True)
 class MeasuredPlane:
@@ -158,7 +163,8 @@ def _depth_of_field(stack: str, rows: Sequence[Dict[str, str]]) -> float:
     if not all(first.get(column) for column in OPTICS_COLUMNS):
         return float(np.median(steps))
     index = _number(first, "refractive_index") if first.get("refractive_index") else 1.0
-    objective = Objective(*(_number(first, column) for column in OPTICS_COLUMNS), index)
+    pixel_size, aperture, wavelength = (_number(first, column) for column in OPTICS_COLUMNS)
+    objective = Objective(pixel_size, aperture, wavelength, index)
     return objective.level_depth(objective.scale)
 
 
@@ -321,7 +327,7 @@ def compare(measured: Sequence[MeasuredPlane]) -> List[Dict[str, object]]:
 
 def _compare(kind: str, measured: Sequence[MeasuredPlane]) -> List[Dict[str, object]]:
     stacks = [figures for planes in by_stack(measured) for figures in stack_figures(planes)]
-    depths = np.array([m.plane.distance / m.plane.depth_of_field for m in measured])
+    depths = np.array([m.plane.depths for m in measured])
     scores = np.array([m.score for m in measured])
     rows = []
     for method, blur in blur_by_method(measured).items():
@@ -374,7 +380,7 @@ def plane_row(measured: MeasuredPlane) -> Tuple[object, ...]:
     plane = measured.plane
     return (
         *(plane.name, plane.stack, plane.kind, plane.position, plane.focus),
-        *(plane.distance / plane.depth_of_field, measured.score, measured.expected_level),
+        *(plane.depths, measured.score, measured.expected_level),
         *(measured.certainty, measured.power_log_log_slope, measured.laplacian_variance),
     )
 
