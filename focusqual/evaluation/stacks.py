@@ -127,7 +127,7 @@ def read_planes(folder: Path, table: Path) -> List[Plane]:
 def _read_rows(table: Path) -> List[Dict[str, str]]:
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, restval=""))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{table} cannot be read as a table: give a CSV.") from error
     if not rows or not set(COLUMNS) <= set(rows[0]):
@@ -238,7 +238,8 @@ class StackFigures:
     planes_off : int
         Planes from there to the nearest one to the focus.
     spearman : float
-        Rank correlation of the method's blur with the distance to the focus.
+        Rank correlation of the method's blur with the distance to the focus; 0 if the blur is the
+        same everywhere.
     """
 
     stack: str
@@ -279,7 +280,7 @@ def stack_figures(measured: Sequence[MeasuredPlane]) -> List[StackFigures]:
                 method,
                 planes[best],
                 int(np.abs(nearest - best).min()),
-                float(spearmanr(blur, distances)[0]),
+                float(spearmanr(blur, distances)[0]) if np.ptp(blur) else 0.0,
             )
         )
     return figures

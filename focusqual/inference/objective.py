@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from focusqual.levels import LEVEL_DEPTH
+from micrograph_networks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,28 @@ class Objective:
         Of the emitted light, in micrometres.
     refractive_index : float
         Of the immersion medium.
+
+    Raises
+    ------
+    UserError
+        A number is not above 0, or the aperture is not below the refractive index.
     """
 
     pixel_size: float
     numerical_aperture: float
     wavelength: float
     refractive_index: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raise UserError where there is no such objective."""
+        if min(self.pixel_size, self.numerical_aperture, self.wavelength) <= 0:
+            raise UserError("Pixel size, numerical aperture and wavelength must be above 0.")
+        if self.numerical_aperture >= self.refractive_index:
+            raise UserError(
+                f"The numerical aperture, {self.numerical_aperture:g}, must be below the "
+                f"refractive index, {self.refractive_index:g}: enter that of the immersion medium, "
+                "such as 1.33 for water or 1.515 for oil."
+            )
 
     @property
     def resolution(self) -> float:

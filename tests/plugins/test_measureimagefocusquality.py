@@ -7,11 +7,16 @@ import imageio
 import numpy as np
 import pandas as pd
 import pytest
-from cellprofiler_core.constants.measurement import IMAGE
+from cellprofiler_core.constants.measurement import (
+    COLTYPE_INTEGER,
+    IMAGE,
+    MCA_AVAILABLE_POST_GROUP,
+)
 from cellprofiler_core.image import Image
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
+from cellprofiler_core.workspace import Workspace
 from harness import (
     ROOT,
     assert_declared_is_written,
@@ -73,6 +78,12 @@ def want_everything(module):
     group.wants_level_image.value = True
     group.wants_certainty_image.value = True
     group.wants_annotated_image.value = True
+
+
+def want_objective(module):
+    module.rescaling.value = "objective"
+    module.pixel_size.value = 0.325
+    module.numerical_aperture.value = 0.75
 
 
 def want_objects(module):
@@ -152,6 +163,30 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
     assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
 
 
+# As 0.2.0 saved them before groups were ranked: two images, all options changed.
+SETTINGS_OF_REVISION_2 = [
+    *("2", "DNA", "Yes", "FocusPatches", "No", "FocusLevel", "No", "FocusCertainty"),
+    *("No", "FocusAnnotated"),
+    *("Actin", "No", "FocusPatches2", "No", "FocusLevel2", "Yes", "FocusCertainty2"),
+    *("No", "FocusAnnotated2"),
+    *("Yes", "Nuclei", "focus_v1", "Elsewhere...|", "focus.h5", "numpy"),
+    *("42", "0.5", "product", "0.125", "4"),
+]
+
+
+def test_pipelines_without_ranks_keep_all_settings_and_their_columns(module):
+    module.set_settings_from_values(SETTINGS_OF_REVISION_2, 2, "MeasureImageFocusQuality")
+
+    expected = RatingOptions(42, 0.5, "product", uncertain_below=0.125, out_of_focus_from=4)
+    assert module.rating_options.options() == expected
+    assert module.engine_options.options().engine == "numpy"
+    assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
+    assert module.chosen_model() == "focus_v1"
+    assert not module.wants_ranks.value
+    features = {column[1] for column in module.get_measurement_columns(None)}
+    assert not any("InGroup" in name or "Defocus" in name for name in features)
+
+
 def test_own_weights_of_the_first_version_stay(module, tmp_path):
     folder = f"Elsewhere...|{tmp_path}"
     saved = [*SETTINGS_OF_REVISION_1]
@@ -165,7 +200,7 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     module.stride.value = 21
     saved = [s.unicode_value for s in module.settings()]
     fresh = instantiate_module("MeasureImageFocusQuality")
-    fresh.set_settings_from_values(saved[:-1], 2, "MeasureImageFocusQuality")
+    fresh.set_settings_from_values(saved[:-1], 3, "MeasureImageFocusQuality")
 
     assert fresh.rating_options.options() == RatingOptions(stride=21)
 
@@ -205,7 +240,7 @@ def test_settings_survive_a_saved_pipeline(module):
 def test_images_are_removed_when_a_pipeline_has_fewer(module):
     saved = [s.unicode_value for s in module.settings()]
     want_two_images(module)
-    module.set_settings_from_values(saved, 2, "MeasureImageFocusQuality")
+    module.set_settings_from_values(saved, 3, "MeasureImageFocusQuality")
 
     assert [g.image_name.value for g in module.image_groups] == ["DNA"]
 
@@ -275,6 +310,17 @@ def test_validation_does_not_read_the_weights(module, tmp_path):
     module.validate_module(None)
 
 
+def test_an_aperture_without_its_medium_is_refused(module):
+    want_objective(module)
+    module.validate_module(None)
+    module.numerical_aperture.value = 1.4
+
+    with pytest.raises(ValidationError, match="enter that of the immersion medium") as error:
+        module.validate_module(None)
+
+    assert error.value.get_setting() is module.numerical_aperture
+
+
 # Measurements
 
 
@@ -284,6 +330,7 @@ def test_validation_does_not_read_the_weights(module, tmp_path):
         lambda module: None,
         want_everything,
         want_objects,
+        want_objective,
         want_two_images,
         want_two_sets_of_patches,
         lambda module: [want(module) for want in (want_everything, want_objects, want_two_images)],
@@ -331,6 +378,89 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
     assert image_value(workspace, "PatchCount") == summary["patches"]
     for level in range(11):
         assert image_value(workspace, f"Probability{level}") == summary[f"p{level}"]
+
+
+def test_settings_of_the_objective_are_visible_where_they_are_used(module):
+    def labels():
+        return [s.text for s in module.visible_settings()]
+
+    choice = labels().index("How to rescale images")
+    assert labels()[choice + 1] == "Rescaling factor"
+    assert "Numerical aperture" not in labels()
+
+    want_objective(module)
+    assert labels()[choice + 1 : choice + 6] == [
+        "Pixel size in micrometers",
+        "Numerical aperture",
+        "Wavelength in micrometers",
+        "Refractive index of the immersion medium",
+        "How patches make up the image",
+    ]
+
+
+def test_defocus_in_micrometers_is_measured_with_an_objective(module, scene):
+    want_objective(module)
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    options = RatingOptions(
+        rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.5
+    )
+    summary = rate(scene, options=options).summary
+    assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
+    expected = summary["expected_level"] * 0.5 / 0.75**2
+    assert image_value(workspace, "ExpectedDefocus") == pytest.approx(expected)
+
+
+def ranked(module, groups, levels):
+    """Ranks of image sets of which the module has measured the levels; None where it failed."""
+    module.wants_ranks.value = True
+    measurements = make_workspace(module, {"DNA": np.zeros((9, 9))}).measurements
+    for number, (group, level) in enumerate(zip(groups, levels), 1):
+        measurements.add_measurement(IMAGE, "Group_Number", group, image_set_number=number)
+        if level is not None:
+            for feature, value in (("ExpectedLevel", level), ("Certainty", 0.5)):
+                name = f"ImageFocus_{feature}_DNA"
+                measurements.add_measurement(IMAGE, name, value, image_set_number=number)
+    last = {group: number for number, group in enumerate(groups, 1)}
+    for number in last.values():
+        measurements.next_image_set(number)
+        workspace = Workspace(None, module, None, None, measurements, None)
+        module.post_group(workspace, {})
+    numbers = list(range(1, len(groups) + 1))
+    return [
+        [int(value) for value in measurements[IMAGE, f"ImageFocus_{feature}_DNA", numbers]]
+        for feature in ("RankInGroup", "BestInGroup")
+    ]
+
+
+def test_images_are_ranked_within_their_group(module):
+    ranks, best = ranked(module, [1, 2, 1, 2, 1], [4.0, 2.0, 1.0, 3.0, 2.0])
+    assert ranks == [3, 1, 1, 2, 2]
+    assert best == [0, 1, 1, 0, 0]
+
+
+def test_images_that_could_not_be_measured_are_ranked_last(module):
+    ranks, best = ranked(module, [1, 1, 1], [None, np.nan, 7.0])
+    assert ranks == [2, 3, 1]
+    assert best == [0, 0, 1]
+
+
+def test_ranks_are_declared_for_the_end_of_the_group(module):
+    module.wants_ranks.value = True
+    columns = [c for c in module.get_measurement_columns(None) if "InGroup" in c[1]]
+    attributes = {MCA_AVAILABLE_POST_GROUP: True}
+    assert columns == [
+        (IMAGE, "ImageFocus_BestInGroup_DNA", COLTYPE_INTEGER, attributes),
+        (IMAGE, "ImageFocus_RankInGroup_DNA", COLTYPE_INTEGER, attributes),
+    ]
+    assert "RankInGroup" in module.get_measurements(None, IMAGE, "ImageFocus")
+
+
+def test_nothing_is_ranked_unless_it_is_wanted(module):
+    workspace = make_workspace(module, {"DNA": np.zeros((9, 9))})
+    module.post_group(workspace, {})
+    assert IMAGE not in workspace.measurements.get_object_names()
 
 
 @pytest.mark.parametrize("stride", [84, 30])
