@@ -87,13 +87,13 @@ def predict(
     loaded = load_model(model, engine)
     done = colour = 0
     with contextlib.ExitStack() as stack:
-        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
+        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.PREDICTION_COLUMNS))
         patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
         for path, (image, rated) in each_image(images, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated, loaded))
+            focus.writerow(tables.prediction_row(path, rated, loaded))
             patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
@@ -210,6 +210,62 @@ def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
     if not names:
         raise UserError(f"{table} holds no image: rate some first.")
     return names, scores
+
+
+@main.command(
+    "best-planes",
+    epilog=example(
+        "focusqual best-planes rated/focus.csv --output best "
+        "--pattern '(?P<Well>[A-P][0-9]{2})_s(?P<Site>[0-9]+)_z(?P<Plane>[0-9]+)'"
+    ),
+)
+@click.argument("table", type=FILES)
+@output_option("tables and a picture")
+@click.option(
+    "--pattern",
+    required=True,
+    help="Regular expression, searched in the path of each image: its group Plane numbers the "
+    "planes, its other named groups tell the stack.",
+)
+@click.option(
+    "--image-name",
+    default="Image",
+    show_default=True,
+    help="Name of the image in the table for CellProfiler's LoadData.",
+)
+@click.option(
+    "--certain-from",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Least certainty of a plane in focus.",
+)
+def best_planes(
+    table: Path, output: Path, pattern: str, image_name: str, certain_from: float
+) -> None:
+    """Find the plane in focus of each stack of a focus.csv.
+
+    Writes best_planes.csv, a row a stack; load_data.csv, which CellProfiler's LoadData opens, with
+    the best planes; and planes.png. The best plane has the lowest expected level, that of each
+    plane drawn to the mean of its stack by as much as its certainty is below 1. Images that the
+    pattern does not match are named, and the exit code is 1.
+    """
+    from focusqual.report import planes
+
+    stacks, others = planes.read_stacks(table, planes.compile_pattern(pattern))
+    folder = output_folder(output)
+    with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
+        rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
+    columns = planes.load_data_columns(stacks, image_name)
+    with csv_table(folder / "load_data.csv", columns) as rows:
+        rows.writerows(map(planes.load_data_row, stacks))
+    planes.draw_levels(folder / "planes.png", stacks, certain_from)
+    found = sum(stack.in_focus(certain_from) for stack in stacks)
+    click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
+    for path in others:
+        click.echo(f"Error: {path} does not match the pattern.", err=True)
+    if others:
+        raise click.exceptions.Exit(1)
 
 
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
