@@ -245,8 +245,8 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
             doc="""\
 Select *Yes* to measure, at the end of each group of images, which one is most in focus, and the
 rank of all: 1 is the best. Use **Groups** to make a group of each stack; without it all images are
-one group. Ranks follow the expected level; that of an image is drawn to the mean of its group by
-as much as its certainty is below 1, so that an image that shows nothing is neither best nor worst.
+one group. Ranks follow the expected level. That of an image that shows next to nothing is drawn to
+the mean of its group, halfway at a certainty of 0.05: a blank image is neither best nor worst.
 
 The ranks come after the last image of a group, too late for modules that act on each image, such
 as **FlagImage** in the same pipeline. Export them, and let a second pipeline load the exported

@@ -246,9 +246,9 @@ def best_planes(
     """Find the plane in focus of each stack of a focus.csv.
 
     Writes best_planes.csv, a row a stack; load_data.csv, which CellProfiler's LoadData opens, with
-    the best planes; and planes.png. The best plane has the lowest expected level, that of each
-    plane drawn to the mean of its stack by as much as its certainty is below 1. Images that the
-    pattern does not match are named, and the exit code is 1.
+    the best planes; and planes.png. The best plane has the lowest expected level; that of a plane
+    that shows next to nothing is drawn to the mean of its stack. Images that the pattern does not
+    match are named, and the exit code is 1.
     """
     from focusqual.report import planes
 

@@ -2,13 +2,16 @@
 
 import numpy as np
 
+HALF_KNOWN = 0.05
+"""Certainty of a plane that counts as half known: blank ones have less, ones in focus more."""
+
 
 def weighed_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:
-    """Expected levels of the planes of a stack, the less certain drawn to their mean.
+    """Expected levels of the planes of a stack, those that show nothing drawn to their mean.
 
-    ``c e + (1 - c) m`` of a plane of certainty c and expected level e, where m is the mean of the
-    stack weighed by certainty: a plane that shows nothing counts as an average one, neither as
-    the best nor as the worst.
+    ``(c e + h m) / (c + h)`` of a plane of certainty c and expected level e, where h is HALF_KNOWN
+    and m the mean of the stack weighed by certainty: a blank plane counts as an average one,
+    neither as the best nor as the worst.
 
     Parameters
     ----------
@@ -25,7 +28,7 @@ def weighed_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarr
     known = np.isfinite(level)
     weights = certainty[known] + 1e-9
     mean = np.sum(weights * level[known]) / max(weights.sum(), 1e-9)
-    return certainty * level + (1 - certainty) * mean
+    return (certainty * level + HALF_KNOWN * mean) / (certainty + HALF_KNOWN)
 
 
 def rank_planes(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:

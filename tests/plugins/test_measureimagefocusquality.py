@@ -17,6 +17,7 @@ from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from cellprofiler_core.workspace import Workspace
+from click.testing import CliRunner
 from harness import (
     ROOT,
     assert_declared_is_written,
@@ -33,12 +34,16 @@ from scipy.ndimage import gaussian_filter
 from support import rate
 
 from focusqual import RatingOptions
+from focusqual.commandline.commands import main
 from focusqual.inference.maps import patch_pixels
 from focusqual.inference.picture import annotate
 from focusqual.inference.rating import FocusRating
 from micrograph_networks.errors import UserError
 
-PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
+PIPELINE, RANK, BEST = (
+    ROOT / "example_pipelines" / f"{name}.cppipe"
+    for name in ("focus_qc", "focus_rank_planes", "focus_best_planes")
+)
 
 
 @pytest.fixture(scope="session")
@@ -785,6 +790,51 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
         )
         picture = imageio.imread(output / f"{Path(name).stem}_focus.png")
         assert picture.shape == (*image.shape, 3)
+
+
+def test_example_pipeline_of_ranks_is_valid_and_names_no_folder(java):
+    assert assert_valid_and_portable(RANK)[3:] == [
+        "Groups",
+        "MeasureImageFocusQuality",
+        "ExportToSpreadsheet",
+    ]
+
+
+def test_planes_of_real_stacks_are_ranked_and_the_best_ones_kept(data_folder, tmp_path):
+    ranks, kept = tmp_path / "ranks", tmp_path / "kept"
+    run_cellprofiler(RANK, data_folder / "focus_stacks" / "beads_w1", ranks)
+    run_cellprofiler(BEST, ranks, kept)
+
+    table = pd.read_csv(ranks / "FocusRanks_Image.csv")
+    stacks = table.groupby("Metadata_Stack")
+    assert sorted(stacks.groups) == ["E07_s1_w1", "E07_s2_w1"]
+    for _, planes in stacks:
+        assert sorted(planes["ImageFocus_RankInGroup_Image"]) == list(range(1, 11))
+        best = planes["ImageFocus_RankInGroup_Image"] == 1
+        assert (planes["ImageFocus_BestInGroup_Image"] == best).all()
+        # The focus lies between the planes 4 and 5.
+        assert planes.loc[best, "Metadata_Plane"].isin([4, 5]).all()
+    best = table[table["ImageFocus_BestInGroup_Image"] == 1]["FileName_Image"]
+    expected = {name.replace(".tif", "_best.tiff") for name in best}
+    assert {path.name for path in kept.iterdir()} == expected
+
+
+def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_path):
+    folder = data_folder / "focus_stacks" / "beads_w1"
+    table = tmp_path / "focus.csv"
+    rows = [f"E07_s1_w1_z0{z}.tif,{abs(z - 5)},{abs(z - 5)},0.5,{folder}" for z in range(1, 10)]
+    table.write_text("\n".join(["image,score,expected_level,certainty,folder", *rows]))
+    pattern = "s(?P<Site>[0-9])_w1_z(?P<Plane>[0-9]+)"
+    arguments = ["best-planes", table, "--output", tmp_path / "best", "--pattern", pattern]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+    head, load, _, save = BEST.read_text().strip().split("\n\n")
+    load = load.replace("FocusRanks_Image.csv", "load_data.csv")
+    pipeline = tmp_path / "load.cppipe"
+    pipeline.write_text("\n\n".join([head.replace("Count:3", "Count:2"), load, save]) + "\n")
+    run_cellprofiler(pipeline, tmp_path / "best", tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["E07_s1_w1_z05_best.tiff"]
 
 
 def test_instances_share_nothing(module):

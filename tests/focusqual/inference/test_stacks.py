@@ -4,10 +4,15 @@ import pytest
 from focusqual.inference.stacks import rank_planes, weighed_level
 
 
-def test_an_uncertain_plane_counts_as_an_average_one():
-    level, certainty = np.array([2.0, 6.0, 0.5]), np.array([0.5, 0.5, 0.0])
-    np.testing.assert_allclose(weighed_level(level, certainty), [3, 5, 4], atol=1e-6)
+def test_a_blank_plane_counts_as_an_average_one():
+    level, certainty = np.array([2.0, 6.0, 0.5]), np.array([0.45, 0.45, 0.0])
+    np.testing.assert_allclose(weighed_level(level, certainty), [2.2, 5.8, 4], atol=1e-6)
     assert rank_planes(level, certainty).tolist() == [1, 3, 2]
+
+
+def test_certainty_does_not_outweigh_the_level_of_planes_that_show_something():
+    # A plane in focus is often less certain than those beside it.
+    assert rank_planes([2.2, 2.9, 6.0], [0.2, 0.5, 0.4]).tolist() == [1, 2, 3]
 
 
 def test_equal_planes_keep_their_order_and_unrated_ones_come_last():
