@@ -18,7 +18,9 @@ from cellprofiler_core.constants.measurement import (
     FTR_CENTER_X,
     FTR_CENTER_Y,
     FTR_OBJECT_NUMBER,
+    GROUP_NUMBER,
     IMAGE,
+    MCA_AVAILABLE_POST_GROUP,
 )
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
@@ -55,7 +57,9 @@ try:
 
     from focusqual import RatingOptions, load_model, rate_focus
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+    from focusqual.inference.options import OBJECTIVE
     from focusqual.inference.picture import annotate, draw_legend
+    from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
     from micrograph_networks.cellprofiler.network_module import (
         SHIPPED_UNTIL_0_1,
@@ -68,6 +72,7 @@ try:
         shown_errors,
     )
     from micrograph_networks.engines import AUTOMATIC, EngineOptions
+    from micrograph_networks.errors import UserError
 except Exception as error:
     LEVELS = 0
     # Each plugin has all of this itself: there may be nothing that they could share it from.
@@ -127,7 +132,7 @@ of 11 *focus levels*, from 0, in focus, to 10, far out of focus. The levels are 
 is not compared with others of its set, and the result does not depend on its brightness, its
 camera offset or its bit depth. One level stands for 2 micrometers of defocus at 20x (numerical
 aperture 0.5, 500 nm, in air, pixels of 0.65 micrometers), which spreads a point over about
-3 pixels more.
+3 pixels more. To have levels of another objective, choose *objective* for *How to rescale images*.
 
 The network was trained on fluorescence images. Measure the images as they were acquired, before
 illumination correction, smoothing or rescaling.
@@ -162,10 +167,13 @@ In the picture that the module displays, each patch has a border whose hue is it
 in focus, to red, and whose lightness is its certainty: dark borders surround patches that show
 nothing. Where patches overlap, the more certain one is on top.
 
+To find the plane in focus of stacks, load the planes as separate images, group them by stack with
+**Groups**, and answer *Yes* to *Rank the images of each group?*.
+
 See also
 ^^^^^^^^
 
-See also **FlagImage**, **MeasureImageQuality**, **MaskImage**.
+See also **Groups**, **FlagImage**, **MeasureImageQuality**, **MaskImage**.
 
 Measurements made by this module
 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -186,6 +194,14 @@ All are of the category *ImageFocus* and end with the name of the image. All but
 -  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which sum
    to 1. The settings define when a patch is out of focus and when it is uncertain.
 -  *PatchCount:* The number of patches that count.
+-  *ExpectedDefocus* (if images are rescaled by the objective): The expected level in micrometers,
+   to either side of the focus: the expected level times the depth of a level, which is 2 x 2 x 0.5
+   / 0.65 pixels of blur, brought back to the specimen by pixel size, factor, and refractive index /
+   (2 NA), and with the objective's own factor one depth of field, wavelength x refractive index /
+   NA\\ :sup:`2`. It ends with the levels, at ten times that depth, and is a paraxial estimate:
+   above an aperture of about 0.7 times the refractive index it is too large.
+-  *BestInGroup, RankInGroup* (if the planes of each group are ranked): 1 for the image of its group
+   that is most in focus, 0 for the others; and its place among them, from 1 on.
 -  *Engine:* What computed the network, numpy or tensorflow.
 
 **Experiment measurements**
@@ -221,6 +237,9 @@ PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 F_PATCH_COUNT = "PatchCount"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+F_DEFOCUS = "ExpectedDefocus"
+F_BEST = "BestInGroup"
+F_RANK = "RankInGroup"
 
 # Features of an image, and their names in FocusRating.summary.
 IMAGE_FEATURES = {
@@ -245,18 +264,19 @@ PATCH_FEATURES = {
 }
 COLUMN_TYPES = {
     F_PATCH_COUNT: COLTYPE_INTEGER,
+    F_BEST: COLTYPE_INTEGER,
+    F_RANK: COLTYPE_INTEGER,
     F_MODEL: COLTYPE_VARCHAR_FILE_NAME,
     F_ENGINE: COLTYPE_VARCHAR_FORMAT % 32,
 }
-# More rows than these do not fit into the figure.
-DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
+GROUP_FEATURES = (F_BEST, F_RANK)
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
 
 
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
-    variable_revision_number = 2
+    variable_revision_number = 3
 
     def create_settings(self):
         self.image_groups = []
@@ -265,6 +285,21 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
         self.add_image_button = DoSomething("", "Add another image", self.add_image)
         self.divider = Divider()
         self._create_object_settings()
+        self.wants_ranks = Binary(
+            "Rank the images of each group?",
+            False,
+            doc="""\
+Select *Yes* to measure, at the end of each group of images, which one is most in focus, and the
+rank of all: 1 is the best. Use **Groups** to make a group of each stack; without it all images are
+one group. Ranks follow the expected level. That of an image that shows next to nothing is drawn to
+the mean of its group, halfway at a certainty of 0.05: a blank image is neither best nor worst.
+
+The ranks come after the last image of a group, too late for modules that act on each image, such
+as **FlagImage** in the same pipeline. Export them, and let a second pipeline load the exported
+table with **LoadData**: there **FlagImage** skips images whose *RankInGroup* is above 1. The
+example pipelines *focus_rank_planes* and *focus_best_planes* do so.
+""",
+        )
         self.create_model_settings(
             trained_on="fluorescence images",
             custom="in-focus images of your assay. Consider it if your images look unlike "
@@ -337,6 +372,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         return [
             self.wants_objects,
             self.objects_list,
+            self.wants_ranks,
             *self.model_settings(),
             *self.engine_options.all(),
             *self.rating_options.all(),
@@ -369,7 +405,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
-        return result
+        return [*result, self.wants_ranks]
 
     def validate_module(self, pipeline):
         refuse_repeats([group.image_name for group in self.image_groups])
@@ -383,6 +419,10 @@ Select the objects whose focus you want to measure, in each of the images above.
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()
+        try:
+            self.rating_options.options()
+        except UserError as error:
+            raise ValidationError(str(error), self.numerical_aperture) from error
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
@@ -393,6 +433,12 @@ Select the objects whose focus you want to measure, in each of the images above.
             setting_values = [count, *images, *objects, model, folder, file, AUTOMATIC]
             setting_values += [stride, scale, "weighted", *limits]
             variable_revision_number = 2
+        if variable_revision_number == 2:
+            # The images of a group are ranked; settings of images and objects come before that.
+            images = int(setting_values[0]) * len(self.image_groups[0].pipeline_settings())
+            place = 1 + images + 2
+            setting_values = [*setting_values[:place], "No", *setting_values[place:]]
+            variable_revision_number = 3
         return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
@@ -418,14 +464,17 @@ Select the objects whose focus you want to measure, in each of the images above.
             if group.wants_annotated_image.value:
                 annotated = Image(pictures[-1], parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
-            columns.append(
-                [f"{rating.summary[IMAGE_FEATURES[name]]:.4g}" for name in DISPLAYED_FEATURES]
-            )
+            columns.append([f"{rating.summary[key]:.4g}" for key in self._displayed().values()])
         if self.show_window:
             workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
             workspace.display_data.pictures = pictures
-            workspace.display_data.statistics = list(zip(DISPLAYED_FEATURES, *columns))
+            workspace.display_data.statistics = list(zip(self._displayed(), *columns))
         free_earlier_image_sets()
+
+    def post_group(self, workspace, grouping):
+        if self.wants_ranks.value:
+            for group in self.image_groups:
+                _rank_group(workspace.measurements, group.image_name.value)
 
     def display(self, workspace, figure):
         names = workspace.display_data.image_names
@@ -457,6 +506,7 @@ Select the objects whose focus you want to measure, in each of the images above.
                 object_name,
                 _measurement_name(feature, image_name),
                 COLUMN_TYPES.get(feature, COLTYPE_FLOAT),
+                *([{MCA_AVAILABLE_POST_GROUP: True}] if feature in GROUP_FEATURES else []),
             )
             for object_name, feature, image_name in self._features()
         ]
@@ -494,7 +544,9 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _features(self):
         """Object, feature and image of everything measured under the category ImageFocus."""
         for group in self.image_groups:
-            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*IMAGE_FEATURES, F_ENGINE]}
+            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*self._image_features(), F_ENGINE]}
+            if self.wants_ranks.value:
+                measured[IMAGE] += GROUP_FEATURES
             if group.wants_patches.value:
                 measured[group.patches_name.value] = PATCH_FEATURES
             if self.wants_objects.value:
@@ -502,6 +554,17 @@ Select the objects whose focus you want to measure, in each of the images above.
             for object_name, features in measured.items():
                 for feature in features:
                     yield object_name, feature, group.image_name.value
+
+    def _image_features(self):
+        """Features of an image that are measured now, and their names in FocusRating.summary."""
+        if self.rescaling.value != OBJECTIVE:
+            return IMAGE_FEATURES
+        return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
+
+    def _displayed(self):
+        """Those for which the figure has room."""
+        features = self._image_features().items()
+        return {feature: key for feature, key in features if feature not in PROBABILITIES}
 
     def _patch_objects(self):
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
@@ -517,7 +580,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             )
 
     def _measure_image(self, workspace, group, rating):
-        for feature, key in IMAGE_FEATURES.items():
+        for feature, key in self._image_features().items():
             workspace.measurements.add_image_measurement(
                 _measurement_name(feature, group.image_name.value), rating.summary[key]
             )
@@ -558,6 +621,29 @@ Select the objects whose focus you want to measure, in each of the images above.
         for feature, column in PATCH_FEATURES.items():
             measurements.add_measurement(
                 name, _measurement_name(feature, group.image_name.value), table[column]
+            )
+
+
+def _rank_group(measurements, image_name):
+    """Measure which image of the group at work is the best, and the rank of each."""
+    group = measurements.get_group_number()
+    numbers = [
+        number
+        for number in measurements.get_image_numbers()
+        if measurements[IMAGE, GROUP_NUMBER, number] == group
+    ]
+    # Image sets that were skipped or failed have no measurement.
+    level, certainty = (
+        [numpy.nan if value is None else value for value in values]
+        for values in (
+            measurements[IMAGE, _measurement_name(feature, image_name), numbers]
+            for feature in ("ExpectedLevel", "Certainty")
+        )
+    )
+    for number, rank in zip(numbers, rank_planes(level, certainty)):
+        for feature, value in ((F_RANK, int(rank)), (F_BEST, int(rank == 1))):
+            measurements.add_measurement(
+                IMAGE, _measurement_name(feature, image_name), value, image_set_number=number
             )
 
 

@@ -87,13 +87,13 @@ def predict(
     loaded = load_model(model, engine)
     done = colour = 0
     with contextlib.ExitStack() as stack:
-        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
+        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.PREDICTION_COLUMNS))
         patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
         for path, (image, rated) in each_image(images, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated, loaded))
+            focus.writerow(tables.prediction_row(path, rated, loaded))
             patches.writerows(tables.patch_rows(path.name, rated))
     click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
     if colour:
@@ -212,6 +212,62 @@ def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
     return names, scores
 
 
+@main.command(
+    "best-planes",
+    epilog=example(
+        "focusqual best-planes rated/focus.csv --output best "
+        "--pattern '(?P<Well>[A-P][0-9]{2})_s(?P<Site>[0-9]+)_z(?P<Plane>[0-9]+)'"
+    ),
+)
+@click.argument("table", type=FILES)
+@output_option("tables and a picture")
+@click.option(
+    "--pattern",
+    required=True,
+    help="Regular expression, searched in the path of each image: its group Plane numbers the "
+    "planes, its other named groups tell the stack.",
+)
+@click.option(
+    "--image-name",
+    default="Image",
+    show_default=True,
+    help="Name of the image in the table for CellProfiler's LoadData.",
+)
+@click.option(
+    "--certain-from",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Least certainty of a plane in focus.",
+)
+def best_planes(
+    table: Path, output: Path, pattern: str, image_name: str, certain_from: float
+) -> None:
+    """Find the plane in focus of each stack of a focus.csv.
+
+    Writes best_planes.csv, a row a stack; load_data.csv, which CellProfiler's LoadData opens, with
+    the best planes; and planes.png. The best plane has the lowest expected level; that of a plane
+    that shows next to nothing is drawn to the mean of its stack. Images that the pattern does not
+    match are named, and the exit code is 1.
+    """
+    from focusqual.report import planes
+
+    stacks, others = planes.read_stacks(table, planes.compile_pattern(pattern))
+    folder = output_folder(output)
+    with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
+        rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
+    columns = planes.load_data_columns(stacks, image_name)
+    with csv_table(folder / "load_data.csv", columns) as rows:
+        rows.writerows(map(planes.load_data_row, stacks))
+    planes.draw_levels(folder / "planes.png", stacks, certain_from)
+    found = sum(stack.in_focus(certain_from) for stack in stacks)
+    click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
+    for path in others:
+        click.echo(f"Error: {path} does not match the pattern.", err=True)
+    if others:
+        raise click.exceptions.Exit(1)
+
+
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
 @images_argument
 def validate(images: Tuple[Path, ...]) -> None:
@@ -298,7 +354,8 @@ def train(
 @main.command(
     epilog=example(
         "focusqual evaluate nuclei/ --split run1/split.csv --output scores\n"
-        "focusqual evaluate BBBC006/ --z-planes --output scores"
+        "focusqual evaluate BBBC006/ --z-planes --output scores\n"
+        "focusqual evaluate stacks/ --stacks stacks/stacks.csv --output scores"
     )
 )
 @click.argument("folder", type=FILES)
@@ -306,6 +363,11 @@ def train(
 @click.option("--split", type=FILES, help="Only the test images of this split.csv of a training.")
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)
+@click.option(
+    "--stacks",
+    type=FILES,
+    help="FOLDER holds the planes of this table: image, stack, position, focus; see the manual.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
 @options_of("engine", EngineOptions)
@@ -316,6 +378,7 @@ def evaluate(
     split: Optional[Path],
     z_planes: bool,
     focal_plane: int,
+    stacks: Optional[Path],
     seed: int,
     model: Optional[str],
     engine: EngineOptions,
@@ -323,13 +386,19 @@ def evaluate(
 ) -> None:
     """Measure accuracy and calibration on images of known defocus.
 
-    Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
+    FOLDER holds in-focus images, each of which is defocused to every level. With --z-planes or
+    --stacks it holds real planes; --stacks compares the model with classical measures of focus.
     """
     from focusqual.evaluation import evaluate as evaluation
     from focusqual.inference.model import load_model
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
+    if sum(map(bool, (split, z_planes, stacks))) > 1:
+        raise UserError("Give only one of --split, --z-planes and --stacks.")
+    if stacks:
+        _evaluate_stacks(folder, stacks, output, load_model(model, engine), options)
+        return
     loaded = load_model(model, engine)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
@@ -350,6 +419,32 @@ def evaluate(
             for image in evaluation.rate_synthetic(path, loaded, options, seed)
         ]
     _write_evaluation(output_folder(output), rated, loaded, options)
+
+
+def _evaluate_stacks(
+    folder: Path, table: Path, output: Path, model: "FocusModel", options: RatingOptions
+) -> None:
+    """Write and print how the model and the classical measures do on stacks."""
+    from focusqual.evaluation import plots, stacks
+
+    planes = stacks.read_planes(folder, table)
+    written = output_folder(output)
+    measured = [
+        stacks.measure_plane(plane, model, options)
+        for plane in tqdm(planes, unit="image", disable=None)
+    ]
+    with csv_table(written / "planes.csv", stacks.PLANE_COLUMNS) as rows:
+        rows.writerows(map(stacks.plane_row, measured))
+    with csv_table(written / "stacks.csv", stacks.STACK_COLUMNS) as rows:
+        for members in stacks.by_stack(measured):
+            rows.writerows(map(stacks.stack_row, stacks.stack_figures(members)))
+    compared = stacks.compare(measured)
+    with csv_table(written / "evaluation.csv", stacks.FIGURES) as rows:
+        rows.writerows(row.values() for row in compared)
+    plots.draw_stacks(written / "stacks.png", measured)
+    for line in stacks.lines(compared):
+        click.echo(line)
+    click.echo(f"Tables and pictures: {written}")
 
 
 def _write_evaluation(

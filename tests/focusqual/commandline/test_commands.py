@@ -39,7 +39,8 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     with open(output / "focus.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
             "image,score,expected_level,certainty,certainty_mean,certainty_max,certainty_weighted,"
-            "patches,in_focus,out_of_focus,uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,model,engine"
+            "patches,in_focus,out_of_focus,uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,"
+            "expected_defocus_um,model,engine,folder"
         )
     with open(output / "patches.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
