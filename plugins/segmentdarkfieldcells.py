@@ -45,6 +45,7 @@ from micrograph_networks.cellprofiler.network_module import (
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
+    keep_inside,
     refuse_repeats,
     shown_errors,
 )
@@ -54,7 +55,8 @@ from segment.classes import COLOURS
 from segment.inference.display import (
     STATISTICS,
     displayed_image,
-    joined_labels,
+    draw_legends,
+    left_out,
     probability_picture,
     statistics,
 )
@@ -160,6 +162,8 @@ F_MEAN_PROBABILITY = "MeanProbability"
 M_MEAN_PROBABILITY = f"{C_DARKFIELD}_{F_MEAN_PROBABILITY}"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+LINE_WIDTH = 1.5
+"""Of outlines in the figure, in points, whatever the size of the window."""
 
 
 # D101: CellProfiler shows __doc__ above instead.
@@ -252,39 +256,40 @@ of the settings below that speak of cells to separate, to fill or to discard are
             _add_objects(workspace, group, one, image)
             _add_images(workspace, group, one, image)
         if self.show_window:
-            self._keep_for_display(workspace, image, [one for _, one in found])
+            self._keep_for_display(workspace, image, result, [one for _, one in found])
         free_earlier_image_sets()
 
-    def _keep_for_display(self, workspace, image, found):
+    def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)
         data.image = displayed_image(image.pixel_data)
         data.probabilities = probability_picture(found)
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
-        data.joined = joined_labels(found)
+        data.left_out = left_out(result, found, self.threshold.value)
         data.colours = [COLOURS[one.class_index] for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
         data = workspace.display_data
+        names = [*data.names, "Left out"]
         figure.set_subplots((2, 2))
-        figure.subplot_imshow_color(
-            0,
-            0,
-            data.image,
-            title=f"{self.x_name.value}, with outlines",
-            interpolation=SMOOTH,
+        shown = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
+        figure.subplot_imshow_color(0, 0, data.image, self.x_name.value, interpolation=SMOOTH)
+        outlined = figure.subplot_imshow_color(
+            *(1, 0, data.image, " and ".join(data.names)),
+            # CellProfiler gives them the user's outline colors, in their order.
             cplabels=[
-                {"name": name, "labels": [labels], "outline_color": [255 * c for c in colour]}
-                for name, labels, colour in zip(data.names, data.labels, data.colours)
+                {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
+                for name, labels in zip(names, [*data.labels, data.left_out])
             ],
+            **shown,
         )
-        first = figure.subplot(0, 0)
-        figure.subplot_imshow_color(1, 0, data.probabilities, title="Probabilities", sharexy=first)
-        figure.subplot_imshow_labels(
-            0, 1, data.joined, title=" and ".join(data.names), sharexy=first
-        )
-        figure.subplot_table(1, 1, data.statistics, col_labels=["", *data.names])
+        keep_inside(outlined)
+        figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shown)
+        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colours)
+        # Below the legends, which take the upper part of the last subplot.
+        place = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
+        figure.subplot_table(statistics=data.statistics, col_labels=["", *data.names], **place)
 
     def get_measurement_columns(self, pipeline):
         model, engine = (

@@ -17,6 +17,7 @@ from cellprofiler_core.setting import Setting, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
 from cellprofiler_core.workspace import Workspace
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import interpolations_names
 
@@ -248,6 +249,10 @@ SMOOTH = "antialiased" if "antialiased" in interpolations_names else "hanning"
 Matplotlib 3.1, that of the CellProfiler application, knows the second only."""
 
 
+OUTSIDE = 2**31
+"""In pixels, more than any image has."""
+
+
 def keep_to_left_half(figure: Figure) -> None:
     """Leave the right half of a figure to CellProfiler's table, which is no part of its layout.
 
@@ -260,6 +265,22 @@ def keep_to_left_half(figure: Figure) -> None:
     else:  # Matplotlib 3.1
         figure.set_constrained_layout(False)
         figure.subplots_adjust(left=0.05, right=0.36)
+
+
+def keep_inside(axes: Axes) -> None:
+    """Remove the lines that CellProfiler draws out of an image, beside outlines at its border.
+
+    It outlines the background as well, in unsigned integers: a pixel before the first one is at
+    4294967295.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With outlines.
+    """
+    for outlines in axes.collections:
+        lines = outlines.get_segments()
+        outlines.set_segments([line for line in lines if line.max() < OUTSIDE])
 
 
 @contextlib.contextmanager
