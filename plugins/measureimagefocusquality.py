@@ -1,5 +1,6 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -54,8 +55,16 @@ if __version__ != VERSION:
     )
 
 from focusqual import RatingOptions, load_model, rate_focus
+from focusqual.inference.display import (
+    STATISTICS,
+    arrange,
+    draw_distribution,
+    draw_legend,
+    seen_patch,
+    statistics,
+)
 from focusqual.inference.maps import mean_within, patch_map, patch_pixels
-from focusqual.inference.picture import annotate, draw_legend
+from focusqual.inference.picture import annotate
 from focusqual.levels import LEVELS
 from micrograph_networks.cellprofiler.network_module import (
     SHIPPED_UNTIL_0_1,
@@ -63,8 +72,9 @@ from micrograph_networks.cellprofiler.network_module import (
     NetworkModule,
     free_earlier_image_sets,
     input_mask,
-    keep_to_left_half,
+    keep_above,
     refuse_repeats,
+    show_under_mouse,
     shown_errors,
 )
 from micrograph_networks.engines import AUTOMATIC, EngineOptions
@@ -202,9 +212,9 @@ COLUMN_TYPES = {
     F_MODEL: COLTYPE_VARCHAR_FILE_NAME,
     F_ENGINE: COLTYPE_VARCHAR_FORMAT % 32,
 }
-# More rows than these do not fit into the figure.
-DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
+TABLE_HEADER, TABLE_ROW = 0.1, 0.055
+"""Heights in the figure's table, as shares of a figure in its first size."""
 
 
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
@@ -357,52 +367,50 @@ Select the objects whose focus you want to measure, in each of the images above.
         return True
 
     def run(self, workspace):
-        pictures = []
-        columns = []
+        shown = []
         for group in self.image_groups:
-            image = workspace.image_set.get_image(group.image_name.value)
-            rating = self._rate(workspace, group.image_name.value, image)
+            name = group.image_name.value
+            image = workspace.image_set.get_image(name)
+            rating = self._rate(workspace, name, image)
             self._measure_image(workspace, group, rating)
             self._measure_objects(workspace, group, image, rating)
             if group.wants_patches.value:
                 self._make_patches(workspace, group, image, rating)
             self._make_maps(workspace, group, image, rating)
             if group.wants_annotated_image.value or self.show_window:
-                pictures.append(annotate(image.pixel_data, rating))
+                picture = annotate(image.pixel_data, rating)
             if group.wants_annotated_image.value:
-                annotated = Image(pictures[-1], parent_image=image)
+                annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
-            columns.append(
-                [f"{rating.summary[IMAGE_FEATURES[name]]:.4g}" for name in DISPLAYED_FEATURES]
-            )
+            if self.show_window:
+                shown.append(_for_display(name, picture, rating))
         if self.show_window:
-            workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
-            workspace.display_data.pictures = pictures
-            workspace.display_data.statistics = list(zip(DISPLAYED_FEATURES, *columns))
+            workspace.display_data.images = shown
         free_earlier_image_sets()
 
     def display(self, workspace, figure):
-        names = workspace.display_data.image_names
-        figure.set_subplots((1, len(names)))
-        keep_to_left_half(figure.figure)
-        for row, picture in enumerate(workspace.display_data.pictures):
+        images = workspace.display_data.images
+        count = len(images)
+        figure.set_subplots((count, 1))
+        table_height = TABLE_HEADER + TABLE_ROW * count
+        keep_above(figure.figure, table_height)
+        panels = arrange(figure.figure, count)
+        draw_legend(panels.legend)
+        for col, image in enumerate(images):
+            # CellProfiler draws into the axes that it finds here.
+            figure.subplots[col, 0] = panels.pictures[col]
             figure.subplot_imshow_color(
-                0,
-                row,
-                picture,
-                title=names[row],
-                normalize=False,
-                interpolation=SMOOTH,
-                sharexy=figure.subplot(0, 0) if row else None,
+                col, 0, image["picture"], title=image["name"], interpolation=SMOOTH
             )
-            draw_legend(figure.subplot(0, row))
+            draw_distribution(panels.distributions[col], image["probabilities"], count == 1)
+            under_mouse = functools.partial(_patch_fields, image)
+            show_under_mouse(figure, panels.pictures[col], under_mouse)
         figure.subplot_table(
-            0.5,
-            0,
-            workspace.display_data.statistics,
-            col_labels=["", *names],
-            n_cols=0.5,
-            n_rows=len(names),
+            *(0, 1 - table_height),
+            [[image["name"], *image["statistics"]] for image in images],
+            col_labels=["", *STATISTICS],
+            n_cols=count,
+            n_rows=table_height,
         )
 
     def get_measurement_columns(self, pipeline):
@@ -513,6 +521,28 @@ Select the objects whose focus you want to measure, in each of the images above.
             measurements.add_measurement(
                 name, _measurement_name(feature, group.image_name.value), table[column]
             )
+
+
+def _for_display(name, picture, rating):
+    """What the figure shows of an image, in types that reach it from another process."""
+    counted = rating.counted
+    return {
+        "name": name,
+        "picture": picture,
+        "probabilities": rating.aggregate,
+        "statistics": statistics(rating),
+        "boxes": rating.boxes[counted],
+        "levels": rating.level[counted],
+        "certainties": rating.certainty[counted],
+    }
+
+
+def _patch_fields(image, x, y):
+    """What the status bar says of the patch at a point."""
+    patch = seen_patch(image["boxes"], image["certainties"], x, y)
+    if patch is None:
+        return ["No patch counts here"]
+    return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]
 
 
 def _map(values, rating, image):

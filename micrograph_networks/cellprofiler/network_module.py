@@ -7,7 +7,7 @@ import contextlib
 import functools
 import gc
 import os
-from typing import Any, Callable, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
@@ -253,18 +253,47 @@ OUTSIDE = 2**31
 """In pixels, more than any image has."""
 
 
-def keep_to_left_half(figure: Figure) -> None:
-    """Leave the right half of a figure to CellProfiler's table, which is no part of its layout.
+def keep_above(figure: Figure, height: float) -> None:
+    """Leave the lower part of a figure to CellProfiler's table, which is no part of its layout.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+    height : float
+        Share of the figure that the table takes.
     """
     if hasattr(figure, "get_layout_engine"):
-        figure.get_layout_engine().set(rect=(0, 0, 0.5, 1))
+        figure.get_layout_engine().set(rect=(0, height, 1, 1 - height), w_pad=0.04)
     else:  # Matplotlib 3.1
         figure.set_constrained_layout(False)
-        figure.subplots_adjust(left=0.05, right=0.36)
+        figure.subplots_adjust(0.08, height + 0.12, 0.97, 0.92, wspace=0.35, hspace=0.35)
+
+
+def show_under_mouse(
+    figure: Any, axes: Axes, described: Callable[[float, float], Sequence[str]]
+) -> None:
+    """Let the status bar of CellProfiler's figure say what is under the mouse.
+
+    Parameters
+    ----------
+    figure : cellprofiler.gui.figure.Figure
+    axes : matplotlib.axes.Axes
+    described : callable
+        From x and y in the axes to the fields of the status bar.
+    """
+
+    def on_move(event: Any) -> None:
+        if event.inaxes is axes:
+            fields = [f"X: {event.xdata:.0f}", f"Y: {event.ydata:.0f}"]
+            fields += described(event.xdata, event.ydata)
+            figure.status_bar.SetFieldsCount(len(fields))
+            for place, field in enumerate(fields):
+                figure.status_bar.SetStatusText(field, i=place)
+
+    # Under a key of our own: those of subplots are bound anew whenever one is redrawn. All are
+    # unbound when the figure is cleared.
+    connection = figure.figure.canvas.mpl_connect("motion_notify_event", on_move)
+    figure.event_bindings["mouse", id(axes)] = [connection]
 
 
 def keep_inside(axes: Axes) -> None:
