@@ -54,7 +54,7 @@ if __version__ != VERSION:
         "installed: let CellProfiler's plugins directory be the plugins folder of that version."
     )
 
-from focusqual import RatingOptions, load_model, rate_focus
+from focusqual import RatingOptions, rate_focus
 from focusqual.inference.display import (
     STATISTICS,
     arrange,
@@ -64,6 +64,7 @@ from focusqual.inference.display import (
     statistics,
 )
 from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+from focusqual.inference.patches import PATCH_SIZE
 from focusqual.inference.picture import annotate
 from focusqual.levels import LEVELS
 from micrograph_networks.cellprofiler.network_module import (
@@ -348,6 +349,17 @@ Select the objects whose focus you want to measure, in each of the images above.
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()
 
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        stride = self.stride.value
+        if self._patch_objects() and stride < PATCH_SIZE:
+            raise ValidationError(
+                f"At a stride of {stride} every pixel belongs to {(PATCH_SIZE / stride) ** 2:.0f} "
+                "patch objects: CellProfiler's displays and measurements of them take as many "
+                f"times as long as at {PATCH_SIZE}. The focus level image is as fine, and quick.",
+                self.stride,
+            )
+
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
             # Models have names, engine and aggregation are options, and images come first.
@@ -469,11 +481,12 @@ Select the objects whose focus you want to measure, in each of the images above.
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
     def _rate(self, workspace, image_name, image):
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            _measurement_name(F_ENGINE, image_name), model.engine
+        )
         with shown_errors(image_name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                _measurement_name(F_ENGINE, image_name), model.engine
-            )
             return rate_focus(
                 image.pixel_data, model, input_mask(image), self.rating_options.options()
             )

@@ -1,5 +1,6 @@
 """Find blood cells and spirochaetes in dark-field images: a CellProfiler module."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cellprofiler_core.constants.measurement import (
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Identify
 from cellprofiler_core.object import Objects
-from cellprofiler_core.setting import Binary, SettingsGroup
+from cellprofiler_core.setting import Binary, SettingsGroup, ValidationError
 from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.setting.text import ImageName, LabelName
 from cellprofiler_core.utilities.core.module.identify import (
@@ -50,7 +51,7 @@ from micrograph_networks.cellprofiler.network_module import (
     shown_errors,
 )
 from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
-from segment import SegmentationOptions, load_model, segment_image
+from segment import SegmentationOptions, segment_image
 from segment.classes import COLOURS
 from segment.inference.display import (
     STATISTICS,
@@ -164,6 +165,8 @@ F_MODEL = "Model"
 F_ENGINE = "Engine"
 LINE_WIDTH = 1.5
 """Of outlines in the figure, in points, whatever the size of the window."""
+MOST_ENLARGED = 4
+"""How many times as wide an image may become without a warning: 16 times the pixels."""
 
 
 # D101: CellProfiler shows __doc__ above instead.
@@ -222,6 +225,19 @@ of the settings below that speak of cells to separate, to fill or to discard are
         )
         self.validate_weights_file()
 
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        attributes, _ = self.described_model()
+        diameter = self.segmentation_options.options().cell_diameter
+        known = attributes.get("cell_diameter", 0)
+        enlarged = known / (diameter or math.inf)
+        if enlarged > MOST_ENLARGED:
+            raise ValidationError(
+                f"The network wants cells of {known:.0f} pixels: with a diameter of {diameter:g} "
+                f"images become {enlarged:.0f} times as wide and high, and take long.",
+                self.cell_diameter,
+            )
+
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
             # Models have names, the engine is an option, and bfloat16 stands beside it.
@@ -244,11 +260,12 @@ of the settings below that speak of cells to separate, to fill or to discard are
         name = self.x_name.value
         image = workspace.image_set.get_image(name)
         mask = input_mask(image)
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
+        )
         with shown_errors(name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
-            )
             options = self.segmentation_options.options()
             result = segment_image(image.pixel_data, model, mask, options)
         found = list(zip(self._groups(), result.by_class()))

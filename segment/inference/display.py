@@ -82,9 +82,7 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     return np.minimum(picture, 1)
 
 
-def left_out(
-    result: Segmentation, found: Sequence[ClassObjects], threshold: float
-) -> np.ndarray:
+def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: float) -> np.ndarray:
     """Pixels of classes that became no objects: too small ones, and those at the border.
 
     Parameters

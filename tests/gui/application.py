@@ -1,7 +1,7 @@
 """CellProfiler's own window, driven by a script: what happens in it is written to a JSON file.
 
-CellProfiler is not changed: the steps call the handlers that its menus and buttons call. Replaced are
-boxes that wait for an answer, and wx functions that CellProfiler gives floats where wxPython for
+CellProfiler is not changed: the steps call the handlers that its menus and buttons call. Replaced
+are boxes that wait for an answer, and wx functions that CellProfiler gives floats where wxPython for
 Python 3.10 and newer takes integers only.
 
 Run as a program: ``python application.py SCENARIO FOLDER``, see scenarios.py.
@@ -68,7 +68,7 @@ class Window:
         self._last, self.longest = time.monotonic(), 0.0
 
         class Timer(wx.Timer):
-            def Notify(timer):  # noqa: N802, N805 - wx's name
+            def Notify(timer):
                 now = time.monotonic()
                 self.longest = max(self.longest, now - self._last - TICK / 1000)
                 self._last = now
@@ -84,7 +84,7 @@ class Window:
             return wx.YES
 
         class Error:
-            def __init__(dialog, caption, message):  # noqa: N805
+            def __init__(dialog, caption, message):
                 self.seen["boxes"].append(f"{caption}: {message}")
                 dialog.status = wx.ID_CANCEL
 
@@ -114,6 +114,29 @@ class Window:
             window.GetTitle().split(" ")[0]: window
             for window in wx.GetTopLevelWindows()
             if isinstance(window, Figure)
+        }
+
+    def modules(self, name):
+        """The modules of a name in the pipeline."""
+        return [m for m in self.pipeline.modules(exclude_disabled=False) if m.module_name == name]
+
+    def tooltip(self, setting):
+        """What the window says of a setting that it marks in yellow or red; None of a good one."""
+        from cellprofiler.gui.utilities.module_view import text_control_name
+
+        label = self.frame.module_view.module_panel.FindWindowByName(text_control_name(setting))
+        return label.GetToolTipText() or None
+
+    @staticmethod
+    def cells_of_grid(figure):
+        """Texts of the table in a figure, as they are on the screen, and whether all fit in."""
+        grid = figure.widgets[-1][-1]
+        shape = range(grid.GetNumberRows()), range(grid.GetNumberCols())
+        visible = all(grid.IsVisible(row, col) for row in shape[0] for col in shape[1])
+        return {
+            "columns": [grid.GetColLabelValue(col) for col in shape[1]],
+            "rows": [[grid.GetCellValue(row, col) for col in shape[1]] for row in shape[0]],
+            "visible": visible,
         }
 
     def photograph(self, window, name):
@@ -184,7 +207,7 @@ def main(scenario, folder):
 
     app = App(0, workspace_path=None, pipeline_path=None)
     window = Window(folder)
-    steps = getattr(importlib.import_module(os.environ.get("SCM","scenarios")), scenario)
+    steps = getattr(importlib.import_module(os.environ.get("SCM", "scenarios")), scenario)
     window.run(steps(window))
     app.MainLoop()
 
