@@ -7,6 +7,9 @@
 #             TensorFlow), run the tests of modules and cores there
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
+# make test-gui  set up .venv-gui (CellProfiler with its window, on Debian's wxPython), drive both
+#             modules in the window of CellProfiler, without a screen
+# make figures  the pictures of the window in docs/, by make test-gui's steps
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -19,7 +22,7 @@ PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
 TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster test-gui figures lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -41,6 +44,12 @@ test-stock: .venv-stock/.complete
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
 
+test-gui: .venv-gui/.complete
+	.venv-gui/bin/python -m pytest tests/gui -m window -p no:randomly
+
+figures: .venv-gui/.complete
+	.venv-gui/bin/python tests/gui/figures.py
+
 lint: $(VENV)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -61,6 +70,11 @@ $(VENV): requirements/stable.txt requirements/build-constraints.txt requirements
 	requirements/setup_venv.sh .venv-stock stock 3.8
 	@touch $@
 
+.venv-gui/.complete: requirements/gui.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_gui_venv.sh setup.py
+	requirements/setup_gui_venv.sh
+	@touch $@
+
 .venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
 	requirements/setup_other_venv.sh $*
 	@touch $@
@@ -78,6 +92,10 @@ lock: $(VENV)
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python-version 3.8 -o requirements/stock.txt
+	$(LOCK) requirements/gui.in \
+		--override requirements/gui-overrides.txt \
+		--build-constraint requirements/build-constraints.txt \
+		--python-version 3.11 -o requirements/gui.txt
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt

@@ -125,7 +125,13 @@ To sort out blurred images, follow this module with **FlagImage**: flag images w
 
 In the picture that the module displays, each patch has a border whose hue is its level, from blue,
 in focus, to red, and whose lightness is its certainty: dark borders surround patches that show
-nothing. Where patches overlap, the more certain one is on top.
+nothing. Where patches overlap, the more certain one is on top. Rest the mouse on a patch, and the
+status bar says its level and certainty. Bars show the probabilities of the levels for the whole
+image. The table says how many patches count, if a mask leaves some out.
+
+The network is loaded as soon as the module is selected in CellProfiler's window, while you are
+still choosing; in TensorFlow this takes some seconds. If you step before it is loaded, the window
+waits for it.
 
 See also
 ^^^^^^^^

@@ -91,10 +91,13 @@ How to read the result
 
 -  The *mean probability* of an object says how sure the network was of its pixels. Sort the
    objects by it to find doubtful ones, or use **FilterObjects** to remove them.
--  The module displays the image with the outlines of the objects; the probabilities of blood cells
-   in orange and of spirochaetes in blue; the objects, each in a color of its own; and a table of
-   their number, the area that they cover (per cent of the image, or of its mask), the median of
-   their diameters (of circles of the same area) and the mean of their mean probabilities.
+-  The module displays the image, and beside it the same with outlines in the colors that are chosen
+   in *File > Preferences*: primary for blood cells, secondary for spirochaetes, and the next one for
+   what was left out, at the border of the image or as too small. Below are the probabilities, each
+   class in a color of its own, and a table of the number of objects, the area that they cover (per
+   cent of the image, or of its mask), the median of their sizes (of cells the diameter of a circle
+   of the same area, of threads the length, where it was measured) and the mean of their mean
+   probabilities.
 -  An image without cells gives zero objects, not an error.
 
 Working scale
@@ -116,6 +119,13 @@ Limits
    those that are interrupted become several, and pieces of a few pixels are left out; the area that
    they cover is more reliable than their number.
 -  The shipped models come from images that may not be used commercially (see *References*).
+
+Time
+^^^^
+
+The network is loaded, which takes some seconds, as soon as the module is selected in CellProfiler's
+window, while you are still choosing. An image takes one to several seconds: CellProfiler's window
+waits for it in test mode. *Analyze Images* computes several images at the same time.
 
 See also
 ^^^^^^^^
@@ -186,7 +196,8 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
             False,
             doc="""\
 Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Those
-of the settings below that speak of cells to separate, to fill or to discard are for cells alone.
+of the settings below that speak of cells to separate, to fill or to discard are for cells alone;
+the model, what computes it, the diameter and the threshold act on both.
 """,
         )
         self.spirochaetes = _class_settings("spirochaetes", "Spirochaete")

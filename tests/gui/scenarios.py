@@ -18,18 +18,23 @@ from PIL import Image
 from segment.simulation.scenes import darkfield_scene
 
 PIPELINES = ROOT / "example_pipelines"
-FLY = Path(find_spec("cellprofiler").origin).parent / "data/examples/ExampleFly/images"
+FLY = (
+    Path(find_spec("cellprofiler").origin).parent
+    / "data/examples/ExampleFly/images/01_POS002_D.TIF"
+)
 LARGE = (1400, 1000)
 """Of a figure that a user has enlarged, in pixels."""
+IMAGES = 12
+"""Of the analysis that is stopped half-way."""
 FOCUS, DARKFIELD = "MeasureImageFocusQuality", "SegmentDarkfieldCells"
 
 
 def focus(window):
     """MeasureImageFocusQuality: added, with one image, three, and all settings on."""
-    yield from add_images(window, sorted(FLY.glob("01_POS002_*.TIF")))
-    yield from name_images(window, "DNA")
+    yield from open_input_modules(window)
+    yield from add_images(window, fly_images(window.folder, 1))
     module = yield from add_module(window, FOCUS)
-    yield from choose(window, module, module.image_groups[0].image_name, "DNA")
+    yield from choose(window, module, module.image_groups[0].image_name, "Image")
     yield from window.photograph(window.frame, "focus_settings")
     window.frame.do_help_module(FOCUS, module.get_help())
     yield from start_test_mode(window)
@@ -49,7 +54,7 @@ def focus(window):
 
     yield from switch_all_on(window, module)
     yield from choose(window, module, module.stride, "42")
-    window.seen["stride"] = window.tooltip(module.stride)
+    window.seen["stride"] = yield from warned(window, module.stride)
     yield from step(window, module, "focus_all")
     yield from keep_and_reopen(window)
 
@@ -71,7 +76,7 @@ def darkfield(window):
     yield from switch_all_on(window, module)
     yield from choose(window, module, module.cell_diameter_choice, "Enter a value")
     yield from choose(window, module, module.cell_diameter, "2")
-    window.seen["diameter"] = window.tooltip(module.cell_diameter)
+    window.seen["diameter"] = yield from warned(window, module.cell_diameter)
     yield from choose(window, module, module.cell_diameter, "60")
     yield from step(window, module, "darkfield_all")
     yield from keep_and_reopen(window)
@@ -79,16 +84,16 @@ def darkfield(window):
 
 def mistakes(window):
     """Wrong weights and an engine that is not installed: warned of, and refused by the run."""
-    yield from add_images(window, sorted(FLY.glob("01_POS002_D.TIF")))
-    yield from name_images(window, "DNA")
+    yield from open_input_modules(window)
+    yield from add_images(window, fly_images(window.folder, 1))
     (window.folder / "broken.h5").write_bytes(b"no weights")
     for name in (FOCUS, DARKFIELD):
         module = yield from add_module(window, name)
         image = module.image_groups[0].image_name if name == FOCUS else module.x_name
-        yield from choose(window, module, image, "DNA")
+        yield from choose(window, module, image, "Image")
         seen = window.seen[name] = {"right": window.tooltip(module.model)}
         yield from choose(window, module, module.engine, "tensorflow")
-        seen["engine"] = window.tooltip(module.engine)
+        seen["engine"] = yield from warned(window, module.engine)
         yield from start_test_mode(window)
         yield from step(window, module)
         yield from stop_test_mode(window)
@@ -96,9 +101,9 @@ def mistakes(window):
         yield from choose(window, module, module.model, "Custom model")
         module.weights_directory.join_parts("Elsewhere...", str(window.folder))
         yield from choose(window, module, module.weights_file, "absent.h5")
-        seen["absent"] = window.tooltip(module.weights_file)
+        seen["absent"] = yield from warned(window, module.weights_file)
         yield from choose(window, module, module.weights_file, "broken.h5")
-        seen["broken"] = window.tooltip(module.weights_file)
+        seen["broken"] = yield from warned(window, module.weights_file)
         yield from start_test_mode(window)
         yield from step(window, module)
         yield from stop_test_mode(window)
@@ -106,14 +111,9 @@ def mistakes(window):
 
 def analysis(window):
     """Analyze Images with two workers: stopped half-way, then to the end."""
-    images = window.folder / "images"
-    images.mkdir()
-    for number in range(12):
-        for path in FLY.glob("01_POS002_D.TIF"):
-            shutil.copy(path, images / f"{number}.tif")
     window.controller.do_load_pipeline(str(PIPELINES / "focus_qc.cppipe"))
     yield 500
-    yield from add_images(window, sorted(images.iterdir()))
+    yield from add_images(window, fly_images(window.folder, IMAGES))
     annotated = lambda: len(list(window.folder.rglob("*focus*.png")))  # noqa: E731
     window.controller.do_analyze_images()
     yield lambda: annotated() > 0
@@ -133,6 +133,16 @@ def add_images(window, paths):
     yield 500
 
 
+def fly_images(folder, count):
+    """Copies of an image that CellProfiler carries, as Images takes none of a hidden folder."""
+    images = folder / "images"
+    images.mkdir()
+    paths = [images / f"{number}.tif" for number in range(count)]
+    for path in paths:
+        shutil.copy(FLY, path)
+    return paths
+
+
 def draw_scenes(folder, count):
     """Files of drawn dark-field scenes."""
     paths = [folder / f"scene_{number}.png" for number in range(count)]
@@ -141,11 +151,13 @@ def draw_scenes(folder, count):
     return paths
 
 
-def name_images(window, name):
-    """Name the images in NamesAndTypes, all those of a file list alike."""
-    (names,) = window.modules("NamesAndTypes")
-    names.single_image_provider.image_name.value = name
-    window.pipeline.edit_module(names.module_num, False)
+def open_input_modules(window):
+    """Open an example pipeline and remove all but its input modules, which name images Image."""
+    window.controller.do_load_pipeline(str(PIPELINES / "focus_qc.cppipe"))
+    yield 500
+    for module in reversed(window.pipeline.modules(exclude_disabled=False)):
+        if not module.is_input_module():
+            window.pipeline.remove_module(module.module_num)
     yield 300
 
 
@@ -165,9 +177,9 @@ def add_module(window, name):
 
 
 def add_blurred(window, name, sigma):
-    """Add a module before the others that blurs the image DNA."""
+    """Add a module before the others that blurs the image named Image."""
     module = instantiate_module("GaussianFilter")
-    module.x_name.value, module.y_name.value, module.sigma.value = "DNA", name, sigma
+    module.x_name.value, module.y_name.value, module.sigma.value = "Image", name, sigma
     module.set_module_num(5)
     module.show_window = False
     window.pipeline.add_module(module)
@@ -185,6 +197,12 @@ def choose(window, module, setting, value):
     yield from show(window, module)
     window.frame.module_view.on_value_change(setting, None, value, None)
     yield 2500
+
+
+def warned(window, setting):
+    """Wait until the window marks a setting, and give what it says of it."""
+    yield lambda: window.tooltip(setting)
+    return window.tooltip(setting)
 
 
 def switch_all_on(window, module):
@@ -237,7 +255,9 @@ def hover(window, figure, axes, x, y):
     """Move the mouse over a point of a picture, and read the status bar."""
     canvas = figure.figure.canvas
     place = axes.transData.transform((x, y))
-    canvas.callbacks.process("motion_notify_event", MouseEvent("motion_notify_event", canvas, *place))
+    canvas.callbacks.process(
+        "motion_notify_event", MouseEvent("motion_notify_event", canvas, *place)
+    )
     bar = figure.status_bar
     window.seen["status_bar"] = [bar.GetStatusText(i) for i in range(bar.GetFieldsCount())]
     yield 100
