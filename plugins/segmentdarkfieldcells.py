@@ -91,13 +91,13 @@ How to read the result
 
 -  The *mean probability* of an object says how sure the network was of its pixels. Sort the
    objects by it to find doubtful ones, or use **FilterObjects** to remove them.
--  The module displays the image, and beside it the same with outlines in the colors that are chosen
-   in *File > Preferences*: primary for blood cells, secondary for spirochaetes, and the next one for
-   what was left out, at the border of the image or as too small. Below are the probabilities, each
-   class in a color of its own, and a table of the number of objects, the area that they cover (per
-   cent of the image, or of its mask), the median of their sizes (of cells the diameter of a circle
-   of the same area, of threads the length, where it was measured) and the mean of their mean
-   probabilities.
+-  The module displays the image, and beside it the same with outlines. The primary, secondary and
+   tertiary outline color of *File > Preferences* are in this order those of blood cells, of
+   spirochaetes, if they are identified, and of what was left out at the border of the image or as
+   too small. Below are the probabilities, each class in a color of its own, and a table of the
+   number of objects, the area that they cover (per cent of the image, or of its mask), the median
+   of their sizes (of cells the diameter of a circle of the same area, of threads the length, where
+   it was measured) and the mean of their mean probabilities.
 -  An image without cells gives zero objects, not an error.
 
 Working scale

@@ -1,6 +1,6 @@
 """What a figure shows of a segmentation: statistics, probabilities and objects."""
 
-from typing import TYPE_CHECKING, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -123,8 +123,8 @@ def draw_legends(
     """
     axes.axis("off")
     patches = [Patch(color=colour) for colour in colours]
-    style = {"fontsize": 8, "title_fontsize": 8, "frameon": False, "labelspacing": 0.3}
-    style.update(loc="upper left", borderaxespad=0)
+    style: Dict[str, Any] = {"fontsize": 8, "title_fontsize": 8, "labelspacing": 0.3}
+    style.update(loc="upper left", borderaxespad=0, frameon=False)
     lines = axes.legend(outlines, [*names, "Left out"], title="Outlines", **style)
     axes.legend(patches, names, title="Probabilities", bbox_to_anchor=(0.5, 1), **style)
     axes.add_artist(lines)

@@ -1,8 +1,8 @@
 """CellProfiler's own window, driven by a script: what happens in it is written to a JSON file.
 
 CellProfiler is not changed: the steps call the handlers that its menus and buttons call. Replaced
-are boxes that wait for an answer, and wx functions that CellProfiler gives floats where wxPython for
-Python 3.10 and newer takes integers only.
+are boxes that wait for an answer, and functions of wx that CellProfiler gives floats, where
+wxPython for Python 3.10 and newer takes integers only.
 
 Run as a program: ``python application.py SCENARIO FOLDER``, see scenarios.py.
 """

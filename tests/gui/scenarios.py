@@ -18,10 +18,8 @@ from PIL import Image
 from segment.simulation.scenes import darkfield_scene
 
 PIPELINES = ROOT / "example_pipelines"
-FLY = (
-    Path(find_spec("cellprofiler").origin).parent
-    / "data/examples/ExampleFly/images/01_POS002_D.TIF"
-)
+EXAMPLES = Path(find_spec("cellprofiler").origin).parent / "data" / "examples"
+FLY = EXAMPLES / "ExampleFly" / "images" / "01_POS002_D.TIF"
 LARGE = (1400, 1000)
 """Of a figure that a user has enlarged, in pixels."""
 IMAGES = 12
@@ -255,9 +253,8 @@ def hover(window, figure, axes, x, y):
     """Move the mouse over a point of a picture, and read the status bar."""
     canvas = figure.figure.canvas
     place = axes.transData.transform((x, y))
-    canvas.callbacks.process(
-        "motion_notify_event", MouseEvent("motion_notify_event", canvas, *place)
-    )
+    event = MouseEvent("motion_notify_event", canvas, *place)
+    canvas.callbacks.process(event.name, event)
     bar = figure.status_bar
     window.seen["status_bar"] = [bar.GetStatusText(i) for i in range(bar.GetFieldsCount())]
     yield 100
