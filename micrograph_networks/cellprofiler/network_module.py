@@ -210,12 +210,8 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
         wanted = self._wanted_model()
         model = _loaded.get(wanted)
         if model is None:
-            # CellProfiler's window says so below its settings; without a window nothing happens.
-            report_progress(wanted, 0, f"Loading {self.chosen_model()}")
-            try:
+            with _progress(f"Loading {self.chosen_model()}"):
                 model = _load_once(wanted)
-            finally:
-                report_progress(wanted, 1, None)
             _leave_to_collections(workspace)
         return model
 
@@ -271,6 +267,20 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
 
     def _set_weights_directory(self, path: str) -> None:
         self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))
+
+
+@contextlib.contextmanager
+def _progress(message: str) -> Iterator[None]:
+    """Let CellProfiler's window, if there is one, say below its settings what is going on."""
+    # It has it said by the main thread alone, and raises an error in others, as workers have.
+    shown = threading.current_thread() is threading.main_thread()
+    if shown:
+        report_progress(message, 0, message)
+    try:
+        yield
+    finally:
+        if shown:
+            report_progress(message, 1, None)
 
 
 MOST_MODELS = 4

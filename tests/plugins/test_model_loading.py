@@ -4,8 +4,10 @@ import shutil
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cellprofiler_core import preferences
 from cellprofiler_core.constants.measurement import EXPERIMENT
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.setting.subscriber import ImageSubscriber
@@ -84,6 +86,28 @@ def test_window_loads_the_model_ahead_and_a_run_waits_for_it(name, weights, read
     module.on_setting_changed(module.model, None)
     run_on_noise(module, rng)
     assert read == [str(weights)]
+
+
+def test_a_worker_runs_it_in_a_thread(name, weights, rng):
+    module = instantiate_module(name)
+    choose_weights(module, weights)
+    with ThreadPoolExecutor() as threads:
+        threads.submit(run_on_noise, module, rng).result()
+
+
+def test_window_says_what_is_loaded(name, weights, rng):
+    module = instantiate_module(name)
+    choose_weights(module, weights)
+    said = []
+
+    def callback(operation, progress, message):
+        said.append((progress, message))
+
+    preferences.add_progress_callback(callback)
+    run_on_noise(module, rng)
+    run_on_noise(module, rng)
+    preferences.remove_progress_callback(callback)
+    assert said == [(0, f"Loading {weights}"), (1, None)]
 
 
 def test_the_model_chosen_last_is_the_one_of_the_run(name, weights, read, rng, tmp_path):
