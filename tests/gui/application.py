@@ -59,7 +59,6 @@ class Window:
 
         self.folder = folder
         self.seen = {"boxes": [], "freezes": {}, "failure": None}
-        self.answers = {}
         self._watch(wx)
         self._replace_boxes(wx)
 

@@ -44,7 +44,8 @@ def driven(display, tmp_path_factory):
             seen = folder / "seen.json"
             assert seen.exists(), (folder / "log.txt").read_text()[-3000:]
             done[scenario] = folder, json.loads(seen.read_text())
-            assert done[scenario][1]["failure"] is None, done[scenario][1]["failure"]
+        failure = done[scenario][1]["failure"]
+        assert failure is None, failure
         return done[scenario]
 
     return drive

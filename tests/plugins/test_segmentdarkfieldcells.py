@@ -168,7 +168,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
         calls.append(options)
         return segment_image(pixels, model, mask, options)
 
-    monkeypatch.setattr(plugin, "load_model", load)
+    monkeypatch.setattr("segment.inference.model.load_model", load)
     monkeypatch.setattr(plugin, "segment_image", record)
     module.run(make_workspace(module, {"Field": field}))
 
