@@ -12,6 +12,9 @@
 #             slurm-wlm and munge, as root; without them that part is skipped)
 # make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
 #             CellProfiler application; the same files give the same bytes
+# make test-gui  set up .venv-gui (CellProfiler with its window, on Debian's wxPython), drive both
+#             modules in the window of CellProfiler, without a screen
+# make figures  the pictures of the window in docs/, by make test-gui's steps
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -25,7 +28,7 @@ TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
 TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-cluster release \
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-cluster test-gui figures release \
 	lint docs lock clean
 
 demo: demo-focus demo-darkfield
@@ -56,6 +59,12 @@ test-cluster: $(VENV) .venv-cluster/.complete
 release:
 	python3 release/build_release.py
 
+test-gui: .venv-gui/.complete
+	.venv-gui/bin/python -m pytest tests/gui -m window -p no:randomly
+
+figures: .venv-gui/.complete
+	.venv-gui/bin/python tests/gui/figures.py
+
 lint: $(VENV)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -82,6 +91,11 @@ build/application/.complete: .venv-frozen/.complete requirements/application.spe
 		--distpath build/application --workpath build/freezing requirements/application.spec
 	@touch $@
 
+.venv-gui/.complete: requirements/gui.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_gui_venv.sh setup.py
+	requirements/setup_gui_venv.sh
+	@touch $@
+
 .venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
 	requirements/setup_other_venv.sh $*
 	@touch $@
@@ -101,6 +115,10 @@ lock: $(VENV)
 			--build-constraint requirements/build-constraints.txt \
 			--python-version 3.8 -o requirements/$$name.txt || exit; \
 	done
+	$(LOCK) requirements/gui.in \
+		--override requirements/gui-overrides.txt \
+		--build-constraint requirements/build-constraints.txt \
+		--python-version 3.11 -o requirements/gui.txt
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt

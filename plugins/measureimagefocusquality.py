@@ -1,5 +1,6 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
+import functools
 import inspect
 import logging
 import sys
@@ -55,10 +56,19 @@ try:
     if __version__ != VERSION:
         raise ImportError(f"micrograph_networks is of version {__version__}")
 
-    from focusqual import RatingOptions, load_model, rate_focus
+    from focusqual import RatingOptions, rate_focus
+    from focusqual.inference.display import (
+        STATISTICS,
+        arrange,
+        draw_distribution,
+        draw_legend,
+        seen_patch,
+        statistics,
+    )
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
     from focusqual.inference.options import OBJECTIVE
-    from focusqual.inference.picture import annotate, draw_legend
+    from focusqual.inference.patches import PATCH_SIZE
+    from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
     from micrograph_networks.cellprofiler.network_module import (
@@ -67,8 +77,9 @@ try:
         NetworkModule,
         free_earlier_image_sets,
         input_mask,
-        keep_to_left_half,
+        keep_above,
         refuse_repeats,
+        show_under_mouse,
         shown_errors,
     )
     from micrograph_networks.engines import AUTOMATIC, EngineOptions
@@ -165,7 +176,13 @@ To sort out blurred images, follow this module with **FlagImage**: flag images w
 
 In the picture that the module displays, each patch has a border whose hue is its level, from blue,
 in focus, to red, and whose lightness is its certainty: dark borders surround patches that show
-nothing. Where patches overlap, the more certain one is on top.
+nothing. Where patches overlap, the more certain one is on top. Rest the mouse on a patch, and the
+status bar says its level and certainty. Bars show the probabilities of the levels for the whole
+image. The table says how many patches count, if a mask leaves some out.
+
+The network is loaded as soon as the module is selected in CellProfiler's window, while you are
+still choosing; in TensorFlow this takes some seconds. If you step before it is loaded, the window
+waits for it.
 
 To find the plane in focus of stacks, load the planes as separate images, group them by stack with
 **Groups**, and answer *Yes* to *Rank the images of each group?*.
@@ -271,6 +288,8 @@ COLUMN_TYPES = {
 }
 GROUP_FEATURES = (F_BEST, F_RANK)
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
+TABLE_HEADER, TABLE_ROW = 0.1, 0.055
+"""Heights in the figure's table, as shares of a figure in its first size."""
 
 
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
@@ -424,6 +443,17 @@ Select the objects whose focus you want to measure, in each of the images above.
         except UserError as error:
             raise ValidationError(str(error), self.numerical_aperture) from error
 
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        stride = self.stride.value
+        if self._patch_objects() and stride < PATCH_SIZE:
+            raise ValidationError(
+                f"At a stride of {stride} every pixel belongs to {(PATCH_SIZE / stride) ** 2:.0f} "
+                "patch objects: CellProfiler's displays and measurements of them take as many "
+                f"times as long as at {PATCH_SIZE}. The focus level image is as fine, and quick.",
+                self.stride,
+            )
+
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
             # Models have names, engine and aggregation are options, and images come first.
@@ -449,26 +479,25 @@ Select the objects whose focus you want to measure, in each of the images above.
         return True
 
     def run(self, workspace):
-        pictures = []
-        columns = []
+        shown = []
         for group in self.image_groups:
-            image = workspace.image_set.get_image(group.image_name.value)
-            rating = self._rate(workspace, group.image_name.value, image)
+            name = group.image_name.value
+            image = workspace.image_set.get_image(name)
+            rating = self._rate(workspace, name, image)
             self._measure_image(workspace, group, rating)
             self._measure_objects(workspace, group, image, rating)
             if group.wants_patches.value:
                 self._make_patches(workspace, group, image, rating)
             self._make_maps(workspace, group, image, rating)
             if group.wants_annotated_image.value or self.show_window:
-                pictures.append(annotate(image.pixel_data, rating))
+                picture = annotate(image.pixel_data, rating)
             if group.wants_annotated_image.value:
-                annotated = Image(pictures[-1], parent_image=image)
+                annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
-            columns.append([f"{rating.summary[key]:.4g}" for key in self._displayed().values()])
+            if self.show_window:
+                shown.append(_for_display(name, picture, rating))
         if self.show_window:
-            workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
-            workspace.display_data.pictures = pictures
-            workspace.display_data.statistics = list(zip(self._displayed(), *columns))
+            workspace.display_data.images = shown
         free_earlier_image_sets()
 
     def post_group(self, workspace, grouping):
@@ -477,27 +506,28 @@ Select the objects whose focus you want to measure, in each of the images above.
                 _rank_group(workspace.measurements, group.image_name.value)
 
     def display(self, workspace, figure):
-        names = workspace.display_data.image_names
-        figure.set_subplots((1, len(names)))
-        keep_to_left_half(figure.figure)
-        for row, picture in enumerate(workspace.display_data.pictures):
+        images = workspace.display_data.images
+        count = len(images)
+        figure.set_subplots((count, 1))
+        table_height = TABLE_HEADER + TABLE_ROW * count
+        keep_above(figure.figure, table_height)
+        panels = arrange(figure.figure, count)
+        draw_legend(panels.legend)
+        for col, image in enumerate(images):
+            # CellProfiler draws into the axes that it finds here.
+            figure.subplots[col, 0] = panels.pictures[col]
             figure.subplot_imshow_color(
-                0,
-                row,
-                picture,
-                title=names[row],
-                normalize=False,
-                interpolation=SMOOTH,
-                sharexy=figure.subplot(0, 0) if row else None,
+                col, 0, image["picture"], title=image["name"], interpolation=SMOOTH
             )
-            draw_legend(figure.subplot(0, row))
+            draw_distribution(panels.distributions[col], image["probabilities"], count == 1)
+            under_mouse = functools.partial(_patch_fields, image)
+            show_under_mouse(figure, panels.pictures[col], under_mouse)
         figure.subplot_table(
-            0.5,
-            0,
-            workspace.display_data.statistics,
-            col_labels=["", *names],
-            n_cols=0.5,
-            n_rows=len(names),
+            *(0, 1 - table_height),
+            [[image["name"], *image["statistics"]] for image in images],
+            col_labels=["", *STATISTICS],
+            n_cols=count,
+            n_rows=table_height,
         )
 
     def get_measurement_columns(self, pipeline):
@@ -561,20 +591,16 @@ Select the objects whose focus you want to measure, in each of the images above.
             return IMAGE_FEATURES
         return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
 
-    def _displayed(self):
-        """Those for which the figure has room."""
-        features = self._image_features().items()
-        return {feature: key for feature, key in features if feature not in PROBABILITIES}
-
     def _patch_objects(self):
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
     def _rate(self, workspace, image_name, image):
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            _measurement_name(F_ENGINE, image_name), model.engine
+        )
         with shown_errors(image_name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                _measurement_name(F_ENGINE, image_name), model.engine
-            )
             return rate_focus(
                 image.pixel_data, model, input_mask(image), self.rating_options.options()
             )
@@ -645,6 +671,28 @@ def _rank_group(measurements, image_name):
             measurements.add_measurement(
                 IMAGE, _measurement_name(feature, image_name), value, image_set_number=number
             )
+
+
+def _for_display(name, picture, rating):
+    """What the figure shows of an image, in types that reach it from another process."""
+    counted = rating.counted
+    return {
+        "name": name,
+        "picture": picture,
+        "probabilities": rating.aggregate,
+        "statistics": statistics(rating),
+        "boxes": rating.boxes[counted],
+        "levels": rating.level[counted],
+        "certainties": rating.certainty[counted],
+    }
+
+
+def _patch_fields(image, x, y):
+    """What the status bar says of the patch at a point."""
+    patch = seen_patch(image["boxes"], image["certainties"], x, y)
+    if patch is None:
+        return ["No patch counts here"]
+    return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]
 
 
 def _map(values, rating, image):

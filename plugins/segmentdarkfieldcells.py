@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 import sys
 from pathlib import Path
 
@@ -43,16 +44,18 @@ try:
         NetworkModule,
         free_earlier_image_sets,
         input_mask,
+        keep_inside,
         refuse_repeats,
         shown_errors,
     )
     from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
-    from segment import SegmentationOptions, load_model, segment_image
+    from segment import SegmentationOptions, segment_image
     from segment.classes import COLOURS
     from segment.inference.display import (
         STATISTICS,
         displayed_image,
-        joined_labels,
+        draw_legends,
+        left_out,
         probability_picture,
         statistics,
     )
@@ -131,10 +134,13 @@ How to read the result
 
 -  The *mean probability* of an object says how sure the network was of its pixels. Sort the
    objects by it to find doubtful ones, or use **FilterObjects** to remove them.
--  The module displays the image with the outlines of the objects; the probabilities of blood cells
-   in orange and of spirochaetes in blue; the objects, each in a color of its own; and a table of
-   their number, the area that they cover (per cent of the image, or of its mask), the median of
-   their diameters (of circles of the same area) and the mean of their mean probabilities.
+-  The module displays the image, and beside it the same with outlines. The primary, secondary and
+   tertiary outline color of *File > Preferences* are in this order those of blood cells, of
+   spirochaetes, if they are identified, and of what was left out at the border of the image or as
+   too small. Below are the probabilities, each class in a color of its own, and a table of the
+   number of objects, the area that they cover (per cent of the image, or of its mask), the median
+   of their sizes (of cells the diameter of a circle of the same area, of threads the length, where
+   it was measured) and the mean of their mean probabilities.
 -  An image without cells gives zero objects, not an error.
 
 Working scale
@@ -156,6 +162,13 @@ Limits
    those that are interrupted become several, and pieces of a few pixels are left out; the area that
    they cover is more reliable than their number.
 -  The shipped models come from images that may not be used commercially (see *References*).
+
+Time
+^^^^
+
+The network is loaded, which takes some seconds, as soon as the module is selected in CellProfiler's
+window, while you are still choosing. An image takes one to several seconds: CellProfiler's window
+waits for it in test mode. *Analyze Images* computes several images at the same time.
 
 See also
 ^^^^^^^^
@@ -203,6 +216,10 @@ F_MEAN_PROBABILITY = "MeanProbability"
 M_MEAN_PROBABILITY = f"{C_DARKFIELD}_{F_MEAN_PROBABILITY}"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+LINE_WIDTH = 1.5
+"""Of outlines in the figure, in points, whatever the size of the window."""
+MOST_ENLARGED = 4
+"""How many times as wide an image may become without a warning: 16 times the pixels."""
 
 
 # D101: CellProfiler shows __doc__ above instead.
@@ -222,7 +239,8 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
             False,
             doc="""\
 Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Those
-of the settings below that speak of cells to separate, to fill or to discard are for cells alone.
+of the settings below that speak of cells to separate, to fill or to discard are for cells alone;
+the model, what computes it, the diameter and the threshold act on both.
 """,
         )
         self.spirochaetes = _class_settings("spirochaetes", "Spirochaete")
@@ -261,6 +279,19 @@ of the settings below that speak of cells to separate, to fill or to discard are
         )
         self.validate_weights_file()
 
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        attributes, _ = self.described_model()
+        diameter = self.segmentation_options.options().cell_diameter
+        known = attributes.get("cell_diameter", 0)
+        enlarged = known / (diameter or math.inf)
+        if enlarged > MOST_ENLARGED:
+            raise ValidationError(
+                f"The network wants cells of {known:.0f} pixels: with a diameter of {diameter:g} "
+                f"images become {enlarged:.0f} times as wide and high, and take long.",
+                self.cell_diameter,
+            )
+
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
             # Models have names, the engine is an option, and bfloat16 stands beside it.
@@ -283,11 +314,12 @@ of the settings below that speak of cells to separate, to fill or to discard are
         name = self.x_name.value
         image = workspace.image_set.get_image(name)
         mask = input_mask(image)
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
+        )
         with shown_errors(name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
-            )
             options = self.segmentation_options.options()
             result = segment_image(image.pixel_data, model, mask, options)
         found = list(zip(self._groups(), result.by_class()))
@@ -295,39 +327,40 @@ of the settings below that speak of cells to separate, to fill or to discard are
             _add_objects(workspace, group, one, image)
             _add_images(workspace, group, one, image)
         if self.show_window:
-            self._keep_for_display(workspace, image, [one for _, one in found])
+            self._keep_for_display(workspace, image, result, [one for _, one in found])
         free_earlier_image_sets()
 
-    def _keep_for_display(self, workspace, image, found):
+    def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)
         data.image = displayed_image(image.pixel_data)
         data.probabilities = probability_picture(found)
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
-        data.joined = joined_labels(found)
+        data.left_out = left_out(result, found, self.threshold.value)
         data.colours = [COLOURS[one.class_index] for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
         data = workspace.display_data
+        names = [*data.names, "Left out"]
         figure.set_subplots((2, 2))
-        figure.subplot_imshow_color(
-            0,
-            0,
-            data.image,
-            title=f"{self.x_name.value}, with outlines",
-            interpolation=SMOOTH,
+        shown = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
+        figure.subplot_imshow_color(0, 0, data.image, self.x_name.value, interpolation=SMOOTH)
+        outlined = figure.subplot_imshow_color(
+            *(1, 0, data.image, " and ".join(data.names)),
+            # CellProfiler gives them the user's outline colors, in their order.
             cplabels=[
-                {"name": name, "labels": [labels], "outline_color": [255 * c for c in colour]}
-                for name, labels, colour in zip(data.names, data.labels, data.colours)
+                {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
+                for name, labels in zip(names, [*data.labels, data.left_out])
             ],
+            **shown,
         )
-        first = figure.subplot(0, 0)
-        figure.subplot_imshow_color(1, 0, data.probabilities, title="Probabilities", sharexy=first)
-        figure.subplot_imshow_labels(
-            0, 1, data.joined, title=" and ".join(data.names), sharexy=first
-        )
-        figure.subplot_table(1, 1, data.statistics, col_labels=["", *data.names])
+        keep_inside(outlined)
+        figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shown)
+        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colours)
+        # Below the legends, which take the upper part of the last subplot.
+        place = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
+        figure.subplot_table(statistics=data.statistics, col_labels=["", *data.names], **place)
 
     def get_measurement_columns(self, pipeline):
         model, engine = (

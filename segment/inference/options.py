@@ -40,8 +40,8 @@ The network has to see the cells at about the size that it was trained at.
    right for fields of view of about 1 to 20 cells, whatever their size in pixels.
 -  *Enter a value:* Cells of the diameter that you enter are brought to the size of the cells in the
    training images. Choose this for large fields with many small cells, and for images that are
-   crops of a larger field. To measure a diameter, use *Tools > Measure length* in any image window
-   of CellProfiler.
+   crops of a larger field. To measure a diameter, use the ruler in the tool bar of any of
+   CellProfiler's figures.
 """,
         kind=float,
         minimum=1,

@@ -30,6 +30,8 @@ class ClassObjects(NamedTuple):
         Of the class, 0 to 1.
     means : ndarray of float, (objects,)
         Mean probability of every object's pixels.
+    lengths : ndarray of float, (objects,), or None
+        Of threads in pixels, where they were measured.
     """
 
     class_index: int
@@ -37,6 +39,7 @@ class ClassObjects(NamedTuple):
     all_labels: np.ndarray
     probability: np.ndarray
     means: np.ndarray
+    lengths: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def _labels(
     probabilities: np.ndarray, valid: np.ndarray, options: SegmentationOptions
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Label images of spirochaetes and of blood cells."""
-    classes = _pixel_classes(probabilities, options.threshold)
+    classes = most_probable_classes(probabilities, options.threshold)
     classes[~valid] = BACKGROUND
     spirochaetes = objects.label_spirochaetes(classes == SPIROCHAETE)
     region = classes == BLOOD_CELL
@@ -165,8 +168,19 @@ def _labels(
     return spirochaetes, objects.label_cells(region, probabilities[..., BLOOD_CELL], options)
 
 
-def _pixel_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Classes of the pixels one by one, uint8 (height, width)."""
+def most_probable_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Classes of the pixels one by one, whatever objects were made of them.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, (height, width, 3)
+    threshold : float
+        As in :class:`SegmentationOptions`.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width)
+    """
     odds = np.ones(len(CLASSES), dtype=np.float32)
     odds[BACKGROUND] = threshold / (1 - threshold)
     classes = np.empty(probabilities.shape[:2], dtype=np.uint8)

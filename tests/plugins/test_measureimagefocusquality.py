@@ -30,6 +30,7 @@ from harness import (
     run_cellprofiler,
     saved_and_loaded,
 )
+from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
 from support import rate
 
@@ -667,38 +668,98 @@ def test_annotated_image_is_the_picture_of_the_core(module, scene):
     picture = annotate(scene, rate(scene))
     found = workspace.image_set.get_image("FocusAnnotated").pixel_data
     assert np.array_equal(found, picture)
-    assert np.array_equal(workspace.display_data.pictures[0], picture)
+    assert np.array_equal(workspace.display_data.images[0]["picture"], picture)
 
 
 # Figure
 
 
-def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
+def test_figure_shows_pictures_distributions_one_legend_and_a_table(module, scene):
     want_two_images(module)
     module.show_window = True
     workspace = make_workspace(module, {"DNA": scene, "Actin": scene[:100]})
     module.run(workspace)
-    figure = displayed(module, workspace, figsize=(9, 4))
+    figure = displayed(module, workspace)
 
-    assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin"]
-    for axes in figure.axes.ravel():
-        # The table covers the right half.
-        assert (
-            axes.get_tightbbox(figure.figure.canvas.get_renderer()).x1
-            <= figure.figure.bbox.width / 2
-        )
-        (legend,) = axes.child_axes
-        assert legend.get_ylabel().startswith("Focus level")
-        assert [tick.get_text() for tick in legend.get_yticklabels()] == [
-            str(level) for level in range(0, 11, 2)
-        ]
-    assert figure.table_place == (0.5, 0, 0.5, 2)
-    assert figure.table[0] == ["", "DNA", "Actin"]
-    assert figure.table[1] == [
-        "Score",
-        f"{image_value(workspace, 'Score'):.4g}",
-        f"{image_value(workspace, 'Score', 'Actin'):.4g}",
+    pictures = list(figure.subplots.ravel())
+    assert [axes.get_title() for axes in pictures] == ["DNA", "Actin"]
+    legend, *others = (axes for axes in figure.figure.axes if axes not in pictures)
+    assert legend.get_ylabel() == "Focus level"
+    for name, axes in zip(("DNA", "Actin"), others):
+        bars = [bar.get_height() for bar in axes.patches]
+        expected = [image_value(workspace, f"Probability{level}", name) for level in range(11)]
+        np.testing.assert_allclose(bars, expected)
+    _, top, _, height = figure.table_place
+    assert top + height == 1
+    renderer = figure.figure.canvas.get_renderer()
+    for axes in figure.figure.axes:
+        assert axes.get_tightbbox(renderer).y0 >= figure.figure.bbox.height * height
+    assert [row[:3] for row in figure.table] == [
+        ["", "Score", "Expected"],
+        *(
+            [
+                name,
+                f"{image_value(workspace, 'Score', name):.0f}",
+                f"{image_value(workspace, 'ExpectedLevel', name):.1f}",
+            ]
+            for name in ("DNA", "Actin")
+        ),
     ]
+
+
+def test_a_single_picture_takes_the_height_above_the_table(module, scene):
+    module.show_window = True
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+
+    (picture,) = figure.subplots.ravel()
+    assert picture.get_window_extent().height > 0.6 * figure.figure.bbox.height
+
+
+def test_table_says_how_many_patches_count(module, scene):
+    module.show_window = True
+    mask = np.zeros(scene.shape, dtype=bool)
+    mask[:84, :84] = True
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+    patches = rate(scene).counted.size
+    assert displayed(module, workspace).table[1][-1] == f"1 of {patches}"
+
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=np.zeros_like(mask))})
+    module.run(workspace)
+    assert displayed(module, workspace).table[1] == ["DNA", *[""] * 6, f"0 of {patches}"]
+
+
+def test_status_bar_says_level_and_certainty_of_the_patch_under_the_mouse(module, scene):
+    module.show_window = True
+    mask = np.ones(scene.shape, dtype=bool)
+    mask[:84, :84] = False
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+    (picture,) = figure.subplots.ravel()
+
+    def fields_at(x, y):
+        canvas = figure.figure.canvas
+        place = picture.transData.transform((x, y))
+        canvas.callbacks.process(
+            "motion_notify_event", MouseEvent("motion_notify_event", canvas, *place)
+        )
+        return figure.status_bar.fields
+
+    rating = rate(scene, mask)
+    assert fields_at(100, 40) == [
+        "X: 100",
+        "Y: 40",
+        f"Level: {rating.level[0, 1]}",
+        f"Certainty: {rating.certainty[0, 1]:.2f}",
+    ]
+    assert fields_at(40, 40) == ["X: 40", "Y: 40", "No patch counts here"]
+    # CellProfiler unbinds what is in here when it clears the figure.
+    for connection in sum(figure.event_bindings.values(), []):
+        figure.figure.canvas.mpl_disconnect(connection)
+    assert fields_at(100, 40) == ["X: 40", "Y: 40", "No patch counts here"]
 
 
 def test_nothing_is_drawn_without_a_window(module, scene, monkeypatch, plugin):
@@ -728,7 +789,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
     choose_weights(module, tmp_path / "focus.h5")
     workspace = make_workspace(module, {"DNA": scene})
 
-    with pytest.raises(ValueError, match=r"^DNA: .*focus\.h5 is not a weights file"):
+    with pytest.raises(ValueError, match=r"^/.*focus\.h5 is not a weights file"):
         module.run(workspace)
 
 

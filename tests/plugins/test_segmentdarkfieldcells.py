@@ -22,6 +22,7 @@ from harness import (
     run_cellprofiler,
     saved_and_loaded,
 )
+from matplotlib.legend import Legend
 from skimage.draw import disk
 from support import cell_model, needs_tensorflow
 
@@ -167,7 +168,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
         calls.append(options)
         return segment_image(pixels, model, mask, options)
 
-    monkeypatch.setattr(plugin, "load_model", load)
+    monkeypatch.setattr("segment.inference.model.load_model", load)
     monkeypatch.setattr(plugin, "segment_image", record)
     module.run(make_workspace(module, {"Field": field}))
 
@@ -427,7 +428,7 @@ def test_image_that_is_masked_altogether_has_no_objects(module, field):
     module.run(workspace)
 
     assert count(workspace, "BloodCells") == 0
-    assert workspace.display_data.statistics[1] == ("Area covered", "0.0 %", "0.0 %")
+    assert workspace.display_data.statistics[1] == ("Area", "0 %", "0 %")
 
 
 def test_masks_are_binary_images_of_the_objects(module, field, truth):
@@ -456,38 +457,54 @@ def test_probability_images_are_those_of_the_core(module, field, colour_weights)
 # Figure
 
 
-def test_figure_shows_outlines_probabilities_objects_and_a_table(module, field, truth):
+def test_figure_shows_image_outlines_probabilities_and_a_table(module, field, truth):
     module.show_window = True
+    module.discard_border.value = True
     workspace = make_workspace(module, {"Field": field})
     module.run(workspace)
     figure = displayed(module, workspace)
 
-    titles = [axes.get_title() for axes in figure.axes.ravel() if axes]
-    assert titles == [
-        "Field, with outlines",
-        "BloodCells and Spirochaetes",
-        "Probabilities",
-    ]
-    outlined, labels, probabilities = (
-        axes.images[0].get_array() for axes in figure.axes.ravel() if axes
-    )
-    # The middle of a cell is as it was, its rim is not.
-    assert np.array_equal(outlined[25, 25], field[25, 25])
-    assert not np.array_equal(outlined[25, 37], field[25, 37])
-    assert np.array_equal(np.unique(labels.filled(0)), range(6))
-    assert np.array_equal(labels.filled(0) > 0, truth > 0)
-    assert probabilities[25, 25, 0] > 0.99 > 0.2 > probabilities[25, 25, 2]
-    cells = np.count_nonzero(truth == 1)
-    assert figure.table_place == (1, 1, 1, 1)
+    plain, probabilities, outlined, legends = figure.subplots.ravel()
+    titles = [axes.get_title() for axes in (plain, outlined, probabilities)]
+    assert titles == ["Field", "BloodCells and Spirochaetes", "Probabilities"]
+    for axes in (plain, outlined):
+        np.testing.assert_allclose(axes.images[0].get_array(), field, rtol=1e-6)
+    shown = probabilities.images[0].get_array()
+    assert shown[25, 25, 0] > 0.99 > 0.2 > shown[25, 25, 2]
+    cells = workspace.object_set.get_objects("BloodCells").segmented > 0
     assert figure.table[:3] == [
         ["", "BloodCells", "Spirochaetes"],
-        ["Objects", "3", "2"],
-        ["Area covered", f"{100 * cells / truth.size:.1f} %", f"{24000 / truth.size:.1f} %"],
+        ["Objects", f"{count(workspace, 'BloodCells'):.0f}", "2"],
+        ["Area", f"{100 * cells.mean():.1f} %", f"{24000 / truth.size:.1f} %"],
     ]
-    assert [row[0] for row in figure.table[3:]] == ["Median diameter", "Mean probability"]
+    assert [row[0] for row in figure.table[3:]] == ["Median size", "Probability"]
+    table_top = figure.figure.bbox.height * (1 - figure.table_place[1] / 2)
+    for legend in legends.findobj(Legend):
+        assert legend.get_window_extent().y0 >= table_top
 
 
-def test_area_covered_counts_the_pixels_inside_of_the_mask(module, field, truth):
+def test_outlines_have_a_legend_and_stay_inside_of_the_image(module, field, truth):
+    module.show_window = True
+    module.discard_border.value = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+
+    cells, spirochaetes, left_out = figure.subplot(1, 0).collections
+    for outlines in (cells, spirochaetes, left_out):
+        assert outlines.get_linewidth() == 1.5
+        assert all((line < 1000).all() for line in outlines.get_segments())
+    assert len(cells.get_segments()) == count(workspace, "BloodCells")
+    assert len(left_out.get_segments()) == 3 - count(workspace, "BloodCells")
+    legends = figure.subplot(1, 1).findobj(Legend)
+    found = {one.get_title().get_text(): [t.get_text() for t in one.get_texts()] for one in legends}
+    assert found == {
+        "Outlines": ["BloodCells", "Spirochaetes", "Left out"],
+        "Probabilities": ["BloodCells", "Spirochaetes"],
+    }
+
+
+def test_area_counts_the_pixels_inside_of_the_mask(module, field, truth):
     module.show_window = True
     inside = np.zeros(truth.shape, dtype=bool)
     inside[:50, :64] = True
@@ -495,7 +512,7 @@ def test_area_covered_counts_the_pixels_inside_of_the_mask(module, field, truth)
     module.run(workspace)
 
     share = np.count_nonzero(truth[inside] == 1) / np.count_nonzero(inside)
-    assert workspace.display_data.statistics[1] == ("Area covered", f"{100 * share:.1f} %", "0.0 %")
+    assert workspace.display_data.statistics[1] == ("Area", f"{100 * share:.1f} %", "0 %")
 
 
 def test_nothing_is_kept_for_the_figure_without_a_window(module, field):
@@ -529,7 +546,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
     choose_weights(module, ROOT / "model_weights" / "focus_v1.h5")
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^Field: .*focus_v1\.h5 holds weights of focus"):
+    with pytest.raises(ValueError, match=r"^/.*focus_v1\.h5 holds weights of focus"):
         module.run(workspace)
 
 
@@ -542,7 +559,7 @@ def test_weights_for_other_classes_are_refused_with_their_names(
     choose_weights(module, tmp_path / "pets.h5")
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^Field: .*pets\.h5.*cat, dog"):
+    with pytest.raises(ValueError, match=r"^/.*pets\.h5.*cat, dog"):
         module.run(workspace)
 
 
