@@ -253,7 +253,7 @@ def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> Non
     drawn = axes.imshow(levels, cmap="viridis", vmin=0, vmax=LEVELS - 1, aspect="auto")
     for wanted, face in ((True, "white"), (False, "none")):
         marks = [
-            (np.searchsorted(places, stack.planes[stack.best].number), row)
+            (int(np.searchsorted(places, stack.planes[stack.best].number)), row)
             for row, stack in enumerate(stacks)
             if stack.in_focus(certain_from) == wanted
         ]

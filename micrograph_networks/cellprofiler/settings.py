@@ -86,11 +86,12 @@ class OptionSettings:
 def _setting(default: Any, option: Option, condition: str) -> Setting:
     if option.kind is bool:
         asked = option.help[0].lower() + option.help[1:]
-        return Binary(option.label, default, doc=f"Select *Yes* to {asked}\n\n{option.details}")
-    if option.choices:
-        return Choice(option.label, list(option.choices), value=default, doc=_doc(option))
-    number = Integer if option.kind is int else Float
+        doc = f"{condition}Select *Yes* to {asked}\n\n{option.details}"
+        return Binary(option.label, default, doc=doc)
     label, doc = option.label, condition + _doc(option)
+    if option.choices:
+        return Choice(label, list(option.choices), value=default, doc=doc)
+    number = Integer if option.kind is int else Float
     if option.absent:
         label = f"Value in {option.unit}"
         doc = f"*(Used only if you enter a value)*\n\n{option.help}"
