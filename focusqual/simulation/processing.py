@@ -122,10 +122,11 @@ def hot_pixels(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """A seam where two tiles of other brightness meet."""
-    row = rng.integers(1, picture.shape[0])
     picture = picture.copy()
-    picture[:row] = picture[:row] * rng.uniform(0.85, 1.15) + rng.uniform(-0.02, 0.02)
-    return picture if rng.uniform() < 0.5 else picture.T
+    across = picture if rng.uniform() < 0.5 else picture.T
+    row = rng.integers(1, across.shape[0])
+    across[:row] = across[:row] * rng.uniform(0.85, 1.15) + rng.uniform(-0.02, 0.02)
+    return picture
 
 
 STEPS: Dict[Step, float] = {
