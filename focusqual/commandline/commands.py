@@ -323,11 +323,10 @@ def train(
     from its last epoch when the same command is given again.
     """
     from focusqual.inference.network import FOCUS_PATCH_1
-    from focusqual.simulation.sources import clean
     from focusqual.training import curves, in_focus_images
     from focusqual.training.train import Schedule
     from focusqual.training.train import train as train_network
-    from micrograph_networks.images.image_files import list_images, read_grey
+    from micrograph_networks.images.image_files import list_images
     from micrograph_networks.models.loading import read_network
     from micrograph_networks.training.run import TrainingRun
 
@@ -338,10 +337,7 @@ def train(
     run = TrainingRun(run_folder(output), recipe)
     records = in_focus_images.divide(list_images(folders), planned.seed)
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
-    parts = {
-        part: [clean(read_grey(r.path)) for r in records if r.part == part]
-        for part in ("train", "validation")
-    }
+    parts = {part: in_focus_images.by_source(records, part) for part in ("train", "validation")}
     counts = collections.Counter(record.part for record in records)
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
