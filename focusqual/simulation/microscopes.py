@@ -97,7 +97,7 @@ def _profile(microscope: Microscope, step: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=None)
 def _grid() -> np.ndarray:
-    """Where on that radius the frequencies of a field and their neighbours lie, int (9, 240, 121)."""
+    """Where on that radius the frequencies and their neighbours lie, int (9, 240, 121)."""
     rows, cols = np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD)
     shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     radii = np.array([np.hypot(rows + y, cols + x) for y, x in shifts])

@@ -38,16 +38,18 @@ def median(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Mean of those neighbours in 5x5 pixels that are alike."""
-    reach = rng.uniform(0.5, 3) * (noise(picture) + 1e-6)
-    padded = np.pad(picture, 2, mode="symmetric")
+    """Mean of those neighbours that are alike (Tomasi and Manduchi 1998)."""
+    radius, sigma = int(rng.integers(2, 4)), rng.uniform(0.8, 2)
+    reach = rng.uniform(0.7, 4) * (noise(picture) + 1e-6)
+    height, width = picture.shape
+    padded = np.pad(picture, radius, mode="symmetric")
     total, weights = np.zeros_like(picture), np.zeros_like(picture)
-    for dy in range(5):
-        for dx in range(5):
-            other = padded[dy : dy + picture.shape[0], dx : dx + picture.shape[1]]
-            weight = np.exp(-(((other - picture) / reach) ** 2) - ((dy - 2) ** 2 + (dx - 2) ** 2))
-            total += weight * other
-            weights += weight
+    for dy, dx in np.ndindex(2 * radius + 1, 2 * radius + 1):
+        other = padded[dy : dy + height, dx : dx + width]
+        apart = ((dy - radius) ** 2 + (dx - radius) ** 2) / sigma**2
+        weight = np.exp(-0.5 * (((other - picture) / reach) ** 2 + apart))
+        total += weight * other
+        weights += weight
     return total / weights
 
 
@@ -63,11 +65,16 @@ def wavelets(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 def non_local_means(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Noise removed by averaging alike places."""
-    reach = rng.uniform(0.6, 1.2) * noise(picture)
-    if reach == 0:
+    sigma = noise(picture)
+    if sigma == 0:
         return picture
     return restoration.denoise_nl_means(
-        picture, patch_size=3, patch_distance=4, h=reach, fast_mode=True
+        picture,
+        patch_size=int(rng.choice([3, 5, 7])),
+        patch_distance=int(rng.integers(3, 8)),
+        h=rng.uniform(0.5, 1.2) * sigma,
+        sigma=rng.choice([0, sigma]),
+        fast_mode=True,
     )
 
 
@@ -138,9 +145,9 @@ def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 STEPS: Dict[Step, float] = {
     smooth: 4,
     median: 3,
-    bilateral: 1,
+    bilateral: 1.5,
     wavelets: 1,
-    non_local_means: 0.7,
+    non_local_means: 1.5,
     sharpen: 2,
     deconvolve: 1,
     jpeg: 3,

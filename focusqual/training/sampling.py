@@ -20,6 +20,8 @@ DEPTHS_PER_SOURCE = 6
 """How often each source is defocused, as the draw of a source takes the longest."""
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
+ORDINARY = 0.35
+"""Share of the specimens that are thin, seen by the standard optics, and not processed."""
 
 Sources = Sequence[Sequence[np.ndarray]]
 """Images in focus of each source, float32 (height, width), as
@@ -77,14 +79,18 @@ def sample(
     for _ in range(count):
         specimen = random_specimen(rng, sources)
         transforms = [fft.rfft2(plane, workers=1) for plane in specimen.planes]
+        ordinary = plain or rng.uniform() < ORDINARY
         microscope = Microscope()
-        if not plain:
+        if not ordinary:
             microscope = random_microscope(rng, specimen.transmitted)
         for _ in range(DEPTHS_PER_SOURCE):
             level, depth = random_depth(rng)
             if plain:
                 light = _seen(transforms[:1], [level], microscope, photographed=True)
                 picture = photograph(rng, _background(rng, specimen, light))
+            elif ordinary and not specimen.blank:
+                light = _seen(transforms[:1], [depth], microscope, specimen.photographed)
+                picture = expose(rng, _background(rng, specimen, light))
             else:
                 picture = _picture(rng, specimen, transforms, microscope, depth)
             patches.append(_quarters(picture))
@@ -114,7 +120,7 @@ def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
     Specimen
     """
     kind = rng.uniform()
-    if kind < 0.06:
+    if kind < 0.08:
         nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
         return Specimen([nothing], blank=True)
     photographed = bool(sources) and kind > 0.5
