@@ -4,7 +4,6 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from segment.classes import COLOURS
 from segment.inference import objects
 from segment.inference.normalisation import to_rgb
 from segment.inference.segmentation import ClassObjects
@@ -64,8 +63,8 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    colours = np.array(COLOURS, dtype=np.float32)
-    picture = sum(one.probability[..., None] * colours[one.class_index] for one in found)
+    colours = [np.array(one.described.colour, dtype=np.float32) for one in found]
+    picture = sum(one.probability[..., None] * colour for one, colour in zip(found, colours))
     return np.minimum(picture, 1)
 
 
