@@ -1,5 +1,6 @@
 """Classes of pixels: their names and colours, and what becomes of them."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Sequence, Tuple
 
@@ -37,6 +38,11 @@ class PixelClass:
     name: str
     kind: str
     colour: Colour
+
+    @property
+    def in_names(self) -> str:
+        """The name as a part of names of files and columns, a str without blanks."""
+        return re.sub(r"[^\w.-]", "_", self.name)
 
 
 def pixel_classes(
@@ -126,7 +132,8 @@ def _listed(attributes: Mapping[str, Any], name: str, length: int) -> List[Any]:
 
 
 def _colour(given: Any) -> Colour:
-    if isinstance(given, list) and len(given) == 3:
-        if all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in given):
-            return given[0], given[1], given[2]
-    raise UserError("It holds unusable class colours: copy or train it again.")
+    sound = isinstance(given, list) and len(given) == 3
+    if not sound or not all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in given):
+        raise UserError("It holds unusable class colours: copy or train it again.")
+    red, green, blue = given
+    return red, green, blue

@@ -167,13 +167,31 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
             It cannot be loaded.
         """
         chosen = self.chosen_model()
-        # A file that was trained anew is loaded anew.
-        changed = os.stat(chosen).st_mtime_ns if os.path.isfile(chosen) else None
         loaded_before = _load_once.cache_info().misses
-        model = _load_once(load_model, chosen, changed, engine)
+        model = _load_once(load_model, chosen, _changed(chosen), engine)
         if _load_once.cache_info().misses > loaded_before:
             _leave_to_collections(workspace)
         return model
+
+    def read_of_model(self, read: Callable[[str], Any]) -> Any:
+        """What a function of the core reads of the chosen model, once in a process.
+
+        Parameters
+        ----------
+        read : callable
+            Takes the name or the path of a model.
+
+        Returns
+        -------
+        object
+
+        Raises
+        ------
+        UserError
+            It cannot be read.
+        """
+        chosen = self.chosen_model()
+        return _read_once(read, chosen, _changed(chosen))
 
     def prepare_to_create_batch(self, workspace: Workspace, fn_alter_path: Callable) -> bool:
         """Translate the folder of the weights file into that of a cluster.
@@ -205,6 +223,16 @@ def _load_once(
     load_model: Callable, model: str, changed: Optional[int], engine: EngineOptions
 ) -> Any:
     return load_model(model, engine)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_once(read: Callable, model: str, changed: Optional[int]) -> Any:
+    return read(model)
+
+
+def _changed(model: str) -> Optional[int]:
+    """When a weights file was changed: one that was trained anew is read anew."""
+    return os.stat(model).st_mtime_ns if os.path.isfile(model) else None
 
 
 def _leave_to_collections(workspace: Workspace) -> None:

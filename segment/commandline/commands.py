@@ -1,10 +1,9 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
-import collections
 import dataclasses
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Counter, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
@@ -39,15 +38,15 @@ from segment.inference.options import SegmentationOptions
 
 if TYPE_CHECKING:
     from micrograph_networks.training.run import TrainingRun
-    from segment.evaluation.evaluate import Evaluated
+    from segment.evaluation.evaluate import Evaluated, Tally
     from segment.inference.model import SegmentationModel
     from segment.training.recipes import Recipe
     from segment.training.train import Parts
 
 PICTURES = 10
 """Of the worst images of an evaluation."""
-MOST_CELLS = 65535
-"""That the numbers of a 16-bit label image tell apart."""
+MOST_OBJECTS = 65535
+"""Of a class that the numbers of a 16-bit label image tell apart."""
 
 
 _class_option = click.option(
@@ -89,8 +88,9 @@ def predict(
 ) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
 
-    STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
-    STEM_cells.tif a number for every cell, STEM_overlay.png the outlines on the image. An image
+    STEM_classes.png holds the index of each pixel's class: 0 for background, 1 for blood cells and
+    2 for spirochaetes. STEM_blood_cell.tif and STEM_spirochaete.tif hold a number for every object,
+    STEM_overlay.png the outlines on the image. Models of other classes give other names. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
     from segment.inference.model import load_model
@@ -119,17 +119,20 @@ def _predict_image(
 
     image = read_image(path)
     found = segment_image(image, model, options=options)
-    if found.cells.max() > MOST_CELLS:
+    most = max(len(one.means) for one in found.by_class)
+    if most > MOST_OBJECTS:
         raise UserError(
-            f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
-            "number: cut the image into parts, or raise the smallest area."
+            f"{most} objects are more than the {MOST_OBJECTS} that a 16-bit image can number: "
+            "cut the image into parts, or raise the smallest area."
         )
     rows = list(object_rows(path.name, found, model))
-    cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
+    labels, classes = [(one.described, one.labels) for one in found.by_class], found.classes
     del found  # the probabilities of a large image take most of the memory
     write_png(folder / f"{path.stem}_classes.png", classes)
-    write_tiff(folder / f"{path.stem}_cells.tif", cells.astype("uint16"))
-    write_png(folder / f"{path.stem}_overlay.png", overlay(image, cells, spirochaetes))
+    for described, numbers in labels:
+        write_tiff(folder / f"{path.stem}_{described.in_names}.tif", numbers.astype("uint16"))
+    picture = overlay(image, [(numbers, described.colour) for described, numbers in labels])
+    write_png(folder / f"{path.stem}_overlay.png", picture)
     return rows
 
 
@@ -147,6 +150,13 @@ def _predict_image(
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
 )
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    help="Name of a class of the masks, in the order of their indices, where they are not those of "
+    "the model; pixels of others than the model's count as background.",
+)
 @model_option
 @options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
@@ -155,16 +165,19 @@ def evaluate(
     output: Path,
     split: Optional[Path],
     part: str,
+    classes: Tuple[str, ...],
     model: Optional[str],
     engine: RoundingEngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Compare segmentations with true masks, at the images' own sizes.
 
-    Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
-    are counted as components, pixels that touch, since masks do not part touching cells; those
-    that were told apart are counted besides. OUTPUT holds evaluation.csv, images.csv with a row an
-    image, and pictures of the worst images: the image, true outlines, found outlines.
+    Scores of a class are those of all images together: sums of pixels over sums of pixels. Objects
+    are compared one to one. Cells that stand alone in the masks are found where the IoU with a
+    found one is 0.5 or more; what is found of cells that touch in the masks is not judged.
+    Threads, such as spirochaetes, are found where half of each middle line lies within 4 pixels of
+    the other. OUTPUT holds evaluation.csv, images.csv with a row an image, and pictures of the
+    worst images: the image, true outlines, found outlines.
     """
     from micrograph_networks.images.image_files import write_png
     from segment.evaluation import evaluate as evaluation
@@ -174,20 +187,21 @@ def evaluate(
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
     total: Any = 0
-    counts: Counter[str] = collections.Counter()
+    tallies: Dict[str, Tally] = {}
     worst: List[Evaluated] = []
-    with csv_table(folder / "images.csv", ["image", *evaluation.SCORES_AND_COUNTS]) as images:
+    columns = ["image", *evaluation.figure_names(loaded.classes)]
+    with csv_table(folder / "images.csv", columns) as images:
         for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluation.evaluate_pair(pair, loaded, options)
-            measured = evaluation.scores_and_counts(found.matrix, found.counts)
+            found = evaluation.evaluate_pair(pair, loaded, options, classes)
+            measured = evaluation.figures(found.matrix, found.tallies, loaded.classes)
             images.writerow([pair.name, *map(number, measured.values())])
             total = total + found.matrix
-            counts.update(found.counts)
+            tallies = evaluation.added(tallies, found.tallies)
             worst = sorted([*worst, found], key=lambda image: image.mean_iou)[:PICTURES]
     for place, image in enumerate(worst, 1):
         name = f"worst{place:02}_{image.pair.image.stem}.png"
-        write_png(folder / name, evaluation.comparison(image))
-    _report(folder, evaluation.scores_and_counts(total, counts))
+        write_png(folder / name, evaluation.comparison(image, loaded.classes))
+    _report(folder, evaluation.figures(total, tallies, loaded.classes))
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
 
 
@@ -195,7 +209,7 @@ def _report(folder: Path, measured: Mapping[str, float]) -> None:
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
         rows.writerows(measured.items())
     for name, value in measured.items():
-        click.echo(f"{name:25} {number(value)}")
+        click.echo(f"{name:30} {number(value)}")
 
 
 @main.command(

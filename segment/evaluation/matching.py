@@ -1,6 +1,7 @@
 """Which objects were found: one to one, cells by their overlap and threads by their skeletons."""
 
-from typing import NamedTuple, Tuple
+import math
+from typing import Iterator, NamedTuple, Tuple
 
 import numpy as np
 from scipy import ndimage
@@ -20,7 +21,7 @@ ALONE = 0.93
 
 
 class Matches(NamedTuple):
-    """How many objects there are, and how many of them were found; counts can be added.
+    """How many objects there are, and how many of them were found.
 
     Attributes
     ----------
@@ -31,6 +32,22 @@ class Matches(NamedTuple):
     true: int
     found: int
     matched: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the found objects that are matched, a float; NaN if there is none."""
+        return self.matched / self.found if self.found else math.nan
+
+    @property
+    def recall(self) -> float:
+        """Share of the true objects that are matched, a float; NaN if there is none."""
+        return self.matched / self.true if self.true else math.nan
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, a float; NaN if there is no object at all."""
+        objects_of_both = self.true + self.found
+        return 2 * self.matched / objects_of_both if objects_of_both else math.nan
 
 
 def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
@@ -94,7 +111,8 @@ def match_threads(truth: np.ndarray, found: np.ndarray) -> Matches:
     return Matches(count, int(found.max()), len(pairs[0]))
 
 
-def _boxes(labels: np.ndarray) -> "enumerate[Tuple[slice, ...]]":
+def _boxes(labels: np.ndarray) -> Iterator[Tuple[int, Tuple[slice, ...]]]:
+    """Numbers of the objects and windows round them."""
     return enumerate(ndimage.find_objects(labels), 1)
 
 

@@ -233,7 +233,7 @@ def discard_border(labels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def distances_inside(region: np.ndarray) -> np.ndarray:
-    """Distance of a region's pixels to the nearest one outside, as which those around the array count.
+    """Distance of a region's pixels to the nearest one outside; beyond the array is outside.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ Lower it if cells or spirochaetes are missed; raise it if halos and debris are f
     minimum_length: Optional[float] = option(
         None,
         "Shortest spirochaete",
-        "Spirochaetes, and other threads, of a smaller length in pixels of the image are discarded.",
+        "Spirochaetes of a smaller length, in pixels of the image, are discarded.",
         details="""\
 The length is that along the middle line, and across gaps of a few pixels and cells that lie on it.
 

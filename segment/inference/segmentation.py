@@ -7,6 +7,7 @@ from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, NOTHING, THREADS, PixelClass
 from segment.inference import objects
@@ -89,10 +90,13 @@ class Segmentation:
 
         Raises
         ------
-        KeyError
+        UserError
             There is no such class, or it becomes no objects.
         """
-        return {found.described.name: found for found in self.by_class}[name]
+        known = {found.described.name: found for found in self.by_class}
+        if name not in known:
+            raise UserError(f"Its model finds no {name}: choose one of {', '.join(known)}.")
+        return known[name]
 
 
 def segment_image(
@@ -192,9 +196,7 @@ def _regions(
     """Pixels of every class that becomes objects, bool (height, width), by index."""
     indices = _pixel_classes(probabilities, threshold)
     indices[~valid] = BACKGROUND
-    return {
-        index: indices == index for index, one in enumerate(classes) if one.kind != NOTHING
-    }
+    return {index: indices == index for index, one in enumerate(classes) if one.kind != NOTHING}
 
 
 def _united(regions: Iterable[np.ndarray], shape: Tuple[int, ...]) -> np.ndarray:

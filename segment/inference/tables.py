@@ -53,7 +53,10 @@ def object_rows(
         x = objects.sums(found.labels, np.arange(width)) / areas
         lines: Iterable[Tuple[str, ...]] = repeat(("", ""))
         if found.lengths is not None:
-            lines = ((number(l), number(w)) for l, w in zip(found.lengths, found.widths))
+            lines = (
+                (number(length), number(width))
+                for length, width in zip(found.lengths, found.widths)
+            )
         objects_of_class = zip(y, x, areas, lines, found.means)
         for label, (row, col, area, line, mean) in enumerate(objects_of_class, 1):
             numbers = (number(row), number(col), area, *line, number(mean))
