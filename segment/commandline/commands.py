@@ -32,7 +32,7 @@ from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
-from segment.classes import CLASSES
+from segment.classes import CLASSES, NOTHING, THREADS, PixelClass, pixel_classes
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
 
@@ -267,8 +267,8 @@ def convert_masks(
 @main.command(
     epilog=example(
         "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
-        "segment-darkfield train --csv data.csv --output run2 --recipe perceptilabs\n"
-        "segment-darkfield train --csv mine.csv --output run3 --class background --class platelet"
+        "segment-darkfield train --csv mine.csv --output run2 --class background --class platelet "
+        "--class fibre --thread fibre"
     )
 )
 @click.option(
@@ -280,10 +280,22 @@ def convert_masks(
     type=FILES,
     help="VGG16's convolutions trained on ImageNet, HDF5; downloaded by Keras by default.",
 )
-@click.option(
-    "--recipe", type=click.Choice(["default", "perceptilabs"]), default="default", show_default=True
-)
 @_class_option
+@click.option(
+    "--thread",
+    "threads",
+    multiple=True,
+    help="Class of long thin objects, which are measured by their length; spirochaete is one.",
+)
+@click.option(
+    "--no-objects", multiple=True, help="Class that is learned, but of which no objects are made."
+)
+@click.option(
+    "--class-colour",
+    "colours",
+    multiple=True,
+    help="Class and its colour in pictures, as NAME=RED,GREEN,BLUE of 0 to 255.",
+)
 @click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
 @click.option(
     "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."
@@ -302,7 +314,10 @@ def train(
     csv: Path,
     output: Path,
     backbone_weights: Optional[Path],
-    recipe: str,
+    classes: Tuple[str, ...],
+    threads: Tuple[str, ...],
+    no_objects: Tuple[str, ...],
+    colours: Tuple[str, ...],
     groups: Optional[Path],
     licence: str,
     mixed_precision: bool,
@@ -316,21 +331,45 @@ def train(
     was stopped goes on from its last epoch when the same command is given again.
     """
     from micrograph_networks.training.run import TrainingRun
-    from segment.training.recipes import RECIPES, changed_recipe
+    from segment.training.recipes import RECIPE, changed_recipe
     from segment.training.train import train as train_network
 
     if mixed_precision:
         import keras
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    chosen = changed_recipe(RECIPES[recipe], **choices)
+    described = _described(classes, threads, no_objects, colours)
+    chosen = changed_recipe(RECIPE, described, **choices)
     run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
-    parts = _training_parts(csv, run, chosen, choices["classes"], groups)
+    parts = _training_parts(csv, run, chosen, groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     data = csv.resolve().parent.name
     about = about_training("segment-darkfield", data, licence)
     path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
+
+
+def _described(
+    names: Sequence[str],
+    threads: Sequence[str],
+    no_objects: Sequence[str],
+    colours: Sequence[str],
+) -> Tuple[PixelClass, ...]:
+    """The classes to learn, by what is said of them."""
+    from segment.annotations.masks import palette
+
+    for name in (*threads, *no_objects):
+        if name not in names:
+            raise UserError(f"'{name}' is none of the classes {', '.join(names)}.")
+    kinds = {**dict.fromkeys(threads, THREADS), **dict.fromkeys(no_objects, NOTHING)}
+    chosen = palette(names, colours) if colours else {}
+    if max(map(max, chosen), default=0) > 255:
+        raise UserError("Colours of classes are three numbers of 0 to 255.")
+    scaled = {
+        names[index]: (red / 255, green / 255, blue / 255)
+        for (red, green, blue), index in chosen.items()
+    }
+    return pixel_classes(names, kinds, scaled)
 
 
 def _backbone(path: Optional[Path]) -> Callable[[], Arrays]:
@@ -343,15 +382,17 @@ def _training_parts(
     csv: Path,
     run: "TrainingRun",
     recipe: "Recipe",
-    class_names: Sequence[str],
     groups: Optional[Path],
 ) -> "Parts":
     from segment.annotations import dataset
+    from segment.inference.scaling import scaled_shape
     from segment.training.train import Parts
 
-    shape_of = dataset.working_shape(recipe.working_size, recipe.square)
-    samples = dataset.load_samples(csv, class_names, shape_of)
-    samples = dataset.keep_classes(samples, class_names, recipe.classes)
+    samples = dataset.load_samples(
+        csv,
+        [one.name for one in recipe.classes],
+        lambda shape: scaled_shape(shape, recipe.working_size / max(shape)),
+    )
     known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
     numbers, parts = dataset.divide(samples, known, recipe.seed)
     run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))

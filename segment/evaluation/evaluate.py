@@ -21,7 +21,7 @@ from segment.evaluation.scores import (
 )
 from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
-from segment.inference.picture import overlay
+from segment.inference.picture import class_regions, overlay
 from segment.inference.segmentation import ClassObjects, segment_image
 
 SCORES = ("iou", "dice", "precision", "recall")
@@ -151,7 +151,9 @@ def evaluate_pair(
     return Evaluated(
         pair=pair,
         matrix=confusion_matrix(truth, found.classes, len(known)),
-        tallies={one.described.name: _tally(truth == one.index, one) for one in found.by_class},
+        tallies={
+            one.described.name: _tally(truth == one.class_index, one) for one in found.by_class
+        },
         truth=truth,
         classes=found.classes,
     )
@@ -275,9 +277,5 @@ def comparison(evaluated: Evaluated, classes: Sequence[PixelClass]) -> np.ndarra
     nothing = np.zeros_like(evaluated.truth)
     panels = (nothing, evaluated.truth, evaluated.classes)
     return np.concatenate(
-        [
-            overlay(image, [(panel == n, one.colour) for n, one in enumerate(classes) if n])
-            for panel in panels
-        ],
-        axis=1,
+        [overlay(image, class_regions(panel, classes)) for panel in panels], axis=1
     )

@@ -95,6 +95,8 @@ def _labelled_windows(
 def _divide(clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     """Number the cells of a clump."""
     if options.fill_holes:
+        # What the network says of a hole tells nothing of where cells meet.
+        probability = np.where(clump, probability, 1)
         clump = fill_holes(clump)
     if clump.sum() < max(options.minimum_area, 1):
         return np.zeros(clump.shape, dtype=np.int32)

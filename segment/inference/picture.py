@@ -1,12 +1,12 @@
 """Pictures of segmentations."""
 
-from typing import Iterable, Tuple
+from typing import Iterable, List, Sequence, Tuple
 
 import numpy as np
 from scipy.ndimage import binary_dilation
 from skimage.segmentation import find_boundaries
 
-from segment.classes import Colour
+from segment.classes import BACKGROUND, Colour, PixelClass
 from segment.inference.normalisation import to_rgb
 from segment.inference.objects import row_blocks
 
@@ -37,6 +37,24 @@ def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Colour]]) -> n
     for objects, colour in labels:
         draw_outlines(picture, objects, colour)
     return picture
+
+
+def class_regions(
+    indices: np.ndarray, classes: Sequence[PixelClass]
+) -> List[Tuple[np.ndarray, Colour]]:
+    """The regions of all classes but the background, for :func:`overlay`.
+
+    Parameters
+    ----------
+    indices : ndarray of int, (height, width)
+        Of the classes.
+    classes : sequence of PixelClass
+
+    Returns
+    -------
+    list of (ndarray of bool, (height, width), Colour)
+    """
+    return [(indices == n, one.colour) for n, one in enumerate(classes) if n != BACKGROUND]
 
 
 def draw_outlines(picture: np.ndarray, labels: np.ndarray, colour: Colour) -> None:

@@ -25,7 +25,7 @@ class ClassObjects(NamedTuple):
     Attributes
     ----------
     described : PixelClass
-    index : int
+    class_index : int
         Of the class.
     labels : ndarray of int32, (height, width)
         0 outside of objects, which have 1, 2, ...
@@ -40,7 +40,7 @@ class ClassObjects(NamedTuple):
     """
 
     described: PixelClass
-    index: int
+    class_index: int
     labels: np.ndarray
     all_labels: np.ndarray
     probability: np.ndarray
@@ -74,7 +74,7 @@ class Segmentation:
         """Class of every pixel, that of the object it belongs to, uint8 (height, width)."""
         classes = np.full(self.probabilities.shape[:2], BACKGROUND, dtype=np.uint8)
         for found in self.by_class:
-            classes[found.labels > 0] = found.index
+            classes[found.labels > 0] = found.class_index
         return classes
 
     def of_class(self, name: str) -> ClassObjects:
