@@ -194,6 +194,8 @@ def _joints(paths: List[np.ndarray], crossed: np.ndarray, scale: float) -> List[
     first, second = pairs[pairs[:, 0] // 2 != pairs[:, 1] // 2].T
     facing = _leads(inner[first], ends[first], ends[second])
     facing &= _leads(inner[second], ends[second], ends[first])
+    # Where two lie side by side, their ends point the same way.
+    facing &= ((ends - inner)[first] * (ends - inner)[second]).sum(axis=1) <= 0
     lengths = np.linalg.norm(ends[first] - ends[second], axis=1)
     open_lengths = lengths * [
         1 - crossed[line(*ends[a], *ends[b])].mean() if both else np.inf
