@@ -1,4 +1,4 @@
-"""Find blood cells and spirochaetes in dark-field images: a CellProfiler module."""
+"""Find cells and threads, such as spirochaetes, in dark-field images: a CellProfiler module."""
 
 import inspect
 import logging
@@ -16,7 +16,8 @@ from cellprofiler_core.constants.measurement import (
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Identify, Module
 from cellprofiler_core.object import Objects
-from cellprofiler_core.setting import Binary, HTMLText, SettingsGroup, ValidationError
+from cellprofiler_core.setting import Binary, HiddenCount, HTMLText, SettingsGroup, ValidationError
+from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
@@ -48,9 +49,18 @@ try:
         refuse_repeats,
         shown_errors,
     )
+    from micrograph_networks.cellprofiler.settings import LateChoice
     from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
+    from micrograph_networks.errors import UserError
     from segment import SegmentationOptions, segment_image
-    from segment.classes import COLOURS
+    from segment.classes import (
+        BLOOD_CELL,
+        CLASSES,
+        NOTHING,
+        SPIROCHAETE,
+        THREADS,
+        declared_classes,
+    )
     from segment.inference.display import (
         STATISTICS,
         displayed_image,
@@ -110,12 +120,13 @@ SegmentDarkfieldCells
 =====================
 
 **SegmentDarkfieldCells** identifies blood cells and, if asked, spirochaetes in dark-field
-micrographs, with a trained neural network.
+micrographs, with a trained neural network; with a model of your own, what you have trained it for.
 
 For each pixel the network gives the probabilities that it belongs to the background, to a blood
-cell or to a spirochaete. The pixels that are probable enough become objects; cells that touch are
-separated. Nothing has to be adjusted to the brightness of an image, but the network has to see the
-cells at about the size that it was trained at: see *Working scale* below.
+cell or to a spirochaete. The pixels that are probable enough become objects: cells that touch are
+separated, and a spirochaete is one object even where it crosses a cell or is interrupted. Nothing
+has to be adjusted to the brightness of an image, but the network has to see the cells at about the
+size that it was trained at: see *Working scale* below.
 
 |
 
@@ -132,15 +143,15 @@ images.
 How to read the result
 ^^^^^^^^^^^^^^^^^^^^^^
 
--  The *mean probability* of an object says how sure the network was of its pixels. Sort the
-   objects by it to find doubtful ones, or use **FilterObjects** to remove them.
+-  The *mean probability* of an object says how sure the network was of it. Sort the objects by it
+   to find doubtful ones. The least sure ones are left out: see *Least mean probability*.
 -  The module displays the image, and beside it the same with outlines. The primary, secondary and
-   tertiary outline color of *File > Preferences* are in this order those of blood cells, of
-   spirochaetes, if they are identified, and of what was left out at the border of the image or as
-   too small. Below are the probabilities, each class in a color of its own, and a table of the
+   tertiary outline color of *File > Preferences* are in this order those of the classes, and the
+   one after them that of what was left out: at the border of the image, too small, too short or
+   too improbable. Below are the probabilities, each class in a color of its own, and a table of the
    number of objects, the area that they cover (per cent of the image, or of its mask), the median
-   of their sizes (of cells the diameter of a circle of the same area, of threads the length, where
-   it was measured) and the mean of their mean probabilities.
+   of their sizes (of cells the diameter of a circle of the same area, of threads the length) and
+   the mean of their mean probabilities.
 -  An image without cells gives zero objects, not an error.
 
 Working scale
@@ -158,9 +169,9 @@ Limits
 -  The network was trained on dark-field images of blood of one collection. Look at the outlines
    before you trust it on images of another microscope, stain or species; train it on images of your
    own with *python -m segment train* if it fails.
--  Spirochaetes are one or two pixels thin at the working scale. Those that cross become one object,
-   those that are interrupted become several, and pieces of a few pixels are left out; the area that
-   they cover is more reliable than their number.
+-  Spirochaetes are one or two pixels thin at the working scale. Those that cross each other become
+   one object, those that are interrupted by more than some 16 pixels at the working scale become
+   several, and short ones are left out.
 -  The shipped models come from images that may not be used commercially (see *References*).
 
 Time
@@ -181,21 +192,24 @@ Measurements made by this module
 
 **Image measurements**
 
--  *Count:* The number of blood cells and, if identified, of spirochaetes.
+-  *Count:* The number of objects of each class that is identified.
 -  *Darkfield_Engine:* What computed the network, numpy or tensorflow. It ends with the name of the
-   blood cells.
+   first objects.
 
 **Experiment measurements**
 
 -  *Darkfield_Model:* The name and version of the model, or the path of its weights file. It ends
-   with the name of the blood cells.
+   with the name of the first objects.
 
 **Object measurements**
 
 -  *Location_Center_X, Location_Center_Y:* The center of mass of the object, in pixels.
 -  *Number_Object_Number:* The number of the object in the label image.
--  *Darkfield_MeanProbability:* The mean, over the object's pixels, of the probability of its class,
-   0 to 1.
+-  *Darkfield_MeanProbability:* The mean of the probability of the object's class, 0 to 1, over its
+   pixels or, of spirochaetes and other threads, along the middle line.
+-  *Darkfield_Length:* The length of a spirochaete, or other thread, in pixels: along its middle
+   line from end to end, and straight across gaps. Where threads cross, that of the longest way.
+-  *Darkfield_MeanWidth:* The area of a spirochaete, or other thread, by its length, in pixels.
 
 References
 ^^^^^^^^^^
@@ -213,51 +227,45 @@ Please cite the data set, and CellProfiler, if you publish results of this modul
 
 C_DARKFIELD = "Darkfield"
 F_MEAN_PROBABILITY = "MeanProbability"
-M_MEAN_PROBABILITY = f"{C_DARKFIELD}_{F_MEAN_PROBABILITY}"
+F_LENGTH = "Length"
+F_MEAN_WIDTH = "MeanWidth"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
 LINE_WIDTH = 1.5
 """Of outlines in the figure, in points, whatever the size of the window."""
 MOST_ENLARGED = 4
 """How many times as wide an image may become without a warning: 16 times the pixels."""
+GROUP_COUNT_PLACE = 1
+"""Of the number of classes among the saved settings."""
 
 
 # D101: CellProfiler shows __doc__ above instead.
 class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
     module_name = "SegmentDarkfieldCells"
     category = "Object Processing"
-    variable_revision_number = 2
+    variable_revision_number = 3
 
     def create_settings(self):
         self.x_name = ImageSubscriber(
             "Select the input image",
             doc="Select the dark-field image, color or gray.",
         )
-        self.cells = _class_settings("blood cells", "BloodCell")
-        self.wants_spirochaetes = Binary(
-            "Also identify spirochaetes?",
-            False,
-            doc="""\
-Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Those
-of the settings below that speak of cells to separate, to fill or to discard are for cells alone;
-the model, what computes it, the diameter and the threshold act on both.
-""",
-        )
-        self.spirochaetes = _class_settings("spirochaetes", "Spirochaete")
         self.create_model_settings(
             trained_on="dark-field images of blood",
-            custom="images and masks of your own. It must know the class *blood cell*, and "
-            "*spirochaete* if those are to be found.",
+            custom="images and masks of your own. Choose its classes under *Select the class*.",
         )
+        self.groups = []
+        self.group_count = HiddenCount(self.groups, "Number of classes")
+        self.add_class(CLASSES[BLOOD_CELL], can_remove=False)
+        self.add_button = DoSomething("", "Identify another class", self.add_next_class)
         self.engine_options = self.create_option_settings(RoundingEngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
     def settings(self):
         return [
             self.x_name,
-            *self.cells.pipeline_settings(),
-            self.wants_spirochaetes,
-            *self.spirochaetes.pipeline_settings(),
+            self.group_count,
+            *(setting for group in self.groups for setting in group.pipeline_settings()),
             *self.model_settings(),
             *self.engine_options.all(),
             # Last: old pipelines lack the options that were added since.
@@ -265,18 +273,38 @@ the model, what computes it, the diameter and the threshold act on both.
         ]
 
     def visible_settings(self):
-        result = [self.x_name, *_visible(self.cells), self.wants_spirochaetes]
-        if self.wants_spirochaetes.value:
-            result += _visible(self.spirochaetes)
+        result = [self.x_name]
+        for group in self.groups:
+            result += _visible(group)
+        result.append(self.add_button)
         result += self.visible_model_settings()
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
+    def prepare_settings(self, setting_values):
+        del self.groups[1:]
+        for _ in range(int(setting_values[GROUP_COUNT_PLACE]) - 1):
+            self.add_class(CLASSES[SPIROCHAETE])
+
+    def add_class(self, class_name, can_remove=True):
+        """Add the settings of a class whose pixels become objects."""
+        group = _class_settings(class_name, lambda: list(self._kinds()))
+        self.groups.append(group)
+        if can_remove:
+            group.append(
+                "remover", RemoveSettingButton("", "Remove this class", self.groups, group)
+            )
+
+    def add_next_class(self):
+        """Add the settings of the first class of the model that is not identified yet."""
+        known = list(self._kinds()) or [CLASSES[SPIROCHAETE]]
+        used = {group.class_name.value for group in self.groups}
+        self.add_class(next((name for name in known if name not in used), known[-1]))
+
     def validate_module(self, pipeline):
-        groups = self._groups()
-        refuse_repeats([group.objects_name for group in groups])
-        refuse_repeats(
-            [name for group in groups for wanted, name in _optional_images(group) if wanted.value]
-        )
+        refuse_repeats([group.class_name for group in self.groups])
+        refuse_repeats([group.objects_name for group in self.groups])
+        images = [pair for group in self.groups for pair in _optional_images(group)]
+        refuse_repeats([name for wanted, name in images if wanted.value])
         self.validate_weights_file()
 
     def validate_module_warnings(self, pipeline):
@@ -299,6 +327,15 @@ the model, what computes it, the diameter and the threshold act on both.
             values[12] = "darkfield_v1" if values[12] == SHIPPED_UNTIL_0_1 else values[12]
             setting_values = [*values[:15], AUTOMATIC, bfloat16, *values[15:]]
             variable_revision_number = 2
+        if variable_revision_number == 2:
+            # Every class has its settings; no object was left out for its probability.
+            image, cells, rest = setting_values[0], setting_values[1:6], setting_values[12:]
+            groups = [CLASSES[BLOOD_CELL], *cells]
+            wants_spirochaetes = setting_values[6] == "Yes"
+            if wants_spirochaetes:
+                groups += [CLASSES[SPIROCHAETE], *setting_values[7:12]]
+            setting_values = [image, str(1 + wants_spirochaetes), *groups, *rest, "0.0"]
+            variable_revision_number = 3
         return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
@@ -322,7 +359,7 @@ the model, what computes it, the diameter and the threshold act on both.
         with shown_errors(name):
             options = self.segmentation_options.options()
             result = segment_image(image.pixel_data, model, mask, options)
-        found = list(zip(self._groups(), result.by_class()))
+            found = [(group, result.of_class(group.class_name.value)) for group in self.groups]
         for group, one in found:
             _add_objects(workspace, group, one, image)
             _add_images(workspace, group, one, image)
@@ -337,7 +374,7 @@ the model, what computes it, the diameter and the threshold act on both.
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
         data.left_out = left_out(result, found, self.threshold.value)
-        data.colours = [COLOURS[one.class_index] for one in found]
+        data.colours = [one.described.colour for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
@@ -370,9 +407,9 @@ the model, what computes it, the diameter and the threshold act on both.
             (EXPERIMENT, model, COLTYPE_VARCHAR_FILE_NAME),
             (IMAGE, engine, COLTYPE_VARCHAR_FORMAT % 32),
         ]
-        for name in self._names():
+        for name, features in self._features().items():
             columns += get_object_measurement_columns(name)
-            columns.append((name, M_MEAN_PROBABILITY, COLTYPE_FLOAT))
+            columns += [(name, f"{C_DARKFIELD}_{feature}", COLTYPE_FLOAT) for feature in features]
         return columns
 
     def get_categories(self, pipeline, object_name):
@@ -387,39 +424,69 @@ the model, what computes it, the diameter and the threshold act on both.
         if category == C_DARKFIELD and object_name == IMAGE:
             return [self._feature_of_module(F_ENGINE)]
         if category == C_DARKFIELD and object_name in self._names():
-            return [F_MEAN_PROBABILITY]
+            return self._features()[object_name]
         return self.get_object_measurements(pipeline, object_name, category, self._names())
 
     def _feature_of_module(self, feature):
         # Two modules of one pipeline may have different models, but not objects of one name.
-        return f"{feature}_{self.cells.objects_name.value}"
+        return f"{feature}_{self.groups[0].objects_name.value}"
 
-    def _groups(self):
-        return [self.cells, self.spirochaetes][: 1 + self.wants_spirochaetes.value]
+    def _kinds(self):
+        """What becomes of the chosen model's classes, by name; nothing where it cannot be read."""
+        try:
+            attributes, _ = self.described_model()
+            classes = declared_classes(attributes)
+        except UserError:
+            return {}
+        return {one.name: one.kind for one in classes if one.kind != NOTHING}
+
+    def _features(self):
+        """What this module measures of the objects of each name."""
+        kinds = self._kinds()
+        return {
+            group.objects_name.value: [F_MEAN_PROBABILITY]
+            + [F_LENGTH, F_MEAN_WIDTH] * (kinds.get(group.class_name.value) == THREADS)
+            for group in self.groups
+        }
 
     def _names(self):
         """Names of the objects as the base class wants them: with those of their parents."""
-        return {group.objects_name.value: [] for group in self._groups()}
+        return {group.objects_name.value: [] for group in self.groups}
 
 
-def _class_settings(what, name):
-    """Settings of the objects of a class: their name, and what else to keep of them."""
+def _class_settings(class_name, offered):
+    """Settings of the objects of a class: which, their name, and what else to keep of them."""
+    name = "".join(word.capitalize() for word in class_name.split())
     group = SettingsGroup()
+    group.append(
+        "class_name",
+        LateChoice(
+            "Select the class",
+            class_name,
+            offered,
+            doc="""\
+Select the class of pixels that become these objects: *blood cell* or *spirochaete* with the models
+that come with the module, thin bacteria between the cells. A model of your own offers those that it
+was trained for. The settings below that speak of cells to separate, to fill or to discard are not
+for spirochaetes and other threads.
+""",
+        ),
+    )
     group.append(
         "objects_name",
         LabelName(
-            f"Name the {what}",
+            "Name the objects",
             f"{name}s",
-            doc=f"Enter the name of the objects that this module makes of the {what}.",
+            doc="Enter the name of the objects that this module makes of the class.",
         ),
     )
     group.append(
         "wants_mask",
         Binary(
-            f"Keep the mask of the {what}?",
+            "Keep the mask of the objects?",
             False,
-            doc=f"""\
-Select *Yes* to keep a binary image that is white where one of the {what} is. Use **SaveImages** to
+            doc="""\
+Select *Yes* to keep a binary image that is white where one of the objects is. Use **SaveImages** to
 save it, or **MeasureImageOverlap** to compare it with a mask that was drawn by hand.
 """,
         ),
@@ -427,29 +494,28 @@ save it, or **MeasureImageOverlap** to compare it with a mask that was drawn by 
     group.append(
         "mask_name",
         ImageName(
-            f"Name the mask of the {what}",
+            "Name the mask",
             f"{name}Mask",
-            doc=f"*(Used only if the mask of the {what} is kept)*\n\nEnter a name for it.",
+            doc="*(Used only if the mask is kept)*\n\nEnter a name for it.",
         ),
     )
     group.append(
         "wants_probability",
         Binary(
-            f"Keep the probability image of the {what}?",
+            "Keep the probability image of the class?",
             False,
-            doc=f"""\
-Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to one of the
-{what}, 0 to 1, before anything was made of it.
+            doc="""\
+Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to the class,
+0 to 1, before anything was made of it.
 """,
         ),
     )
     group.append(
         "probability_name",
         ImageName(
-            f"Name the probability image of the {what}",
+            "Name the probability image",
             f"{name}Probability",
-            doc=f"*(Used only if the probability image of the {what} is kept)*\n\n"
-            "Enter a name for it.",
+            doc="*(Used only if the probability image is kept)*\n\nEnter a name for it.",
         ),
     )
     return group
@@ -464,10 +530,10 @@ def _optional_images(group):
 
 
 def _visible(group):
-    result = [group.objects_name]
+    result = [group.class_name, group.objects_name]
     for wanted, name in _optional_images(group):
         result += [wanted, name] if wanted.value else [wanted]
-    return result
+    return result + ([group.remover] if hasattr(group, "remover") else [])
 
 
 def _add_objects(workspace, group, found, image):
@@ -481,7 +547,11 @@ def _add_objects(workspace, group, found, image):
     count = len(found.means)
     add_object_count_measurements(workspace.measurements, name, count)
     add_object_location_measurements(workspace.measurements, name, found.labels, count)
-    workspace.measurements.add_measurement(name, M_MEAN_PROBABILITY, found.means)
+    measured = {F_MEAN_PROBABILITY: found.means}
+    if found.lengths is not None:
+        measured.update({F_LENGTH: found.lengths, F_MEAN_WIDTH: found.widths})
+    for feature, values in measured.items():
+        workspace.measurements.add_measurement(name, f"{C_DARKFIELD}_{feature}", values)
 
 
 def _add_images(workspace, group, found, image):

@@ -1,6 +1,6 @@
 """CellProfiler settings made of the options that dataclasses declare."""
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from cellprofiler_core.setting import Binary, Setting
 from cellprofiler_core.setting.choice import Choice
@@ -11,6 +11,28 @@ from micrograph_networks.options import Option, declared_options
 LEFT_TO_MODULE = "Automatic"
 ENTERED = "Enter a value"
 """Choices of a setting that may be left to the module."""
+
+
+class LateChoice(Choice):
+    """A choice of what another setting, such as that of the model, offers.
+
+    Parameters
+    ----------
+    text, value, doc : str
+        As for Choice.
+    offered : callable
+        Gives the choices, as often as they are looked at; none where it cannot tell.
+    """
+
+    def __init__(
+        self, text: str, value: str, offered: Callable[[], Sequence[str]], doc: str
+    ) -> None:
+        super().__init__(text, [value], value=value, doc=doc)
+        self._offered = offered
+
+    def get_choices(self) -> List[str]:
+        """The choices, as CellProfiler asks for them."""
+        return list(self._offered()) or [self.value]
 
 
 class OptionSettings:

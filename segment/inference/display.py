@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 from matplotlib.patches import Patch
 
-from segment.classes import BACKGROUND, COLOURS
+from segment.classes import BACKGROUND
 from segment.inference import objects
 from segment.inference.normalisation import to_rgb
 from segment.inference.segmentation import ClassObjects, Segmentation, most_probable_classes
@@ -77,8 +77,8 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    colours = np.array(COLOURS, dtype=np.float32)
-    picture = sum(one.probability[..., None] * colours[one.class_index] for one in found)
+    colours = [np.array(one.described.colour, dtype=np.float32) for one in found]
+    picture = sum(one.probability[..., None] * colour for one, colour in zip(found, colours))
     return np.minimum(picture, 1)
 
 

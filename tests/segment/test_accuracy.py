@@ -21,7 +21,7 @@ def test_drawn_scenes(seed, cells, spirochaetes):
     scene = darkfield_scene(np.random.default_rng(seed))
     found = segment_image(scene.image, cell_model(MODEL))
     iou = scores(confusion_matrix(scene.classes, found.classes, len(CLASSES))).iou[BLOOD_CELL]
-    assert (found.cells.max(), found.spirochaetes.max()) == (cells, spirochaetes)
+    assert tuple(len(one.means) for one in found.by_class) == (cells, spirochaetes)
     assert iou > 0.85
 
 
@@ -29,7 +29,7 @@ def test_real_images_that_training_never_saw(data_folder):
     """Ten images of the test part, at their own size."""
     pairs = pairs_of(data_folder / "darkfield" / "data.csv", SPLIT, "test")[:10]
     evaluated = [evaluate_pair(pair, cell_model(MODEL), SegmentationOptions()) for pair in pairs]
-    cells = [image.counts["found_cells"] for image in evaluated]
+    cells = [image.tallies["blood cell"].found for image in evaluated]
     assert cells == [2, 20, 11, 2, 3, 1, 4, 25, 8, 18]
     iou = scores(sum(image.matrix for image in evaluated)).iou
     np.testing.assert_allclose(iou, [0.9730, 0.8711, 0.5761], atol=0.001)
