@@ -262,10 +262,14 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
     def settings(self):
+        return [self.x_name, self.group_count, *self._settings_after_image(self.groups)]
+
+    def help_settings(self):
+        return [self.x_name, *self._settings_after_image(self.groups[:1])]
+
+    def _settings_after_image(self, groups):
         return [
-            self.x_name,
-            self.group_count,
-            *(setting for group in self.groups for setting in group.pipeline_settings()),
+            *(setting for group in groups for setting in group.pipeline_settings()),
             *self.model_settings(),
             *self.engine_options.all(),
             # Last: old pipelines lack the options that were added since.

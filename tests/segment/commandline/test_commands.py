@@ -11,6 +11,9 @@ from segment.commandline import commands as cli
 from segment.commandline.commands import main
 from segment.inference import picture
 
+EVERYTHING = ("--minimum-area", 1, "--minimum-probability", 0, "--minimum-length", 0)
+"""Options that leave nothing out."""
+
 
 def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -32,7 +35,7 @@ def predict(images, output, weights, *options):
 
 def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_weights):
     output = tmp_path / "out"
-    result = predict(images, output, random_weights, "--minimum-area", 1)
+    result = predict(images, output, random_weights, *EVERYTHING)
     assert result.exit_code == 0, result.output
     assert "Segmented 3 of 3 images" in result.output
     ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png")
@@ -77,7 +80,7 @@ def test_more_cells_than_numbers_are_the_images_fault(
     images, tmp_path, random_weights, monkeypatch
 ):
     monkeypatch.setattr(cli, "MOST_OBJECTS", 0)
-    result = predict(images, tmp_path / "out", random_weights, "--minimum-area", 1)
+    result = predict(images, tmp_path / "out", random_weights, *EVERYTHING)
     assert result.exit_code == 1
     assert "objects are more than the 0 that a 16-bit image can number" in result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"cells.csv"}
@@ -122,7 +125,7 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
     output = tmp_path / "scores"
     result = run(
         *("evaluate", "--csv", data_set / "data.csv", "--output", output),
-        *("--weights", random_weights, "--minimum-area", 1),
+        *("--weights", random_weights, *EVERYTHING),
     )
     assert result.exit_code == 0, result.output
     assert "3 images" in result.output
@@ -132,7 +135,7 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
     assert figures.index.tolist() == images.columns.tolist()
     for name in figures.index:
         assert name in result.output
-    predict([data_set / f"{s}.png" for s in "abc"], output, random_weights, "--minimum-area", 1)
+    predict([data_set / f"{s}.png" for s in "abc"], output, random_weights, *EVERYTHING)
     found, true = (
         np.stack([read_image(folder / f"{stem}{end}") for stem in "abc"])
         for folder, end in ((output, "_classes.png"), (data_set, "_mask.png"))
