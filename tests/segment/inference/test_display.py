@@ -2,15 +2,24 @@ import numpy as np
 import pytest
 
 from segment import SegmentationOptions
-from segment.classes import SPIROCHAETE
+from segment.classes import CLASSES, SPIROCHAETE, pixel_classes
 from segment.inference.display import STATISTICS, left_out, statistics
 from segment.inference.segmentation import ClassObjects, segment_probabilities
+
+
+SHIPPED = pixel_classes(CLASSES, {}, {})
 
 
 def found(labels, lengths=None):
     count = labels.max()
     return ClassObjects(
-        SPIROCHAETE, labels, labels, labels.astype(np.float32), np.full(count, 0.9), lengths
+        SHIPPED[SPIROCHAETE],
+        SPIROCHAETE,
+        labels,
+        labels,
+        labels.astype(np.float32),
+        np.full(count, 0.9),
+        lengths,
     )
 
 
@@ -45,9 +54,9 @@ def test_left_out_is_what_is_too_small_or_at_the_border():
     probabilities = np.zeros((100, 100, 3), dtype=np.float32)
     probabilities[..., 0], probabilities[..., 1] = ~cells, cells
     options = SegmentationOptions(discard_border=True)
-    result = segment_probabilities(probabilities, np.ones_like(cells), options)
-    shown = left_out(result, result.by_class(), options.threshold)
+    result = segment_probabilities(probabilities, np.ones_like(cells), SHIPPED, 1.0, options)
+    shown = left_out(result, result.by_class, options.threshold)
     expected = cells.copy()
     expected[30:60, 30:60] = False
     assert np.array_equal(shown, expected)
-    assert not left_out(result, result.by_class()[1:], options.threshold).any()
+    assert not left_out(result, result.by_class[1:], options.threshold).any()
