@@ -205,13 +205,11 @@ def warned(window, setting):
 
 def switch_all_on(window, module):
     """Answer Yes to all that may be kept or measured beside."""
-    groups = getattr(module, "image_groups", None) or [module.cells, module.spirochaetes]
+    groups = getattr(module, "image_groups", None) or module.groups
     for group in groups:
         for name, setting in vars(group).items():
             if name.startswith("wants_"):
                 setting.value = True
-    if hasattr(module, "wants_spirochaetes"):
-        module.wants_spirochaetes.value = True
     window.pipeline.edit_module(module.module_num, False)
     yield 500
 
