@@ -122,6 +122,8 @@ def normalise(operations: GraphOperations, patches: Any) -> Tuple[Any, Any]:
     """
     mean = operations.mean(patches)
     centred = patches - mean
+    # A sum in float32 is not exact: what is left of the mean would hide that a patch is constant.
+    centred = centred - operations.mean(centred)
     deviation = operations.square_root(operations.mean(centred * centred))
     constant = deviation <= operations.magnitude(mean) * 1e-6
     scaled = centred / operations.choose(constant, 1.0, deviation)

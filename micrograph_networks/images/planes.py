@@ -7,7 +7,13 @@ from typing import Callable, Dict, Iterable, Iterator, List, Sequence, Set
 import numpy as np
 
 from micrograph_networks.images import ome_zarr, tiff_stacks
-from micrograph_networks.images.image_files import TIFF_SUFFIXES, Place, Placed, read_image
+from micrograph_networks.images.image_files import (
+    TIFF_SUFFIXES,
+    Place,
+    Placed,
+    list_images,
+    read_image,
+)
 
 SHORT = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
 """What stands before a value in the names of images; none looks like a well."""
@@ -54,7 +60,7 @@ class Plane:
 
 
 def planes_of(paths: Iterable[Path]) -> List[Plane]:
-    """The images of files and of OME-Zarr folders, in their order.
+    """The images of files, of OME-Zarr folders, and of folders of PNG and TIFF files, in their order.
 
     A TIFF that holds a stack or several images, and an OME-Zarr image or plate, give an image for
     every well, field, time, channel and plane. What cannot be read gives one that says so then.
@@ -70,9 +76,15 @@ def planes_of(paths: Iterable[Path]) -> List[Plane]:
     Raises
     ------
     UserError
-        The package that reads OME-Zarr is missing.
+        The package that reads OME-Zarr is missing, or a folder holds no image.
     """
-    return [plane for path in paths for plane in _planes_of_one(path)]
+    files = [file for path in paths for file in _files(path)]
+    return [plane for file in files for plane in _planes_of_one(file)]
+
+
+def _files(path: Path) -> List[Path]:
+    plain_folder = path.is_dir() and not ome_zarr.is_ome_zarr(path)
+    return list_images([path]) if plain_folder else [path]
 
 
 def place_columns(planes: Iterable[Plane]) -> List[str]:

@@ -164,17 +164,25 @@ def test_an_image_of_its_own_is_read_as_ever(tmp_path, rng, shape):
 def test_what_cannot_be_read_says_so_when_it_is_read(tmp_path, rng):
     path = written(tmp_path / "a.tif", rng.integers(0, 255, (30, 40), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:600])
-    folder = tmp_path / "folder"
-    folder.mkdir()
     sentences = {
         path: "cannot be read as an image",
         tmp_path / "none.tif": "does not exist",
-        folder: "is not a file",
     }
     for given, sentence in sentences.items():
         (plane,) = planes_of([given])
         with pytest.raises(UserError, match=sentence):
             plane.read()
+
+
+def test_a_folder_stands_for_its_images(tmp_path, rng):
+    stack = rng.integers(0, 255, (2, 30, 40), dtype=np.uint8)
+    written(tmp_path / "b.tif", stack, photometric="minisblack")
+    written(tmp_path / "a.tif", stack[0])
+    (tmp_path / "notes.txt").write_text("")
+    assert [plane.name for plane in planes_of([tmp_path])] == ["a.tif", "b_page0", "b_page1"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="No PNG or TIFF image lies in"):
+        planes_of([tmp_path / "empty"])
 
 
 def test_a_damaged_page_is_one_of_several_images(tmp_path, rng):
