@@ -6,7 +6,6 @@ from segment.classes import CLASSES, SPIROCHAETE, pixel_classes
 from segment.inference.display import STATISTICS, left_out, statistics
 from segment.inference.segmentation import ClassObjects, segment_probabilities
 
-
 SHIPPED = pixel_classes(CLASSES, {}, {})
 
 
