@@ -8,6 +8,8 @@
 #             build/application, run the release in it, and compare with .venv what it measures
 # make test-newest  set up .venv-newest (Python 3.13, the newest release of every package), run the
 #             tests of cores and command lines there
+# make test-formats  set up .venv-formats (OME-Zarr's programs, the model zoo's), run the tests of
+#             what we read of others and write for others
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
 # make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
@@ -28,7 +30,7 @@ TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
 TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-cluster test-gui figures release \
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats test-cluster test-gui figures release \
 	lint docs lock clean
 
 demo: demo-focus demo-darkfield
@@ -52,6 +54,9 @@ test-stock: $(VENV) .venv-stock/.complete build/application/.complete
 test-newest:
 	requirements/setup_newest_venv.sh
 	.venv-newest/$(PYTEST) $(TESTS_OF_CORES)
+
+test-formats: .venv-formats/.complete
+	.venv-formats/$(PYTEST) tests/formats tests/micrograph_networks/images
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
@@ -122,6 +127,8 @@ lock: $(VENV)
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt
+	$(LOCK) requirements/formats.in setup.py --extra cpu --extra test --extra zoo \
+		--python-version 3.11 -o requirements/formats.txt
 	$(LOCK) requirements/cluster.in --emit-build-options \
 		--python-version 3.11 -o requirements/cluster.txt
 	$(LOCK) requirements/docs.in setup.py --python-version 3.11 -o requirements/docs.txt

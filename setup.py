@@ -79,8 +79,12 @@ setup(
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
         "test": [
             *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
-            *("pytest-xdist", "ruff"),
+            *("pytest-xdist", "ruff", "zarr>=2.13"),
         ],
+        # What exports models besides TensorFlow.
+        "zoo": ["onnx>=1.14"],
+        # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.
+        "zarr": ["zarr>=2.13"],
     },
     entry_points={
         "console_scripts": [

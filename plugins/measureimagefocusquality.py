@@ -296,6 +296,12 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
     variable_revision_number = 3
+    # For the citation generator of CellProfiler 5.
+    doi = {
+        "Please cite the following when using MeasureImageFocusQuality:": (
+            "https://doi.org/10.1186/s12859-018-2087-4"
+        )
+    }
 
     def create_settings(self):
         self.image_groups = []

@@ -244,6 +244,12 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
     module_name = "SegmentDarkfieldCells"
     category = "Object Processing"
     variable_revision_number = 3
+    # For the citation generator of CellProfiler 5.
+    doi = {
+        "Please cite the following when using SegmentDarkfieldCells:": (
+            "https://doi.org/10.1007/978-3-319-24574-4_28"
+        )
+    }
 
     def create_settings(self):
         self.x_name = ImageSubscriber(

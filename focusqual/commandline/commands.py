@@ -21,6 +21,7 @@ from micrograph_networks.commandline.commands import (
     each_image,
     end_with,
     example,
+    export_command,
     images_argument,
     licence_option,
     model_option,
@@ -32,7 +33,7 @@ from micrograph_networks.commandline.commands import (
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from focusqual.evaluation.evaluate import RatedImage
     from focusqual.inference.model import FocusModel
     from focusqual.inference.rating import FocusRating
+    from micrograph_networks.images.planes import Plane
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
@@ -54,6 +56,7 @@ def main() -> None:
 
 
 main.add_command(models_command("focusqual", NETWORKS))
+main.add_command(export_command("focusqual", "focusqual"))
 
 
 @main.command(
@@ -81,36 +84,41 @@ def predict(
     """
     from focusqual.inference import tables
     from focusqual.inference.model import load_model
+    from micrograph_networks.images.planes import place_columns, place_values, planes_of
 
-    unique_stems(images)
+    planes = planes_of(images)
+    unique_stems(planes)
+    places = place_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = colour = 0
     with contextlib.ExitStack() as stack:
-        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.PREDICTION_COLUMNS))
+        columns = [*tables.PREDICTION_COLUMNS, *places]
+        focus = stack.enter_context(csv_table(folder / "focus.csv", columns))
         patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
-        for path, (image, rated) in each_image(images, rate):
+        for plane, (image, rated) in each_image(planes, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.prediction_row(path, rated, loaded))
-            patches.writerows(tables.patch_rows(path.name, rated))
-    click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
+            row = tables.prediction_row(plane.name, plane.path, rated, loaded)
+            focus.writerow([*row, *place_values(plane, places)])
+            patches.writerows(tables.patch_rows(plane.name, rated))
+    click.echo(f"Rated {done} of {len(planes)} images: {folder / 'focus.csv'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    end_with(done, images)
+    end_with(done, planes)
 
 
 def _predict_image(
-    folder: Path, model: "FocusModel", options: RatingOptions, path: Path
+    folder: Path, model: "FocusModel", options: RatingOptions, plane: "Plane"
 ) -> Tuple["np.ndarray", "FocusRating"]:
     from focusqual.inference.picture import annotate
     from focusqual.inference.prediction import rate_focus
-    from micrograph_networks.images.image_files import read_image, write_png
+    from micrograph_networks.images.image_files import write_png
 
-    image = read_image(path)
+    image = plane.read()
     rating = rate_focus(image, model, options=options)
-    write_png(folder / f"{path.stem}_focus.png", annotate(image, rating))
+    write_png(folder / f"{plane.stem}_focus.png", annotate(image, rating))
     return image, rating
 
 
@@ -162,16 +170,19 @@ def degrade(
     """
     from focusqual.simulation.degradation import degrade as degrade_image
     from focusqual.simulation.optics import Optics
-    from micrograph_networks.images.image_files import read_grey, write_tiff
+    from micrograph_networks.images.image_files import write_tiff
+    from micrograph_networks.images.planes import planes_of
 
     folder = output_folder(output)
-    unique_stems(images)
-    jobs = [(path, level) for path in images for level in levels]
-    for path, level in tqdm(jobs, unit="image", disable=None):
-        image = degrade_image(
-            read_grey(path), level, Optics(**optics), exposure, offset, photons, seed
-        )
-        write_tiff(folder / f"{path.stem}_level{level:g}.tif", image)
+    planes = planes_of(images)
+    unique_stems(planes)
+    jobs = [(plane, level) for plane in planes for level in levels]
+    for plane, level in tqdm(jobs, unit="image", disable=None):
+        with naming(plane):
+            image = degrade_image(
+                plane.read(), level, Optics(**optics), exposure, offset, photons, seed
+            )
+        write_tiff(folder / f"{plane.stem}_level{level:g}.tif", image)
 
 
 @main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
@@ -273,18 +284,20 @@ def best_planes(
 def validate(images: Tuple[Path, ...]) -> None:
     """Check that images can be rated, and name every fault; exit with 1 if there is one.
 
-    Faults: unreadable, a stack, smaller than a patch, constant, NaN or infinite pixels, or more
-    than 1% of the pixels saturated.
+    Faults: unreadable, neither grey nor colour, smaller than a patch, constant, NaN or infinite
+    pixels, or more than 1% of the pixels saturated.
     """
     from focusqual.commandline.image_faults import faults
+    from micrograph_networks.images.planes import planes_of
 
     faulty = 0
-    for path in tqdm(images, unit="image", disable=None):
-        found = faults(path)
+    planes = planes_of(images)
+    for plane in tqdm(planes, unit="image", disable=None):
+        found = faults(plane)
         faulty += bool(found)
         for fault in found:
             tqdm.write(fault)
-    click.echo(f"{len(images) - faulty} of {len(images)} images are in order.")
+    click.echo(f"{len(planes) - faulty} of {len(planes)} images are in order.")
     if faulty:
         raise click.exceptions.Exit(1)
 

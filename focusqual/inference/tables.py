@@ -39,13 +39,15 @@ def focus_row(image: str, rating: FocusRating, model: FocusModel) -> List[object
     return [image, *(number(rating.summary[name]) for name in SUMMARY), model.name, model.engine]
 
 
-def prediction_row(path: Path, rating: FocusRating, model: FocusModel) -> List[object]:
+def prediction_row(image: str, path: Path, rating: FocusRating, model: FocusModel) -> List[object]:
     """The row of an image in focus.csv.
 
     Parameters
     ----------
+    image : str
+        Its name.
     path : Path
-        Of the image.
+        Of its file.
     rating : FocusRating
     model : FocusModel
 
@@ -54,7 +56,7 @@ def prediction_row(path: Path, rating: FocusRating, model: FocusModel) -> List[o
     list
         In the order of PREDICTION_COLUMNS.
     """
-    return [*focus_row(path.name, rating, model), path.resolve().parent]
+    return [*focus_row(image, rating, model), path.resolve().parent]
 
 
 def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:

@@ -16,6 +16,7 @@ from micrograph_networks.commandline.commands import (
     each_image,
     end_with,
     example,
+    export_command,
     images_argument,
     licence_option,
     model_option,
@@ -37,6 +38,7 @@ from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
 
 if TYPE_CHECKING:
+    from micrograph_networks.images.planes import Plane
     from micrograph_networks.training.run import TrainingRun
     from segment.evaluation.evaluate import Evaluated, Tally
     from segment.inference.model import SegmentationModel
@@ -66,6 +68,7 @@ def main() -> None:
 
 
 main.add_command(models_command("segment-darkfield", NETWORKS))
+main.add_command(export_command("segment-darkfield", "segment"))
 
 
 @main.command(
@@ -93,31 +96,34 @@ def predict(
     STEM_overlay.png the outlines on the image. Models of other classes give other names. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
+    from micrograph_networks.images.planes import place_columns, place_values, planes_of
     from segment.inference.model import load_model
     from segment.inference.tables import OBJECT_COLUMNS
 
-    unique_stems(images)
+    planes = planes_of(images)
+    unique_stems(planes)
+    places = place_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = 0
-    with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
+    with csv_table(folder / "cells.csv", [*OBJECT_COLUMNS, *places]) as objects:
         segment = functools.partial(_predict_image, folder, loaded, options)
-        for _, rows in each_image(images, segment):
+        for plane, rows in each_image(planes, segment):
             done += 1
-            objects.writerows(rows)
-    click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
-    end_with(done, images)
+            objects.writerows([*row, *place_values(plane, places)] for row in rows)
+    click.echo(f"Segmented {done} of {len(planes)} images: {folder / 'cells.csv'}")
+    end_with(done, planes)
 
 
 def _predict_image(
-    folder: Path, model: "SegmentationModel", options: SegmentationOptions, path: Path
+    folder: Path, model: "SegmentationModel", options: SegmentationOptions, plane: "Plane"
 ) -> List[List[object]]:
-    from micrograph_networks.images.image_files import read_image, write_png, write_tiff
+    from micrograph_networks.images.image_files import write_png, write_tiff
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import object_rows
 
-    image = read_image(path)
+    image = plane.read()
     found = segment_image(image, model, options=options)
     most = max(len(one.means) for one in found.by_class)
     if most > MOST_OBJECTS:
@@ -125,14 +131,14 @@ def _predict_image(
             f"{most} objects are more than the {MOST_OBJECTS} that a 16-bit image can number: "
             "cut the image into parts, or raise the smallest area."
         )
-    rows = list(object_rows(path.name, found, model))
+    rows = list(object_rows(plane.name, found, model))
     labels, classes = [(one.described, one.labels) for one in found.by_class], found.classes
     del found  # the probabilities of a large image take most of the memory
-    write_png(folder / f"{path.stem}_classes.png", classes)
+    write_png(folder / f"{plane.stem}_classes.png", classes)
     for described, numbers in labels:
-        write_tiff(folder / f"{path.stem}_{described.in_names}.tif", numbers.astype("uint16"))
+        write_tiff(folder / f"{plane.stem}_{described.in_names}.tif", numbers.astype("uint16"))
     picture = overlay(image, [(numbers, described.colour) for described, numbers in labels])
-    write_png(folder / f"{path.stem}_overlay.png", picture)
+    write_png(folder / f"{plane.stem}_overlay.png", picture)
     return rows
 
 
@@ -246,22 +252,24 @@ def convert_masks(
     A pixel of an unknown value is an error: the mask is named, the others are converted all the
     same, and the exit code is 1.
     """
-    from micrograph_networks.images.image_files import read_image, write_png
+    from micrograph_networks.images.image_files import write_png
+    from micrograph_networks.images.planes import planes_of
     from segment.annotations.masks import black_and_white, class_indices, palette
 
     known = palette(classes, colours)
-    unique_stems(masks)
+    planes = planes_of(masks)
+    unique_stems(planes)
     folder = output_folder(output)
 
-    def convert(path: Path) -> None:
-        converted = class_indices(read_image(path), known)
+    def convert(plane: "Plane") -> None:
+        converted = class_indices(plane.read(), known)
         if kept:
             converted = black_and_white(converted, classes, kept)
-        write_png(folder / f"{path.stem}.png", converted)
+        write_png(folder / f"{plane.stem}.png", converted)
 
-    done = len(list(each_image(masks, convert)))
-    click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
-    end_with(done, masks)
+    done = len(list(each_image(planes, convert)))
+    click.echo(f"Converted {done} of {len(planes)} masks: {folder}")
+    end_with(done, planes)
 
 
 @main.command(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import focus_model, needs_plots
+from support import focus_model
 
 from focusqual import RatingOptions
 from focusqual.evaluation import stacks
@@ -128,7 +128,6 @@ def test_a_plane_is_measured_as_the_image_is(folder):
     assert found.laplacian_variance > 0
 
 
-@needs_plots
 def test_the_command_writes_its_tables_and_picture(folder):
     from click.testing import CliRunner
 

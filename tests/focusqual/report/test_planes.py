@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import needs_plots
 
 from focusqual.commandline.commands import main
 from focusqual.report import planes
@@ -57,7 +56,6 @@ def test_planes_are_sorted_by_number_into_stacks(write):
     assert not stacks[0].in_focus(0.6)
 
 
-@needs_plots
 def test_the_command_writes_the_best_planes(write, tmp_path):
     result = best_planes(write(*ROWS), tmp_path / "out", "--image-name", "DNA")
     assert result.exit_code == 0, result.output
@@ -76,7 +74,6 @@ def test_the_command_writes_the_best_planes(write, tmp_path):
     assert read_image(tmp_path / "out" / "planes.png").ndim == 3
 
 
-@needs_plots
 def test_images_that_do_not_match_are_named_and_the_others_done(write, tmp_path):
     result = best_planes(write(*ROWS, "blank.tif,5,5,0,/data"), tmp_path / "out")
     assert result.exit_code == 1

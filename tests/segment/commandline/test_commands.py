@@ -3,9 +3,10 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from click.testing import CliRunner
 
-from micrograph_networks.images.image_files import read_image, write_png, write_tiff
+from micrograph_networks.images.image_files import read_image, write_png
 from segment.classes import CLASSES, pixel_classes
 from segment.commandline import commands as cli
 from segment.commandline.commands import main
@@ -65,15 +66,37 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_
 
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path, random_weights):
     images[1].write_bytes(images[1].read_bytes()[:500])
-    stack = images[0].with_name("stack.tif")
-    write_tiff(stack, np.zeros((4, 50, 50), np.uint8))
-    result = predict([*images, stack], tmp_path / "out", random_weights)
+    result = predict(images, tmp_path / "out", random_weights)
     assert result.exit_code == 1
     assert "b.png cannot be read as an image" in result.output
-    assert "stack.tif: An image of shape (4, 50, 50)" in result.output
-    assert "Segmented 2 of 4 images" in result.output
-    assert not list((tmp_path / "out").glob("[bs]*"))
+    assert "Segmented 2 of 3 images" in result.output
+    assert not list((tmp_path / "out").glob("b*"))
     assert set(pd.read_csv(tmp_path / "out" / "cells.csv")["image"]) <= {"a.png", "c.png"}
+
+
+def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, random_weights):
+    colours = np.moveaxis(read_image(images[0]), 2, 0)
+    stack = tmp_path / "composite.tif"
+    tifffile.imwrite(stack, colours, photometric="minisblack", metadata={"axes": "CYX"})
+    output = tmp_path / "out"
+    result = predict([images[1], stack], output, random_weights, *EVERYTHING)
+    assert result.exit_code == 0, result.output
+    assert "Segmented 4 of 4 images" in result.output
+    table = pd.read_csv(output / "cells.csv", dtype=str, keep_default_na=False)
+    places = [["b.png", "", ""]]
+    places += [[f"composite_ch{c}", "composite.tif", str(c)] for c in range(3)]
+    found = table[["image", "file", "channel"]].drop_duplicates().to_numpy().tolist()
+    assert found == places
+    for channel, colour in enumerate(colours):
+        (tmp_path / "plain").mkdir(exist_ok=True)
+        write_png(tmp_path / "plain" / f"{channel}.png", colour)
+    plain = sorted((tmp_path / "plain").iterdir())
+    predict(plain, tmp_path / "plain_out", random_weights, *EVERYTHING)
+    for channel in range(3):
+        np.testing.assert_array_equal(
+            read_image(output / f"composite_ch{channel}_classes.png"),
+            read_image(tmp_path / "plain_out" / f"{channel}_classes.png"),
+        )
 
 
 def test_more_cells_than_numbers_are_the_images_fault(

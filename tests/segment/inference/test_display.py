@@ -6,20 +6,13 @@ from segment.classes import CLASSES, SPIROCHAETE, pixel_classes
 from segment.inference.display import STATISTICS, left_out, statistics
 from segment.inference.segmentation import ClassObjects, segment_probabilities
 
-SHIPPED = pixel_classes(CLASSES, {}, {})
+KNOWN = pixel_classes(CLASSES, {}, {})
 
 
 def found(labels, lengths=None):
-    count = labels.max()
-    return ClassObjects(
-        SHIPPED[SPIROCHAETE],
-        SPIROCHAETE,
-        labels,
-        labels,
-        labels.astype(np.float32),
-        np.full(count, 0.9),
-        lengths,
-    )
+    probability, means = labels.astype(np.float32), np.full(labels.max(), 0.9)
+    described = KNOWN[SPIROCHAETE]
+    return ClassObjects(described, SPIROCHAETE, labels, labels, probability, means, lengths)
 
 
 def test_threads_are_described_by_their_length_and_cells_by_their_diameter():
@@ -53,7 +46,7 @@ def test_left_out_is_what_is_too_small_or_at_the_border():
     probabilities = np.zeros((100, 100, 3), dtype=np.float32)
     probabilities[..., 0], probabilities[..., 1] = ~cells, cells
     options = SegmentationOptions(discard_border=True)
-    result = segment_probabilities(probabilities, np.ones_like(cells), SHIPPED, 1.0, options)
+    result = segment_probabilities(probabilities, np.ones_like(cells), KNOWN, 1.0, options)
     shown = left_out(result, result.by_class, options.threshold)
     expected = cells.copy()
     expected[30:60, 30:60] = False
