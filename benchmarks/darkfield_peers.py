@@ -131,7 +131,7 @@ def primary_objects(limits):
     module.x_name.value, module.y_name.value = "Image", "Cells"
     module.size_range.value = limits
     module.exclude_border_objects.value = False
-    module.basic = False
+    module.use_advanced.value = True
     module.unclump_method.value = module.watershed_method.value = "Shape"
     return module
 

@@ -106,7 +106,7 @@ def iou_of_both_channels(truth, probabilities, threshold=0.5):
 
     A wrong pixel is a false positive in one channel and a false negative in the other, so that this
     is a / (2 - a), where a is the share of the pixels that are right, whatever their class. It is
-    no IoU of cells: an image called all background has 0.77 where 87% of it is background.
+    no IoU of cells: where 87% of the pixels are background, calling all of them so gives 0.77.
     By backend/perceptilabs/stats/iou.py and data/pipelines/image/preprocessing.py of its public
     source, October 2021.
 
