@@ -70,7 +70,7 @@ LOCK = $(UV) pip compile --generate-hashes --no-emit-index-url --quiet \
 
 lock: $(VENV)
 	$(LOCK) requirements/stable.in setup.py \
-		--extra cellprofiler --extra cpu --extra train --extra test \
+		--extra cellprofiler --extra cpu --extra train --extra report --extra parquet --extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
@@ -78,7 +78,7 @@ lock: $(VENV)
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python-version 3.8 -o requirements/stock.txt
-	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
+	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra report --extra parquet --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt
 	$(LOCK) requirements/cluster.in --emit-build-options \
