@@ -54,7 +54,7 @@ setup(
         "filelock>=3.4",
         "h5py>=3.6",
         "imagecodecs>=2021.8.26",
-        "matplotlib>=3.7",
+        "matplotlib>=3.1.3",
         "numpy>=1.22",
         "pandas>=1.4",
         "psutil>=5.7",
@@ -82,8 +82,12 @@ setup(
         "parquet": ["pyarrow>=10"],
         "test": [
             *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
-            *("pytest-xdist", "ruff", "selenium"),
+            *("pytest-xdist", "ruff", "selenium", "zarr>=2.13"),
         ],
+        # What exports models besides TensorFlow.
+        "zoo": ["onnx>=1.14"],
+        # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.
+        "zarr": ["zarr>=2.13"],
     },
     entry_points={
         "console_scripts": [

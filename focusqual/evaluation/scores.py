@@ -3,6 +3,7 @@
 from typing import Dict, Tuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from focusqual.inference.rating import certainty
 from focusqual.levels import LEVELS
@@ -124,3 +125,24 @@ def f_score(truth: np.ndarray, prediction: np.ndarray) -> float:
     """
     right = np.sum(truth & prediction)
     return float(2 * right / max(np.sum(truth) + np.sum(prediction), 1))
+
+
+def area_under_curve(truth: np.ndarray, values: np.ndarray) -> float:
+    """Area under the receiver operating characteristic: how often a true one has the larger value.
+
+    Mann and Whitney's U divided by the number of pairs; ties count as half.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, (n,)
+        Both values occur.
+    values : ndarray, (n,)
+
+    Returns
+    -------
+    float
+        0 to 1; 0.5 by chance.
+    """
+    positive, negative = np.sum(truth), np.sum(~truth)
+    above = rankdata(values)[truth].sum() - positive * (positive + 1) / 2
+    return float(above / (positive * negative))
