@@ -110,7 +110,7 @@ def _read(path: Path) -> pd.DataFrame:
 def _chosen(path: Path, names: Sequence[str], image: Optional[str]) -> str:
     if image is None and len(names) == 1:
         return names[0]
-    if image not in names:
+    if image is None or image not in names:
         asked = "several images" if image is None else f"no image {image}"
         raise UserError(f"{path} holds {asked}: choose one by --image, of {', '.join(names)}.")
     return image
