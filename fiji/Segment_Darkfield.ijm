@@ -16,7 +16,7 @@ input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm"
 if (input == "[aborted]") exit;
 Table.open(output + File.separator + "cells.csv");
 if (List.get("input") != "") open(input);
-addCells(output + File.separator + File.getNameWithoutExtension(input) + "_cells.tif");
+addCells(output + File.separator + File.getNameWithoutExtension(input) + "_blood_cell.tif");
 roiManager("show all");
 
 function askedFor() {
