@@ -23,7 +23,6 @@ from micrograph_networks.commandline.commands import (
     end_with,
     example,
     export_command,
-    format_option,
     images_argument,
     licence_option,
     model_option,
@@ -36,7 +35,7 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError, naming
-from micrograph_networks.files.tables import csv_table, table
+from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
 
 if TYPE_CHECKING:
@@ -64,19 +63,17 @@ main.add_command(export_command("focusqual", "focusqual"))
 @main.command(
     epilog=example(
         "focusqual predict plate1/*.tif --output rated\n"
-        "focusqual predict image.png --output rated --stride 42 --format parquet"
+        "focusqual predict image.png --output rated --stride 42"
     )
 )
 @images_argument
 @output_option("tables and pictures")
-@format_option
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", RatingOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
-    suffix: str,
     model: Optional[str],
     engine: EngineOptions,
     options: RatingOptions,
@@ -98,8 +95,8 @@ def predict(
     done = colour = 0
     with contextlib.ExitStack() as stack:
         columns = [*tables.PREDICTION_COLUMNS, *places]
-        focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
-        patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
+        focus = stack.enter_context(csv_table(folder / "focus.csv", columns))
+        patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
         for plane, (image, rated) in each_image(planes, rate):
             done += 1
@@ -107,7 +104,7 @@ def predict(
             row = tables.prediction_row(plane.name, plane.path, rated, loaded)
             focus.writerow([*row, *place_values(plane, places)])
             patches.writerows(tables.patch_rows(plane.name, rated))
-    click.echo(f"Rated {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
+    click.echo(f"Rated {done} of {len(planes)} images: {folder / 'focus.csv'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
     end_with(done, planes)
@@ -196,7 +193,7 @@ def degrade(
         "--output report"
     )
 )
-@click.argument("ratings", metavar="TABLE", type=FILES)
+@click.argument("table", type=FILES)
 @output_option("the page, the pictures and the list of wells")
 @click.option("--image", help="CellProfiler's name of the images, if TABLE holds several.")
 @click.option(
@@ -207,7 +204,7 @@ def degrade(
 )
 @options_of("thresholds", Thresholds)
 def summarize(
-    ratings: Path,
+    table: Path,
     output: Path,
     image: Optional[str],
     pictures: Optional[Path],
@@ -224,7 +221,7 @@ def summarize(
     from focusqual.report.ratings import read_ratings
     from focusqual.report.verdicts import wells_left_out
 
-    images = read_ratings(ratings, image)
+    images = read_ratings(table, image)
     folder = output_folder(output)
     plate.draw_score_histogram(folder / "scores.png", images["score"].to_numpy())
     written = ["scores.png"]
@@ -240,9 +237,7 @@ def summarize(
         click.echo(f"Wells to leave out: {len(left_out)}")
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     # Last, as it needs what not everyone has installed.
-    page.write_page(
-        folder / "plate.html", str(ratings), images, thresholds, pictures or ratings.parent
-    )
+    page.write_page(folder / "plate.html", str(table), images, thresholds, pictures or table.parent)
     click.echo(f"Open {folder / 'plate.html'}")
 
 

@@ -16,7 +16,7 @@ MEASURED = re.compile(r"ImageFocus_Score_(.+)")
 """CellProfiler's column of the scores of the images of one name."""
 WELL_COLUMNS = ("Metadata_Well", "well")
 PLATE_COLUMNS = ("Metadata_Plate", "plate")
-SITE_COLUMNS = ("Metadata_Site", "Metadata_Field", "Metadata_FieldID", "site", "field")
+SITE_COLUMNS = ("Metadata_Site", "Metadata_Field", "Metadata_FieldID", "site")
 SITE = r"(?:^|[^A-Za-z0-9])[sfSF](\d+)(?![A-Za-z0-9])"
 """Sites in file names, such as plate1_a01_s1.tif."""
 PLACE = re.compile(r"(?i)(?:metadata_)?(?:.*(?:time|date|position|stage|pos_?[xyz]).*|[txyz])")
@@ -26,7 +26,7 @@ MEASUREMENT = re.compile(r"ImageFocus_|ExecutionTime_|ModuleError_|FileName_|Pat
 
 
 def read_ratings(path: Path, image: Optional[str] = None) -> pd.DataFrame:
-    """Read a table of 'focusqual predict', or CellProfiler's of images, one plate's or several.
+    """Read a focus.csv, or CellProfiler's table of images, one plate's or several.
 
     Parameters
     ----------
@@ -94,23 +94,17 @@ def pictures_of(images: Sequence[str], folder: Path) -> List[Optional[Path]]:
         None where there is none.
     """
     found = {path.name: path for path in folder.rglob("*_focus.png")}
-    # Images of stacks and plates have names without a suffix.
-    return [
-        found.get(f"{Path(image).stem}_focus.png") or found.get(f"{image}_focus.png")
-        for image in images
-    ]
+    return [found.get(f"{Path(image).stem}_focus.png") for image in images]
 
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
         return pd.read_csv(path, dtype={"image": str}, low_memory=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path.") from None
-    except (ImportError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} cannot be read as a table ({reason}): write it again.") from None
+        raise UserError(f"{path} cannot be read as a CSV ({reason}): write it again.") from None
 
 
 def _chosen(path: Path, names: Sequence[str], image: Optional[str]) -> str:

@@ -58,19 +58,6 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     assert read_image(output / f"{images[0].stem}_focus.png").shape == (200, 200, 3)
 
 
-def test_predict_writes_the_same_as_parquet(images, tmp_path):
-    pytest.importorskip("pyarrow")
-    for suffix in ("csv", "parquet"):
-        run("predict", *images, "--output", tmp_path / suffix, "--format", suffix)
-    for name in ("focus", "patches"):
-        written = pd.read_csv(tmp_path / "csv" / f"{name}.csv")
-        found = pd.read_parquet(tmp_path / "parquet" / f"{name}.parquet")
-        pd.testing.assert_frame_equal(found, written, check_dtype=False)
-    assert not list((tmp_path / "parquet").glob("*.csv"))
-    result = run("summarize", tmp_path / "parquet" / "focus.parquet", "--output", tmp_path / "page")
-    assert "Wells to leave out: " in result.output
-
-
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
     images[1].write_bytes(images[1].read_bytes()[:500])
     result = run("predict", *images, "--output", tmp_path / "out")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from support import needs_plots
 
 from focusqual.commandline.commands import main
 from focusqual.report.options import Thresholds
@@ -15,6 +16,7 @@ from focusqual.report.ratings import read_ratings
 from focusqual.report.verdicts import VERDICTS, verdicts, wells_left_out
 from micrograph_networks.images.image_files import write_png
 
+pytestmark = needs_plots
 SITES = 9
 
 

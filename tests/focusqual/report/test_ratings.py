@@ -66,7 +66,7 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
         ("x,y\n1,2\n", "has no column image"),
         ("image,score,expected_level,certainty\n", "holds no image"),
         ("image,score,expected_level,certainty\na.tif,x,1,1\n", "holds what is no number"),
-        ("", "cannot be read as a table"),
+        ("", "cannot be read as a CSV"),
     ],
 )
 def test_what_is_no_table_of_ratings_is_refused(tmp_path, text, sentence):
