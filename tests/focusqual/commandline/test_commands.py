@@ -146,7 +146,8 @@ def test_degrade_writes_a_file_a_level(images, tmp_path):
 
 def test_summarize_draws_a_histogram_and_a_plate(images, tmp_path):
     run("predict", *images, "--output", tmp_path / "out")
-    run("summarize", tmp_path / "out" / "focus.csv", "--output", tmp_path / "plots")
+    result = run("summarize", tmp_path / "out" / "focus.csv", "--output", tmp_path / "plots")
+    assert result.exit_code == 0, result.output
     for name in ("scores.png", "plate.png"):
         assert read_image(tmp_path / "plots" / name).std() > 10
 
@@ -156,7 +157,7 @@ def test_summarize_needs_a_focus_table(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     result = run("summarize", tmp_path / "a.csv", "--output", tmp_path)
     assert result.exit_code == 2
-    assert "has no column image" in result.output
+    assert "has no columns image and score" in result.output
 
 
 def test_validate_names_every_fault(images, tmp_path):
