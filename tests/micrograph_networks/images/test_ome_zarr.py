@@ -117,7 +117,7 @@ def test_predict_takes_a_plate_and_names_what_is_damaged(plate, tmp_path):
     pictures = {f"{stem}_focus.png" for stem in stems}
     assert {path.name for path in output.iterdir()} == {"focus.csv", "patches.csv", *pictures}
     rows = (output / "focus.csv").read_text().splitlines()
-    assert rows[0].endswith(",engine,file,well,field,time,channel,channel_name,z")
+    assert rows[0].endswith(",engine,folder,file,well,field,time,channel,channel_name,z")
     assert [row.split(",")[0] for row in rows[1:]] == stems
     assert rows[-1].endswith(",plate.zarr,B03,0,0,1,Actin,2")
 
