@@ -25,7 +25,7 @@ GOOD = "good.png"
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
     r"(Usage: |Try |Wrote |Rated \d|Segmented \d|Converted \d|\d+ of them in colour"
-    r"|\d+ images; tables|[a-z_]+ +[\d.]*$|$)"
+    r"|\d+ images; tables|[a-z_\d]+ +[\d.]*$|$)"
 )
 
 
