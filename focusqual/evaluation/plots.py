@@ -79,7 +79,7 @@ def draw_stacks(path: Path, measured: Sequence[MeasuredPlane]) -> None:
     stacks = by_stack(measured)
     columns = int(np.ceil(np.sqrt(len(stacks))))
     rows = -(-len(stacks) // columns)
-    figure = Figure(figsize=(3.4 * columns + 0.5, 2.6 * rows + 1), layout="constrained")
+    figure = Figure(figsize=(3.4 * columns + 0.5, 2.6 * rows + 1), constrained_layout=True)
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axes, planes in zip(panels, stacks):
         _draw_stack(axes, planes)

@@ -33,7 +33,7 @@ class RatingOptions(Checked):
         Patches of this most likely level or higher count as out of focus, 1 to 10.
     rescaling : str
         ``factor``: images are resized by ``scale``; ``objective``: by what the next options make
-        of it, see :attr:`factor`.
+        of it, see ``factor``.
     pixel_size, numerical_aperture, wavelength, refractive_index : float, optional
         See :class:`focusqual.inference.objective.Objective`. For ``objective`` all have to be
         given, but for the index, which is that of air by default; else none.

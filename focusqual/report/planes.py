@@ -248,7 +248,7 @@ def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> Non
     for row, stack in enumerate(stacks):
         columns = np.searchsorted(places, [plane.number for plane in stack.planes])
         levels[row, columns] = stack.expected_levels
-    figure = Figure(figsize=(6.4, 1.6 + 0.24 * len(stacks)), layout="constrained")
+    figure = Figure(figsize=(6.4, 1.6 + 0.24 * len(stacks)), constrained_layout=True)
     axes = figure.add_subplot(xlabel="Plane", title="Dot: best plane; filled: one is in focus")
     drawn = axes.imshow(levels, cmap="viridis", vmin=0, vmax=LEVELS - 1, aspect="auto")
     for wanted, face in ((True, "white"), (False, "none")):
