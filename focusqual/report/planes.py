@@ -260,7 +260,9 @@ def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> Non
         if marks:
             axes.scatter(*np.transpose(marks), s=30, facecolors=face, edgecolors="white")
     shown = np.unique(np.linspace(0, len(places) - 1, 12).astype(int))
-    axes.set_xticks(shown, [f"{places[place]:g}" for place in shown])
-    axes.set_yticks(range(len(stacks)), [stack.name for stack in stacks], size=7)
+    axes.set_xticks(shown)
+    axes.set_xticklabels([f"{places[place]:g}" for place in shown])
+    axes.set_yticks(range(len(stacks)))
+    axes.set_yticklabels([stack.name for stack in stacks], size=7)
     figure.colorbar(drawn, label="Expected level (0 in focus)")
     save_figure(figure, path)
