@@ -8,17 +8,13 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import read_part
 from segment.annotations.dataset import Pair, read_pair, read_table
 from segment.classes import BACKGROUND, NOTHING, THREADS, PixelClass
 from segment.evaluation.matching import Matches, match_cells, match_threads
-from segment.evaluation.scores import (
-    confusion_matrix,
-    expected_calibration_error,
-    reliability,
-    scores,
-)
+from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
 from segment.inference.picture import class_regions, overlay
@@ -47,7 +43,7 @@ class Tally(NamedTuple):
         By which the number of judged objects of an image misses that of the true ones.
     images : int
     calibration : ndarray of float, (3, 15)
-        As :func:`segment.evaluation.scores.reliability` gives it.
+        As :func:`micrograph_networks.evaluation.calibration.reliability` gives it.
     """
 
     found: int
@@ -226,7 +222,7 @@ def figures(
       true ones, and their harmonic mean;
     - ``count_error``: mean over the images of the difference between judged and true ones;
     - ``calibration_error``: of the pixels, by :func:`expected_calibration_error
-      <segment.evaluation.scores.expected_calibration_error>`.
+      <micrograph_networks.evaluation.calibration.expected_calibration_error>`.
 
     Parameters
     ----------

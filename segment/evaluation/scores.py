@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BINS = 15
-"""Of probability, in which calibration is judged."""
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -77,46 +74,6 @@ def scores(matrix: np.ndarray) -> Scores:
         precision=_ratio(hit, predicted),
         recall=_ratio(hit, true),
     )
-
-
-def reliability(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Count how often a class is there, by the probability of it; counts of images can be added.
-
-    Parameters
-    ----------
-    probability : ndarray of float, any shape
-        0 to 1.
-    truth : ndarray of bool, same shape
-
-    Returns
-    -------
-    ndarray of float, (3, 15)
-        In bins of equal width: pixels, sum of their probabilities, and true pixels.
-    """
-    probability = probability.ravel()
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    sums = (np.bincount(bins, weights, BINS) for weights in (None, probability, truth.ravel()))
-    return np.stack(list(sums))
-
-
-def expected_calibration_error(counts: np.ndarray) -> float:
-    """Mean gap, over the pixels, between the probability of a class and how often it is there.
-
-    Guo et al. 2017, On calibration of modern neural networks, section 2, eq. 3, for one class
-    against all others.
-
-    Parameters
-    ----------
-    counts : ndarray, (3, 15)
-        Of :func:`reliability`, or a sum of several.
-
-    Returns
-    -------
-    float
-        0 to 1.
-    """
-    pixels, expected, true = counts
-    return float(np.abs(expected - true).sum() / pixels.sum())
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from segment.evaluation.scores import (
-    confusion_matrix,
-    expected_calibration_error,
-    reliability,
-    scores,
-)
+from segment.evaluation.scores import confusion_matrix, scores
 
 
 def test_sums_over_images_give_the_scores_of_all_pixels(rng):
@@ -29,15 +24,3 @@ def test_a_class_that_never_occurs_is_left_out_of_the_mean():
     np.testing.assert_array_equal(found.iou, [0.5, 0.5, np.nan])
     np.testing.assert_array_equal(found.recall, [0.5, 1, np.nan])
     assert found.mean_iou == 0.5
-
-
-def test_calibration_error_of_known_probabilities(rng):
-    probability = np.repeat([0.25, 0.9], 5000).reshape(100, 100)
-    truth = rng.random((100, 100)) < probability
-    half = slice(0, 50), slice(50, 100)
-    counts = sum(reliability(probability[rows], truth[rows]) for rows in half)
-    assert counts[0].sum() == 10000
-    assert expected_calibration_error(counts) < 0.02
-    wrong = reliability(probability, np.ones_like(truth))
-    assert expected_calibration_error(wrong) == pytest.approx((0.75 + 0.1) / 2)
-    assert expected_calibration_error(reliability(truth * 1.0, truth)) == 0
