@@ -146,9 +146,9 @@ How to read the result
 -  The *mean probability* of an object says how sure the network was of it. Sort the objects by it
    to find doubtful ones. The least sure ones are left out: see *Least mean probability*.
 -  The module displays the image, and beside it the same with outlines. The primary, secondary and
-   tertiary outline color of *File > Preferences* are in this order those of the classes, and the
-   one after them that of what was left out: at the border of the image, too small, too short or
-   too improbable. Below are the probabilities, each class in a color of its own, and a table of the
+   tertiary outline color of *File > Preferences* are in this order those of the classes, and then
+   that of what was left out: at the border of the image, too small, too short or too improbable.
+   Below are the probabilities, each class in a color of its own, and a table of the
    number of objects, the area that they cover (per cent of the image, or of its mask), the median
    of their sizes (of cells the diameter of a circle of the same area, of threads the length) and
    the mean of their mean probabilities.

@@ -26,6 +26,8 @@ OPTICS_COLUMNS = ("pixel_size", "numerical_aperture", "wavelength")
 IN_FOCUS, OUT_OF_FOCUS, FAR_OUT = 1.0, 2.0, 4.0
 """Depths of field from the focus: in focus up to the first, out of and far out of it from the
 others on. With the objective's rescaling factor a level is a depth of field."""
+MODEL = "expected level"
+"""The method that is ours; the others are classical."""
 ALL = "all"
 """The kind that has all planes."""
 
@@ -220,7 +222,7 @@ def blur_by_method(measured: Sequence[MeasuredPlane]) -> Dict[str, np.ndarray]:
         By the method; higher is more out of focus.
     """
     return {
-        "expected level": np.array([m.expected_level for m in measured]),
+        MODEL: np.array([m.expected_level for m in measured]),
         "power log-log slope": np.array([-m.power_log_log_slope for m in measured]),
         "variance of the Laplacian": np.array([-m.laplacian_variance for m in measured]),
     }
@@ -270,7 +272,7 @@ def stack_figures(measured: Sequence[MeasuredPlane]) -> List[StackFigures]:
     figures = []
     for method, blur in blur_by_method(measured).items():
         choice = blur
-        if method == "expected level":
+        if method == MODEL:
             choice = weighed_level(blur, np.array([m.certainty for m in measured]))
         best = int(np.argmin(choice))
         figures.append(
@@ -345,7 +347,7 @@ def _compare(kind: str, measured: Sequence[MeasuredPlane]) -> List[Dict[str, obj
             spearman=np.mean([figures.spearman for figures in ours]),
             in_out_auc=_in_out_auc(depths, blur),
         )
-        if method == "expected level":
+        if method == MODEL:
             row.update(_absolute(depths, scores))
         rows.append(row)
     return rows

@@ -33,12 +33,8 @@ def soft_dice(truth: Any, probabilities: Any) -> Any:
     """Soft Dice coefficient of each class.
 
     Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
-    class does not count as one where it is missed.
-
-    Parameters
-    ----------
-    truth, probabilities : tensor of float32, (n, h, w, classes)
-        Truth is 0 or 1.
+    class does not count as one where it is missed. Parameters as for
+    :func:`cross_entropy_and_dice`.
 
     Returns
     -------
