@@ -2,6 +2,7 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -207,38 +208,39 @@ def test_products_in_its_threads_start_no_further_ones(rng, monkeypatch):
     assert set(seen) == {1}
 
 
-def test_the_limit_is_lifted_by_the_last_of_two_that_compute_at_once(monkeypatch):
+def test_the_limit_holds_until_both_of_two_that_compute_at_once_are_done(monkeypatch):
     threadpoolctl = pytest.importorskip("threadpoolctl")
-    compute, seen = engine.Unfolding.compute, []
-    earlier_computes, later_computes, earlier_is_done = (threading.Event() for _ in range(3))
+    compute, seen, inside, most = engine.Unfolding.compute, [], [], []
+    later_begins = threading.Event()
 
     def blas_threads():
         pools = threadpoolctl.threadpool_info()
         return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
 
-    def wait(self, images, *arguments):
-        if images.any():
-            earlier_computes.set()
-            assert later_computes.wait(60)
-        else:
-            later_computes.set()
-            assert earlier_is_done.wait(60)
-            seen.append(blas_threads())
-        compute(self, images, *arguments)
+    def look(*arguments):
+        inside.append(arguments)
+        assert later_begins.wait(60)
+        time.sleep(0.2)  # in which the later one could begin to compute
+        most.append(len(inside))
+        seen.append(blas_threads())
+        compute(*arguments)
+        inside.pop()
 
-    monkeypatch.setattr(engine.Unfolding, "compute", wait)
+    def later():
+        later_begins.set()
+        probabilities(images)
+
+    monkeypatch.setattr(engine.Unfolding, "compute", look)
     (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
     images = np.ones((1, 9, 9, 1), np.float32)
-    with threadpoolctl.threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:
-        before = blas_threads()
-        earlier = pool.submit(probabilities, images)
-        assert earlier_computes.wait(60)
-        later = pool.submit(probabilities, 0 * images)
-        earlier.result(60)
-        earlier_is_done.set()
-        later.result(60)
-        assert seen == [{1}]
-        assert blas_threads() == before
+    before = blas_threads()
+    with ThreadPoolExecutor(2) as pool:
+        for started in [pool.submit(probabilities, images), pool.submit(later)]:
+            started.result(60)
+    assert most == [1] * len(most)
+    assert seen == [{1}] * len(seen)
+    assert len(seen) >= 2
+    assert blas_threads() == before
 
 
 def test_it_needs_no_tensorflow():
