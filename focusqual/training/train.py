@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
@@ -217,7 +218,8 @@ _known: Dict[str, Any] = {}
 
 
 def _remember(sources: Sources, seed: int) -> None:
-    """Give a worker process what it draws from, once."""
+    """Give a worker process what it draws from, once, and one core."""
+    threadpool_limits(1)
     _known.update(sources=sources, seed=seed)
 
 
