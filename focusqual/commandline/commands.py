@@ -236,14 +236,13 @@ def summarize(
         left_out = wells_left_out(images, thresholds)
         with csv_table(folder / "wells_left_out.csv", list(left_out)) as rows:
             rows.writerows(left_out.itertuples(index=False))
-        written += ["plate.png", "wells_left_out.csv"]
-        click.echo(f"Wells to leave out: {len(left_out)}")
+        written += ["plate.png", f"wells_left_out.csv ({len(left_out)} wells)"]
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     # Last, as it needs what not everyone has installed.
     page.write_page(
         folder / "plate.html", str(ratings), images, thresholds, pictures or ratings.parent
     )
-    click.echo(f"Open {folder / 'plate.html'}")
+    click.echo(f"Wrote {folder / 'plate.html'}")
 
 
 @main.command(

@@ -68,7 +68,7 @@ def test_predict_writes_the_same_as_parquet(images, tmp_path):
         pd.testing.assert_frame_equal(found, written, check_dtype=False)
     assert not list((tmp_path / "parquet").glob("*.csv"))
     result = run("summarize", tmp_path / "parquet" / "focus.parquet", "--output", tmp_path / "page")
-    assert "Wells to leave out: " in result.output
+    assert "wells_left_out.csv (0 wells)" in result.output
 
 
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
