@@ -99,6 +99,8 @@ def main():
     parser.add_argument("--image", default="Image", help="CellProfiler's name of the image rated")
     parser.add_argument("--out-of-focus-from", type=float, default=2, help="level")
     chosen = parser.parse_args()
+    if not chosen.tables.exists():
+        parser.error(f"{chosen.tables} does not exist: check the path.")
     chosen.output.mkdir(parents=True, exist_ok=True)
     cells = cell_table(chosen.tables, chosen.output)
     image_in_focus, in_focus = verdicts(cells, chosen.image, chosen.out_of_focus_from)

@@ -8,7 +8,7 @@ import string
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def write_page(
     title: str,
     images: pd.DataFrame,
     thresholds: Thresholds,
-    pictures: Optional[Path] = None,
+    pictures: Path,
 ) -> None:
     """Write the page of a plate: maps, histograms, courses, the worst images, wells to leave out.
 
@@ -57,19 +57,19 @@ def write_page(
         As :func:`focusqual.report.ratings.read_ratings` gives them.
     thresholds : Thresholds
         With which the page opens; there they are sliders.
-    pictures : Path, optional
+    pictures : Path
         Folder of annotated pictures, see :func:`focusqual.report.ratings.pictures_of`.
 
     Raises
     ------
     UserError
-        Altair or vl-convert is not installed, or the file cannot be written.
+        Altair or vl-convert is not installed, a picture cannot be read, or the page not written.
     """
     libraries, chart = _vega(images)
     places = [ORDER, *images.columns[list(images.columns).index(NUMBERS[-1]) + 1 :]]
     report = {
         "images": _records(images),
-        "pictures": {} if pictures is None else _worst(images, thresholds, pictures),
+        "pictures": _worst(images, thresholds, pictures),
         "places": places,
         "thresholds": asdict(thresholds),
         "verdicts": VERDICTS,

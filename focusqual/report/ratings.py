@@ -172,8 +172,8 @@ def _places(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_numbers(name: str, column: pd.Series) -> Tuple[str, pd.Series]:
-    numbers = pd.to_numeric(column, errors="coerce")
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if numbers.notna().any():
-        return name, numbers.astype(float)
+        return name, numbers.where(np.isfinite(numbers))
     times = pd.to_datetime(column, errors="coerce", utc=True)
     return f"{name} (hours)", (times - times.min()).dt.total_seconds() / 3600
