@@ -10,6 +10,7 @@
 #             tests of cores and command lines there
 # make test-formats  set up .venv-formats (OME-Zarr's programs, the model zoo's), run the tests of
 #             what we read of others and write for others
+# make test-profiles  set up .venv-profiles (CytoTable, pycytominer), go from images to profiles
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
 # make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
@@ -30,8 +31,8 @@ TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
 TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats test-cluster test-gui figures release \
-	lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats \
+	test-profiles test-cluster test-gui figures release lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -61,6 +62,9 @@ test-formats: .venv-formats/.complete
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
 
+test-profiles: $(VENV) .venv-profiles/.complete
+	.venv/bin/python -m pytest tests/profiles -m profiles
+
 release:
 	python3 release/build_release.py
 
@@ -80,13 +84,14 @@ docs: .venv-docs/.complete
 	.venv-docs/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
 	@echo "Open docs/_build/html/docs/index.html"
 
-$(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
-		requirements/setup_venv.sh setup.py
+$(VENV): requirements/stable.txt requirements/databases.txt requirements/build-constraints.txt \
+		requirements/venv.sh requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh .venv stable 3.9
 	@touch $@
 
 .venv-stock/.complete .venv-frozen/.complete: .venv-%/.complete: requirements/%.txt \
-		requirements/build-constraints.txt requirements/venv.sh requirements/setup_venv.sh setup.py
+		requirements/databases.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh .venv-$* $* 3.8
 	@touch $@
 
@@ -110,10 +115,12 @@ LOCK = $(UV) pip compile --generate-hashes --no-emit-index-url --quiet \
 
 lock: $(VENV)
 	$(LOCK) requirements/stable.in setup.py \
-		--extra cellprofiler --extra cpu --extra train --extra test \
+		--extra cellprofiler --extra cpu --extra train --extra report --extra parquet \
+		--extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
+	$(LOCK) requirements/databases.in --python-version 3.8 -o requirements/databases.txt
 	for name in stock frozen; do \
 		$(LOCK) requirements/$$name.in \
 			--override requirements/overrides.txt \
@@ -131,6 +138,7 @@ lock: $(VENV)
 		--python-version 3.11 -o requirements/formats.txt
 	$(LOCK) requirements/cluster.in --emit-build-options \
 		--python-version 3.11 -o requirements/cluster.txt
+	$(LOCK) requirements/profiles.in --python-version 3.11 -o requirements/profiles.txt
 	$(LOCK) requirements/docs.in setup.py --python-version 3.11 -o requirements/docs.txt
 
 clean:

@@ -42,9 +42,9 @@ from focusqual.inference.picture import annotate
 from focusqual.inference.rating import FocusRating
 from micrograph_networks.errors import UserError
 
-PIPELINE, RANK, BEST = (
+PIPELINE, RANK, BEST, PROFILES = (
     ROOT / "example_pipelines" / f"{name}.cppipe"
-    for name in ("focus_qc", "focus_rank_planes", "focus_best_planes")
+    for name in ("focus_qc", "focus_rank_planes", "focus_best_planes", "focus_profiles")
 )
 
 
@@ -818,6 +818,19 @@ def test_example_pipeline_is_valid_and_names_no_folder():
         "MeasureImageFocusQuality",
         "FlagImage",
         "SaveImages",
+        "ExportToSpreadsheet",
+    ]
+
+
+def test_pipeline_for_profiles_is_valid_and_names_no_folder():
+    modules = assert_valid_and_portable(PROFILES)
+    assert modules[4:7] == [
+        f"Identify{kind}Objects" for kind in ("Primary", "Secondary", "Tertiary")
+    ]
+    assert modules[7:] == [
+        "MeasureImageFocusQuality",
+        "MeasureObjectSizeShape",
+        "MeasureObjectIntensity",
         "ExportToSpreadsheet",
     ]
 
