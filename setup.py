@@ -61,6 +61,7 @@ setup(
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
         "scipy>=1.7",
+        "threadpoolctl>=2.2",
         "tifffile>=2021.7.2",
         "tqdm>=4.60",
     ],
