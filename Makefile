@@ -80,13 +80,14 @@ docs: .venv-docs/.complete
 	.venv-docs/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
 	@echo "Open docs/_build/html/docs/index.html"
 
-$(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
-		requirements/setup_venv.sh setup.py
+$(VENV): requirements/stable.txt requirements/databases.txt requirements/build-constraints.txt \
+		requirements/venv.sh requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh .venv stable 3.9
 	@touch $@
 
 .venv-stock/.complete .venv-frozen/.complete: .venv-%/.complete: requirements/%.txt \
-		requirements/build-constraints.txt requirements/venv.sh requirements/setup_venv.sh setup.py
+		requirements/databases.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh .venv-$* $* 3.8
 	@touch $@
 
@@ -110,10 +111,12 @@ LOCK = $(UV) pip compile --generate-hashes --no-emit-index-url --quiet \
 
 lock: $(VENV)
 	$(LOCK) requirements/stable.in setup.py \
-		--extra cellprofiler --extra cpu --extra train --extra test \
+		--extra cellprofiler --extra cpu --extra train --extra report --extra parquet \
+		--extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
+	$(LOCK) requirements/databases.in --python-version 3.8 -o requirements/databases.txt
 	for name in stock frozen; do \
 		$(LOCK) requirements/$$name.in \
 			--override requirements/overrides.txt \

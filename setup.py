@@ -44,6 +44,7 @@ setup(
     ],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
     package_data={
+        "focusqual.report": ["page.html", "page.js"],
         "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
         "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],
     },
@@ -77,9 +78,11 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
         # Newer releases of albumentations look for updates in the network when they are imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
+        "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # the page of summarize
+        "parquet": ["pyarrow>=10"],
         "test": [
             *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
-            *("pytest-xdist", "ruff", "zarr>=2.13"),
+            *("pytest-xdist", "ruff", "selenium", "zarr>=2.13"),
         ],
         # What exports models besides TensorFlow.
         "zoo": ["onnx>=1.14"],

@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
 
 from focusqual.inference.network import NETWORKS
 from focusqual.inference.options import RatingOptions
+from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
@@ -22,6 +23,7 @@ from micrograph_networks.commandline.commands import (
     end_with,
     example,
     export_command,
+    format_option,
     images_argument,
     licence_option,
     model_option,
@@ -34,7 +36,7 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError, naming
-from micrograph_networks.files.tables import csv_table
+from micrograph_networks.files.tables import csv_table, table
 from micrograph_networks.files.writing import output_folder
 
 if TYPE_CHECKING:
@@ -62,17 +64,19 @@ main.add_command(export_command("focusqual", "focusqual"))
 @main.command(
     epilog=example(
         "focusqual predict plate1/*.tif --output rated\n"
-        "focusqual predict image.png --output rated --stride 42"
+        "focusqual predict image.png --output rated --stride 42 --format parquet"
     )
 )
 @images_argument
 @output_option("tables and pictures")
+@format_option
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", RatingOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
+    suffix: str,
     model: Optional[str],
     engine: EngineOptions,
     options: RatingOptions,
@@ -94,8 +98,8 @@ def predict(
     done = colour = 0
     with contextlib.ExitStack() as stack:
         columns = [*tables.PREDICTION_COLUMNS, *places]
-        focus = stack.enter_context(csv_table(folder / "focus.csv", columns))
-        patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
+        focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
+        patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
         for plane, (image, rated) in each_image(planes, rate):
             done += 1
@@ -103,7 +107,7 @@ def predict(
             row = tables.prediction_row(plane.name, plane.path, rated, loaded)
             focus.writerow([*row, *place_values(plane, places)])
             patches.writerows(tables.patch_rows(plane.name, rated))
-    click.echo(f"Rated {done} of {len(planes)} images: {folder / 'focus.csv'}")
+    click.echo(f"Rated {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
     end_with(done, planes)
@@ -185,42 +189,61 @@ def degrade(
         write_tiff(folder / f"{plane.stem}_level{level:g}.tif", image)
 
 
-@main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
-@click.argument("table", type=FILES)
-@output_option("the pictures")
-def summarize(table: Path, output: Path) -> None:
-    """Draw a histogram of the scores of a focus.csv, and a plate map where names hold wells."""
-    import numpy as np
+@main.command(
+    epilog=example(
+        "focusqual summarize rated/focus.csv --output rated\n"
+        "focusqual summarize results/tables/FocusQC_Image.csv --pictures results/batches "
+        "--output report"
+    )
+)
+@click.argument("ratings", metavar="TABLE", type=FILES)
+@output_option("the page, the pictures and the list of wells")
+@click.option("--image", help="CellProfiler's name of the images, if TABLE holds several.")
+@click.option(
+    "--pictures",
+    type=FILES,
+    help="Folder of the annotated pictures, with those below it.",
+    show_default="that of TABLE",
+)
+@options_of("thresholds", Thresholds)
+def summarize(
+    ratings: Path,
+    output: Path,
+    image: Optional[str],
+    pictures: Optional[Path],
+    thresholds: Thresholds,
+) -> None:
+    """Make an interactive page of a plate, and list the wells to leave out.
 
-    from focusqual.report import plate
+    TABLE is a focus.csv, or CellProfiler's table of images, such as the merged one of the cluster
+    workflow. plate.html shows the plate, histograms, levels against time or position where TABLE
+    has them, and the worst images; it opens without a network. scores.png and plate.png are
+    pictures for a report, wells_left_out.csv is the list.
+    """
+    from focusqual.report import page, plate
+    from focusqual.report.ratings import read_ratings
+    from focusqual.report.verdicts import wells_left_out
 
-    names, scores = _read_scores(table)
+    images = read_ratings(ratings, image)
     folder = output_folder(output)
-    pictures = [folder / "scores.png"]
-    plate.draw_score_histogram(pictures[0], scores)
-    wells = [plate.well_of(name) for name in names]
-    inside = np.array([well is not None for well in wells])
-    if inside.any():
-        pictures.append(folder / "plate.png")
-        plate.draw_plate_map(pictures[1], [well for well in wells if well], scores[inside])
-    click.echo("Wrote " + " and ".join(map(str, pictures)))
-
-
-def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
-    import pandas as pd
-
-    try:
-        rows = pd.read_csv(table, dtype={"image": str, "score": float})
-        names, scores = list(rows["image"]), rows["score"].to_numpy()
-    except FileNotFoundError:
-        raise UserError(f"{table} does not exist: check the path.") from None
-    except (OSError, KeyError, ValueError):
-        raise UserError(
-            f"{table} has no columns image and score: give a focus.csv of 'focusqual predict'."
-        ) from None
-    if not names:
-        raise UserError(f"{table} holds no image: rate some first.")
-    return names, scores
+    plate.draw_score_histogram(folder / "scores.png", images["score"].to_numpy())
+    written = ["scores.png"]
+    wells = images[images["well"] != ""]
+    if len(wells):
+        plate.draw_plate_map(
+            folder / "plate.png", wells[["row", "col"]].to_numpy(), wells["score"].to_numpy()
+        )
+        left_out = wells_left_out(images, thresholds)
+        with csv_table(folder / "wells_left_out.csv", list(left_out)) as rows:
+            rows.writerows(left_out.itertuples(index=False))
+        written += ["plate.png", "wells_left_out.csv"]
+        click.echo(f"Wells to leave out: {len(left_out)}")
+    click.echo(f"Wrote {', '.join(written)} into {folder}")
+    # Last, as it needs what not everyone has installed.
+    page.write_page(
+        folder / "plate.html", str(ratings), images, thresholds, pictures or ratings.parent
+    )
+    click.echo(f"Open {folder / 'plate.html'}")
 
 
 @main.command(

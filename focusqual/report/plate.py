@@ -45,6 +45,11 @@ def well_of(name: str) -> Optional[Tuple[int, int]]:
     return (string.ascii_uppercase.index(match[1].upper()), int(match[2]) - 1)
 
 
+def plate_shape(row_numbers: np.ndarray, col_numbers: np.ndarray) -> Tuple[int, int]:
+    """Rows and columns of the plate that holds wells: 96 of them where that suffices, or 384."""
+    return (8, 12) if row_numbers.max() < 8 and col_numbers.max() < 12 else (16, 24)
+
+
 def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndarray) -> None:
     """Draw the mean score of every well of a 96- or 384-well plate.
 
@@ -56,8 +61,7 @@ def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndar
     scores : ndarray of float, (n,)
     """
     row_numbers, col_numbers = np.transpose(wells)
-    small = row_numbers.max() < 8 and col_numbers.max() < 12
-    shape = (8, 12) if small else (16, 24)
+    shape = plate_shape(row_numbers, col_numbers)
     sums, counts = np.zeros(shape), np.zeros(shape)
     known = np.isfinite(scores)
     np.add.at(sums, (row_numbers[known], col_numbers[known]), scores[known])

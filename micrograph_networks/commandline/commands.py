@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, enough_memory, naming
+from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import only_run, output_folder
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
@@ -134,6 +135,14 @@ model_option = click.option(
 )
 licence_option = click.option(
     "--licence", default="", help="Of the images, to be kept in the weights file."
+)
+format_option = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="Of the tables; parquet needs the extra [parquet].",
 )
 
 

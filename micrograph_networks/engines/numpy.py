@@ -12,7 +12,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import (
     Callable,
-    ContextManager,
     Dict,
     Iterable,
     Iterator,
@@ -85,7 +84,7 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
         size = max(math.ceil(len(images) / (threads * rounds)), 1)
         pieces = [images[i : i + size] for i in range(0, max(len(images), 1), size)]
         try:
-            with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
+            with _single_threaded_products, ThreadPoolExecutor(threads) as pool:
                 if len(pieces) == 1:
                     return compute(steps, NumpyOperations(threads, pool.map), images)
                 found = pool.map(lambda piece: compute(steps, NumpyOperations(), piece), pieces)
@@ -96,16 +95,35 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
     return (probabilities,)
 
 
-def _single_threaded_products() -> ContextManager:
+class SingleThreadedProducts:
     """A context in which matrix products, each in a thread of ours, start no threads of their own.
 
-    Without threadpoolctl they do, which is slower and no less right.
-    """
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return contextlib.nullcontext()
-    from threadpoolctl import threadpool_limits
+    The limit is one for the whole process: the first of several threads that are in the context at
+    once sets it and the last one lifts it, so that it never changes under products of ours.
 
-    return threadpool_limits(1, user_api="blas")
+    Without threadpoolctl they do start threads, which is slower and no less right.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limit = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0 and importlib.util.find_spec("threadpoolctl") is not None:
+                from threadpoolctl import threadpool_limits
+
+                self._limit.enter_context(threadpool_limits(1, user_api="blas"))
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.close()
+
+
+_single_threaded_products = SingleThreadedProducts()
 
 
 class Finish(NamedTuple):

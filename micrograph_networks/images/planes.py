@@ -60,7 +60,7 @@ class Plane:
 
 
 def planes_of(paths: Iterable[Path]) -> List[Plane]:
-    """The images of files, of OME-Zarr folders, and of folders of PNG and TIFF files, in their order.
+    """The images of files, OME-Zarr folders, and folders of PNG and TIFF files, in their order.
 
     A TIFF that holds a stack or several images, and an OME-Zarr image or plate, give an image for
     every well, field, time, channel and plane. What cannot be read gives one that says so then.

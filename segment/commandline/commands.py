@@ -17,6 +17,7 @@ from micrograph_networks.commandline.commands import (
     end_with,
     example,
     export_command,
+    format_option,
     images_argument,
     licence_option,
     model_option,
@@ -29,7 +30,7 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.tables import csv_table, number, table
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
@@ -79,12 +80,14 @@ main.add_command(export_command("segment-darkfield", "segment"))
 )
 @images_argument
 @output_option("tables and pictures")
+@format_option
 @model_option
 @options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
+    suffix: str,
     model: Optional[str],
     engine: RoundingEngineOptions,
     options: SegmentationOptions,
@@ -106,12 +109,12 @@ def predict(
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = 0
-    with csv_table(folder / "cells.csv", [*OBJECT_COLUMNS, *places]) as objects:
+    with table(folder / f"cells.{suffix}", [*OBJECT_COLUMNS, *places]) as objects:
         segment = functools.partial(_predict_image, folder, loaded, options)
         for plane, rows in each_image(planes, segment):
             done += 1
             objects.writerows([*row, *place_values(plane, places)] for row in rows)
-    click.echo(f"Segmented {done} of {len(planes)} images: {folder / 'cells.csv'}")
+    click.echo(f"Segmented {done} of {len(planes)} images: {folder / f'cells.{suffix}'}")
     end_with(done, planes)
 
 

@@ -16,7 +16,7 @@ IMAGEJ = Path("/usr/share/java/ij.jar")
 FOLDER = Path(__file__).resolve().parent.parent.parent / "fiji"
 DRIVER = """\
 given = split(getArgument(), "|");
-if (given[2] != "") open(given[2]);
+if (given[2] != "none") open(given[2]);
 runMacro(given[0], replace(given[3], ";", "\\n"));
 print("tables " + Table.title + " " + Table.size);
 images = getList("image.titles");
@@ -60,7 +60,7 @@ def log_of(macro, tmp_path, image, **settings):
     driver, log = tmp_path / "driver.ijm", tmp_path / "log.txt"
     driver.write_text(DRIVER)
     given = ";".join(f"{name}={value}" for name, value in settings.items())
-    argument = "|".join(map(str, (FOLDER / macro, log, image or "", given)))
+    argument = "|".join(map(str, (FOLDER / macro, log, image or "none", given)))
     command = ["xvfb-run", "-a", "java", "-jar", IMAGEJ, "-macro", driver, argument]
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
     process = subprocess.Popen(command, env=environment, start_new_session=True)

@@ -22,7 +22,10 @@ WEIGHTS = ("onnx", "tensorflow_saved_model_bundle")
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch):
+def no_network(monkeypatch, tmp_path):
+    # bioimageio.core unzips SavedModels into the folder where it runs.
+    monkeypatch.chdir(tmp_path)
+
     def refuse(*arguments):
         raise OSError("there is no network")
 

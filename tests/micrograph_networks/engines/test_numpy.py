@@ -1,6 +1,7 @@
 import itertools
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -204,6 +205,39 @@ def test_products_in_its_threads_start_no_further_ones(rng, monkeypatch):
     (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
     probabilities(normal(rng, 1, 9, 9, 1))
     assert set(seen) == {1}
+
+
+def test_the_limit_is_lifted_by_the_last_of_two_that_compute_at_once(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    compute, seen = engine.Unfolding.compute, []
+    earlier_computes, later_computes, earlier_is_done = (threading.Event() for _ in range(3))
+
+    def blas_threads():
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    def wait(self, images, *arguments):
+        if images.any():
+            earlier_computes.set()
+            assert later_computes.wait(60)
+        else:
+            later_computes.set()
+            assert earlier_is_done.wait(60)
+            seen.append(blas_threads())
+        compute(self, images, *arguments)
+
+    monkeypatch.setattr(engine.Unfolding, "compute", wait)
+    (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
+    images = np.ones((1, 9, 9, 1), np.float32)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:
+        earlier = pool.submit(probabilities, images)
+        assert earlier_computes.wait(60)
+        later = pool.submit(probabilities, 0 * images)
+        earlier.result(60)
+        earlier_is_done.set()
+        later.result(60)
+        assert seen == [{1}]
+        assert blas_threads() == {2}
 
 
 def test_it_needs_no_tensorflow():

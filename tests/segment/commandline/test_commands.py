@@ -64,6 +64,17 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_
     assert table["mean_probability"].between(0, 1).all()
 
 
+def test_predict_writes_the_same_as_parquet(images, tmp_path, random_weights):
+    pytest.importorskip("pyarrow")
+    for suffix in ("csv", "parquet"):
+        predict(images, tmp_path / suffix, random_weights, *EVERYTHING, "--format", suffix)
+    written = pd.read_csv(tmp_path / "csv" / "cells.csv")
+    found = pd.read_parquet(tmp_path / "parquet" / "cells.parquet")
+    assert len(found) > 3
+    pd.testing.assert_frame_equal(found, written, check_dtype=False)
+    assert not (tmp_path / "parquet" / "cells.csv").exists()
+
+
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path, random_weights):
     images[1].write_bytes(images[1].read_bytes()[:500])
     result = predict(images, tmp_path / "out", random_weights)
