@@ -3,8 +3,8 @@
     python benchmarks/darkfield_peers.py --csv data.csv --split model_weights/darkfield_v1_split.csv
     python benchmarks/darkfield_peers.py --csv ... --split ... --model run/darkfield.h5
 
-CellProfiler's IdentifyPrimaryObjects gets the method and the threshold that find cells best in the
-training part, and the range of their diameters there. Each --model is a row of its own: without any
+CellProfiler's IdentifyPrimaryObjects gets the method, the threshold and the smallest diameter that
+find cells best in the training part. Each --model is a row of its own: without any
 the newest shipped one, or a U-Net whose encoder did not learn from ImageNet, which
 
     python benchmarks/darkfield_peers.py --csv ... --groups ... --train-from-scratch run
@@ -41,8 +41,10 @@ TRIED = (
     *((MANUAL, level) for level in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)),
 )
 """Method, and its threshold or the factor that corrects it."""
-TUNING_IMAGES = 60
-"""Of the training part, evenly spaced, on which all of TRIED are tried."""
+SMALLEST = (0.02, 0.1, 0.2)
+"""Shares of the true cells that are smaller than the smallest diameter."""
+TUNING_IMAGES = 30
+"""Of the training part, evenly spaced, on which all of TRIED and SMALLEST are tried."""
 
 
 def main():
@@ -62,7 +64,7 @@ def main():
     module, tried = tuned_module(tuning[:: max(len(tuning) // TUNING_IMAGES, 1)])
     pairs = pairs_of(arguments.csv, arguments.split, arguments.part)
     print(f"{'':40} IoU of cells  precision  recall  F1")
-    print_row(f"IdentifyPrimaryObjects, {tried[0]} {tried[1]}", *judged(pairs, module))
+    print_row("IdentifyPrimaryObjects, {} {}, {} to {}".format(*tried), *judged(pairs, module))
     for name in arguments.model or [None]:
         model = load_model(name)
         print_row(model.name, *judged_model(pairs, model))
@@ -98,29 +100,32 @@ def judged(pairs, module):
 
 
 def tuned_module(pairs):
-    """IdentifyPrimaryObjects as it finds cells best, and what of TRIED that is."""
-    module = primary_objects(diameters(pairs))
+    """IdentifyPrimaryObjects as it finds cells best: method, threshold, and range of diameters."""
+    module = primary_objects()
+    found = diameters(pairs)
     results = {}
-    for tried in TRIED:
-        set_threshold(module, *tried)
-        results[tried] = judged(pairs, module)[1].f1
+    for share in SMALLEST:
+        limits = int(np.quantile(found, share)), int(np.ceil(found.max()))
+        for method, value in TRIED:
+            tried = (method, value, *limits)
+            configure(module, *tried)
+            results[tried] = judged(pairs, module)[1].f1
     best = max(results, key=results.get)
-    set_threshold(module, *best)
+    configure(module, *best)
     return module, best
 
 
 def diameters(pairs):
-    """Diameters between which nearly all cells of some masks lie, in pixels: two int."""
+    """Of circles with the areas of the cells in some masks, in pixels: ndarray of float."""
     areas = []
     for pair in pairs:
         _, mask = dataset.read_pair(pair, CLASSES)
         areas.extend(objects.areas(ndimage.label(mask == BLOOD_CELL)[0]))
-    found = 2 * np.sqrt(np.array(areas) / np.pi)
-    return int(np.quantile(found, 0.02)), int(np.ceil(found.max()))
+    return 2 * np.sqrt(np.array(areas) / np.pi)
 
 
-def primary_objects(limits):
-    """The module with the range of diameters and without the options that drop cells."""
+def primary_objects():
+    """The module without the options that drop cells at the border."""
     from cellprofiler_core import preferences
 
     preferences.set_headless()
@@ -129,15 +134,15 @@ def primary_objects(limits):
     logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not needed
     module = IdentifyPrimaryObjects()
     module.x_name.value, module.y_name.value = "Image", "Cells"
-    module.size_range.value = limits
     module.exclude_border_objects.value = False
     module.use_advanced.value = True
     module.unclump_method.value = module.watershed_method.value = "Shape"
     return module
 
 
-def set_threshold(module, method, value):
-    """Choose the method of the threshold, and its value or factor."""
+def configure(module, method, value, smallest, largest):
+    """Choose the method of the threshold, its value or factor, and the range of diameters."""
+    module.size_range.value = smallest, largest
     settings = module.threshold
     settings.global_operation.value = method
     number = settings.manual_threshold if method == MANUAL else settings.threshold_correction_factor
