@@ -79,7 +79,7 @@ def random_microscope(rng: np.random.Generator, transmitted: bool) -> Microscope
     if transmitted:
         condenser, phase = float(rng.choice([0.3, 0.6, 1])), float(rng.choice([0, 0, -0.8, 0.8]))
         return Microscope(resolution, 0.0, condenser, phase)
-    spherical = float(rng.choice([0, 0, 0, 0, -1, 1, -2, 2]))
+    spherical = float(rng.choice([0, 0, 0, 0, 0, 0, -1, 1]))
     return Microscope(resolution, spherical)
 
 

@@ -145,9 +145,9 @@ def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 STEPS: Dict[Step, float] = {
     smooth: 4,
     median: 3,
-    bilateral: 1.5,
+    bilateral: 3,
     wavelets: 1,
-    non_local_means: 1.5,
+    non_local_means: 3,
     sharpen: 2,
     deconvolve: 1,
     jpeg: 3,

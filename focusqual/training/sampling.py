@@ -20,7 +20,7 @@ DEPTHS_PER_SOURCE = 6
 """How often each source is defocused, as the draw of a source takes the longest."""
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
-ORDINARY = 0.35
+ORDINARY = 0.5
 """Share of the specimens that are thin, seen by the standard optics, and not processed."""
 
 Sources = Sequence[Sequence[np.ndarray]]
@@ -120,7 +120,7 @@ def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
     Specimen
     """
     kind = rng.uniform()
-    if kind < 0.08:
+    if kind < 0.12:
         nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
         return Specimen([nothing], blank=True)
     photographed = bool(sources) and kind > 0.5
