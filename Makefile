@@ -4,9 +4,20 @@
 # make test-next  set up .venv-next (CellProfiler 5, today's TensorFlow), run the tests there, and
 #             compare with .venv what the example pipelines measure
 # make test-stock  set up .venv-stock (Python 3.8 with what the CellProfiler application holds, no
-#             TensorFlow), run the tests of modules and cores there
+#             TensorFlow), run the tests of modules and cores there; freeze such an application into
+#             build/application, run the release in it, and compare with .venv what it measures
+# make test-newest  set up .venv-newest (Python 3.13, the newest release of every package), run the
+#             tests of cores and command lines there
+# make test-formats  set up .venv-formats (OME-Zarr's programs, the model zoo's), run the tests of
+#             what we read of others and write for others
+# make test-profiles  set up .venv-profiles (CytoTable, pycytominer), go from images to profiles
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
+# make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
+#             CellProfiler application; the same files give the same bytes
+# make test-gui  set up .venv-gui (CellProfiler with its window, on Debian's wxPython), drive both
+#             modules in the window of CellProfiler, without a screen
+# make figures  the pictures of the window in docs/, by make test-gui's steps
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -16,10 +27,12 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
 # As many processes as there are CPUs; a free one takes work off the others.
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
-TESTS_OF_MODULES = tests/plugins tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks
+TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
-.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-cluster lint docs lock clean
+.PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats \
+	test-profiles test-cluster test-gui figures release lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -35,11 +48,31 @@ test: $(VENV)
 test-next: $(VENV) .venv-next/.complete
 	.venv-next/$(PYTEST) $(TESTS_OF_MODULES)
 
-test-stock: .venv-stock/.complete
+test-stock: $(VENV) .venv-stock/.complete build/application/.complete
 	.venv-stock/$(PYTEST) $(TESTS_OF_MODULES)
+	.venv/$(PYTEST) tests/plugins -m application
+
+test-newest:
+	requirements/setup_newest_venv.sh
+	.venv-newest/$(PYTEST) $(TESTS_OF_CORES)
+
+test-formats: .venv-formats/.complete
+	.venv-formats/$(PYTEST) tests/formats tests/micrograph_networks/images
 
 test-cluster: $(VENV) .venv-cluster/.complete
 	.venv/bin/python -m pytest tests/cluster -m cluster
+
+test-profiles: $(VENV) .venv-profiles/.complete
+	.venv/bin/python -m pytest tests/profiles -m profiles
+
+release:
+	python3 release/build_release.py
+
+test-gui: .venv-gui/.complete
+	.venv-gui/bin/python -m pytest tests/gui -m window -p no:randomly
+
+figures: .venv-gui/.complete
+	.venv-gui/bin/python tests/gui/figures.py
 
 lint: $(VENV)
 	.venv/bin/ruff check .
@@ -51,14 +84,26 @@ docs: .venv-docs/.complete
 	.venv-docs/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
 	@echo "Open docs/_build/html/docs/index.html"
 
-$(VENV): requirements/stable.txt requirements/build-constraints.txt requirements/venv.sh \
-		requirements/setup_venv.sh setup.py
+$(VENV): requirements/stable.txt requirements/databases.txt requirements/build-constraints.txt \
+		requirements/venv.sh requirements/setup_venv.sh setup.py
 	requirements/setup_venv.sh .venv stable 3.9
 	@touch $@
 
-.venv-stock/.complete: requirements/stock.txt requirements/build-constraints.txt \
-		requirements/venv.sh requirements/setup_venv.sh setup.py
-	requirements/setup_venv.sh .venv-stock stock 3.8
+.venv-stock/.complete .venv-frozen/.complete: .venv-%/.complete: requirements/%.txt \
+		requirements/databases.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_venv.sh setup.py
+	requirements/setup_venv.sh .venv-$* $* 3.8
+	@touch $@
+
+build/application/.complete: .venv-frozen/.complete requirements/application.spec \
+		requirements/start_application.py
+	.venv-frozen/bin/python -m PyInstaller --noconfirm --clean --log-level ERROR \
+		--distpath build/application --workpath build/freezing requirements/application.spec
+	@touch $@
+
+.venv-gui/.complete: requirements/gui.txt requirements/build-constraints.txt requirements/venv.sh \
+		requirements/setup_gui_venv.sh setup.py
+	requirements/setup_gui_venv.sh
 	@touch $@
 
 .venv-%/.complete: requirements/%.txt requirements/venv.sh requirements/setup_other_venv.sh setup.py
@@ -70,19 +115,30 @@ LOCK = $(UV) pip compile --generate-hashes --no-emit-index-url --quiet \
 
 lock: $(VENV)
 	$(LOCK) requirements/stable.in setup.py \
-		--extra cellprofiler --extra cpu --extra train --extra test \
+		--extra cellprofiler --extra cpu --extra train --extra report --extra parquet \
+		--extra test \
 		--override requirements/overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
 		--python .venv/bin/python -o requirements/stable.txt
-	$(LOCK) requirements/stock.in \
-		--override requirements/overrides.txt \
+	$(LOCK) requirements/databases.in --python-version 3.8 -o requirements/databases.txt
+	for name in stock frozen; do \
+		$(LOCK) requirements/$$name.in \
+			--override requirements/overrides.txt \
+			--build-constraint requirements/build-constraints.txt \
+			--python-version 3.8 -o requirements/$$name.txt || exit; \
+	done
+	$(LOCK) requirements/gui.in \
+		--override requirements/gui-overrides.txt \
 		--build-constraint requirements/build-constraints.txt \
-		--python-version 3.8 -o requirements/stock.txt
+		--python-version 3.11 -o requirements/gui.txt
 	$(LOCK) requirements/next.in setup.py --extra cpu --extra train --extra test \
 		--override requirements/overrides.txt \
 		--python-version 3.11 -o requirements/next.txt
+	$(LOCK) requirements/formats.in setup.py --extra cpu --extra test --extra zoo \
+		--python-version 3.11 -o requirements/formats.txt
 	$(LOCK) requirements/cluster.in --emit-build-options \
 		--python-version 3.11 -o requirements/cluster.txt
+	$(LOCK) requirements/profiles.in --python-version 3.11 -o requirements/profiles.txt
 	$(LOCK) requirements/docs.in setup.py --python-version 3.11 -o requirements/docs.txt
 
 clean:

@@ -44,6 +44,7 @@ setup(
     ],
     package_dir={"cellprofiler_tf_plugins": "plugins"},
     package_data={
+        "focusqual.report": ["page.html", "page.js"],
         "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
         "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],
     },
@@ -53,13 +54,14 @@ setup(
         "filelock>=3.4",
         "h5py>=3.6",
         "imagecodecs>=2021.8.26",
-        "matplotlib>=3.7",
+        "matplotlib>=3.1.3",
         "numpy>=1.22",
         "pandas>=1.4",
         "psutil>=5.7",
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
         "scipy>=1.7",
+        "threadpoolctl>=2.2",
         "tifffile>=2021.7.2",
         "tqdm>=4.60",
     ],
@@ -77,10 +79,16 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
         # Newer releases of albumentations look for updates in the network when they are imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
+        "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # the page of summarize
+        "parquet": ["pyarrow>=10"],
         "test": [
             *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
-            *("pytest-xdist", "ruff"),
+            *("pytest-xdist", "ruff", "selenium", "zarr>=2.13"),
         ],
+        # What exports models besides TensorFlow.
+        "zoo": ["onnx>=1.14"],
+        # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.
+        "zarr": ["zarr>=2.13"],
     },
     entry_points={
         "console_scripts": [

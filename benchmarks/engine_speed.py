@@ -10,21 +10,16 @@ and the seconds from its start to the first result.
 
 import argparse
 import functools
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 from processor import processor
 from timing import in_turns
 
-import focusqual
-import segment
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
-from segment.inference.prediction import predict_probabilities
 
 ENGINES = ("numpy", "tensorflow")
 CASES = {"dark field": (640, 640), "dark field 3:4": (480, 640), "focus": (2160, 2160)}
@@ -32,11 +27,12 @@ CASES = {"dark field": (640, 640), "dark field 3:4": (480, 640), "focus": (2160,
 
 # Arguments: engine, case. Prints seconds from the process's start and its peak memory.
 ALONE = """
-import sys, time, psutil
-from engine_speed import image_of, peak_memory, ready
+import os, sys, time, psutil
+from engine_speed import image_of, ready
+from timing import peak_memory
 run, image = ready(*sys.argv[1:]), image_of(sys.argv[2])
 run(image)
-print(time.time() - psutil.Process().create_time(), peak_memory())
+print(time.time() - psutil.Process().create_time(), peak_memory(os.getpid()))
 """
 
 
@@ -70,12 +66,18 @@ def image_of(case):
 def ready(engine, case):
     """From an image to a result, with the model loaded.
 
-    The dark-field network sees the image in its own pixels.
+    The dark-field network sees the image in its own pixels. Each core is imported where it is used:
+    the import is a part of what a process takes.
     """
     options = EngineOptions(engine)
     if case == "focus":
+        import focusqual
+
         model = focusqual.load_model(engine=options)
         return lambda image: focusqual.rate_focus(image, model)
+    import segment
+    from segment.inference.prediction import predict_probabilities
+
     model = segment.load_model(engine=options)
     return lambda image: predict_probabilities(image, model, model.cell_diameter)
 
@@ -86,14 +88,6 @@ def alone(engine, case):
     folder = Path(__file__).resolve().parent
     result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return map(float, result.stdout.split())
-
-
-def peak_memory():
-    """The most memory that this process has held, in MiB; NaN on macOS."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**10
-    return getattr(psutil.Process().memory_info(), "peak_wset", np.nan) / 2**20  # Windows
 
 
 if __name__ == "__main__":

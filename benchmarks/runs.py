@@ -9,6 +9,7 @@ from cellprofiler_core import preferences
 from cellprofiler_core.pipeline import Pipeline
 
 from micrograph_networks.cellprofiler.settings import ENTERED
+from micrograph_networks.engines import AUTOMATIC
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.loading import read_network
 from micrograph_networks.products import PRODUCTS
@@ -50,7 +51,7 @@ def write_images(folder, count, size):
         write_png(folder / f"{number:05}.png", piece)
 
 
-def write_pipeline(path, names, scale=1.0):
+def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
     """Write a pipeline that reads colour images, runs modules of ours, and exports all.
 
     Parameters
@@ -60,6 +61,8 @@ def write_pipeline(path, names, scale=1.0):
         Some of OURS.
     scale : float
         Of the dark-field network's working scale.
+    engine : str
+        What computes: AUTOMATIC or one of ENGINE_NAMES.
     """
     modules = {
         module.module_name: module
@@ -71,6 +74,8 @@ def write_pipeline(path, names, scale=1.0):
     segment.cell_diameter_choice.value = ENTERED
     segment.cell_diameter.value = weights.attributes["cell_diameter"] / scale
     modules[LAST].wants_everything.value = True
+    for name in OURS:
+        modules[name].engine.value = engine
     pipeline = Pipeline()
     for name in (*INPUT, *names, LAST):
         modules[name].module_num = len(pipeline.modules()) + 1

@@ -1,12 +1,13 @@
-"""Throughput of CellProfiler's own workers, as its window starts them, with each of our modules.
+"""Throughput and memory of CellProfiler's own workers, as its window starts them.
 
     python benchmarks/workers.py
     python benchmarks/workers.py --image-sets 20 --workers 1 2
 
-The rate is that of the second half of the image sets: by then all workers are warm. CellProfiler
-4.2.8 looks once a second for what its workers ask for, four times an image set, so that workers
-mostly wait. Here it looks at once, so that they compete for the CPUs; a worker still waits up to a
-second for its next image set.
+With each of our modules and each engine. The memory is the most that a worker has held, the mean
+of all. The rate is that of the second half of the image sets: by then all workers are warm.
+CellProfiler 4.2.8 looks once a second for what its workers ask for, four times an image set, so
+that workers mostly wait. Here it looks at once, so that they compete for the CPUs; a worker still
+waits up to a second for its next image set.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from cellprofiler_core.analysis._analysis import Analysis
 from cellprofiler_core.analysis._runner import Runner
 from cellprofiler_core.analysis.event import Finished, Progress
@@ -30,6 +32,9 @@ from cellprofiler_core.utilities.zmq import join_to_the_boundary
 from cellprofiler_core.workspace import Workspace
 from processor import processor
 from runs import OURS, write_images, write_pipeline
+from timing import peak_memory
+
+from micrograph_networks.engines import ENGINE_NAMES
 
 SIZE = 480
 
@@ -44,30 +49,34 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         write_images(Path(name) / "images", arguments.image_sets, SIZE)
         for module in OURS:
-            print_rates(Path(name), module, arguments.workers)
+            print(f"\n{module}, {SIZE}x{SIZE} pixels")
+            print("    engine  workers  image sets a second  times one worker's  MiB a worker")
+            for engine in ENGINE_NAMES:
+                write_pipeline(Path(name) / "pipeline.cppipe", [module], engine=engine)
+                print_rates(Path(name), engine, arguments.workers)
 
 
-def print_rates(folder, module, numbers):
-    """Analyse the images with a module by each number of workers, and print their rates."""
-    print(f"\n{module}, {SIZE}x{SIZE} pixels")
-    print("workers  image sets a second  times one worker's")
-    write_pipeline(folder / "pipeline.cppipe", [module])
+def print_rates(folder, engine, numbers):
+    """Analyse the images of a folder by each number of workers, and print a line for each."""
     first = None
     for workers in numbers:
         # In a process of its own: workers of one analysis get in the way of the next.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found = pool.apply(analysed, (folder, workers))
+            found, memory = pool.apply(analysed, (folder, workers))
         first = first or found
-        print(f"{workers:7} {found:20.2f} {found / first:19.2f}", flush=True)
+        print(
+            f"{engine:>10} {workers:8} {found:20.2f} {found / first:19.2f} {memory:13.0f}",
+            flush=True,
+        )
 
 
 def analysed(folder, workers):
-    """Analyse the images of a folder with its pipeline; gives image sets a second."""
+    """Analyse the images of a folder with its pipeline, as :func:`rate_and_memory` says."""
     look_at_once()
     set_default_output_directory(str(folder))
     start_java()
     try:
-        return rate(*prepared(folder), workers)
+        return rate_and_memory(*prepared(folder), workers)
     finally:
         join_to_the_boundary()
         stop_java()
@@ -86,8 +95,8 @@ def prepared(folder):
     return pipeline, measurements
 
 
-def rate(pipeline, measurements, workers):
-    """Image sets a second of the second half of an analysis.
+def rate_and_memory(pipeline, measurements, workers):
+    """Image sets a second of the second half of an analysis, and what its workers held.
 
     Parameters
     ----------
@@ -98,7 +107,8 @@ def rate(pipeline, measurements, workers):
 
     Returns
     -------
-    float
+    float, float
+        Image sets a second; MiB, the mean of the workers' peaks.
     """
     events = queue.Queue()
     Analysis(pipeline, measurements).start(events.put, workers)
@@ -108,9 +118,10 @@ def rate(pipeline, measurements, workers):
             sys.exit(f"{happened.exc_type}: {happened.exc_message}")
         if isinstance(happened, Progress):
             moments.setdefault(happened.counts[Runner.STATUS_DONE], time.perf_counter())
+            memory = np.mean([peak_memory(worker.pid) for worker in Runner.workers])
     happened.measurements.close()
     half = min(done for done in moments if done >= total / 2)
-    return (total - half) / (moments[total] - moments[half])
+    return (total - half) / (moments[total] - moments[half]), memory
 
 
 def look_at_once():

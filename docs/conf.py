@@ -35,3 +35,7 @@ def examples_as_code(app, context, lines):
 def setup(app):
     """Called by Sphinx."""
     app.connect("sphinx-click-process-epilog", examples_as_code)
+
+
+# In the alias of a type, which says nothing of where it is from.
+nitpick_ignore = [("py:class", "numpy.ndarray")]

@@ -56,7 +56,7 @@ def _quotas(
     https://docs.kernel.org/admin-guide/cgroup-v2.html and
     https://docs.kernel.org/scheduler/sched-bwc.html
     """
-    lines = membership.read_text().splitlines() if membership.is_file() else []
+    lines = membership.read_text("utf-8").splitlines() if membership.is_file() else []
     for line in lines:
         _, controllers, name = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
@@ -76,7 +76,7 @@ def _read_quota(folder: Path) -> Optional[int]:
     """CPUs that one control group grants; None where it sets no limit."""
     both = folder / "cpu.max"
     one_each = [folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"]
-    text = " ".join(path.read_text() for path in (both, *one_each) if path.is_file())
+    text = " ".join(path.read_text("utf-8") for path in (both, *one_each) if path.is_file())
     found = re.fullmatch(r"(\d+)\s+(\d+)\s*", text)
     return math.ceil(int(found[1]) / int(found[2])) if found else None
 

@@ -1,8 +1,7 @@
 """Mistakes that a user can mend."""
 
 import contextlib
-from pathlib import Path
-from typing import Iterator, Union
+from typing import Iterator
 
 
 class UserError(Exception):
@@ -28,12 +27,12 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def naming(path: Union[str, Path]) -> Iterator[None]:
+def naming(path: object) -> Iterator[None]:
     """Put a file's path before a complaint of the block that lacks it.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path, or an object that shows itself by a path
 
     Raises
     ------

@@ -36,9 +36,12 @@ class Option:
     absent : str
         What is done where the option is None; empty if None is no value of it.
     suggested : float, optional
-        The value that a setting shows where the option is None by default.
+        The value that a setting shows where the default is None.
     flag : str
         Its name on the command line where that is not the field's.
+    used_if : (str, str), optional
+        Another option and the choice of it for which alone this one matters. Where it matters it
+        has to be given if its default is None; elsewhere it stays at its default.
     """
 
     label: str
@@ -52,6 +55,7 @@ class Option:
     absent: str = ""
     suggested: Optional[float] = None
     flag: str = ""
+    used_if: Optional[Tuple[str, str]] = None
 
     @property
     def demand(self) -> str:
@@ -120,7 +124,17 @@ class Checked:
 
     def __post_init__(self) -> None:
         """Raise UserError, a sentence with the option's label, where a value is none of it."""
-        for name, _, declared in declared_options(self):
+        labels = {name: declared.label for name, _, declared in declared_options(self)}
+        for name, default, declared in declared_options(self):
             value = getattr(self, name)
-            if not declared.allows(value):
+            other, choice = declared.used_if or ("", "")
+            if other and getattr(self, other) != choice:
+                if value != default:
+                    raise UserError(
+                        f"'{declared.label}' is used only where '{labels[other]}' is {choice}: "
+                        "choose that, or leave it out."
+                    )
+            elif value is None and not declared.absent:
+                raise UserError(f"'{declared.label}' has to be given: {declared.demand}.")
+            elif not declared.allows(value):
                 raise UserError(f"'{declared.label}' must be {declared.demand}, not {value}.")

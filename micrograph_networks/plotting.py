@@ -17,7 +17,7 @@ def labelled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]
     matplotlib.figure.Figure, matplotlib.axes.Axes
     """
     # Figure without pyplot: no global state, no display.
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 5.2), constrained_layout=True)
     axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel, title=title)
     return figure, axes
 

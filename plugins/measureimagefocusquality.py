@@ -1,5 +1,8 @@
 """Rate the focus of images patch by patch: a CellProfiler module."""
 
+import functools
+import inspect
+import logging
 import sys
 from pathlib import Path
 
@@ -16,20 +19,24 @@ from cellprofiler_core.constants.measurement import (
     FTR_CENTER_X,
     FTR_CENTER_Y,
     FTR_OBJECT_NUMBER,
+    GROUP_NUMBER,
     IMAGE,
+    MCA_AVAILABLE_POST_GROUP,
 )
 from cellprofiler_core.image import Image
+from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import (
     Binary,
     Divider,
     HiddenCount,
+    HTMLText,
     SettingsGroup,
     ValidationError,
 )
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber, LabelListSubscriber
-from cellprofiler_core.setting.text import ImageName, LabelName
+from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements_ijv,
@@ -38,36 +45,91 @@ from cellprofiler_core.utilities.core.module.identify import (
 
 # In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
 # yet: they come before others of their names.
-HOME = str(Path(__file__).resolve().parent.parent)
-if HOME not in sys.path:
-    sys.path.insert(0, HOME)
+HOME = Path(__file__).resolve().parent.parent
+if (HOME / "micrograph_networks").is_dir():
+    sys.path[:] = [str(HOME), *(folder for folder in sys.path if folder != str(HOME))]
 VERSION = "0.2.0"
 """Of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
-except ImportError:
-    __version__ = "none"
-if __version__ != VERSION:
-    raise ImportError(
-        f"{__file__} is of version {VERSION} of cellprofiler-tf-modules, but {__version__} is "
-        "installed: let CellProfiler's plugins directory be the plugins folder of that version."
-    )
 
-from focusqual import RatingOptions, load_model, rate_focus
-from focusqual.inference.maps import mean_within, patch_map, patch_pixels
-from focusqual.inference.picture import annotate, draw_legend
-from focusqual.levels import LEVELS
-from micrograph_networks.cellprofiler.network_module import (
-    SHIPPED_UNTIL_0_1,
-    SMOOTH,
-    NetworkModule,
-    free_earlier_image_sets,
-    input_mask,
-    keep_to_left_half,
-    refuse_repeats,
-    shown_errors,
-)
-from micrograph_networks.engines import AUTOMATIC, EngineOptions
+    if __version__ != VERSION:
+        raise ImportError(f"micrograph_networks is of version {__version__}")
+
+    from focusqual import RatingOptions, rate_focus
+    from focusqual.inference.display import (
+        STATISTICS,
+        arrange,
+        draw_distribution,
+        draw_legend,
+        seen_patch,
+        statistics,
+    )
+    from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+    from focusqual.inference.options import OBJECTIVE
+    from focusqual.inference.patches import PATCH_SIZE
+    from focusqual.inference.picture import annotate
+    from focusqual.inference.stacks import rank_planes
+    from focusqual.levels import LEVELS
+    from micrograph_networks.cellprofiler.network_module import (
+        SHIPPED_UNTIL_0_1,
+        SMOOTH,
+        NetworkModule,
+        free_earlier_image_sets,
+        input_mask,
+        keep_above,
+        refuse_repeats,
+        show_under_mouse,
+        shown_errors,
+    )
+    from micrograph_networks.engines import AUTOMATIC, EngineOptions
+    from micrograph_networks.errors import UserError
+except Exception as error:
+    LEVELS = 0
+    # Each plugin has all of this itself: there may be nothing that they could share it from.
+    INCOMPLETE = (
+        f"{Path(__file__).resolve()} of version {VERSION} does not find all that belongs to it "
+        f"({error}): let CellProfiler's plugins directory be the plugins folder of a release that "
+        "was unzipped as a whole, and start CellProfiler again."
+    )
+    logging.exception(INCOMPLETE)
+
+    class NetworkModule(Module):
+        """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
+
+        # CellProfiler 5 takes the first module that a file defines for the plugin.
+        __module__ = Module.__module__
+
+        def __init_subclass__(cls):
+            for name, value in list(vars(cls).items()):
+                if inspect.isfunction(value):
+                    delattr(cls, name)
+
+        def create_settings(self):
+            self.explanation = HTMLText("", INCOMPLETE, size=(20, 5))
+            self.kept = []
+
+        def settings(self):
+            return self.kept
+
+        def visible_settings(self):
+            return [self.explanation]
+
+        def upgrade_settings(self, setting_values, variable_revision_number, module_name):
+            self.variable_revision_number = variable_revision_number
+            return setting_values, variable_revision_number
+
+        def prepare_settings(self, setting_values):
+            self.kept = [Text("", value) for value in setting_values]
+
+        def validate_module(self, pipeline):
+            raise ValidationError(INCOMPLETE, self.explanation)
+
+        def prepare_run(self, workspace):
+            raise ValueError(INCOMPLETE)
+
+        run = prepare_run
+
 
 __doc__ = """\
 MeasureImageFocusQuality
@@ -81,7 +143,7 @@ of 11 *focus levels*, from 0, in focus, to 10, far out of focus. The levels are 
 is not compared with others of its set, and the result does not depend on its brightness, its
 camera offset or its bit depth. One level stands for 2 micrometers of defocus at 20x (numerical
 aperture 0.5, 500 nm, in air, pixels of 0.65 micrometers), which spreads a point over about
-3 pixels more.
+3 pixels more. To have levels of another objective, choose *objective* for *How to rescale images*.
 
 The network was trained on fluorescence images. Measure the images as they were acquired, before
 illumination correction, smoothing or rescaling.
@@ -114,12 +176,21 @@ To sort out blurred images, follow this module with **FlagImage**: flag images w
 
 In the picture that the module displays, each patch has a border whose hue is its level, from blue,
 in focus, to red, and whose lightness is its certainty: dark borders surround patches that show
-nothing. Where patches overlap, the more certain one is on top.
+nothing. Where patches overlap, the more certain one is on top. Rest the mouse on a patch, and the
+status bar says its level and certainty. Bars show the probabilities of the levels for the whole
+image. The table says how many patches count, if a mask leaves some out.
+
+The network is loaded as soon as the module is selected in CellProfiler's window, while you are
+still choosing; in TensorFlow this takes some seconds. If you step before it is loaded, the window
+waits for it.
+
+To find the plane in focus of stacks, load the planes as separate images, group them by stack with
+**Groups**, and answer *Yes* to *Rank the images of each group?*.
 
 See also
 ^^^^^^^^
 
-See also **FlagImage**, **MeasureImageQuality**, **MaskImage**.
+See also **Groups**, **FlagImage**, **MeasureImageQuality**, **MaskImage**.
 
 Measurements made by this module
 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -140,6 +211,14 @@ All are of the category *ImageFocus* and end with the name of the image. All but
 -  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which sum
    to 1. The settings define when a patch is out of focus and when it is uncertain.
 -  *PatchCount:* The number of patches that count.
+-  *ExpectedDefocus* (if images are rescaled by the objective): The expected level in micrometers,
+   to either side of the focus: the expected level times the depth of a level, which is 2 x 2 x 0.5
+   / 0.65 pixels of blur, brought back to the specimen by pixel size, factor, and refractive index /
+   (2 NA), and with the objective's own factor one depth of field, wavelength x refractive index /
+   NA\\ :sup:`2`. It ends with the levels, at ten times that depth, and is a paraxial estimate:
+   above an aperture of about 0.7 times the refractive index it is too large.
+-  *BestInGroup, RankInGroup* (if the planes of each group are ranked): 1 for the image of its group
+   that is most in focus, 0 for the others; and its place among them, from 1 on.
 -  *Engine:* What computed the network, numpy or tensorflow.
 
 **Experiment measurements**
@@ -175,6 +254,9 @@ PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 F_PATCH_COUNT = "PatchCount"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+F_DEFOCUS = "ExpectedDefocus"
+F_BEST = "BestInGroup"
+F_RANK = "RankInGroup"
 
 # Features of an image, and their names in FocusRating.summary.
 IMAGE_FEATURES = {
@@ -199,18 +281,27 @@ PATCH_FEATURES = {
 }
 COLUMN_TYPES = {
     F_PATCH_COUNT: COLTYPE_INTEGER,
+    F_BEST: COLTYPE_INTEGER,
+    F_RANK: COLTYPE_INTEGER,
     F_MODEL: COLTYPE_VARCHAR_FILE_NAME,
     F_ENGINE: COLTYPE_VARCHAR_FORMAT % 32,
 }
-# More rows than these do not fit into the figure.
-DISPLAYED_FEATURES = [feature for feature in IMAGE_FEATURES if feature not in PROBABILITIES]
+GROUP_FEATURES = (F_BEST, F_RANK)
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
+TABLE_HEADER, TABLE_ROW = 0.1, 0.055
+"""Heights in the figure's table, as shares of a figure in its first size."""
 
 
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
-    variable_revision_number = 2
+    variable_revision_number = 3
+    # For the citation generator of CellProfiler 5.
+    doi = {
+        "Please cite the following when using MeasureImageFocusQuality:": (
+            "https://doi.org/10.1186/s12859-018-2087-4"
+        )
+    }
 
     def create_settings(self):
         self.image_groups = []
@@ -219,6 +310,21 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
         self.add_image_button = DoSomething("", "Add another image", self.add_image)
         self.divider = Divider()
         self._create_object_settings()
+        self.wants_ranks = Binary(
+            "Rank the images of each group?",
+            False,
+            doc="""\
+Select *Yes* to measure, at the end of each group of images, which one is most in focus, and the
+rank of all: 1 is the best. Use **Groups** to make a group of each stack; without it all images are
+one group. Ranks follow the expected level. That of an image that shows next to nothing is drawn to
+the mean of its group, halfway at a certainty of 0.05: a blank image is neither best nor worst.
+
+The ranks come after the last image of a group, too late for modules that act on each image, such
+as **FlagImage** in the same pipeline. Export them, and let a second pipeline load the exported
+table with **LoadData**: there **FlagImage** skips images whose *RankInGroup* is above 1. The
+example pipelines *focus_rank_planes* and *focus_best_planes* do so.
+""",
+        )
         self.create_model_settings(
             trained_on="fluorescence images",
             custom="in-focus images of your assay. Consider it if your images look unlike "
@@ -291,6 +397,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         return [
             self.wants_objects,
             self.objects_list,
+            self.wants_ranks,
             *self.model_settings(),
             *self.engine_options.all(),
             *self.rating_options.all(),
@@ -323,7 +430,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
-        return result
+        return [*result, self.wants_ranks]
 
     def validate_module(self, pipeline):
         refuse_repeats([group.image_name for group in self.image_groups])
@@ -337,6 +444,21 @@ Select the objects whose focus you want to measure, in each of the images above.
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()
+        try:
+            self.rating_options.options()
+        except UserError as error:
+            raise ValidationError(str(error), self.numerical_aperture) from error
+
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        stride = self.stride.value
+        if self._patch_objects() and stride < PATCH_SIZE:
+            raise ValidationError(
+                f"At a stride of {stride} every pixel belongs to {(PATCH_SIZE / stride) ** 2:.0f} "
+                "patch objects: CellProfiler's displays and measurements of them take as many "
+                f"times as long as at {PATCH_SIZE}. The focus level image is as fine, and quick.",
+                self.stride,
+            )
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
@@ -347,6 +469,12 @@ Select the objects whose focus you want to measure, in each of the images above.
             setting_values = [count, *images, *objects, model, folder, file, AUTOMATIC]
             setting_values += [stride, scale, "weighted", *limits]
             variable_revision_number = 2
+        if variable_revision_number == 2:
+            # The images of a group are ranked; settings of images and objects come before that.
+            images = int(setting_values[0]) * len(self.image_groups[0].pipeline_settings())
+            place = 1 + images + 2
+            setting_values = [*setting_values[:place], "No", *setting_values[place:]]
+            variable_revision_number = 3
         return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
@@ -357,52 +485,55 @@ Select the objects whose focus you want to measure, in each of the images above.
         return True
 
     def run(self, workspace):
-        pictures = []
-        columns = []
+        shown = []
         for group in self.image_groups:
-            image = workspace.image_set.get_image(group.image_name.value)
-            rating = self._rate(workspace, group.image_name.value, image)
+            name = group.image_name.value
+            image = workspace.image_set.get_image(name)
+            rating = self._rate(workspace, name, image)
             self._measure_image(workspace, group, rating)
             self._measure_objects(workspace, group, image, rating)
             if group.wants_patches.value:
                 self._make_patches(workspace, group, image, rating)
             self._make_maps(workspace, group, image, rating)
             if group.wants_annotated_image.value or self.show_window:
-                pictures.append(annotate(image.pixel_data, rating))
+                picture = annotate(image.pixel_data, rating)
             if group.wants_annotated_image.value:
-                annotated = Image(pictures[-1], parent_image=image)
+                annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
-            columns.append(
-                [f"{rating.summary[IMAGE_FEATURES[name]]:.4g}" for name in DISPLAYED_FEATURES]
-            )
+            if self.show_window:
+                shown.append(_for_display(name, picture, rating))
         if self.show_window:
-            workspace.display_data.image_names = [g.image_name.value for g in self.image_groups]
-            workspace.display_data.pictures = pictures
-            workspace.display_data.statistics = list(zip(DISPLAYED_FEATURES, *columns))
+            workspace.display_data.images = shown
         free_earlier_image_sets()
 
+    def post_group(self, workspace, grouping):
+        if self.wants_ranks.value:
+            for group in self.image_groups:
+                _rank_group(workspace.measurements, group.image_name.value)
+
     def display(self, workspace, figure):
-        names = workspace.display_data.image_names
-        figure.set_subplots((1, len(names)))
-        keep_to_left_half(figure.figure)
-        for row, picture in enumerate(workspace.display_data.pictures):
+        images = workspace.display_data.images
+        count = len(images)
+        figure.set_subplots((count, 1))
+        table_height = TABLE_HEADER + TABLE_ROW * count
+        keep_above(figure.figure, table_height)
+        panels = arrange(figure.figure, count)
+        draw_legend(panels.legend)
+        for col, image in enumerate(images):
+            # CellProfiler draws into the axes that it finds here.
+            figure.subplots[col, 0] = panels.pictures[col]
             figure.subplot_imshow_color(
-                0,
-                row,
-                picture,
-                title=names[row],
-                normalize=False,
-                interpolation=SMOOTH,
-                sharexy=figure.subplot(0, 0) if row else None,
+                col, 0, image["picture"], title=image["name"], interpolation=SMOOTH
             )
-            draw_legend(figure.subplot(0, row))
+            draw_distribution(panels.distributions[col], image["probabilities"], count == 1)
+            under_mouse = functools.partial(_patch_fields, image)
+            show_under_mouse(figure, panels.pictures[col], under_mouse)
         figure.subplot_table(
-            0.5,
-            0,
-            workspace.display_data.statistics,
-            col_labels=["", *names],
-            n_cols=0.5,
-            n_rows=len(names),
+            *(0, 1 - table_height),
+            [[image["name"], *image["statistics"]] for image in images],
+            col_labels=["", *STATISTICS],
+            n_cols=count,
+            n_rows=table_height,
         )
 
     def get_measurement_columns(self, pipeline):
@@ -411,6 +542,7 @@ Select the objects whose focus you want to measure, in each of the images above.
                 object_name,
                 _measurement_name(feature, image_name),
                 COLUMN_TYPES.get(feature, COLTYPE_FLOAT),
+                *([{MCA_AVAILABLE_POST_GROUP: True}] if feature in GROUP_FEATURES else []),
             )
             for object_name, feature, image_name in self._features()
         ]
@@ -448,7 +580,9 @@ Select the objects whose focus you want to measure, in each of the images above.
     def _features(self):
         """Object, feature and image of everything measured under the category ImageFocus."""
         for group in self.image_groups:
-            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*IMAGE_FEATURES, F_ENGINE]}
+            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*self._image_features(), F_ENGINE]}
+            if self.wants_ranks.value:
+                measured[IMAGE] += GROUP_FEATURES
             if group.wants_patches.value:
                 measured[group.patches_name.value] = PATCH_FEATURES
             if self.wants_objects.value:
@@ -457,21 +591,28 @@ Select the objects whose focus you want to measure, in each of the images above.
                 for feature in features:
                     yield object_name, feature, group.image_name.value
 
+    def _image_features(self):
+        """Features of an image that are measured now, and their names in FocusRating.summary."""
+        if self.rescaling.value != OBJECTIVE:
+            return IMAGE_FEATURES
+        return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
+
     def _patch_objects(self):
         return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
     def _rate(self, workspace, image_name, image):
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            _measurement_name(F_ENGINE, image_name), model.engine
+        )
         with shown_errors(image_name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                _measurement_name(F_ENGINE, image_name), model.engine
-            )
             return rate_focus(
                 image.pixel_data, model, input_mask(image), self.rating_options.options()
             )
 
     def _measure_image(self, workspace, group, rating):
-        for feature, key in IMAGE_FEATURES.items():
+        for feature, key in self._image_features().items():
             workspace.measurements.add_image_measurement(
                 _measurement_name(feature, group.image_name.value), rating.summary[key]
             )
@@ -513,6 +654,51 @@ Select the objects whose focus you want to measure, in each of the images above.
             measurements.add_measurement(
                 name, _measurement_name(feature, group.image_name.value), table[column]
             )
+
+
+def _rank_group(measurements, image_name):
+    """Measure which image of the group at work is the best, and the rank of each."""
+    group = measurements.get_group_number()
+    numbers = [
+        number
+        for number in measurements.get_image_numbers()
+        if measurements[IMAGE, GROUP_NUMBER, number] == group
+    ]
+    # Image sets that were skipped or failed have no measurement.
+    level, certainty = (
+        [numpy.nan if value is None else value for value in values]
+        for values in (
+            measurements[IMAGE, _measurement_name(feature, image_name), numbers]
+            for feature in ("ExpectedLevel", "Certainty")
+        )
+    )
+    for number, rank in zip(numbers, rank_planes(level, certainty)):
+        for feature, value in ((F_RANK, int(rank)), (F_BEST, int(rank == 1))):
+            measurements.add_measurement(
+                IMAGE, _measurement_name(feature, image_name), value, image_set_number=number
+            )
+
+
+def _for_display(name, picture, rating):
+    """What the figure shows of an image, in types that reach it from another process."""
+    counted = rating.counted
+    return {
+        "name": name,
+        "picture": picture,
+        "probabilities": rating.aggregate,
+        "statistics": statistics(rating),
+        "boxes": rating.boxes[counted],
+        "levels": rating.level[counted],
+        "certainties": rating.certainty[counted],
+    }
+
+
+def _patch_fields(image, x, y):
+    """What the status bar says of the patch at a point."""
+    patch = seen_patch(image["boxes"], image["certainties"], x, y)
+    if patch is None:
+        return ["No patch counts here"]
+    return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]
 
 
 def _map(values, rating, image):

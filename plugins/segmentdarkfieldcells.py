@@ -1,5 +1,8 @@
-"""Find blood cells and spirochaetes in dark-field images: a CellProfiler module."""
+"""Find cells and threads, such as spirochaetes, in dark-field images: a CellProfiler module."""
 
+import inspect
+import logging
+import math
 import sys
 from pathlib import Path
 
@@ -11,11 +14,12 @@ from cellprofiler_core.constants.measurement import (
     IMAGE,
 )
 from cellprofiler_core.image import Image
-from cellprofiler_core.module import Identify
+from cellprofiler_core.module import Identify, Module
 from cellprofiler_core.object import Objects
-from cellprofiler_core.setting import Binary, SettingsGroup
+from cellprofiler_core.setting import Binary, HiddenCount, HTMLText, SettingsGroup, ValidationError
+from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber
-from cellprofiler_core.setting.text import ImageName, LabelName
+from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements,
@@ -24,52 +28,105 @@ from cellprofiler_core.utilities.core.module.identify import (
 
 # In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
 # yet: they come before others of their names.
-HOME = str(Path(__file__).resolve().parent.parent)
-if HOME not in sys.path:
-    sys.path.insert(0, HOME)
+HOME = Path(__file__).resolve().parent.parent
+if (HOME / "micrograph_networks").is_dir():
+    sys.path[:] = [str(HOME), *(folder for folder in sys.path if folder != str(HOME))]
 VERSION = "0.2.0"
 """Of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
-except ImportError:
-    __version__ = "none"
-if __version__ != VERSION:
-    raise ImportError(
-        f"{__file__} is of version {VERSION} of cellprofiler-tf-modules, but {__version__} is "
-        "installed: let CellProfiler's plugins directory be the plugins folder of that version."
-    )
 
-from micrograph_networks.cellprofiler.network_module import (
-    SHIPPED_UNTIL_0_1,
-    SMOOTH,
-    NetworkModule,
-    free_earlier_image_sets,
-    input_mask,
-    refuse_repeats,
-    shown_errors,
-)
-from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
-from segment import SegmentationOptions, load_model, segment_image
-from segment.classes import COLOURS
-from segment.inference.display import (
-    STATISTICS,
-    displayed_image,
-    joined_labels,
-    probability_picture,
-    statistics,
-)
+    if __version__ != VERSION:
+        raise ImportError(f"micrograph_networks is of version {__version__}")
+
+    from micrograph_networks.cellprofiler.network_module import (
+        SHIPPED_UNTIL_0_1,
+        SMOOTH,
+        NetworkModule,
+        free_earlier_image_sets,
+        input_mask,
+        keep_inside,
+        refuse_repeats,
+        shown_errors,
+    )
+    from micrograph_networks.cellprofiler.settings import LateChoice
+    from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
+    from micrograph_networks.errors import UserError
+    from segment import SegmentationOptions, segment_image
+    from segment.classes import (
+        BLOOD_CELL,
+        CLASSES,
+        NOTHING,
+        SPIROCHAETE,
+        THREADS,
+        declared_classes,
+    )
+    from segment.inference.display import (
+        STATISTICS,
+        displayed_image,
+        draw_legends,
+        left_out,
+        probability_picture,
+        statistics,
+    )
+except Exception as error:
+    # Each plugin has all of this itself: there may be nothing that they could share it from.
+    INCOMPLETE = (
+        f"{Path(__file__).resolve()} of version {VERSION} does not find all that belongs to it "
+        f"({error}): let CellProfiler's plugins directory be the plugins folder of a release that "
+        "was unzipped as a whole, and start CellProfiler again."
+    )
+    logging.exception(INCOMPLETE)
+
+    class NetworkModule(Module):
+        """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
+
+        # CellProfiler 5 takes the first module that a file defines for the plugin.
+        __module__ = Module.__module__
+
+        def __init_subclass__(cls):
+            for name, value in list(vars(cls).items()):
+                if inspect.isfunction(value):
+                    delattr(cls, name)
+
+        def create_settings(self):
+            self.explanation = HTMLText("", INCOMPLETE, size=(20, 5))
+            self.kept = []
+
+        def settings(self):
+            return self.kept
+
+        def visible_settings(self):
+            return [self.explanation]
+
+        def upgrade_settings(self, setting_values, variable_revision_number, module_name):
+            self.variable_revision_number = variable_revision_number
+            return setting_values, variable_revision_number
+
+        def prepare_settings(self, setting_values):
+            self.kept = [Text("", value) for value in setting_values]
+
+        def validate_module(self, pipeline):
+            raise ValidationError(INCOMPLETE, self.explanation)
+
+        def prepare_run(self, workspace):
+            raise ValueError(INCOMPLETE)
+
+        run = prepare_run
+
 
 __doc__ = """\
 SegmentDarkfieldCells
 =====================
 
 **SegmentDarkfieldCells** identifies blood cells and, if asked, spirochaetes in dark-field
-micrographs, with a trained neural network.
+micrographs, with a trained neural network; with a model of your own, what you have trained it for.
 
 For each pixel the network gives the probabilities that it belongs to the background, to a blood
-cell or to a spirochaete. The pixels that are probable enough become objects; cells that touch are
-separated. Nothing has to be adjusted to the brightness of an image, but the network has to see the
-cells at about the size that it was trained at: see *Working scale* below.
+cell or to a spirochaete. The pixels that are probable enough become objects: cells that touch are
+separated, and a spirochaete is one object even where it crosses a cell or is interrupted. Nothing
+has to be adjusted to the brightness of an image, but the network has to see the cells at about the
+size that it was trained at: see *Working scale* below.
 
 |
 
@@ -86,12 +143,15 @@ images.
 How to read the result
 ^^^^^^^^^^^^^^^^^^^^^^
 
--  The *mean probability* of an object says how sure the network was of its pixels. Sort the
-   objects by it to find doubtful ones, or use **FilterObjects** to remove them.
--  The module displays the image with the outlines of the objects; the probabilities of blood cells
-   in orange and of spirochaetes in blue; the objects, each in a color of its own; and a table of
-   their number, the area that they cover (per cent of the image, or of its mask), the median of
-   their diameters (of circles of the same area) and the mean of their mean probabilities.
+-  The *mean probability* of an object says how sure the network was of it. Sort the objects by it
+   to find doubtful ones. The least sure ones are left out: see *Least mean probability*.
+-  The module displays the image, and beside it the same with outlines. The primary, secondary and
+   tertiary outline color of *File > Preferences* are in this order those of the classes, and then
+   that of what was left out: at the border of the image, too small, too short or too improbable.
+   Below are the probabilities, each class in a color of its own, and a table of the
+   number of objects, the area that they cover (per cent of the image, or of its mask), the median
+   of their sizes (of cells the diameter of a circle of the same area, of threads the length) and
+   the mean of their mean probabilities.
 -  An image without cells gives zero objects, not an error.
 
 Working scale
@@ -109,10 +169,17 @@ Limits
 -  The network was trained on dark-field images of blood of one collection. Look at the outlines
    before you trust it on images of another microscope, stain or species; train it on images of your
    own with *python -m segment train* if it fails.
--  Spirochaetes are one or two pixels thin at the working scale. Those that cross become one object,
-   those that are interrupted become several, and pieces of a few pixels are left out; the area that
-   they cover is more reliable than their number.
+-  Spirochaetes are one or two pixels thin at the working scale. Those that cross each other become
+   one object, those that are interrupted by more than some 16 pixels at the working scale become
+   several, and short ones are left out.
 -  The shipped models come from images that may not be used commercially (see *References*).
+
+Time
+^^^^
+
+The network is loaded, which takes some seconds, as soon as the module is selected in CellProfiler's
+window, while you are still choosing. An image takes one to several seconds: CellProfiler's window
+waits for it in test mode. *Analyze Images* computes several images at the same time.
 
 See also
 ^^^^^^^^
@@ -125,21 +192,24 @@ Measurements made by this module
 
 **Image measurements**
 
--  *Count:* The number of blood cells and, if identified, of spirochaetes.
+-  *Count:* The number of objects of each class that is identified.
 -  *Darkfield_Engine:* What computed the network, numpy or tensorflow. It ends with the name of the
-   blood cells.
+   first objects.
 
 **Experiment measurements**
 
 -  *Darkfield_Model:* The name and version of the model, or the path of its weights file. It ends
-   with the name of the blood cells.
+   with the name of the first objects.
 
 **Object measurements**
 
 -  *Location_Center_X, Location_Center_Y:* The center of mass of the object, in pixels.
 -  *Number_Object_Number:* The number of the object in the label image.
--  *Darkfield_MeanProbability:* The mean, over the object's pixels, of the probability of its class,
-   0 to 1.
+-  *Darkfield_MeanProbability:* The mean of the probability of the object's class, 0 to 1, over its
+   pixels or, of spirochaetes and other threads, along the middle line.
+-  *Darkfield_Length:* The length of a spirochaete, or other thread, in pixels: along its middle
+   line from end to end, and straight across gaps. Where threads cross, that of the longest way.
+-  *Darkfield_MeanWidth:* The area of a spirochaete, or other thread, by its length, in pixels.
 
 References
 ^^^^^^^^^^
@@ -157,46 +227,55 @@ Please cite the data set, and CellProfiler, if you publish results of this modul
 
 C_DARKFIELD = "Darkfield"
 F_MEAN_PROBABILITY = "MeanProbability"
-M_MEAN_PROBABILITY = f"{C_DARKFIELD}_{F_MEAN_PROBABILITY}"
+F_LENGTH = "Length"
+F_MEAN_WIDTH = "MeanWidth"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+LINE_WIDTH = 1.5
+"""Of outlines in the figure, in points, whatever the size of the window."""
+MOST_ENLARGED = 4
+"""How many times as wide an image may become without a warning: 16 times the pixels."""
+GROUP_COUNT_PLACE = 1
+"""Of the number of classes among the saved settings."""
 
 
 # D101: CellProfiler shows __doc__ above instead.
 class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
     module_name = "SegmentDarkfieldCells"
     category = "Object Processing"
-    variable_revision_number = 2
+    variable_revision_number = 3
+    # For the citation generator of CellProfiler 5.
+    doi = {
+        "Please cite the following when using SegmentDarkfieldCells:": (
+            "https://doi.org/10.1007/978-3-319-24574-4_28"
+        )
+    }
 
     def create_settings(self):
         self.x_name = ImageSubscriber(
             "Select the input image",
             doc="Select the dark-field image, color or gray.",
         )
-        self.cells = _class_settings("blood cells", "BloodCell")
-        self.wants_spirochaetes = Binary(
-            "Also identify spirochaetes?",
-            False,
-            doc="""\
-Select *Yes* to make objects of the spirochaetes, thin bacteria between the cells, as well. Those
-of the settings below that speak of cells to separate, to fill or to discard are for cells alone.
-""",
-        )
-        self.spirochaetes = _class_settings("spirochaetes", "Spirochaete")
         self.create_model_settings(
             trained_on="dark-field images of blood",
-            custom="images and masks of your own. It must know the class *blood cell*, and "
-            "*spirochaete* if those are to be found.",
+            custom="images and masks of your own. Choose its classes under *Select the class*.",
         )
+        self.groups = []
+        self.group_count = HiddenCount(self.groups, "Number of classes")
+        self.add_class(CLASSES[BLOOD_CELL], can_remove=False)
+        self.add_button = DoSomething("", "Identify another class", self.add_next_class)
         self.engine_options = self.create_option_settings(RoundingEngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
     def settings(self):
+        return [self.x_name, self.group_count, *self._settings_after_image(self.groups)]
+
+    def help_settings(self):
+        return [self.x_name, *self._settings_after_image(self.groups[:1])]
+
+    def _settings_after_image(self, groups):
         return [
-            self.x_name,
-            *self.cells.pipeline_settings(),
-            self.wants_spirochaetes,
-            *self.spirochaetes.pipeline_settings(),
+            *(setting for group in groups for setting in group.pipeline_settings()),
             *self.model_settings(),
             *self.engine_options.all(),
             # Last: old pipelines lack the options that were added since.
@@ -204,19 +283,52 @@ of the settings below that speak of cells to separate, to fill or to discard are
         ]
 
     def visible_settings(self):
-        result = [self.x_name, *_visible(self.cells), self.wants_spirochaetes]
-        if self.wants_spirochaetes.value:
-            result += _visible(self.spirochaetes)
+        result = [self.x_name]
+        for group in self.groups:
+            result += _visible(group)
+        result.append(self.add_button)
         result += self.visible_model_settings()
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
+    def prepare_settings(self, setting_values):
+        del self.groups[1:]
+        for _ in range(int(setting_values[GROUP_COUNT_PLACE]) - 1):
+            self.add_class(CLASSES[SPIROCHAETE])
+
+    def add_class(self, class_name, can_remove=True):
+        """Add the settings of a class whose pixels become objects."""
+        group = _class_settings(class_name, lambda: list(self._kinds()))
+        self.groups.append(group)
+        if can_remove:
+            group.append(
+                "remover", RemoveSettingButton("", "Remove this class", self.groups, group)
+            )
+
+    def add_next_class(self):
+        """Add the settings of the first class of the model that is not identified yet."""
+        known = list(self._kinds()) or [CLASSES[SPIROCHAETE]]
+        used = {group.class_name.value for group in self.groups}
+        self.add_class(next((name for name in known if name not in used), known[-1]))
+
     def validate_module(self, pipeline):
-        groups = self._groups()
-        refuse_repeats([group.objects_name for group in groups])
-        refuse_repeats(
-            [name for group in groups for wanted, name in _optional_images(group) if wanted.value]
-        )
+        refuse_repeats([group.class_name for group in self.groups])
+        refuse_repeats([group.objects_name for group in self.groups])
+        images = [pair for group in self.groups for pair in _optional_images(group)]
+        refuse_repeats([name for wanted, name in images if wanted.value])
         self.validate_weights_file()
+
+    def validate_module_warnings(self, pipeline):
+        super().validate_module_warnings(pipeline)
+        attributes, _ = self.described_model()
+        diameter = self.segmentation_options.options().cell_diameter
+        known = attributes.get("cell_diameter", 0)
+        enlarged = known / (diameter or math.inf)
+        if enlarged > MOST_ENLARGED:
+            raise ValidationError(
+                f"The network wants cells of {known:.0f} pixels: with a diameter of {diameter:g} "
+                f"images become {enlarged:.0f} times as wide and high, and take long.",
+                self.cell_diameter,
+            )
 
     def upgrade_settings(self, setting_values, variable_revision_number, module_name):
         if variable_revision_number == 1:
@@ -225,6 +337,15 @@ of the settings below that speak of cells to separate, to fill or to discard are
             values[12] = "darkfield_v1" if values[12] == SHIPPED_UNTIL_0_1 else values[12]
             setting_values = [*values[:15], AUTOMATIC, bfloat16, *values[15:]]
             variable_revision_number = 2
+        if variable_revision_number == 2:
+            # Every class has its settings; no object was left out for its probability.
+            image, cells, rest = setting_values[0], setting_values[1:6], setting_values[12:]
+            groups = [CLASSES[BLOOD_CELL], *cells]
+            wants_spirochaetes = setting_values[6] == "Yes"
+            if wants_spirochaetes:
+                groups += [CLASSES[SPIROCHAETE], *setting_values[7:12]]
+            setting_values = [image, str(1 + wants_spirochaetes), *groups, *rest, "0.0"]
+            variable_revision_number = 3
         return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
@@ -240,51 +361,53 @@ of the settings below that speak of cells to separate, to fill or to discard are
         name = self.x_name.value
         image = workspace.image_set.get_image(name)
         mask = input_mask(image)
+        with shown_errors():
+            model = self.loaded_model(workspace)
+        workspace.measurements.add_image_measurement(
+            f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
+        )
         with shown_errors(name):
-            model = self.loaded_model(workspace, load_model, self.engine_options.options())
-            workspace.measurements.add_image_measurement(
-                f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
-            )
             options = self.segmentation_options.options()
             result = segment_image(image.pixel_data, model, mask, options)
-        found = list(zip(self._groups(), result.by_class()))
+            found = [(group, result.of_class(group.class_name.value)) for group in self.groups]
         for group, one in found:
             _add_objects(workspace, group, one, image)
             _add_images(workspace, group, one, image)
         if self.show_window:
-            self._keep_for_display(workspace, image, [one for _, one in found])
+            self._keep_for_display(workspace, image, result, [one for _, one in found])
         free_earlier_image_sets()
 
-    def _keep_for_display(self, workspace, image, found):
+    def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)
         data.image = displayed_image(image.pixel_data)
         data.probabilities = probability_picture(found)
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
-        data.joined = joined_labels(found)
-        data.colours = [COLOURS[one.class_index] for one in found]
+        data.left_out = left_out(result, found, self.threshold.value)
+        data.colours = [one.described.colour for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
         data = workspace.display_data
+        names = [*data.names, "Left out"]
         figure.set_subplots((2, 2))
-        figure.subplot_imshow_color(
-            0,
-            0,
-            data.image,
-            title=f"{self.x_name.value}, with outlines",
-            interpolation=SMOOTH,
+        shown = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
+        figure.subplot_imshow_color(0, 0, data.image, self.x_name.value, interpolation=SMOOTH)
+        outlined = figure.subplot_imshow_color(
+            *(1, 0, data.image, " and ".join(data.names)),
+            # CellProfiler gives them the user's outline colors, in their order.
             cplabels=[
-                {"name": name, "labels": [labels], "outline_color": [255 * c for c in colour]}
-                for name, labels, colour in zip(data.names, data.labels, data.colours)
+                {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
+                for name, labels in zip(names, [*data.labels, data.left_out])
             ],
+            **shown,
         )
-        first = figure.subplot(0, 0)
-        figure.subplot_imshow_color(1, 0, data.probabilities, title="Probabilities", sharexy=first)
-        figure.subplot_imshow_labels(
-            0, 1, data.joined, title=" and ".join(data.names), sharexy=first
-        )
-        figure.subplot_table(1, 1, data.statistics, col_labels=["", *data.names])
+        keep_inside(outlined)
+        figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shown)
+        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colours)
+        # Below the legends, which take the upper part of the last subplot.
+        place = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
+        figure.subplot_table(statistics=data.statistics, col_labels=["", *data.names], **place)
 
     def get_measurement_columns(self, pipeline):
         model, engine = (
@@ -294,9 +417,9 @@ of the settings below that speak of cells to separate, to fill or to discard are
             (EXPERIMENT, model, COLTYPE_VARCHAR_FILE_NAME),
             (IMAGE, engine, COLTYPE_VARCHAR_FORMAT % 32),
         ]
-        for name in self._names():
+        for name, features in self._features().items():
             columns += get_object_measurement_columns(name)
-            columns.append((name, M_MEAN_PROBABILITY, COLTYPE_FLOAT))
+            columns += [(name, f"{C_DARKFIELD}_{feature}", COLTYPE_FLOAT) for feature in features]
         return columns
 
     def get_categories(self, pipeline, object_name):
@@ -311,39 +434,69 @@ of the settings below that speak of cells to separate, to fill or to discard are
         if category == C_DARKFIELD and object_name == IMAGE:
             return [self._feature_of_module(F_ENGINE)]
         if category == C_DARKFIELD and object_name in self._names():
-            return [F_MEAN_PROBABILITY]
+            return self._features()[object_name]
         return self.get_object_measurements(pipeline, object_name, category, self._names())
 
     def _feature_of_module(self, feature):
         # Two modules of one pipeline may have different models, but not objects of one name.
-        return f"{feature}_{self.cells.objects_name.value}"
+        return f"{feature}_{self.groups[0].objects_name.value}"
 
-    def _groups(self):
-        return [self.cells, self.spirochaetes][: 1 + self.wants_spirochaetes.value]
+    def _kinds(self):
+        """What becomes of the chosen model's classes, by name; nothing where it cannot be read."""
+        try:
+            attributes, _ = self.described_model()
+            classes = declared_classes(attributes)
+        except UserError:
+            return {}
+        return {one.name: one.kind for one in classes if one.kind != NOTHING}
+
+    def _features(self):
+        """What this module measures of the objects of each name."""
+        kinds = self._kinds()
+        return {
+            group.objects_name.value: [F_MEAN_PROBABILITY]
+            + [F_LENGTH, F_MEAN_WIDTH] * (kinds.get(group.class_name.value) == THREADS)
+            for group in self.groups
+        }
 
     def _names(self):
         """Names of the objects as the base class wants them: with those of their parents."""
-        return {group.objects_name.value: [] for group in self._groups()}
+        return {group.objects_name.value: [] for group in self.groups}
 
 
-def _class_settings(what, name):
-    """Settings of the objects of a class: their name, and what else to keep of them."""
+def _class_settings(class_name, offered):
+    """Settings of the objects of a class: which, their name, and what else to keep of them."""
+    name = "".join(word.capitalize() for word in class_name.split())
     group = SettingsGroup()
+    group.append(
+        "class_name",
+        LateChoice(
+            "Select the class",
+            class_name,
+            offered,
+            doc="""\
+Select the class of pixels that become these objects: *blood cell* or *spirochaete* with the models
+that come with the module, thin bacteria between the cells. A model of your own offers those that it
+was trained for. The settings below that speak of cells to separate, to fill or to discard are not
+for spirochaetes and other threads.
+""",
+        ),
+    )
     group.append(
         "objects_name",
         LabelName(
-            f"Name the {what}",
+            "Name the objects",
             f"{name}s",
-            doc=f"Enter the name of the objects that this module makes of the {what}.",
+            doc="Enter the name of the objects that this module makes of the class.",
         ),
     )
     group.append(
         "wants_mask",
         Binary(
-            f"Keep the mask of the {what}?",
+            "Keep the mask of the objects?",
             False,
-            doc=f"""\
-Select *Yes* to keep a binary image that is white where one of the {what} is. Use **SaveImages** to
+            doc="""\
+Select *Yes* to keep a binary image that is white where one of the objects is. Use **SaveImages** to
 save it, or **MeasureImageOverlap** to compare it with a mask that was drawn by hand.
 """,
         ),
@@ -351,29 +504,28 @@ save it, or **MeasureImageOverlap** to compare it with a mask that was drawn by 
     group.append(
         "mask_name",
         ImageName(
-            f"Name the mask of the {what}",
+            "Name the mask",
             f"{name}Mask",
-            doc=f"*(Used only if the mask of the {what} is kept)*\n\nEnter a name for it.",
+            doc="*(Used only if the mask is kept)*\n\nEnter a name for it.",
         ),
     )
     group.append(
         "wants_probability",
         Binary(
-            f"Keep the probability image of the {what}?",
+            "Keep the probability image of the class?",
             False,
-            doc=f"""\
-Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to one of the
-{what}, 0 to 1, before anything was made of it.
+            doc="""\
+Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to the class,
+0 to 1, before anything was made of it.
 """,
         ),
     )
     group.append(
         "probability_name",
         ImageName(
-            f"Name the probability image of the {what}",
+            "Name the probability image",
             f"{name}Probability",
-            doc=f"*(Used only if the probability image of the {what} is kept)*\n\n"
-            "Enter a name for it.",
+            doc="*(Used only if the probability image is kept)*\n\nEnter a name for it.",
         ),
     )
     return group
@@ -388,10 +540,10 @@ def _optional_images(group):
 
 
 def _visible(group):
-    result = [group.objects_name]
+    result = [group.class_name, group.objects_name]
     for wanted, name in _optional_images(group):
         result += [wanted, name] if wanted.value else [wanted]
-    return result
+    return result + ([group.remover] if hasattr(group, "remover") else [])
 
 
 def _add_objects(workspace, group, found, image):
@@ -405,7 +557,11 @@ def _add_objects(workspace, group, found, image):
     count = len(found.means)
     add_object_count_measurements(workspace.measurements, name, count)
     add_object_location_measurements(workspace.measurements, name, found.labels, count)
-    workspace.measurements.add_measurement(name, M_MEAN_PROBABILITY, found.means)
+    measured = {F_MEAN_PROBABILITY: found.means}
+    if found.lengths is not None:
+        measured.update({F_LENGTH: found.lengths, F_MEAN_WIDTH: found.widths})
+    for feature, values in measured.items():
+        workspace.measurements.add_measurement(name, f"{C_DARKFIELD}_{feature}", values)
 
 
 def _add_images(workspace, group, found, image):

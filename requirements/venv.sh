@@ -17,6 +17,19 @@ find_uv() { # sets UV
         fail "uv (pip could not fetch it)" "python3 -m pip install uv"
 }
 
+check_compilers() { # python-javabridge has no wheel and is compiled against the JDK
+    if [ -n "${JAVA_HOME:-}" ]; then
+        [ -x "$JAVA_HOME/bin/javac" ] || fail "javac in JAVA_HOME ($JAVA_HOME)" "unset JAVA_HOME"
+        PATH=$JAVA_HOME/bin:$PATH
+    fi
+    javac -version >/dev/null 2>&1 ||
+        fail "a Java development kit (javac)" "sudo apt-get install default-jdk-headless"
+    cc --version >/dev/null 2>&1 || fail "a C compiler (cc)" "sudo apt-get install gcc libc6-dev"
+    # Unless told otherwise, take the kit that javac belongs to.
+    : "${JAVA_HOME:=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}"
+    export JAVA_HOME PATH
+}
+
 is_python() { # command, version, condition: the command runs (a pyenv shim may not), and fits
     "$1" -c "import os, sys, sysconfig
 sys.exit('%d.%d' % sys.version_info[:2] != '$2' or not ($3))" 2>/dev/null
@@ -36,7 +49,7 @@ find_python() { # version, condition; sets PYTHON
 
 make_venv() { # folder, locked requirements, options: those, and this project (editable)
     echo "== Setting up $1 with $("$PYTHON" --version), $("$UV" --version)"
-    "$UV" venv --quiet --clear --python "$PYTHON" "$1"
+    "$UV" venv --quiet --clear --python "$PYTHON" ${VENV_OPTIONS:-} "$1"
     export VIRTUAL_ENV=$PWD/$1
     # As pip does: otherwise a process that may not write there compiles all that it imports.
     "$UV" pip sync --compile-bytecode --require-hashes "${@:3}" "$2"

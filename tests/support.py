@@ -3,7 +3,6 @@
 import functools
 from importlib.util import find_spec
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -16,10 +15,6 @@ from micrograph_networks.networks.layers import Network, array_shapes
 needs_training = pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
 needs_tensorflow = pytest.mark.skipif(
     find_spec("tensorflow") is None, reason="TensorFlow is not installed"
-)
-needs_plots = pytest.mark.skipif(
-    tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 4),
-    reason="Matplotlib is too old for the plots of command lines",
 )
 
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)

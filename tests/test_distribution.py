@@ -1,5 +1,8 @@
-"""What is distributed is whole: the source distribution, and the wheel that is built from it."""
+"""What is distributed is whole: the source distribution, the wheel that is built from it, and the
+release, one archive for the CellProfiler application."""
 
+import filecmp
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from build_release import LARGEST
+from build_release import build as build_release
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_DISTRIBUTED = (".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml")
@@ -23,6 +28,8 @@ PACKAGED = {
     "plugins/": "cellprofiler_tf_plugins/",
 }
 """Folders of the repository, and their names in the wheel."""
+RELEASED = ("plugins/", "focusqual/", "segment/", "micrograph_networks/", "model_weights/")
+"""Folders that the release has as a whole."""
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +107,36 @@ def test_the_metadata_name_the_licence_of_the_weights(wheel):
     assert "BSD-3-Clause" in licence
     assert "CC-BY-NC-4.0 (dark-field weights" in licence
     assert any(name.endswith("/LICENSE") for name in wheel.namelist())
+
+
+def test_the_release_holds_the_modules_and_what_they_need(tracked, tmp_path):
+    path = build_release(tmp_path / "release")
+    assert path.stat().st_size < LARGEST == 100_000_000
+    with zipfile.ZipFile(path) as archive:
+        texts = {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
+    assert {name.split("/")[0] for name in archive.namelist()} == {path.stem}
+    page = texts.pop("README.html").decode()
+    pictures = {name for name in texts if name.startswith("pictures/")}
+    assert pictures == set(re.findall(r'src="([^"]+)"', page))
+    assert all(len(texts.pop(name)) < 600_000 for name in pictures)
+    expected = {name for name in tracked if name.startswith(RELEASED)}
+    expected |= {name for name in tracked if name.endswith(".cppipe")}
+    assert set(texts) == {*expected, "LICENSE", "CITATION.cff"}
+    assert [name for name, text in texts.items() if (ROOT / name).read_bytes() != text] == []
+
+
+def test_the_release_has_the_same_bytes_each_time(tmp_path, monkeypatch):
+    first = build_release(tmp_path / "first")
+    copied = tmp_path / "copied"
+    for folder in (*RELEASED, "example_pipelines", "release", "docs"):
+        ignored = shutil.ignore_patterns("__pycache__", "_build")
+        # copy: with times and permissions of their own
+        shutil.copytree(
+            ROOT / folder, copied / folder, copy_function=shutil.copyfile, ignore=ignored
+        )
+    for name in ("LICENSE", "CITATION.cff"):
+        shutil.copyfile(ROOT / name, copied / name)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    script = copied / "release" / "build_release.py"
+    subprocess.run([sys.executable, script, tmp_path / "second"], check=True, capture_output=True)
+    assert filecmp.cmp(first, tmp_path / "second" / first.name, shallow=False)

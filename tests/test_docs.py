@@ -26,7 +26,9 @@ PAGES = [
     for pattern in ("*.md", "docs/*.md", "model_weights/*.md", "benchmarks/*.md")
     for path in sorted(ROOT.glob(pattern))
 ]
-TO_FOLLOW = ["README.md", "docs/focus.md", "docs/darkfield.md", "docs/training.md"]
+TO_FOLLOW = [
+    *("README.md", "docs/focus.md", "docs/stacks.md", "docs/darkfield.md", "docs/training.md"),
+]
 """Pages of which all commands and code are run, from the first to the last."""
 
 TOOLS = {
@@ -121,11 +123,14 @@ def workplace(tmp_path, monkeypatch):
     for name in ("example_pipelines", "plugins", "model_weights"):
         Path(name).symlink_to(ROOT / name)
     plane = "BBBC006/BBBC006_v1_images_z_20"
-    for folder in ("plate1", "in_focus", "IMAGES", "slide1", "labels", "run", plane):
+    for folder in ("plate1", "in_focus", "IMAGES", "stacks", "slide1", "labels", "run", plane):
         Path(folder).mkdir(parents=True)
     image = (1000 * nuclei(np.random.default_rng(0), 200, 1.0)).astype(np.uint16)
-    for name in ("image", "plate1/p_A01_s1", "in_focus/a", "IMAGES/a", f"{plane}/a"):
+    planes = ("stacks/A01_z01", "stacks/A01_z02")
+    for name in ("image", "plate1/p_A01_s1", "in_focus/a", "IMAGES/a", f"{plane}/a", *planes):
         write_tiff(Path(f"{name}.tif"), image)
+    table = "image,stack,position,focus\nA01_z01.tif,A01,0,0\nA01_z02.tif,A01,2,0\n"
+    Path("stacks/stacks.csv").write_text(table)
     labels = np.array([[[0, 0, 0], [255, 0, 0], [0, 0, 255]]], np.uint8)
     write_png(Path("labels/a.png"), labels)
     follow_command("segment-darkfield", ["scenes", "--output", ".", "--count", "1"])
@@ -161,7 +166,9 @@ def follow(page):
     return names
 
 
-@pytest.mark.parametrize("page", [page for page in TO_FOLLOW if page != "docs/focus.md"])
+@pytest.mark.parametrize(
+    "page", [page for page in TO_FOLLOW if page not in ("docs/focus.md", "docs/stacks.md")]
+)
 def test_pages_can_be_followed(page, workplace):
     assert follow(ROOT / page)
 
@@ -179,3 +186,14 @@ def test_plate_of_the_focus_page_is_as_it_says(workplace):
     assert list(columns[9:]) == sorted(columns[9:])
     assert 2 <= columns[11] <= 4
     assert set(names["good"]["FileName_Image"]) == set(names["kept"]["image"])
+
+
+def test_stacks_of_the_page_are_as_it_says(workplace):
+    names = follow(ROOT / "docs/stacks.md")
+    best = names["best"]
+    assert best["any_in_focus"].to_dict() == {"A01": 1, "A02": 1, "A03": 0}
+    # The focus lies at 8 and 12 micrometres, planes 4 and 6; the next ones are within a level.
+    for well, plane in (("A01", 4), ("A02", 6)):
+        assert abs(best.loc[well, "best_plane"] - plane) <= 1
+    kept = {path.name for path in Path("kept").iterdir()}
+    assert kept == {f"{Path(name).stem}_best.tiff" for name in best["best_image"]}

@@ -25,7 +25,7 @@ GOOD = "good.png"
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
     r"(Usage: |Try |Wrote |Rated \d|Segmented \d|Converted \d|\d+ of them in colour"
-    r"|\d+ images; tables|[a-z_]+ +[\d.]*$|$)"
+    r"|\d+ images; tables|[a-z_\d]+ +[\d.]*$|$)"
 )
 
 
@@ -124,8 +124,8 @@ def focus_table(folder, made, rng):
     result = run("focusqual", "summarize", bad, "--output", out)
     outcome = _outcome(result, bad, failed=2)
     if outcome == WHOLE:
-        pictures = {"scores.png"} | ({"plate.png"} if (out / "plate.png").exists() else set())
-        _assert_whole(out, pictures)
+        of_wells = {"plate.png", "wells_left_out.csv"} if (out / "plate.png").exists() else set()
+        _assert_whole(out, {"scores.png", "plate.html", *of_wells})
     else:
         assert not list(out.glob("*"))
     return outcome
@@ -252,6 +252,8 @@ def _assert_whole(out, names):
         if path.suffix == ".csv":
             assert path.read_bytes().endswith(b"\n")
             pd.read_csv(path)
+        elif path.suffix == ".html":
+            assert path.read_bytes().endswith(b"</html>\n")
         else:
             assert read_image(path).size
 

@@ -153,15 +153,15 @@ def train_focus(folder, out, epochs=EPOCHS):
 
 
 def train_darkfield(folder, out, epochs=EPOCHS):
-    """A training of two epochs of two batches each, on random VGG16 weights."""
+    """A training of four epochs of four batches each, on random VGG16 weights."""
     if not (folder / "data.csv").exists():
         package("segment", "scenes", "--output", folder, "--count", 10).succeeded()
         # The encoder's groups of a weights file are those that a file of VGG16 has.
         originals.write_random_weights(folder / "vgg16.h5", unet_vgg16(2))
     return (
         *("segment", "train", "--csv", folder / "data.csv", "--output", out),
-        *("--backbone-weights", folder / "vgg16.h5", "--recipe", "perceptilabs"),
-        *("--epochs", epochs, "--working-size", 32, "--batch", 4),
+        *("--backbone-weights", folder / "vgg16.h5", "--working-size", 32, "--batch", 4),
+        *("--epochs", epochs, "--epochs", 1, "--epochs", 1),
     )
 
 

@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
 
 from focusqual.inference.network import NETWORKS
 from focusqual.inference.options import RatingOptions
+from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
@@ -21,6 +22,8 @@ from micrograph_networks.commandline.commands import (
     each_image,
     end_with,
     example,
+    export_command,
+    format_option,
     images_argument,
     licence_option,
     model_option,
@@ -32,8 +35,8 @@ from micrograph_networks.commandline.commands import (
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table
+from micrograph_networks.errors import UserError, naming
+from micrograph_networks.files.tables import csv_table, table
 from micrograph_networks.files.writing import output_folder
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from focusqual.evaluation.evaluate import RatedImage
     from focusqual.inference.model import FocusModel
     from focusqual.inference.rating import FocusRating
+    from micrograph_networks.images.planes import Plane
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
@@ -54,22 +58,25 @@ def main() -> None:
 
 
 main.add_command(models_command("focusqual", NETWORKS))
+main.add_command(export_command("focusqual", "focusqual"))
 
 
 @main.command(
     epilog=example(
         "focusqual predict plate1/*.tif --output rated\n"
-        "focusqual predict image.png --output rated --stride 42"
+        "focusqual predict image.png --output rated --stride 42 --format parquet"
     )
 )
 @images_argument
 @output_option("tables and pictures")
+@format_option
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", RatingOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
+    suffix: str,
     model: Optional[str],
     engine: EngineOptions,
     options: RatingOptions,
@@ -81,36 +88,41 @@ def predict(
     """
     from focusqual.inference import tables
     from focusqual.inference.model import load_model
+    from micrograph_networks.images.planes import place_columns, place_values, planes_of
 
-    unique_stems(images)
+    planes = planes_of(images)
+    unique_stems(planes)
+    places = place_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = colour = 0
     with contextlib.ExitStack() as stack:
-        focus = stack.enter_context(csv_table(folder / "focus.csv", tables.FOCUS_COLUMNS))
-        patches = stack.enter_context(csv_table(folder / "patches.csv", tables.PATCH_COLUMNS))
+        columns = [*tables.PREDICTION_COLUMNS, *places]
+        focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
+        patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
-        for path, (image, rated) in each_image(images, rate):
+        for plane, (image, rated) in each_image(planes, rate):
             done += 1
             colour += image.ndim == 3
-            focus.writerow(tables.focus_row(path.name, rated, loaded))
-            patches.writerows(tables.patch_rows(path.name, rated))
-    click.echo(f"Rated {done} of {len(images)} images: {folder / 'focus.csv'}")
+            row = tables.prediction_row(plane.name, plane.path, rated, loaded)
+            focus.writerow([*row, *place_values(plane, places)])
+            patches.writerows(tables.patch_rows(plane.name, rated))
+    click.echo(f"Rated {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
     if colour:
         click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    end_with(done, images)
+    end_with(done, planes)
 
 
 def _predict_image(
-    folder: Path, model: "FocusModel", options: RatingOptions, path: Path
+    folder: Path, model: "FocusModel", options: RatingOptions, plane: "Plane"
 ) -> Tuple["np.ndarray", "FocusRating"]:
     from focusqual.inference.picture import annotate
     from focusqual.inference.prediction import rate_focus
-    from micrograph_networks.images.image_files import read_image, write_png
+    from micrograph_networks.images.image_files import write_png
 
-    image = read_image(path)
+    image = plane.read()
     rating = rate_focus(image, model, options=options)
-    write_png(folder / f"{path.stem}_focus.png", annotate(image, rating))
+    write_png(folder / f"{plane.stem}_focus.png", annotate(image, rating))
     return image, rating
 
 
@@ -162,54 +174,131 @@ def degrade(
     """
     from focusqual.simulation.degradation import degrade as degrade_image
     from focusqual.simulation.optics import Optics
-    from micrograph_networks.images.image_files import read_grey, write_tiff
+    from micrograph_networks.images.image_files import write_tiff
+    from micrograph_networks.images.planes import planes_of
 
     folder = output_folder(output)
-    unique_stems(images)
-    jobs = [(path, level) for path in images for level in levels]
-    for path, level in tqdm(jobs, unit="image", disable=None):
-        image = degrade_image(
-            read_grey(path), level, Optics(**optics), exposure, offset, photons, seed
+    planes = planes_of(images)
+    unique_stems(planes)
+    jobs = [(plane, level) for plane in planes for level in levels]
+    for plane, level in tqdm(jobs, unit="image", disable=None):
+        with naming(plane):
+            image = degrade_image(
+                plane.read(), level, Optics(**optics), exposure, offset, photons, seed
+            )
+        write_tiff(folder / f"{plane.stem}_level{level:g}.tif", image)
+
+
+@main.command(
+    epilog=example(
+        "focusqual summarize rated/focus.csv --output rated\n"
+        "focusqual summarize results/tables/FocusQC_Image.csv --pictures results/batches "
+        "--output report"
+    )
+)
+@click.argument("ratings", metavar="TABLE", type=FILES)
+@output_option("the page, the pictures and the list of wells")
+@click.option("--image", help="CellProfiler's name of the images, if TABLE holds several.")
+@click.option(
+    "--pictures",
+    type=FILES,
+    help="Folder of the annotated pictures, with those below it.",
+    show_default="that of TABLE",
+)
+@options_of("thresholds", Thresholds)
+def summarize(
+    ratings: Path,
+    output: Path,
+    image: Optional[str],
+    pictures: Optional[Path],
+    thresholds: Thresholds,
+) -> None:
+    """Make an interactive page of a plate, and list the wells to leave out.
+
+    TABLE is a focus.csv, or CellProfiler's table of images, such as the merged one of the cluster
+    workflow. plate.html shows the plate, histograms, levels against time or position where TABLE
+    has them, and the worst images; it opens without a network. scores.png and plate.png are
+    pictures for a report, wells_left_out.csv is the list.
+    """
+    from focusqual.report import page, plate
+    from focusqual.report.ratings import read_ratings
+    from focusqual.report.verdicts import wells_left_out
+
+    images = read_ratings(ratings, image)
+    folder = output_folder(output)
+    plate.draw_score_histogram(folder / "scores.png", images["score"].to_numpy())
+    written = ["scores.png"]
+    wells = images[images["well"] != ""]
+    if len(wells):
+        plate.draw_plate_map(
+            folder / "plate.png", wells[["row", "col"]].to_numpy(), wells["score"].to_numpy()
         )
-        write_tiff(folder / f"{path.stem}_level{level:g}.tif", image)
+        left_out = wells_left_out(images, thresholds)
+        with csv_table(folder / "wells_left_out.csv", list(left_out)) as rows:
+            rows.writerows(left_out.itertuples(index=False))
+        written += ["plate.png", f"wells_left_out.csv ({len(left_out)} wells)"]
+    click.echo(f"Wrote {', '.join(written)} into {folder}")
+    # Last, as it needs what not everyone has installed.
+    page.write_page(
+        folder / "plate.html", str(ratings), images, thresholds, pictures or ratings.parent
+    )
+    click.echo(f"Wrote {folder / 'plate.html'}")
 
 
-@main.command(epilog=example("focusqual summarize rated/focus.csv --output rated"))
+@main.command(
+    "best-planes",
+    epilog=example(
+        "focusqual best-planes rated/focus.csv --output best "
+        "--pattern '(?P<Well>[A-P][0-9]{2})_s(?P<Site>[0-9]+)_z(?P<Plane>[0-9]+)'"
+    ),
+)
 @click.argument("table", type=FILES)
-@output_option("the pictures")
-def summarize(table: Path, output: Path) -> None:
-    """Draw a histogram of the scores of a focus.csv, and a plate map where names hold wells."""
-    import numpy as np
+@output_option("tables and a picture")
+@click.option(
+    "--pattern",
+    required=True,
+    help="Regular expression, searched in the path of each image: its group Plane numbers the "
+    "planes, its other named groups tell the stack.",
+)
+@click.option(
+    "--image-name",
+    default="Image",
+    show_default=True,
+    help="Name of the image in the table for CellProfiler's LoadData.",
+)
+@click.option(
+    "--certain-from",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Least certainty of a plane in focus.",
+)
+def best_planes(
+    table: Path, output: Path, pattern: str, image_name: str, certain_from: float
+) -> None:
+    """Find the plane in focus of each stack of a focus.csv.
 
-    from focusqual.report import plate
+    Writes best_planes.csv, a row a stack; load_data.csv, which CellProfiler's LoadData opens, with
+    the best planes; and planes.png. The best plane has the lowest expected level; that of a plane
+    that shows next to nothing is drawn to the mean of its stack. Images that the pattern does not
+    match are named, and the exit code is 1.
+    """
+    from focusqual.report import planes
 
-    names, scores = _read_scores(table)
+    stacks, others = planes.read_stacks(table, planes.compile_pattern(pattern))
     folder = output_folder(output)
-    pictures = [folder / "scores.png"]
-    plate.draw_score_histogram(pictures[0], scores)
-    wells = [plate.well_of(name) for name in names]
-    inside = np.array([well is not None for well in wells])
-    if inside.any():
-        pictures.append(folder / "plate.png")
-        plate.draw_plate_map(pictures[1], [well for well in wells if well], scores[inside])
-    click.echo("Wrote " + " and ".join(map(str, pictures)))
-
-
-def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
-    import pandas as pd
-
-    try:
-        rows = pd.read_csv(table, dtype={"image": str, "score": float})
-        names, scores = list(rows["image"]), rows["score"].to_numpy()
-    except FileNotFoundError:
-        raise UserError(f"{table} does not exist: check the path.") from None
-    except (OSError, KeyError, ValueError):
-        raise UserError(
-            f"{table} has no columns image and score: give a focus.csv of 'focusqual predict'."
-        ) from None
-    if not names:
-        raise UserError(f"{table} holds no image: rate some first.")
-    return names, scores
+    with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
+        rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
+    columns = planes.load_data_columns(stacks, image_name)
+    with csv_table(folder / "load_data.csv", columns) as rows:
+        rows.writerows(map(planes.load_data_row, stacks))
+    planes.draw_levels(folder / "planes.png", stacks, certain_from)
+    found = sum(stack.in_focus(certain_from) for stack in stacks)
+    click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
+    for path in others:
+        click.echo(f"Error: {path} does not match the pattern.", err=True)
+    if others:
+        raise click.exceptions.Exit(1)
 
 
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
@@ -217,18 +306,20 @@ def _read_scores(table: Path) -> Tuple[List[str], "np.ndarray"]:
 def validate(images: Tuple[Path, ...]) -> None:
     """Check that images can be rated, and name every fault; exit with 1 if there is one.
 
-    Faults: unreadable, a stack, smaller than a patch, constant, NaN or infinite pixels, or more
-    than 1% of the pixels saturated.
+    Faults: unreadable, neither grey nor colour, smaller than a patch, constant, NaN or infinite
+    pixels, or more than 1% of the pixels saturated.
     """
     from focusqual.commandline.image_faults import faults
+    from micrograph_networks.images.planes import planes_of
 
     faulty = 0
-    for path in tqdm(images, unit="image", disable=None):
-        found = faults(path)
+    planes = planes_of(images)
+    for plane in tqdm(planes, unit="image", disable=None):
+        found = faults(plane)
         faulty += bool(found)
         for fault in found:
             tqdm.write(fault)
-    click.echo(f"{len(images) - faulty} of {len(images)} images are in order.")
+    click.echo(f"{len(planes) - faulty} of {len(planes)} images are in order.")
     if faulty:
         raise click.exceptions.Exit(1)
 
@@ -267,11 +358,10 @@ def train(
     from its last epoch when the same command is given again.
     """
     from focusqual.inference.network import FOCUS_PATCH_1
-    from focusqual.simulation.sources import clean
     from focusqual.training import curves, in_focus_images
     from focusqual.training.train import Schedule
     from focusqual.training.train import train as train_network
-    from micrograph_networks.images.image_files import list_images, read_grey
+    from micrograph_networks.images.image_files import list_images
     from micrograph_networks.models.loading import read_network
     from micrograph_networks.training.run import TrainingRun
 
@@ -282,10 +372,7 @@ def train(
     run = TrainingRun(run_folder(output), recipe)
     records = in_focus_images.divide(list_images(folders), planned.seed)
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
-    parts = {
-        part: [clean(read_grey(r.path)) for r in records if r.part == part]
-        for part in ("train", "validation")
-    }
+    parts = {part: in_focus_images.by_source(records, part) for part in ("train", "validation")}
     counts = collections.Counter(record.part for record in records)
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
@@ -298,7 +385,8 @@ def train(
 @main.command(
     epilog=example(
         "focusqual evaluate nuclei/ --split run1/split.csv --output scores\n"
-        "focusqual evaluate BBBC006/ --z-planes --output scores"
+        "focusqual evaluate BBBC006/ --z-planes --output scores\n"
+        "focusqual evaluate stacks/ --stacks stacks/stacks.csv --output scores"
     )
 )
 @click.argument("folder", type=FILES)
@@ -306,6 +394,11 @@ def train(
 @click.option("--split", type=FILES, help="Only the test images of this split.csv of a training.")
 @click.option("--z-planes", is_flag=True, help="FOLDER holds z-planes in BBBC006's naming.")
 @click.option("--focal-plane", type=int, default=16, show_default=True)
+@click.option(
+    "--stacks",
+    type=FILES,
+    help="FOLDER holds the planes of this table: image, stack, position, focus; see the manual.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
 @options_of("engine", EngineOptions)
@@ -316,6 +409,7 @@ def evaluate(
     split: Optional[Path],
     z_planes: bool,
     focal_plane: int,
+    stacks: Optional[Path],
     seed: int,
     model: Optional[str],
     engine: EngineOptions,
@@ -323,13 +417,19 @@ def evaluate(
 ) -> None:
     """Measure accuracy and calibration on images of known defocus.
 
-    Without --z-planes, FOLDER holds in-focus images, each of which is defocused to every level.
+    FOLDER holds in-focus images, each of which is defocused to every level. With --z-planes or
+    --stacks it holds real planes; --stacks compares the model with classical measures of focus.
     """
     from focusqual.evaluation import evaluate as evaluation
     from focusqual.inference.model import load_model
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.training.split import read_part
 
+    if sum(map(bool, (split, z_planes, stacks))) > 1:
+        raise UserError("Give only one of --split, --z-planes and --stacks.")
+    if stacks:
+        _evaluate_stacks(folder, stacks, output, load_model(model, engine), options)
+        return
     loaded = load_model(model, engine)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
@@ -350,6 +450,32 @@ def evaluate(
             for image in evaluation.rate_synthetic(path, loaded, options, seed)
         ]
     _write_evaluation(output_folder(output), rated, loaded, options)
+
+
+def _evaluate_stacks(
+    folder: Path, table: Path, output: Path, model: "FocusModel", options: RatingOptions
+) -> None:
+    """Write and print how the model and the classical measures do on stacks."""
+    from focusqual.evaluation import plots, stacks
+
+    planes = stacks.read_planes(folder, table)
+    written = output_folder(output)
+    measured = [
+        stacks.measure_plane(plane, model, options)
+        for plane in tqdm(planes, unit="image", disable=None)
+    ]
+    with csv_table(written / "planes.csv", stacks.PLANE_COLUMNS) as rows:
+        rows.writerows(map(stacks.plane_row, measured))
+    with csv_table(written / "stacks.csv", stacks.STACK_COLUMNS) as rows:
+        for members in stacks.by_stack(measured):
+            rows.writerows(map(stacks.stack_row, stacks.stack_figures(members)))
+    compared = stacks.compare(measured)
+    with csv_table(written / "evaluation.csv", stacks.FIGURES) as rows:
+        rows.writerows(row.values() for row in compared)
+    plots.draw_stacks(written / "stacks.png", measured)
+    for line in stacks.lines(compared):
+        click.echo(line)
+    click.echo(f"Tables and pictures: {written}")
 
 
 def _write_evaluation(

@@ -1,24 +1,24 @@
 """What may be wrong with an image before it is rated."""
 
-from pathlib import Path
 from typing import List
 
 import numpy as np
 
 from focusqual.inference.patches import PATCH_SIZE
-from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import read_grey
+from micrograph_networks.errors import UserError, naming
+from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.planes import Plane
 
 SATURATED_SHARE = 0.01
 """Of the pixels at the highest grey level, from which an image is held to be saturated."""
 
 
-def faults(path: Path) -> List[str]:
+def faults(plane: Plane) -> List[str]:
     """Find out why an image cannot be rated, or not well.
 
     Parameters
     ----------
-    path : Path
+    plane : Plane
 
     Returns
     -------
@@ -26,7 +26,8 @@ def faults(path: Path) -> List[str]:
         One sentence a fault that names the file; empty for an image in order.
     """
     try:
-        image = read_grey(path)
+        with naming(plane):
+            image = to_grey(plane.read())
     except UserError as error:
         return [str(error)]
     found = []
@@ -40,4 +41,4 @@ def faults(path: Path) -> List[str]:
         found.append(f"every pixel is {image.min()}.")
     elif np.mean(image == image.max()) > SATURATED_SHARE:
         found.append(f"{np.mean(image == image.max()):.1%} of the pixels are saturated.")
-    return [f"{path}: {fault}" for fault in found]
+    return [f"{plane}: {fault}" for fault in found]

@@ -3,9 +3,11 @@
 from typing import Dict, Tuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from focusqual.inference.rating import certainty
 from focusqual.levels import LEVELS
+from micrograph_networks.evaluation import calibration
 
 
 def ranked_probability_score(probabilities: np.ndarray, levels: np.ndarray) -> float:
@@ -42,45 +44,40 @@ def cumulative_truth(levels: np.ndarray) -> np.ndarray:
     return (np.arange(LEVELS) >= np.asarray(levels)[:, None]).astype(np.float32)
 
 
-def expected_calibration_error(
-    probabilities: np.ndarray, levels: np.ndarray, bins: int = 15
-) -> float:
+def expected_calibration_error(probabilities: np.ndarray, levels: np.ndarray) -> float:
     """Mean gap between the confidence in the most likely level and how often it is right.
-
-    Guo et al. 2017, On calibration of modern neural networks, section 2, eq. 3.
 
     Parameters
     ----------
     probabilities : ndarray, (n, 11)
     levels : ndarray of int, (n,)
-    bins : int
-        Of equal width in confidence.
 
     Returns
     -------
     float
         0 to 1.
     """
-    counts, confidence, accuracy = reliability(probabilities, levels, bins)
-    return float(np.sum(counts * np.abs(confidence - accuracy)) / counts.sum())
+    return calibration.expected_calibration_error(_confidence_counts(probabilities, levels))
 
 
 def reliability(
-    probabilities: np.ndarray, levels: np.ndarray, bins: int = 15
+    probabilities: np.ndarray, levels: np.ndarray
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Confidence and accuracy in bins of confidence, as in a reliability diagram.
 
     Returns
     -------
-    counts, confidence, accuracy : ndarray, (bins,)
+    counts, confidence, accuracy : ndarray, (15,)
         Means are 0 in empty bins.
     """
-    confidence = probabilities.max(axis=1)
+    counts, *sums = _confidence_counts(probabilities, levels)
+    confidence, accuracy = (total / np.maximum(counts, 1) for total in sums)
+    return counts, confidence, accuracy
+
+
+def _confidence_counts(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
     right = probabilities.argmax(axis=1) == levels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    sums = [np.bincount(place, values, bins) for values in (confidence, right)]
-    return (counts, *(total / np.maximum(counts, 1) for total in sums))
+    return calibration.reliability(probabilities.max(axis=1), right)
 
 
 def prediction_scores(probabilities: np.ndarray, levels: np.ndarray) -> Dict[str, float]:
@@ -124,3 +121,24 @@ def f_score(truth: np.ndarray, prediction: np.ndarray) -> float:
     """
     right = np.sum(truth & prediction)
     return float(2 * right / max(np.sum(truth) + np.sum(prediction), 1))
+
+
+def area_under_curve(truth: np.ndarray, values: np.ndarray) -> float:
+    """Area under the receiver operating characteristic: how often a true one has the larger value.
+
+    Mann and Whitney's U divided by the number of pairs; ties count as half.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, (n,)
+        Both values occur.
+    values : ndarray, (n,)
+
+    Returns
+    -------
+    float
+        0 to 1; 0.5 by chance.
+    """
+    positive, negative = np.sum(truth), np.sum(~truth)
+    above = rankdata(values)[truth].sum() - positive * (positive + 1) / 2
+    return float(above / (positive * negative))

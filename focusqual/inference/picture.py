@@ -1,16 +1,11 @@
 """Pictures of ratings."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
 from focusqual.inference.rating import FocusRating
 from focusqual.levels import LEVELS
 from micrograph_networks.images.grey import to_grey
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 IN_FOCUS_HUE = 0.6
 """Blue; the hue falls to 0, red, at the last level."""
@@ -76,32 +71,6 @@ def annotate(image: np.ndarray, rating: FocusRating) -> np.ndarray:
         if rating.counted[row, col]:
             _frame(picture, rating.boxes[row, col], colours[row, col], border)
     return picture
-
-
-def draw_legend(axes: "Axes") -> None:
-    """Draw the colours of levels and certainties to the right of a picture.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        With the picture.
-    """
-    certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
-    legend = axes.inset_axes([1.04, 0, 0.08, 1])
-    legend.imshow(
-        level_colours(levels, certainties),
-        aspect="auto",
-        extent=[0, 1, -0.5, LEVELS - 0.5],
-        origin="lower",
-    )
-    legend.yaxis.tick_right()
-    legend.yaxis.set_label_position("right")
-    legend.set_yticks(range(0, LEVELS, 2))
-    legend.set_ylabel("Focus level\n(0 is in focus)")
-    legend.set_xticks([0, 1])
-    # One line below the labels of the picture's own axis, which reach under the legend.
-    legend.tick_params(axis="x", length=0, pad=18)
-    legend.set_xlabel("Certainty")
 
 
 def _frame(picture: np.ndarray, box: np.ndarray, colour: np.ndarray, border: int) -> None:

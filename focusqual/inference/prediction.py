@@ -3,7 +3,6 @@
 from typing import Optional, Tuple
 
 import numpy as np
-from skimage.transform import resize
 
 from focusqual.inference.model import FocusModel
 from focusqual.inference.options import RatingOptions
@@ -50,9 +49,12 @@ def rate_focus(
     valid = valid_pixels(image, mask)
     image = _within_float32(mirror_inside(image, valid))
     scaled, counted_pixels = image, valid
-    if options.scale != 1:
-        shape = [max(round(length * options.scale), 1) for length in image.shape]
-        scaled = resize(image.astype(np.float32), shape, order=1, anti_aliasing=options.scale < 1)
+    if options.factor != 1:
+        # Its import takes half a second, which most processes do without.
+        from skimage.transform import resize
+
+        shape = [max(round(length * options.factor), 1) for length in image.shape]
+        scaled = resize(image.astype(np.float32), shape, order=1, anti_aliasing=options.factor < 1)
         counted_pixels = resize(valid.astype(np.float32), shape, order=0) > 0.5
     scaled, counted_pixels = pad_to(scaled, PATCH_SIZE), pad_to(counted_pixels, PATCH_SIZE)
     tops, lefts = patch_starts(scaled.shape, options.stride)
@@ -62,7 +64,7 @@ def rate_focus(
         lambda network, size: _predict(scaled, corners, network, size)
     )
     return FocusRating(
-        boxes=_boxes(grid, scaled.shape, image.shape, options.scale),
+        boxes=_boxes(grid, scaled.shape, image.shape, options.factor),
         probabilities=probabilities.reshape(*grid.shape[:2], LEVELS),
         counted=_inside(counted_pixels, tops, lefts),
         options=options,

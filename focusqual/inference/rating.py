@@ -68,7 +68,9 @@ class FocusRating:
         ``certainty_mean``, ``certainty_max`` and ``certainty_weighted`` (weighed by itself) are
         those of the patches; ``patches`` is the number of patches that count; ``in_focus``,
         ``out_of_focus`` and ``uncertain`` are fractions of them and sum to 1; ``p0`` to ``p10`` are
-        ``aggregate``. All are floats, and NaN where no patch counts, but for ``patches``, an int.
+        ``aggregate``; ``expected_defocus_um`` is ``expected_level`` in micrometres, to either side,
+        NaN where the options tell no objective. All are floats, and NaN where no patch counts, but
+        for ``patches``, an int.
         """
         patches = int(self.counted.sum())
         if patches == 0:
@@ -88,6 +90,7 @@ class FocusRating:
             np.mean(known & blurred),
             np.mean(~known),
             *self.aggregate,
+            expected_level(self.aggregate) * self.options.level_depth,
         )
         return {**{name: float(v) for name, v in zip(SUMMARY, found)}, "patches": patches}
 
@@ -126,6 +129,7 @@ SUMMARY = (
     "out_of_focus",
     "uncertain",
     *PROBABILITIES,
+    "expected_defocus_um",
 )
 """Names in :attr:`FocusRating.summary`, in the order of the tables."""
 

@@ -1,5 +1,6 @@
 """Ratings as rows of focus.csv and patches.csv."""
 
+from pathlib import Path
 from typing import Iterator, List
 
 import numpy as np
@@ -9,6 +10,8 @@ from focusqual.inference.rating import PROBABILITIES, SUMMARY, FocusRating
 from micrograph_networks.files.tables import number
 
 FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
+"""Of the ratings of images."""
+PREDICTION_COLUMNS = (*FOCUS_COLUMNS, "folder")
 """Of focus.csv."""
 PATCH_COLUMNS = (
     *("image", "row", "col", "y", "x", "height", "width"),
@@ -18,7 +21,7 @@ PATCH_COLUMNS = (
 
 
 def focus_row(image: str, rating: FocusRating, model: FocusModel) -> List[object]:
-    """The row of an image in focus.csv.
+    """The rating of an image as a row.
 
     Parameters
     ----------
@@ -34,6 +37,26 @@ def focus_row(image: str, rating: FocusRating, model: FocusModel) -> List[object
         In the order of FOCUS_COLUMNS.
     """
     return [image, *(number(rating.summary[name]) for name in SUMMARY), model.name, model.engine]
+
+
+def prediction_row(image: str, path: Path, rating: FocusRating, model: FocusModel) -> List[object]:
+    """The row of an image in focus.csv.
+
+    Parameters
+    ----------
+    image : str
+        Its name.
+    path : Path
+        Of its file.
+    rating : FocusRating
+    model : FocusModel
+
+    Returns
+    -------
+    list
+        In the order of PREDICTION_COLUMNS.
+    """
+    return [*focus_row(image, rating, model), path.resolve().parent]
 
 
 def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:

@@ -30,8 +30,9 @@ def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
     )
     counts = np.bincount(scores.astype(int), minlength=LEVELS)
     levels = np.arange(LEVELS)
-    bars = axes.bar(levels, counts, color=level_colours(levels, np.full(LEVELS, 0.85)))
-    axes.bar_label(bars, [str(count) if count else "" for count in counts])
+    axes.bar(levels, counts, color=level_colours(levels, np.full(LEVELS, 0.85)))
+    for level in np.flatnonzero(counts):
+        axes.text(level, counts[level], str(counts[level]), ha="center", va="bottom")
     axes.set_xticks(levels)
     save_figure(figure, path)
 
@@ -42,6 +43,11 @@ def well_of(name: str) -> Optional[Tuple[int, int]]:
     if match is None:
         return None
     return (string.ascii_uppercase.index(match[1].upper()), int(match[2]) - 1)
+
+
+def plate_shape(row_numbers: np.ndarray, col_numbers: np.ndarray) -> Tuple[int, int]:
+    """Rows and columns of the plate that holds wells: 96 of them where that suffices, or 384."""
+    return (8, 12) if row_numbers.max() < 8 and col_numbers.max() < 12 else (16, 24)
 
 
 def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndarray) -> None:
@@ -55,8 +61,7 @@ def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndar
     scores : ndarray of float, (n,)
     """
     row_numbers, col_numbers = np.transpose(wells)
-    small = row_numbers.max() < 8 and col_numbers.max() < 12
-    shape = (8, 12) if small else (16, 24)
+    shape = plate_shape(row_numbers, col_numbers)
     sums, counts = np.zeros(shape), np.zeros(shape)
     known = np.isfinite(scores)
     np.add.at(sums, (row_numbers[known], col_numbers[known]), scores[known])
@@ -64,7 +69,9 @@ def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndar
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     figure, axes = labelled_figure("Column", "Row", "Mean score of each well (0 in focus)")
     drawn = axes.imshow(means, cmap="viridis", vmin=0, vmax=LEVELS - 1)
-    axes.set_xticks(range(shape[1]), [str(col + 1) for col in range(shape[1])], size=7)
-    axes.set_yticks(range(shape[0]), string.ascii_uppercase[: shape[0]], size=7)
+    axes.set_xticks(range(shape[1]))
+    axes.set_xticklabels([str(col + 1) for col in range(shape[1])], size=7)
+    axes.set_yticks(range(shape[0]))
+    axes.set_yticklabels(string.ascii_uppercase[: shape[0]], size=7)
     figure.colorbar(drawn, label="Score", shrink=0.7)
     save_figure(figure, path)

@@ -4,6 +4,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import estimate_sigma
 
+DARK_BACKGROUND = 0.25
+"""Where in the range of its grey levels an image has its commonest one, at most, to be a
+fluorescence image; above, structures may be darker than what surrounds them."""
+
 
 def clean(image: np.ndarray) -> np.ndarray:
     """Bring a photograph to the range of a scene and quieten its background.
@@ -19,10 +23,32 @@ def clean(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, (height, width)
-        At least 0; bright cells are about 1.
+        Bright cells are about 1 and the background is 0. In fluorescence nothing is below 0; in
+        transmitted light what is darker than the background is.
     """
     low, high = np.percentile(image, [2, 99.8])
     scaled = (image.astype(np.float32) - low) / max(high - low, 1e-6)
     floor = 4 * estimate_sigma(scaled) + 0.01
-    signal = np.clip(gaussian_filter(scaled, 2) / floor - 0.5, 0, 1)
-    return np.maximum(scaled, 0) * signal
+    background = commonest(scaled)
+    transmitted = background > DARK_BACKGROUND
+    if transmitted:
+        scaled -= background
+    signal = np.clip(np.abs(gaussian_filter(scaled, 2)) / floor - 0.5, 0, 1)
+    return (scaled if transmitted else np.maximum(scaled, 0)) * signal
+
+
+def commonest(scaled: np.ndarray) -> float:
+    """The grey level that most pixels have.
+
+    Parameters
+    ----------
+    scaled : ndarray of float
+        Values outside of 0 to 1 do not count.
+
+    Returns
+    -------
+    float
+        To a fiftieth, 0 to 1.
+    """
+    counts, edges = np.histogram(scaled, bins=50, range=(0, 1))
+    return float(edges[counts.argmax()])

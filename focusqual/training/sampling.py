@@ -1,32 +1,57 @@
-"""Training patches: an in-focus source, defocused, exposed, and cut up."""
+"""Training patches: a source, seen by a microscope out of focus, exposed, processed and cut up."""
 
-import functools
-from typing import Any, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import List, Sequence, Tuple, Union
 
 import numpy as np
 from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from focusqual.inference.patches import PATCH_SIZE, normalise
-from focusqual.levels import LEVEL_DEPTH, LEVELS
+from focusqual.levels import LEVELS
 from focusqual.simulation.camera import add_noise, digitise, photograph
-from focusqual.simulation.optics import point_spread_function
-from focusqual.simulation.scenes import haze, random_scene
+from focusqual.simulation.microscopes import FIELD, Microscope, random_microscope
+from focusqual.simulation.processing import process, resample
+from focusqual.simulation.scenes import random_scene
 
-MARGIN = 36
+MARGIN = (FIELD - 2 * PATCH_SIZE) // 2
 """Pixels cut off after the blur, which wraps round at the borders."""
-FIELD = 2 * PATCH_SIZE + 2 * MARGIN
-"""Height and width of a source in pixels: 2x2 patches and the margins."""
 DEPTHS_PER_SOURCE = 6
 """How often each source is defocused, as the draw of a source takes the longest."""
 BEYOND = 16.0
 """Level up to which deeper defocus still counts as the last level."""
-DEPTH_STEP = 0.1
-"""In levels, from one tabulated transfer function to the next."""
+ORDINARY = 0.35
+"""Share of the specimens that are thin, seen by the standard optics, and not processed."""
+
+Sources = Sequence[Sequence[np.ndarray]]
+"""Images in focus of each source, float32 (height, width), as
+:func:`focusqual.simulation.sources.clean` gives them."""
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """What a microscope looks at.
+
+    Attributes
+    ----------
+    planes : list of ndarray of float32, (240, 240)
+        The first decides how far out of focus the specimen is; others lie farther away.
+    photographed : bool
+        It has been through a microscope in focus, so that at level 0 it stays as it is.
+    transmitted : bool
+        It takes away from a bright background, instead of shining.
+    blank : bool
+        There is nothing to see.
+    """
+
+    planes: List[np.ndarray]
+    photographed: bool = False
+    transmitted: bool = False
+    blank: bool = False
 
 
 def sample(
-    seed: Union[int, Sequence[int]], images: Sequence[np.ndarray], sources: int, plain: bool = False
+    seed: Union[int, Sequence[int]], sources: Sources, count: int, plain: bool = False
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Draw normalised patches with their levels.
 
@@ -34,30 +59,41 @@ def sample(
     ----------
     seed : int or sequence of int
         The same seed gives the same patches.
-    images : list of ndarray of float32, (height, width)
-        In focus, as :func:`focusqual.simulation.sources.clean` gives them.
-    sources : int
-        How many images, scenes or blank fields to draw; each gives 24 patches.
+    sources : list of list of ndarray
+        Those with more images are drawn more often, by the square root of their number.
+    count : int
+        How many specimens to draw; each gives 24 patches.
     plain : bool
-        Defocused to the very level and photographed by an ordinary camera, as for calibration and
-        validation; otherwise varied in depth, thickness and camera beyond what is common.
+        Defocused to the very level by the standard optics and photographed by an ordinary camera,
+        as for calibration and validation; otherwise varied in depth, thickness, microscope, camera
+        and processing beyond what is common.
 
     Returns
     -------
-    patches : ndarray of float16, (24 sources, 84, 84)
-    levels : ndarray of int, (24 sources,)
+    patches : ndarray of float16, (24 count, 84, 84)
+    levels : ndarray of int, (24 count,)
         0 to 10.
     """
     rng = np.random.default_rng(seed)
     patches, levels = [], []
-    for _ in range(sources):
-        transform = fft.rfft2(_source(rng, images), workers=1)
+    for _ in range(count):
+        specimen = random_specimen(rng, sources)
+        transforms = [fft.rfft2(plane, workers=1) for plane in specimen.planes]
+        ordinary = plain or rng.uniform() < ORDINARY
+        microscope = Microscope()
+        if not ordinary:
+            microscope = random_microscope(rng, specimen.transmitted)
         for _ in range(DEPTHS_PER_SOURCE):
             level, depth = random_depth(rng)
-            transfer = _transfer_at(level) if plain else _random_transfer(rng, depth)
-            light = fft.irfft2(transform * transfer, (FIELD, FIELD), workers=1)
-            camera = photograph if plain else expose
-            patches.append(_quarters(camera(rng, light[MARGIN:-MARGIN, MARGIN:-MARGIN])))
+            if plain:
+                light = _seen(transforms[:1], [level], microscope, photographed=True)
+                picture = photograph(rng, _background(rng, specimen, light))
+            elif ordinary and not specimen.blank:
+                light = _seen(transforms[:1], [depth], microscope, specimen.photographed)
+                picture = expose(rng, _background(rng, specimen, light))
+            else:
+                picture = _picture(rng, specimen, transforms, microscope, depth)
+            patches.append(_quarters(picture))
             levels += [level] * 4
     return normalise(np.concatenate(patches)).astype(np.float16), np.array(levels)
 
@@ -68,6 +104,41 @@ def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
     if level == LEVELS - 1 and rng.uniform() < 0.35:
         return level, rng.uniform(level, BEYOND)
     return level, max(level + rng.uniform(-0.15, 0.15), 0)
+
+
+def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
+    """Draw a specimen: nothing, a generated scene or a view of a photograph.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    sources : list of list of ndarray
+        As for :func:`sample`.
+
+    Returns
+    -------
+    Specimen
+    """
+    kind = rng.uniform()
+    if kind < 0.08:
+        nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
+        return Specimen([nothing], blank=True)
+    photographed = bool(sources) and kind > 0.5
+    if photographed:
+        plane = _random_view(rng, _random_image(rng, sources))
+    else:
+        plane = random_scene(rng, FIELD)
+        photographed = rng.uniform() < 0.5
+    if rng.uniform() < 0.12:
+        plane = plane * _window(rng)
+    transmitted = bool(plane.min() < -0.05)
+    if not transmitted and rng.uniform() < 0.15:
+        plane, transmitted = -plane, True
+    planes = [plane]
+    for _ in range(rng.choice([0, 1, 2], p=[0.7, 0.22, 0.08])):
+        planes.append(plane[::-1, ::-1] * np.float32(rng.uniform(0.2, 1.2)))
+        plane = plane.T
+    return Specimen(planes, photographed, transmitted)
 
 
 def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
@@ -83,9 +154,9 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     -------
     ndarray, (height, width), uint8 or uint16
     """
-    peak = np.exp(rng.uniform(np.log(30), np.log(6000)))
-    background = rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0, 0.5)])
+    peak = np.exp(rng.uniform(np.log(15), np.log(6000)))
     slope = rng.uniform(-1, 1, 2) * rng.choice([0, 0.5])
+    background = rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0, 0.5)])
     rows, cols = np.ogrid[-0.5 : 0.5 : light.shape[0] * 1j, -0.5 : 0.5 : light.shape[1] * 1j]  # type: ignore[misc]
     photons = peak * (light + background * (1 + slope[0] * rows + slope[1] * cols))
     counted = photons  # denoised, averaged or generated images have no grain
@@ -97,61 +168,93 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     return digitise(counted / peak * used * full + rng.uniform(0, 0.1) * full, bits)
 
 
-def _source(rng: np.random.Generator, images: Sequence[np.ndarray]) -> np.ndarray:
-    kind = rng.uniform()
-    if kind < 0.02:
-        return np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
-    if kind < 0.55 or not images:
-        return random_scene(rng, FIELD)
-    image = images[rng.integers(len(images))]
-    source = _random_view(rng, image)
-    if rng.uniform() < 0.15:
-        source += haze(rng, source[::-1, ::-1])
-    return source
+def _picture(
+    rng: np.random.Generator,
+    specimen: Specimen,
+    transforms: Sequence[np.ndarray],
+    microscope: Microscope,
+    depth: float,
+) -> np.ndarray:
+    """A photograph at a depth in levels, processed, float32 (168, 168)."""
+    factor = 1.0
+    if rng.uniform() < 0.3:
+        factor = float(rng.choice([0.5, 2, np.exp(rng.uniform(np.log(0.5), np.log(2)))]))
+        factor = max(factor, depth / BEYOND)
+    first = depth / factor * rng.choice([-1, 1])
+    farther = rng.uniform(0.5, 5, len(transforms) - 1) * rng.choice([-1, 1])
+    # Beyond the first plane on its side, or as far and farther on the other.
+    depths = [first, *(np.sign(first * farther) * abs(first) + farther)]
+    light = _seen(transforms, depths, microscope, specimen.photographed)
+    if rng.uniform() < 0.05:  # a maximum projection
+        away = [d + np.sign(d) * rng.uniform(1, 4) for d in depths]
+        light = np.maximum(light, _seen(transforms, away, microscope, specimen.photographed))
+    picture = expose(rng, _background(rng, specimen, light)).astype(np.float32)
+    picture /= np.percentile(picture, 99.9) + 1
+    if specimen.blank and rng.uniform() < 0.3:
+        picture = gaussian_filter(picture, rng.uniform(0.5, 2.5))
+    if factor != 1:
+        picture = resample(rng, picture, factor)
+    if rng.uniform() < (0.75 if specimen.blank else 0.5):
+        picture = process(rng, picture)
+    return picture
+
+
+def _seen(
+    transforms: Sequence[np.ndarray],
+    depths: Sequence[float],
+    microscope: Microscope,
+    photographed: bool,
+) -> np.ndarray:
+    """Light from all planes, each at its depth in levels, float32 (168, 168)."""
+    total = sum(
+        # What was photographed has its blur in focus.
+        transform if photographed and abs(depth) < 0.05 else transform * microscope.transfer(depth)
+        for transform, depth in zip(transforms, depths)
+    )
+    light = fft.irfft2(total, (FIELD, FIELD), workers=1)
+    return light[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def _background(rng: np.random.Generator, specimen: Specimen, light: np.ndarray) -> np.ndarray:
+    """Light on a bright background where the specimen is seen in transmitted light."""
+    if not specimen.transmitted:
+        return light
+    return np.maximum(1 + light * rng.uniform(0.2, 1) / max(1, np.abs(light).max()), 0)
+
+
+def _random_image(rng: np.random.Generator, sources: Sources) -> np.ndarray:
+    shares = np.sqrt([len(images) for images in sources])
+    images = sources[rng.choice(len(sources), p=shares / shares.sum())]
+    return images[rng.integers(len(images))]
 
 
 def _random_view(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Rotated, mirrored and rescaled part of an image that shows something, (FIELD, FIELD)."""
-    zoom = np.exp(rng.uniform(np.log(0.4), np.log(1.5))) if rng.uniform() < 0.7 else 1.0
+    """Rotated, mirrored and rescaled part of an image that shows something, (240, 240)."""
+    zoom = np.exp(rng.uniform(np.log(0.4), np.log(2.2))) if rng.uniform() < 0.7 else 1.0
     if zoom < 1:
         image = gaussian_filter(image, 0.45 * (1 / zoom - 1))
     angle = rng.uniform(0, 2 * np.pi) if zoom != 1 else rng.integers(4) * np.pi / 2
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     matrix[:, 0] *= rng.choice([-1, 1])
-    # Bright pixels are likelier centres, so that fewer patches are empty.
+    # Places with structure are likelier centres, so that fewer patches are empty.
     candidates = rng.integers(image.shape, size=(4, 2))
-    centre = candidates[np.argmax(image[tuple(candidates.T)])]
+    centre = candidates[np.argmax(np.abs(image[tuple(candidates.T)]))]
     offset = centre - matrix @ np.full(2, FIELD / 2)
     order = 3 if zoom > 1.3 else 1
     view = affine_transform(
         image, matrix, offset, (FIELD, FIELD), np.float32, order=order, mode="mirror"
     )
-    return np.maximum(view, 0) * np.float32(rng.uniform(0.5, 1.2))
+    if image.min() >= 0:
+        view = np.maximum(view, 0)
+    return view * np.float32(rng.uniform(0.5, 1.2))
 
 
-def _random_transfer(rng: np.random.Generator, depth: float) -> np.ndarray:
-    """Optical transfer function of a thin or a somewhat thick specimen, depth in levels."""
-    if rng.uniform() < 0.75:
-        return _transfer_at(depth)
-    thickness = rng.uniform(0.2, 0.2 + 0.08 * depth)
-    total: Any = sum(_transfer_at(abs(depth + shift * thickness)) for shift in (-1, 0, 1))
-    return total / 3
-
-
-def _transfer_at(depth: float) -> np.ndarray:
-    return _tabulated_transfer(round(depth / DEPTH_STEP))
-
-
-@functools.lru_cache(maxsize=None)
-def _tabulated_transfer(step: int) -> np.ndarray:
-    """Transfer function of a multiple of DEPTH_STEP on the grid of FIELD, complex64."""
-    if step == 0:
-        return np.ones((FIELD, FIELD // 2 + 1), dtype=np.complex64)
-    psf = point_spread_function(step * DEPTH_STEP * LEVEL_DEPTH)
-    radius = psf.shape[0] // 2
-    kernel = np.zeros((FIELD, FIELD), dtype=np.float32)
-    kernel[: psf.shape[0], : psf.shape[1]] = psf
-    return fft.rfft2(np.roll(kernel, (-radius, -radius), (0, 1)))
+def _window(rng: np.random.Generator) -> np.ndarray:
+    """Round part of a field, outside of which there is nothing, 0 to 1."""
+    rows, cols = np.ogrid[:FIELD, :FIELD]
+    y, x = rng.uniform(MARGIN, FIELD - MARGIN, 2)
+    outside = np.hypot(rows - y, cols - x) - rng.uniform(10, 60)
+    return np.clip(1 - outside / 10, 0, 1).astype(np.float32)
 
 
 def _quarters(picture: np.ndarray) -> np.ndarray:

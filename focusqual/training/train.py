@@ -4,31 +4,32 @@ import multiprocessing
 from dataclasses import asdict, dataclass
 from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.patches import NORMALISATION, PATCH_SIZE
 from focusqual.levels import LEVELS
-from focusqual.training.sampling import sample
+from focusqual.training.sampling import Sources, sample
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.products import FOCUS
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.run import TrainingRun
 
-SOURCES_PER_BATCH = 11
-"""Scenes or photographs from which the patches of a batch come."""
-BATCH_SIZE = 24 * SOURCES_PER_BATCH
-"""Patches: four at each of six depths of every source."""
+SPECIMENS_PER_BATCH = 11
+"""From which the patches of a batch come."""
+BATCH_SIZE = 24 * SPECIMENS_PER_BATCH
+"""Patches: four at each of six depths of every specimen."""
 RANKED_WEIGHT = 4.0
 """Of the ranked probability score beside the cross-entropy."""
-VALIDATION_SOURCES = 200
-"""Scenes or photographs of the validation patches."""
+VALIDATION_SPECIMENS = 200
+"""Of the validation patches."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Schedule:
 
 def train(
     run: TrainingRun,
-    parts: Mapping[str, List[np.ndarray]],
+    parts: Mapping[str, Sources],
     schedule: Schedule,
     workers: int,
     about: Dict[str, Any],
@@ -65,9 +66,9 @@ def train(
     ----------
     run : TrainingRun
         Its folder gets focus.h5 at the end.
-    parts : dict of str to list of ndarray of float32
-        Images in focus, as :func:`focusqual.simulation.sources.clean` gives them, for ``train`` and
-        for ``validation``.
+    parts : dict of str to list of list of ndarray of float32
+        Images in focus of each source, as :func:`focusqual.simulation.sources.clean` gives them,
+        for ``train`` and for ``validation``.
     schedule : Schedule
     workers : int
         Processes that draw patches.
@@ -82,7 +83,7 @@ def train(
         The weights file.
     """
     patches, levels = sample(
-        (schedule.seed, 1), parts["validation"], VALIDATION_SOURCES, plain=True
+        (schedule.seed, 1), parts["validation"], VALIDATION_SPECIMENS, plain=True
     )
     patches = _images(patches)
     model, done = run.resume()
@@ -102,7 +103,7 @@ def train(
         "initial": initial and initial.attributes,
         "input_normalisation": NORMALISATION,
         "patch_size": PATCH_SIZE,
-        "training_images": len(parts["train"]),
+        "training_images": sum(map(len, parts["train"])),
         "schedule": asdict(schedule),
         "temperature": temperature,
         "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
@@ -216,22 +217,23 @@ _known: Dict[str, Any] = {}
 """What a worker process draws from."""
 
 
-def _remember(images: Sequence[np.ndarray], seed: int) -> None:
-    """Give a worker process what it draws from, once."""
-    _known.update(images=images, seed=seed)
+def _remember(sources: Sources, seed: int) -> None:
+    """Give a worker process what it draws from, once, and one core."""
+    threadpool_limits(1)
+    _known.update(sources=sources, seed=seed)
 
 
 def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
-    return sample((_known["seed"], 0, step), _known["images"], SOURCES_PER_BATCH)
+    return sample((_known["seed"], 0, step), _known["sources"], SPECIMENS_PER_BATCH)
 
 
-def _start(schedule: Schedule, images: Sequence[np.ndarray], initial: Optional[Weights]) -> Any:
+def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> Any:
     """A new model, random or with given arrays."""
     import keras
 
     model = build_trainable_model()
     if initial is not None:
-        patches, _ = sample((schedule.seed, 2), images, SOURCES_PER_BATCH)
+        patches, _ = sample((schedule.seed, 2), sources, SPECIMENS_PER_BATCH)
         set_arrays(model, FOCUS_PATCH_1, initial.layers, _images(patches))
     rate = keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate, schedule.epochs * schedule.steps

@@ -6,25 +6,38 @@ Nothing outside of this folder and of plugins/ imports CellProfiler.
 import contextlib
 import functools
 import gc
+import logging
 import os
-from typing import Any, Callable, Iterable, Iterator, List, Optional
+import threading
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.preferences import report_progress
 from cellprofiler_core.setting import Setting, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
 from cellprofiler_core.workspace import Workspace
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import interpolations_names
 
 from micrograph_networks.cellprofiler.settings import OptionSettings
-from micrograph_networks.engines import EngineOptions
+from micrograph_networks.engines import check_engine
 from micrograph_networks.errors import UserError, enough_memory
-from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.products import PRODUCTS
+from micrograph_networks.models.loading import read_network
+from micrograph_networks.models.registry import ADVICE, REGISTRY, ShippedModel, shipped_models
+from micrograph_networks.networks.layers import Network
+from micrograph_networks.products import PRODUCTS, Product
+
+if not REGISTRY.is_file():
+    # While the plugin is imported, which can still show it in CellProfiler's list.
+    raise ImportError(f"{REGISTRY} does not exist")
+
+logger = logging.getLogger(__name__)
 
 M_CUSTOM = "Custom model"
 """The choice of a weights file of one's own."""
@@ -33,7 +46,15 @@ SHIPPED_UNTIL_0_1 = "Shipped model"
 
 
 class NetworkModule(Module):
-    """A module that runs a trained network on planes, with a model that the user chooses."""
+    """A module that runs a trained network on planes, with a model that the user chooses.
+
+    Attributes
+    ----------
+    engine_options : OptionSettings
+        What computes; the module creates it, as it says which options there are.
+    """
+
+    engine_options: OptionSettings
 
     def create_model_settings(self, trained_on: str, custom: str) -> None:
         """Create the settings of the model.
@@ -45,8 +66,8 @@ class NetworkModule(Module):
         custom : str
             What weights of one's own are trained on and when to consider them.
         """
-        (product,) = (p for p in PRODUCTS if p.module == self.module_name)
-        names = [model.name for model in shipped_models(product.architectures)]
+        product = self._product
+        names = [model.name for model in self._shipped_models()]
         self.model = Choice(
             "Select the model",
             [*names, M_CUSTOM],
@@ -139,41 +160,98 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
         path = self.chosen_model()
         if self.model == M_CUSTOM and not os.path.isfile(path):
             raise ValidationError(f"The weights file {path} does not exist", self.weights_file)
+        for model in self._shipped_models():
+            if model.name == self.model.value and not model.path.is_file():
+                raise ValidationError(
+                    f"The weights {model.path} do not exist: {ADVICE}", self.model
+                )
 
-    def loaded_model(
-        self,
-        workspace: Workspace,
-        load_model: Callable[[str, EngineOptions], Any],
-        engine: EngineOptions = EngineOptions(),
-    ) -> Any:
+    def validate_module_warnings(self, pipeline: Pipeline) -> None:
+        """Say in the window, while the user is still choosing, what a run would refuse.
+
+        Raises
+        ------
+        ValidationError
+        """
+        try:
+            _, network = self.described_model()
+        except UserError as error:
+            setting = self.weights_file if self.model == M_CUSTOM else self.model
+            raise ValidationError(str(error), setting) from error
+        try:
+            check_engine(self.engine_options.options(), network)
+        except UserError as error:
+            raise ValidationError(str(error), self.engine_options.by_name["engine"]) from error
+
+    def described_model(self) -> Tuple[Dict[str, Any], Network]:
+        """What the weights file of the chosen model says, and the network that it is for.
+
+        Returns
+        -------
+        dict, Network
+            The attributes of :class:`micrograph_networks.models.weights_file.Weights`.
+
+        Raises
+        ------
+        UserError
+            The file cannot be read, or is for another network.
+        """
+        return _describe(self._product, self.chosen_model(), self._last_change())
+
+    def loaded_model(self, workspace: Workspace) -> Any:
         """The chosen model, loaded once in a process.
 
         Parameters
         ----------
         workspace : Workspace
             Of the run.
-        load_model : callable
-            Of the core.
-        engine : EngineOptions
 
         Returns
         -------
         object
-            What ``load_model`` gives.
+            What ``load_model`` of the core gives.
 
         Raises
         ------
         UserError
             It cannot be loaded.
         """
-        chosen = self.chosen_model()
-        # A file that was trained anew is loaded anew.
-        changed = os.stat(chosen).st_mtime_ns if os.path.isfile(chosen) else None
-        loaded_before = _load_once.cache_info().misses
-        model = _load_once(load_model, chosen, changed, engine)
-        if _load_once.cache_info().misses > loaded_before:
+        wanted = self._wanted_model()
+        model = _loaded.get(wanted)
+        if model is None:
+            with _progress(f"Loading {self.chosen_model()}"):
+                model = _load_once(wanted)
             _leave_to_collections(workspace)
         return model
+
+    def on_activated(self, workspace: Workspace) -> None:
+        """Start to load the model when the window shows the module."""
+        self._load_ahead()
+
+    def on_setting_changed(self, setting: Setting, pipeline: Pipeline) -> None:
+        """Start to load another model as soon as it is chosen in the window."""
+        # Settings are equal where their values are.
+        if any(setting is one for one in (*self.model_settings(), *self.engine_options.all())):
+            self._load_ahead()
+
+    def _load_ahead(self) -> None:
+        wanted = (self._wanted_model(),)
+        threading.Thread(target=_load_quietly, args=wanted, name="load-ahead", daemon=True).start()
+
+    @property
+    def _product(self) -> Product:
+        (product,) = (p for p in PRODUCTS if p.module == self.module_name)
+        return product
+
+    def _wanted_model(self) -> Tuple:
+        """All that :func:`_load_once` needs."""
+        engine = self.engine_options.options()
+        return self._product, self.chosen_model(), self._last_change(), engine
+
+    def _last_change(self) -> Optional[int]:
+        """Of the weights file: one that was trained anew is loaded anew."""
+        chosen = self.chosen_model()
+        return os.stat(chosen).st_mtime_ns if os.path.isfile(chosen) else None
 
     def prepare_to_create_batch(self, workspace: Workspace, fn_alter_path: Callable) -> bool:
         """Translate the folder of the weights file into that of a cluster.
@@ -196,15 +274,59 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
         """
         return False
 
+    def _shipped_models(self) -> List[ShippedModel]:
+        return shipped_models(self._product.architectures)
+
     def _set_weights_directory(self, path: str) -> None:
         self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))
 
 
-@functools.lru_cache(maxsize=4)
-def _load_once(
-    load_model: Callable, model: str, changed: Optional[int], engine: EngineOptions
-) -> Any:
-    return load_model(model, engine)
+@contextlib.contextmanager
+def _progress(message: str) -> Iterator[None]:
+    """Let CellProfiler's window, if there is one, say below its settings what is going on."""
+    # It has it said by the main thread alone, and raises an error in others, as workers have.
+    shown = threading.current_thread() is threading.main_thread()
+    if shown:
+        report_progress(message, 0, message)
+    try:
+        yield
+    finally:
+        if shown:
+            report_progress(message, 1, None)
+
+
+MOST_MODELS = 4
+"""That a process keeps."""
+_loaded: Dict[Tuple, Any] = {}
+_loading = threading.Lock()
+
+
+def _load_once(wanted: Tuple) -> Any:
+    """Load a model that is not loaded yet; whoever wants one meanwhile waits."""
+    with _loading:
+        if wanted not in _loaded:
+            product, model, _, engine = wanted
+            loaded = product.part("inference.model").load_model(model, engine)
+            while len(_loaded) >= MOST_MODELS:
+                del _loaded[next(iter(_loaded))]
+            _loaded[wanted] = loaded
+        return _loaded[wanted]
+
+
+def _load_quietly(wanted: Tuple) -> None:
+    """Load a model in a thread, while the user is still choosing; a run shows what is wrong."""
+    try:
+        _load_once(wanted)
+    except Exception:
+        logger.debug("%s is not loaded ahead", wanted[1], exc_info=True)
+
+
+@functools.lru_cache(maxsize=8)
+def _describe(
+    product: Product, model: str, changed: Optional[int]
+) -> Tuple[Dict[str, Any], Network]:
+    weights, network = read_network(model, product.part("inference.network").NETWORKS)
+    return weights.attributes, network
 
 
 def _leave_to_collections(workspace: Workspace) -> None:
@@ -248,28 +370,77 @@ SMOOTH = "antialiased" if "antialiased" in interpolations_names else "hanning"
 Matplotlib 3.1, that of the CellProfiler application, knows the second only."""
 
 
-def keep_to_left_half(figure: Figure) -> None:
-    """Leave the right half of a figure to CellProfiler's table, which is no part of its layout.
+OUTSIDE = 2**31
+"""In pixels, more than any image has."""
+
+
+def keep_above(figure: Figure, height: float) -> None:
+    """Leave the lower part of a figure to CellProfiler's table, which is no part of its layout.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+    height : float
+        Share of the figure that the table takes.
     """
     if hasattr(figure, "get_layout_engine"):
-        figure.get_layout_engine().set(rect=(0, 0, 0.5, 1))
+        figure.get_layout_engine().set(rect=(0, height, 1, 1 - height), w_pad=0.04)
     else:  # Matplotlib 3.1
         figure.set_constrained_layout(False)
-        figure.subplots_adjust(left=0.05, right=0.36)
+        figure.subplots_adjust(0.08, height + 0.12, 0.97, 0.92, wspace=0.35, hspace=0.35)
+
+
+def show_under_mouse(
+    figure: Any, axes: Axes, described: Callable[[float, float], Sequence[str]]
+) -> None:
+    """Let the status bar of CellProfiler's figure say what is under the mouse.
+
+    Parameters
+    ----------
+    figure : cellprofiler.gui.figure.Figure
+    axes : matplotlib.axes.Axes
+    described : callable
+        From x and y in the axes to the fields of the status bar.
+    """
+
+    def on_move(event: Any) -> None:
+        if event.inaxes is axes:
+            fields = [f"X: {event.xdata:.0f}", f"Y: {event.ydata:.0f}"]
+            fields += described(event.xdata, event.ydata)
+            figure.status_bar.SetFieldsCount(len(fields))
+            for place, field in enumerate(fields):
+                figure.status_bar.SetStatusText(field, i=place)
+
+    # Under a key of our own: those of subplots are bound anew whenever one is redrawn. All are
+    # unbound when the figure is cleared.
+    connection = figure.figure.canvas.mpl_connect("motion_notify_event", on_move)
+    figure.event_bindings["mouse", id(axes)] = [connection]
+
+
+def keep_inside(axes: Axes) -> None:
+    """Remove the lines that CellProfiler draws out of an image, beside outlines at its border.
+
+    It outlines the background as well, in unsigned integers: a pixel before the first one is at
+    4294967295.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With outlines.
+    """
+    for outlines in axes.collections:
+        lines = outlines.get_segments()
+        outlines.set_segments([line for line in lines if line.max() < OUTSIDE])
 
 
 @contextlib.contextmanager
-def shown_errors(image_name: str) -> Iterator[None]:
+def shown_errors(image_name: Optional[str] = None) -> Iterator[None]:
     """Let CellProfiler show a user's mistake as one sentence; the log has what led to it.
 
     Parameters
     ----------
-    image_name : str
-        The image at work, put before the sentence.
+    image_name : str, optional
+        The image at work, put before the sentence; by default none is at fault.
 
     Raises
     ------
@@ -280,7 +451,7 @@ def shown_errors(image_name: str) -> Iterator[None]:
         with enough_memory():
             yield
     except UserError as error:
-        raise ValueError(f"{image_name}: {error}") from error
+        raise ValueError(f"{image_name}: {error}" if image_name else str(error)) from error
 
 
 def refuse_repeats(settings: Iterable[Setting]) -> None:

@@ -1,6 +1,6 @@
 """CellProfiler settings made of the options that dataclasses declare."""
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from cellprofiler_core.setting import Binary, Setting
 from cellprofiler_core.setting.choice import Choice
@@ -11,6 +11,28 @@ from micrograph_networks.options import Option, declared_options
 LEFT_TO_MODULE = "Automatic"
 ENTERED = "Enter a value"
 """Choices of a setting that may be left to the module."""
+
+
+class LateChoice(Choice):
+    """A choice of what another setting, such as that of the model, offers.
+
+    Parameters
+    ----------
+    text, value, doc : str
+        As for Choice.
+    offered : callable
+        Gives the choices, as often as they are looked at; none where it cannot tell.
+    """
+
+    def __init__(
+        self, text: str, value: str, offered: Callable[[], Sequence[str]], doc: str
+    ) -> None:
+        super().__init__(text, [value], value=value, doc=doc)
+        self._offered = offered
+
+    def get_choices(self) -> List[str]:
+        """The choices, as CellProfiler asks for them."""
+        return list(self._offered()) or [self.value]
 
 
 class OptionSettings:
@@ -31,44 +53,71 @@ class OptionSettings:
     def __init__(self, group: type) -> None:
         self._group = group
         self.by_name: Dict[str, Setting] = {}
+        self._declared = {name: option for name, _, option in declared_options(group)}
         for name, default, option in declared_options(group):
             if option.absent:
                 self.by_name[f"{name}_choice"] = _choice_of_value(option)
-            self.by_name[name] = _setting(default, option)
+            self.by_name[name] = _setting(default, option, self._condition(option))
 
     def all(self) -> list:
         """All settings in the order in which they are saved, that of the fields."""
         return list(self.by_name.values())
 
     def visible(self) -> list:
-        """Settings that matter now."""
-        return [setting for name, setting in self.by_name.items() if self._is_used(name)]
+        """Settings that matter now; those that a choice decides on follow it, side by side."""
+        names = list(self.by_name)
+        families = [self._family(name) for name in names]
+        names.sort(key=lambda name: (families.index(self._family(name)), bool(self._used_if(name))))
+        return [self.by_name[name] for name in names if self._is_used(name)]
 
     def options(self) -> Any:
-        """The dataclass with the values of the settings."""
-        return self._group(
-            **{
-                name: self.by_name[name].value if self._is_used(name) else None
-                for name, _, _ in declared_options(self._group)
-            }
-        )
+        """The dataclass with the values of the settings.
+
+        Raises
+        ------
+        UserError
+            Two of them do not go together.
+        """
+        used = {name: self.by_name[name].value for name in self._declared if self._is_used(name)}
+        absent = {name: None for name, option in self._declared.items() if option.absent}
+        return self._group(**{**absent, **used})
 
     def _is_used(self, name: str) -> bool:
         choice = self.by_name.get(f"{name}_choice")
-        return choice is None or choice.value == ENTERED
+        if choice is not None and choice.value != ENTERED:
+            return False
+        condition = self._used_if(name)
+        return condition is None or self.by_name[condition[0]].value == condition[1]
+
+    def _used_if(self, name: str) -> Optional[Tuple[str, str]]:
+        return self._declared[name].used_if if name in self._declared else None
+
+    def _family(self, name: str) -> str:
+        """The setting whose choice decides on one, else the setting itself."""
+        condition = self._used_if(name)
+        return condition[0] if condition else name
+
+    def _condition(self, option: Option) -> str:
+        """When a setting is used, as a paragraph for its help; empty if always."""
+        if option.used_if is None:
+            return ""
+        other, choice = option.used_if
+        return f'*(Used only if "{choice}" is selected for "{self._declared[other].label}")*\n\n'
 
 
-def _setting(default: Any, option: Option) -> Setting:
+def _setting(default: Any, option: Option, condition: str) -> Setting:
     if option.kind is bool:
         asked = option.help[0].lower() + option.help[1:]
-        return Binary(option.label, default, doc=f"Select *Yes* to {asked}\n\n{option.details}")
+        doc = f"{condition}Select *Yes* to {asked}\n\n{option.details}"
+        return Binary(option.label, default, doc=doc)
+    label, doc = option.label, condition + _doc(option)
     if option.choices:
-        return Choice(option.label, list(option.choices), value=default, doc=_doc(option))
+        return Choice(label, list(option.choices), value=default, doc=doc)
     number = Integer if option.kind is int else Float
-    label, doc = option.label, _doc(option)
     if option.absent:
-        label, default = f"Value in {option.unit}", option.suggested
+        label = f"Value in {option.unit}"
         doc = f"*(Used only if you enter a value)*\n\n{option.help}"
+    default = option.suggested if default is None else default
     limits = {"minval": option.minimum, "maxval": option.maximum}
     return number(label, default, doc=doc, **limits)
 

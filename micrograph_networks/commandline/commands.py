@@ -2,16 +2,33 @@
 
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Sequence, Tuple, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 import click
 from tqdm import tqdm
 
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, enough_memory, naming
+from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import only_run, output_folder
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
+
+if TYPE_CHECKING:
+    from micrograph_networks.images.planes import Plane
 
 FILES = click.Path(path_type=Path)
 """The type of arguments that name files."""
@@ -36,28 +53,28 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def unique_stems(images: Iterable[Path]) -> None:
+def unique_stems(images: Iterable["Plane"]) -> None:
     """Refuse images whose results would have the same names.
 
     Parameters
     ----------
-    images : iterable of Path
+    images : iterable of Plane
 
     Raises
     ------
     UserError
         Two of them have the same stem.
     """
-    seen: Dict[str, Path] = {}
-    for path in images:
+    seen: Dict[str, Plane] = {}
+    for image in images:
         # Some systems do not tell capitals apart in names of files.
-        stem = path.stem.casefold()
+        stem = image.stem.casefold()
         if stem in seen:
             raise UserError(
-                f"{seen[stem]} and {path} would write the same files: "
+                f"{seen[stem]} and {image} would write the same files: "
                 "give them different folders for output."
             )
-        seen[stem] = path
+        seen[stem] = image
 
 
 def run_folder(path: Path) -> Path:
@@ -82,29 +99,29 @@ def run_folder(path: Path) -> Path:
 
 
 def each_image(
-    images: Sequence[Path], process: Callable[[Path], Result]
-) -> Iterator[Tuple[Path, Result]]:
+    images: Sequence["Plane"], process: Callable[["Plane"], Result]
+) -> Iterator[Tuple["Plane", Result]]:
     """Process images one after the other with a progress bar; name those that fail and go on.
 
     Parameters
     ----------
-    images : list of Path
+    images : list of Plane
     process : callable
-        From a path to a result; a UserError that it raises is printed with the path.
+        From an image to a result; a UserError that it raises is printed with the image's path.
 
     Yields
     ------
-    (Path, result)
+    (Plane, result)
         Of the images that did not fail.
     """
-    for path in tqdm(images, unit="image", disable=None):
+    for image in tqdm(images, unit="image", disable=None):
         try:
-            with naming(path), enough_memory():
-                result = process(path)
+            with naming(image), enough_memory():
+                result = process(image)
         except UserError as error:
             tqdm.write(f"Error: {error}", file=sys.stderr)
         else:
-            yield path, result
+            yield image, result
 
 
 version_option = click.version_option(__version__)
@@ -118,6 +135,14 @@ model_option = click.option(
 )
 licence_option = click.option(
     "--licence", default="", help="Of the images, to be kept in the weights file."
+)
+format_option = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="Of the tables; parquet needs the extra [parquet].",
 )
 
 
@@ -136,16 +161,16 @@ def output_option(holds: str) -> Callable[[Callable], Callable]:
     return click.option("--output", required=True, type=FILES, help=f"Folder for {holds}.")
 
 
-def end_with(done: int, files: Sequence[Path]) -> None:
-    """End a command with 1 if not all files were done.
+def end_with(done: int, images: Sequence["Plane"]) -> None:
+    """End a command with 1 if not all images were done.
 
     Parameters
     ----------
     done : int
-    files : sequence of Path
+    images : sequence of Plane
         Those that were given.
     """
-    if done < len(files):
+    if done < len(images):
         raise click.exceptions.Exit(1)
 
 
@@ -203,6 +228,41 @@ def models_command(program: str, architectures: Collection[str]) -> click.Comman
             raise click.exceptions.Exit(1)
 
     return models
+
+
+def export_command(program: str, core: str) -> click.Command:
+    """A command that writes a model for other programs.
+
+    Parameters
+    ----------
+    program : str
+        Name of the command line, for the examples.
+    core : str
+        Its package.
+
+    Returns
+    -------
+    click.Command
+    """
+
+    @click.command(epilog=example(f"{program} export --format bioimageio --output zoo"))
+    @output_option("the package")
+    @click.option("--format", "_", type=click.Choice(["bioimageio"]), required=True)
+    @model_option
+    def export(output: Path, _: str, model: Optional[str]) -> None:
+        """Write a model for other programs.
+
+        bioimageio: MODEL.zip, a package of bioimage.io's specification 0.5 with ONNX weights, and a
+        TensorFlow SavedModel for Fiji's deepImageJ. It needs the extras [zoo] and [cpu].
+        """
+        from micrograph_networks.export.bioimageio import write_package
+
+        described = import_module(f"{core}.export.zoo").zoo_model(model)
+        path = output_folder(output) / f"{described.file_name}.zip"
+        write_package(path, described)
+        click.echo(f"Wrote {path}")
+
+    return export
 
 
 def _describe(model: ShippedModel) -> bool:

@@ -44,9 +44,11 @@ def _click_option(name: str, default: Any, option: Option) -> Callable:
     else:
         spelled, kind = f"--{flag}", _click_type(option)
     shown = option.absent or True
-    return click.option(
-        spelled, name, type=kind, default=default, show_default=shown, help=option.help
-    )
+    help = option.help
+    if option.used_if:
+        other, choice = option.used_if
+        help += f" For --{other.replace('_', '-')} {choice}."
+    return click.option(spelled, name, type=kind, default=default, show_default=shown, help=help)
 
 
 def _click_type(option: Option) -> click.ParamType:

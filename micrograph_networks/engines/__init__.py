@@ -129,6 +129,24 @@ def chosen_engine(options: EngineOptions, network: Network) -> str:
     return chosen
 
 
+def check_engine(options: EngineOptions, network: Network) -> None:
+    """Refuse what no installed engine computes, without importing one's framework.
+
+    Parameters
+    ----------
+    options : EngineOptions
+    network : Network
+
+    Raises
+    ------
+    UserError
+    """
+    chosen = chosen_engine(options, network)
+    if math.isinf(engine(chosen).expected_time(network, options.bfloat16)):
+        reason = " or knows no bfloat16" * options.bfloat16
+        raise UserError(f"{chosen} is not installed in this Python{reason}: choose automatic.")
+
+
 def load_functions(
     network: Network, arrays: Arrays, name: str, bfloat16: bool = False
 ) -> Tuple[InferenceFunction, ...]:

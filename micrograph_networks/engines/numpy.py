@@ -96,11 +96,23 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
     return (probabilities,)
 
 
-def _single_threaded_products() -> ContextManager:
+_one_at_a_time = threading.Lock()
+
+
+@contextlib.contextmanager
+def _single_threaded_products() -> Iterator[None]:
     """A context in which matrix products, each in a thread of ours, start no threads of their own.
 
-    Without threadpoolctl they do, which is slower and no less right.
+    The limit is one for the whole process, and only the thread that set it may lift it: whoever
+    wants to compute meanwhile waits, for a computation has all threads anyway.
+
+    Without threadpoolctl they do start threads, which is slower and no less right.
     """
+    with _one_at_a_time, _products_limit():
+        yield
+
+
+def _products_limit() -> ContextManager:
     if importlib.util.find_spec("threadpoolctl") is None:
         return contextlib.nullcontext()
     from threadpoolctl import threadpool_limits

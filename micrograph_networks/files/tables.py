@@ -1,11 +1,23 @@
-"""Tables as CSV."""
+"""Tables as CSV or Parquet."""
 
 import contextlib
 import csv
+import numbers
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, List, Sequence
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import whole_file
+
+FORMATS = ("csv", "parquet")
+"""Suffixes of the tables that users may choose."""
+TEXT = (
+    *("image", "folder", "file", "well", "field", "channel_name"),
+    *("class", "model", "engine"),
+)
+"""Columns of text; all others hold numbers."""
+ROWS_AT_ONCE = 100_000
+"""Of a Parquet file: what is kept in memory and written as a group."""
 
 
 @contextlib.contextmanager
@@ -25,6 +37,94 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         writer = csv.writer(file)
         writer.writerow(columns)
         yield writer
+
+
+@contextlib.contextmanager
+def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+    """Open a table, in the format of its suffix, that appears when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix is one of FORMATS.
+    columns : list of str
+        Those of TEXT hold text; the others whole numbers, given as such, or any numbers, given as
+        :func:`number` shows them.
+
+    Yields
+    ------
+    object
+        With csv.writer's methods writerow and writerows.
+
+    Raises
+    ------
+    UserError
+        pyarrow is not installed, which Parquet needs, or the file cannot be written.
+    """
+    if path.suffix == ".csv":
+        with csv_table(path, columns) as writer:
+            yield writer
+        return
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(
+            "Parquet needs pyarrow: install it with "
+            "'pip install \"cellprofiler-tf-modules[parquet]\"', or choose the format csv."
+        ) from None
+    with whole_file(path) as temporary:
+        rows = _ParquetRows(pyarrow, temporary, columns)
+        try:
+            yield rows
+            rows.write()
+        finally:
+            rows.close()
+
+
+class _ParquetRows:
+    """Rows on their way to a Parquet file; the first ones tell which numbers are whole."""
+
+    def __init__(self, arrow: Any, path: Path, columns: Sequence[str]):
+        self._arrow, self._path, self._columns = arrow, path, columns
+        self._rows: List[Sequence[Any]] = []
+        self._writer: Any = None
+
+    def writerow(self, row: Sequence[Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == ROWS_AT_ONCE:
+            self.write()
+
+    def writerows(self, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            self.writerow(row)
+
+    def write(self) -> None:
+        values = list(zip(*self._rows)) or [()] * len(self._columns)
+        if self._writer is None:
+            schema = self._arrow.schema(list(map(self._field, self._columns, values)))
+            self._writer = self._arrow.parquet.ParquetWriter(self._path, schema)
+        arrays = [
+            self._arrow.array(map(_reader(name), column), field.type)
+            for name, column, field in zip(self._columns, values, self._writer.schema)
+        ]
+        self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._writer.schema))
+        self._rows = []
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _field(self, name: str, values: Sequence[Any]) -> Any:
+        whole = values and all(isinstance(value, numbers.Integral) for value in values)
+        number = self._arrow.int64() if whole else self._arrow.float64()
+        return self._arrow.field(name, self._arrow.string() if name in TEXT else number)
+
+
+def _reader(name: str) -> Callable[[Any], Any]:
+    """What brings a value of a column to its type; an empty number is none."""
+    if name in TEXT:
+        return str
+    return lambda value: None if value == "" else float(value)
 
 
 def number(value: float) -> str:

@@ -1,11 +1,27 @@
 """From colour to grey."""
 
+from typing import Sequence
+
 import numpy as np
 
 from micrograph_networks.errors import UserError
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601, the weights of CellProfiler's and scikit-image's predecessors alike."""
+
+
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether an array is an image, (height, width) or (height, width, 1 to 4), and no stack.
+
+    Parameters
+    ----------
+    shape : tuple of int
+
+    Returns
+    -------
+    bool
+    """
+    return len(shape) == 2 or len(shape) == 3 and shape[2] in (1, 2, 3, 4)
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
@@ -27,13 +43,13 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     UserError
         The array has other dimensions, such as a 3-D stack.
     """
+    if not is_image(image.shape):
+        raise UserError(
+            f"An image of shape {image.shape} is neither grey nor colour: "
+            "rate the planes of a stack, or the channels of a composite, one at a time."
+        )
     if image.ndim == 2:
         return image
-    if image.ndim == 3 and image.shape[2] in (1, 2):
+    if image.shape[2] < 3:
         return image[:, :, 0]
-    if image.ndim == 3 and image.shape[2] in (3, 4):
-        return image[:, :, :3].astype(np.float32) @ LUMA
-    raise UserError(
-        f"An image of shape {image.shape} is neither grey nor colour: "
-        "rate the planes of a stack, or the channels of a composite, one at a time."
-    )
+    return image[:, :, :3].astype(np.float32) @ LUMA

@@ -1,8 +1,9 @@
 """Read microscope images as arrays."""
 
+import contextlib
 import logging
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 import tifffile
@@ -15,6 +16,10 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 """Of TIFF files."""
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES)
 """Of the files that folders are searched for."""
+Place = Mapping[str, object]
+"""Where in a file an image lies, such as its channel and its plane."""
+Placed = Tuple[Place, Callable[[], np.ndarray]]
+"""An image of several in a file, and what reads it: (height, width, channels) or without them."""
 # Remarks of the decoders on damaged files would stand beside our one sentence.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())
@@ -41,19 +46,59 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file: check the path.")
-    try:
+    with readable(path):
         is_tiff = path.suffix.lower() in TIFF_SUFFIXES
         image = tifffile.imread(path) if is_tiff else imagecodecs.imread(path)
         if image is None:
             raise ValueError("it holds no page")
-    except Exception as error:  # decoders raise dozens of types on damaged files
-        raise UserError(
-            f"{path} cannot be read as an image ({_first_line(error)}): "
-            "it may be truncated or of an unsupported format; use PNG or TIFF."
-        ) from error
     if image.size == 0:
         raise UserError(f"{path} holds no pixels: export the image again.")
     return image
+
+
+@contextlib.contextmanager
+def readable(path: Path, kind: str = "an image") -> Iterator[None]:
+    """Say in a sentence that a file cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        What it ought to be, for the sentence.
+
+    Raises
+    ------
+    UserError
+        Where the block raises anything.
+    """
+    try:
+        yield
+    except Exception as error:  # decoders raise dozens of types on damaged files
+        raise UserError(
+            f"{path} cannot be read as {kind} ({_first_line(error)}): "
+            "it may be truncated or of an unsupported format; use PNG or TIFF."
+        ) from error
+
+
+def named_channel(place: Place, names: Sequence[str]) -> Dict[str, object]:
+    """The name of the channel of an image, where there is one.
+
+    Parameters
+    ----------
+    place : Place
+        With the number of the channel, if it has one.
+    names : list of str
+        Of the channels; those that are not known are missing or empty.
+
+    Returns
+    -------
+    dict
+        Nothing, or ``channel_name``.
+    """
+    for number, name in enumerate(names):
+        if name and number == place.get("channel", 0):
+            return {"channel_name": name}
+    return {}
 
 
 def list_images(folders: Sequence[Path]) -> List[Path]:

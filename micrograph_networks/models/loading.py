@@ -69,7 +69,7 @@ def load_network(
     UserError
         The file is missing, damaged or for another network, or the engine is not installed.
     """
-    known = _shipped(model, networks)
+    known = shipped_model(model, networks)
     weights, network = _read(known, model, networks)
     chosen = chosen_engine(options, network)
     functions = load_functions(network, weights.layers, chosen, options.bfloat16)
@@ -87,7 +87,7 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
     -------
     Weights, Network
     """
-    return _read(_shipped(model, networks), model, networks)
+    return _read(shipped_model(model, networks), model, networks)
 
 
 def _read(
@@ -107,7 +107,14 @@ def _read(
     return weights, network
 
 
-def _shipped(model: Union[str, Path, None], networks: Networks) -> Optional[ShippedModel]:
-    """The shipped model of a name, the newest one for None; None for a path."""
+def shipped_model(model: Union[str, Path, None], networks: Networks) -> Optional[ShippedModel]:
+    """The shipped model of a name, the newest one for None; None for a path.
+
+    Parameters as for :func:`load_network`.
+
+    Returns
+    -------
+    ShippedModel or None
+    """
     by_name = {known.name: known for known in shipped_models(networks)}
     return by_name.get(list(by_name)[-1] if model is None else str(model))

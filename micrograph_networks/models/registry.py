@@ -13,6 +13,8 @@ MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
 """Of the package."""
 REGISTRY = MODEL_FOLDER / "registry.json"
 """By name, from the oldest version of a model to the newest: architecture, SHA-256, licence."""
+ADVICE = "unzip the release, or install the package, again"
+"""Where a part of it is missing or damaged."""
 FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
 """Environment variable that names another folder for the weights files of shipped models."""
 
@@ -59,6 +61,11 @@ def shipped_models(architectures: Collection[str]) -> List[ShippedModel]:
     Returns
     -------
     list of ShippedModel
+
+    Raises
+    ------
+    UserError
+        The registry is missing or damaged.
     """
     return [model for model in _registered() if model.architecture in architectures]
 
@@ -69,12 +76,22 @@ def registered_digests() -> Set[str]:
     Returns
     -------
     set of str
+
+    Raises
+    ------
+    UserError
+        The registry is missing or damaged.
     """
     return {model.sha256 for model in _registered()}
 
 
 def _registered() -> List[ShippedModel]:
-    entries = json.loads(REGISTRY.read_text(encoding="utf-8"))
+    try:
+        entries = json.loads(REGISTRY.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The list of the models, {REGISTRY}, cannot be read ({error}): {ADVICE}."
+        ) from error
     return [ShippedModel(name, **entry) for name, entry in entries.items()]
 
 
@@ -94,7 +111,7 @@ def verified_path(model: ShippedModel) -> Path:
     UserError
         The file is missing or differs from the one that was shipped.
     """
-    advice = "install the package again"
+    advice = ADVICE
     if os.environ.get(FOLDER_VARIABLE):
         advice = f"copy it there from the package's model_weights, or unset {FOLDER_VARIABLE}"
     try:

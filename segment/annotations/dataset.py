@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Sequence, Tuple
 
@@ -14,7 +14,7 @@ from micrograph_networks.images.grey import to_grey
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 from segment.inference.normalisation import to_rgb
-from segment.inference.scaling import resize, resize_labels, scaled_shape
+from segment.inference.scaling import resize, resize_labels
 
 ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
 """From the shape of an image to its height and width at the working scale."""
@@ -183,55 +183,6 @@ def _scaled(pair: Pair, rgb: np.ndarray, mask: np.ndarray, shape_of: ShapeOf) ->
     image = np.rint(resize(rgb, shape)).astype(np.uint8)
     # The nearest pixel keeps the share of the area that thin objects have; averaging loses them.
     return Sample(pair.name, image, resize_labels(mask, shape))
-
-
-def working_shape(size: int, square: bool) -> ShapeOf:
-    """How images are brought to the size at which the network learns.
-
-    Parameters
-    ----------
-    size : int
-    square : bool
-        Whether both sides are brought to it, or the longer one.
-
-    Returns
-    -------
-    callable
-        For :func:`load_samples`.
-    """
-    if square:
-        return lambda shape: (size, size)
-    return lambda shape: scaled_shape(shape, size / max(shape))
-
-
-def keep_classes(
-    samples: Sequence[Sample], class_names: Sequence[str], kept: Sequence[str]
-) -> List[Sample]:
-    """Count the pixels of all other classes as the first of those that are kept.
-
-    Parameters
-    ----------
-    samples : list of Sample
-    class_names : sequence of str
-        Of the masks.
-    kept : sequence of str
-        Of the masks of the result.
-
-    Returns
-    -------
-    list of Sample
-
-    Raises
-    ------
-    UserError
-        A class that is to be kept is none of the masks'.
-    """
-    for name in kept:
-        if name not in class_names:
-            raise UserError(f"The recipe learns {name}, which is none of the classes of the masks.")
-    indices = [kept.index(name) if name in kept else 0 for name in class_names]
-    table = np.array(indices, dtype=np.uint8)
-    return [replace(sample, mask=table[sample.mask]) for sample in samples]
 
 
 def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:

@@ -1,10 +1,9 @@
 """The command line: every command reads its arguments, calls the core, and writes files."""
 
-import collections
 import dataclasses
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Counter, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from tqdm import tqdm
@@ -17,6 +16,8 @@ from micrograph_networks.commandline.commands import (
     each_image,
     end_with,
     example,
+    export_command,
+    format_option,
     images_argument,
     licence_option,
     model_option,
@@ -29,25 +30,26 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.tables import csv_table, number, table
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
-from segment.classes import CLASSES
+from segment.classes import CLASSES, NOTHING, THREADS, PixelClass, pixel_classes
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
 
 if TYPE_CHECKING:
+    from micrograph_networks.images.planes import Plane
     from micrograph_networks.training.run import TrainingRun
-    from segment.evaluation.evaluate import Evaluated
+    from segment.evaluation.evaluate import Evaluated, Tally
     from segment.inference.model import SegmentationModel
     from segment.training.recipes import Recipe
     from segment.training.train import Parts
 
 PICTURES = 10
 """Of the worst images of an evaluation."""
-MOST_CELLS = 65535
-"""That the numbers of a 16-bit label image tell apart."""
+MOST_OBJECTS = 65535
+"""Of a class that the numbers of a 16-bit label image tell apart."""
 
 
 _class_option = click.option(
@@ -67,6 +69,7 @@ def main() -> None:
 
 
 main.add_command(models_command("segment-darkfield", NETWORKS))
+main.add_command(export_command("segment-darkfield", "segment"))
 
 
 @main.command(
@@ -77,59 +80,68 @@ main.add_command(models_command("segment-darkfield", NETWORKS))
 )
 @images_argument
 @output_option("tables and pictures")
+@format_option
 @model_option
 @options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
+    suffix: str,
     model: Optional[str],
     engine: RoundingEngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
 
-    STEM_classes.png holds 0 for background, 1 for blood cells and 2 for spirochaetes,
-    STEM_cells.tif a number for every cell, STEM_overlay.png the outlines on the image. An image
+    STEM_classes.png holds the index of each pixel's class: 0 for background, 1 for blood cells and
+    2 for spirochaetes. STEM_blood_cell.tif and STEM_spirochaete.tif hold a number for every object,
+    STEM_overlay.png the outlines on the image. Models of other classes give other names. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
+    from micrograph_networks.images.planes import place_columns, place_values, planes_of
     from segment.inference.model import load_model
     from segment.inference.tables import OBJECT_COLUMNS
 
-    unique_stems(images)
+    planes = planes_of(images)
+    unique_stems(planes)
+    places = place_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = 0
-    with csv_table(folder / "cells.csv", OBJECT_COLUMNS) as objects:
+    with table(folder / f"cells.{suffix}", [*OBJECT_COLUMNS, *places]) as objects:
         segment = functools.partial(_predict_image, folder, loaded, options)
-        for _, rows in each_image(images, segment):
+        for plane, rows in each_image(planes, segment):
             done += 1
-            objects.writerows(rows)
-    click.echo(f"Segmented {done} of {len(images)} images: {folder / 'cells.csv'}")
-    end_with(done, images)
+            objects.writerows([*row, *place_values(plane, places)] for row in rows)
+    click.echo(f"Segmented {done} of {len(planes)} images: {folder / f'cells.{suffix}'}")
+    end_with(done, planes)
 
 
 def _predict_image(
-    folder: Path, model: "SegmentationModel", options: SegmentationOptions, path: Path
+    folder: Path, model: "SegmentationModel", options: SegmentationOptions, plane: "Plane"
 ) -> List[List[object]]:
-    from micrograph_networks.images.image_files import read_image, write_png, write_tiff
+    from micrograph_networks.images.image_files import write_png, write_tiff
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import object_rows
 
-    image = read_image(path)
+    image = plane.read()
     found = segment_image(image, model, options=options)
-    if found.cells.max() > MOST_CELLS:
+    most = max(len(one.means) for one in found.by_class)
+    if most > MOST_OBJECTS:
         raise UserError(
-            f"{found.cells.max()} cells are more than the {MOST_CELLS} that a 16-bit image can "
-            "number: cut the image into parts, or raise the smallest area."
+            f"{most} objects are more than the {MOST_OBJECTS} that a 16-bit image can number: "
+            "cut the image into parts, or raise the smallest area."
         )
-    rows = list(object_rows(path.name, found, model))
-    cells, spirochaetes, classes = found.cells, found.spirochaetes, found.classes
+    rows = list(object_rows(plane.name, found, model))
+    labels, classes = [(one.described, one.labels) for one in found.by_class], found.classes
     del found  # the probabilities of a large image take most of the memory
-    write_png(folder / f"{path.stem}_classes.png", classes)
-    write_tiff(folder / f"{path.stem}_cells.tif", cells.astype("uint16"))
-    write_png(folder / f"{path.stem}_overlay.png", overlay(image, cells, spirochaetes))
+    write_png(folder / f"{plane.stem}_classes.png", classes)
+    for described, numbers in labels:
+        write_tiff(folder / f"{plane.stem}_{described.in_names}.tif", numbers.astype("uint16"))
+    picture = overlay(image, [(numbers, described.colour) for described, numbers in labels])
+    write_png(folder / f"{plane.stem}_overlay.png", picture)
     return rows
 
 
@@ -147,6 +159,13 @@ def _predict_image(
 @click.option(
     "--part", type=click.Choice(PARTS), default="test", show_default=True, help="Of the split."
 )
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    help="Name of a class of the masks, in the order of their indices, where they are not those of "
+    "the model; pixels of others than the model's count as background.",
+)
 @model_option
 @options_of("engine", RoundingEngineOptions)
 @options_of("options", SegmentationOptions)
@@ -155,16 +174,19 @@ def evaluate(
     output: Path,
     split: Optional[Path],
     part: str,
+    classes: Tuple[str, ...],
     model: Optional[str],
     engine: RoundingEngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Compare segmentations with true masks, at the images' own sizes.
 
-    Scores of a class are those of all images together: sums of pixels over sums of pixels. Cells
-    are counted as components, pixels that touch, since masks do not part touching cells; those
-    that were told apart are counted besides. OUTPUT holds evaluation.csv, images.csv with a row an
-    image, and pictures of the worst images: the image, true outlines, found outlines.
+    Scores of a class are those of all images together: sums of pixels over sums of pixels. Objects
+    are compared one to one. Cells that stand alone in the masks are found where the IoU with a
+    found one is 0.5 or more; what is found of cells that touch in the masks is not judged.
+    Threads, such as spirochaetes, are found where half of each middle line lies within 4 pixels of
+    the other. OUTPUT holds evaluation.csv, images.csv with a row an image, and pictures of the
+    worst images: the image, true outlines, found outlines.
     """
     from micrograph_networks.images.image_files import write_png
     from segment.evaluation import evaluate as evaluation
@@ -174,20 +196,21 @@ def evaluate(
     pairs = evaluation.pairs_of(csv, split, part)
     folder = output_folder(output)
     total: Any = 0
-    counts: Counter[str] = collections.Counter()
+    tallies: Dict[str, Tally] = {}
     worst: List[Evaluated] = []
-    with csv_table(folder / "images.csv", ["image", *evaluation.SCORES_AND_COUNTS]) as images:
+    columns = ["image", *evaluation.figure_names(loaded.classes)]
+    with csv_table(folder / "images.csv", columns) as images:
         for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluation.evaluate_pair(pair, loaded, options)
-            measured = evaluation.scores_and_counts(found.matrix, found.counts)
+            found = evaluation.evaluate_pair(pair, loaded, options, classes)
+            measured = evaluation.figures(found.matrix, found.tallies, loaded.classes)
             images.writerow([pair.name, *map(number, measured.values())])
             total = total + found.matrix
-            counts.update(found.counts)
+            tallies = evaluation.added(tallies, found.tallies)
             worst = sorted([*worst, found], key=lambda image: image.mean_iou)[:PICTURES]
     for place, image in enumerate(worst, 1):
         name = f"worst{place:02}_{image.pair.image.stem}.png"
-        write_png(folder / name, evaluation.comparison(image))
-    _report(folder, evaluation.scores_and_counts(total, counts))
+        write_png(folder / name, evaluation.comparison(image, loaded.classes))
+    _report(folder, evaluation.figures(total, tallies, loaded.classes))
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
 
 
@@ -195,7 +218,7 @@ def _report(folder: Path, measured: Mapping[str, float]) -> None:
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
         rows.writerows(measured.items())
     for name, value in measured.items():
-        click.echo(f"{name:25} {number(value)}")
+        click.echo(f"{name:30} {number(value)}")
 
 
 @main.command(
@@ -232,29 +255,31 @@ def convert_masks(
     A pixel of an unknown value is an error: the mask is named, the others are converted all the
     same, and the exit code is 1.
     """
-    from micrograph_networks.images.image_files import read_image, write_png
+    from micrograph_networks.images.image_files import write_png
+    from micrograph_networks.images.planes import planes_of
     from segment.annotations.masks import black_and_white, class_indices, palette
 
     known = palette(classes, colours)
-    unique_stems(masks)
+    planes = planes_of(masks)
+    unique_stems(planes)
     folder = output_folder(output)
 
-    def convert(path: Path) -> None:
-        converted = class_indices(read_image(path), known)
+    def convert(plane: "Plane") -> None:
+        converted = class_indices(plane.read(), known)
         if kept:
             converted = black_and_white(converted, classes, kept)
-        write_png(folder / f"{path.stem}.png", converted)
+        write_png(folder / f"{plane.stem}.png", converted)
 
-    done = len(list(each_image(masks, convert)))
-    click.echo(f"Converted {done} of {len(masks)} masks: {folder}")
-    end_with(done, masks)
+    done = len(list(each_image(planes, convert)))
+    click.echo(f"Converted {done} of {len(planes)} masks: {folder}")
+    end_with(done, planes)
 
 
 @main.command(
     epilog=example(
         "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
-        "segment-darkfield train --csv data.csv --output run2 --recipe perceptilabs\n"
-        "segment-darkfield train --csv mine.csv --output run3 --class background --class platelet"
+        "segment-darkfield train --csv mine.csv --output run2 --class background --class platelet "
+        "--class fibre --thread fibre"
     )
 )
 @click.option(
@@ -266,10 +291,22 @@ def convert_masks(
     type=FILES,
     help="VGG16's convolutions trained on ImageNet, HDF5; downloaded by Keras by default.",
 )
-@click.option(
-    "--recipe", type=click.Choice(["default", "perceptilabs"]), default="default", show_default=True
-)
 @_class_option
+@click.option(
+    "--thread",
+    "threads",
+    multiple=True,
+    help="Class of long thin objects, which are measured by their length; spirochaete is one.",
+)
+@click.option(
+    "--no-objects", multiple=True, help="Class that is learned, but of which no objects are made."
+)
+@click.option(
+    "--class-colour",
+    "colours",
+    multiple=True,
+    help="Class and its colour in pictures, as NAME=RED,GREEN,BLUE of 0 to 255.",
+)
 @click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
 @click.option(
     "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."
@@ -288,7 +325,10 @@ def train(
     csv: Path,
     output: Path,
     backbone_weights: Optional[Path],
-    recipe: str,
+    classes: Tuple[str, ...],
+    threads: Tuple[str, ...],
+    no_objects: Tuple[str, ...],
+    colours: Tuple[str, ...],
     groups: Optional[Path],
     licence: str,
     mixed_precision: bool,
@@ -302,21 +342,45 @@ def train(
     was stopped goes on from its last epoch when the same command is given again.
     """
     from micrograph_networks.training.run import TrainingRun
-    from segment.training.recipes import RECIPES, changed_recipe
+    from segment.training.recipes import RECIPE, changed_recipe
     from segment.training.train import train as train_network
 
     if mixed_precision:
         import keras
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    chosen = changed_recipe(RECIPES[recipe], **choices)
+    described = _described(classes, threads, no_objects, colours)
+    chosen = changed_recipe(RECIPE, described, **choices)
     run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
-    parts = _training_parts(csv, run, chosen, choices["classes"], groups)
+    parts = _training_parts(csv, run, chosen, groups)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     data = csv.resolve().parent.name
     about = about_training("segment-darkfield", data, licence)
     path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
     click.echo(f"Wrote {path}")
+
+
+def _described(
+    names: Sequence[str],
+    threads: Sequence[str],
+    no_objects: Sequence[str],
+    colours: Sequence[str],
+) -> Tuple[PixelClass, ...]:
+    """The classes to learn, by what is said of them."""
+    from segment.annotations.masks import palette
+
+    for name in (*threads, *no_objects):
+        if name not in names:
+            raise UserError(f"'{name}' is none of the classes {', '.join(names)}.")
+    kinds = {**dict.fromkeys(threads, THREADS), **dict.fromkeys(no_objects, NOTHING)}
+    chosen = palette(names, colours) if colours else {}
+    if max(map(max, chosen), default=0) > 255:
+        raise UserError("Colours of classes are three numbers of 0 to 255.")
+    scaled = {
+        names[index]: (red / 255, green / 255, blue / 255)
+        for (red, green, blue), index in chosen.items()
+    }
+    return pixel_classes(names, kinds, scaled)
 
 
 def _backbone(path: Optional[Path]) -> Callable[[], Arrays]:
@@ -329,15 +393,17 @@ def _training_parts(
     csv: Path,
     run: "TrainingRun",
     recipe: "Recipe",
-    class_names: Sequence[str],
     groups: Optional[Path],
 ) -> "Parts":
     from segment.annotations import dataset
+    from segment.inference.scaling import scaled_shape
     from segment.training.train import Parts
 
-    shape_of = dataset.working_shape(recipe.working_size, recipe.square)
-    samples = dataset.load_samples(csv, class_names, shape_of)
-    samples = dataset.keep_classes(samples, class_names, recipe.classes)
+    samples = dataset.load_samples(
+        csv,
+        [one.name for one in recipe.classes],
+        lambda shape: scaled_shape(shape, recipe.working_size / max(shape)),
+    )
     known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
     numbers, parts = dataset.divide(samples, known, recipe.seed)
     run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))

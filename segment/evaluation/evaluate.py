@@ -1,38 +1,58 @@
 """Measure a model on images whose masks are known."""
 
+import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Union
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from scipy.ndimage import label
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import read_part
 from segment.annotations.dataset import Pair, read_pair, read_table
-from segment.classes import BACKGROUND, BLOOD_CELL, CLASSES, SPIROCHAETE
+from segment.classes import BACKGROUND, NOTHING, THREADS, PixelClass
+from segment.evaluation.matching import Matches, match_cells, match_threads
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.model import SegmentationModel
-from segment.inference.objects import EIGHT
 from segment.inference.options import SegmentationOptions
-from segment.inference.picture import overlay
-from segment.inference.segmentation import segment_image
+from segment.inference.picture import class_regions, overlay
+from segment.inference.segmentation import ClassObjects, segment_image
 
 SCORES = ("iou", "dice", "precision", "recall")
-"""Of every class."""
-COUNTS = (
-    *("true_cell_components", "found_cell_components", "found_cells"),
-    *("true_spirochaetes", "found_spirochaetes"),
+"""Of the pixels of every class."""
+OBJECT_FIGURES = (
+    *("found", "true", "judged", "matched"),
+    *("object_precision", "object_recall", "object_f1", "count_error", "calibration_error"),
 )
-"""Components are pixels of blood cells that touch, so that cells that touch are one; masks do not
-tell more. Cells are those that were told apart. Pixels of spirochaetes touch at corners, too."""
-SCORES_AND_COUNTS = (
-    *(f"{score}_{name.replace(' ', '_')}" for score in SCORES for name in CLASSES),
-    *("mean_iou", "mean_dice"),
-    *COUNTS,
-)
-"""Names in :func:`scores_and_counts`, in the order of the tables."""
+"""Of every class that becomes objects; see :func:`figures`."""
+
+
+class Tally(NamedTuple):
+    """What is counted of the objects of a class; those of several images can be added.
+
+    Attributes
+    ----------
+    found : int
+        All objects that were found.
+    true, judged, matched : int
+        As in :class:`segment.evaluation.matching.Matches`: true objects, found ones that are
+        compared with them, and pairs of the two.
+    error : int
+        By which the number of judged objects of an image misses that of the true ones.
+    images : int
+    calibration : ndarray of float, (3, 15)
+        As :func:`micrograph_networks.evaluation.calibration.reliability` gives it.
+    """
+
+    found: int
+    true: int
+    judged: int
+    matched: int
+    error: int
+    images: int
+    calibration: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -42,17 +62,17 @@ class Evaluated:
     Attributes
     ----------
     pair : Pair
-    matrix : ndarray of int64, (3, 3)
+    matrix : ndarray of int64, (classes, classes)
         Pixels of each true (row) and found (column) class.
-    counts : dict of str to int
-        By the names in COUNTS.
+    tallies : dict of str to Tally
+        By the names of the classes that become objects.
     truth, classes : ndarray of uint8, (height, width)
         True and found class indices.
     """
 
     pair: Pair
     matrix: np.ndarray
-    counts: Dict[str, int]
+    tallies: Dict[str, Tally]
     truth: np.ndarray
     classes: np.ndarray
 
@@ -92,15 +112,22 @@ def pairs_of(table: Path, split: Optional[Path], part: str) -> List[Pair]:
     return pairs
 
 
-def evaluate_pair(pair: Pair, model: SegmentationModel, options: SegmentationOptions) -> Evaluated:
+def evaluate_pair(
+    pair: Pair,
+    model: SegmentationModel,
+    options: SegmentationOptions,
+    mask_classes: Sequence[str] = (),
+) -> Evaluated:
     """Segment an image at its own size and compare it with its mask.
 
     Parameters
     ----------
     pair : Pair
-        With a mask of indices of CLASSES. Classes that the model does not know count as background.
     model : SegmentationModel
     options : SegmentationOptions
+    mask_classes : sequence of str
+        Names of the indices in the mask, those of the model's classes by default. Pixels of a class
+        that the model does not know count as background.
 
     Returns
     -------
@@ -111,54 +138,131 @@ def evaluate_pair(pair: Pair, model: SegmentationModel, options: SegmentationOpt
     UserError
         A file is missing or unreadable, or the mask holds another value.
     """
-    image, truth = read_pair(pair, CLASSES)
-    if CLASSES[SPIROCHAETE] not in model.class_names:
-        truth[truth == SPIROCHAETE] = BACKGROUND
+    known = [one.name for one in model.classes]
+    names = mask_classes or known
+    image, mask = read_pair(pair, names)
+    indices = [known.index(name) if name in known else BACKGROUND for name in names]
+    truth = np.array(indices, dtype=np.uint8)[mask]
     found = segment_image(image, model, options=options)
-    counts = (
-        label(truth == BLOOD_CELL)[1],
-        label(found.classes == BLOOD_CELL)[1],
-        len(found.cell_probabilities),
-        label(truth == SPIROCHAETE, EIGHT)[1],
-        len(found.spirochaete_probabilities),
-    )
     return Evaluated(
         pair=pair,
-        matrix=confusion_matrix(truth, found.classes, len(CLASSES)),
-        counts=dict(zip(COUNTS, counts)),
+        matrix=confusion_matrix(truth, found.classes, len(known)),
+        tallies={
+            one.described.name: _tally(truth == one.class_index, one) for one in found.by_class
+        },
         truth=truth,
         classes=found.classes,
     )
 
 
-def scores_and_counts(
-    matrix: np.ndarray, counts: Mapping[str, int]
-) -> Dict[str, Union[float, int]]:
-    """Scores and counts by name.
+def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
+    match = match_threads if found.described.kind == THREADS else match_cells
+    matches = match(truth, found.labels)
+    return Tally(
+        len(found.means),
+        *matches,
+        error=abs(matches.true - matches.found),
+        images=1,
+        calibration=reliability(found.probability, truth),
+    )
+
+
+def added(first: Mapping[str, Tally], second: Mapping[str, Tally]) -> Dict[str, Tally]:
+    """Tallies of two sets of images together.
 
     Parameters
     ----------
-    matrix : ndarray of int, (3, 3)
-        Of one image, or a sum of several.
-    counts : dict of str to int
+    first, second : mapping of str to Tally
+        ``first`` may be empty.
 
     Returns
     -------
-    dict of str to float or int
-        Scores of classes that do not occur are NaN.
+    dict of str to Tally
+    """
+    return {
+        name: Tally(*map(operator.add, first[name], tally)) if first else tally
+        for name, tally in second.items()
+    }
+
+
+def figure_names(classes: Sequence[PixelClass]) -> Tuple[str, ...]:
+    """Names of the :func:`figures` of a model, in the order of the tables.
+
+    Parameters
+    ----------
+    classes : sequence of PixelClass
+
+    Returns
+    -------
+    tuple of str
+    """
+    of_pixels = (f"{score}_{one.in_names}" for score in SCORES for one in classes)
+    of_objects = (
+        f"{figure}_{one.in_names}"
+        for one in classes
+        if one.kind != NOTHING
+        for figure in OBJECT_FIGURES
+    )
+    return (*of_pixels, "mean_iou", "mean_dice", *of_objects)
+
+
+def figures(
+    matrix: np.ndarray, tallies: Mapping[str, Tally], classes: Sequence[PixelClass]
+) -> Dict[str, float]:
+    """Scores and counts by name.
+
+    Of every class of pixels IoU, Dice, precision and recall, and of every class of objects
+
+    - ``found``: all objects that were found;
+    - ``true``, ``judged``, ``matched``: the objects that masks tell apart, the found ones that are
+      compared with them, and pairs of the two, by :func:`match_cells
+      <segment.evaluation.matching.match_cells>` or :func:`match_threads
+      <segment.evaluation.matching.match_threads>`;
+    - ``object_precision``, ``object_recall``, ``object_f1``: matched by judged ones, matched by
+      true ones, and their harmonic mean;
+    - ``count_error``: mean over the images of the difference between judged and true ones;
+    - ``calibration_error``: of the pixels, by :func:`expected_calibration_error
+      <micrograph_networks.evaluation.calibration.expected_calibration_error>`.
+
+    Parameters
+    ----------
+    matrix : ndarray of int, (classes, classes)
+        Of one image, or a sum of several.
+    tallies : mapping of str to Tally
+        Of the same images.
+    classes : sequence of PixelClass
+
+    Returns
+    -------
+    dict of str to float
+        By :func:`figure_names`. Scores of what does not occur are NaN.
     """
     agreement = scores(matrix)
     values = np.concatenate([getattr(agreement, score) for score in SCORES]).tolist()
     values += [agreement.mean_iou, agreement.mean_dice]
-    return dict(zip(SCORES_AND_COUNTS, values + [counts[name] for name in COUNTS]))
+    for one in classes:
+        if one.kind != NOTHING:
+            values += _object_figures(tallies[one.name])
+    return dict(zip(figure_names(classes), values))
 
 
-def comparison(evaluated: Evaluated) -> np.ndarray:
+def _object_figures(tally: Tally) -> List[float]:
+    matches = Matches(tally.true, tally.judged, tally.matched)
+    return [
+        *(tally.found, *matches),
+        *(matches.precision, matches.recall, matches.f1),
+        tally.error / tally.images,
+        expected_calibration_error(tally.calibration),
+    ]
+
+
+def comparison(evaluated: Evaluated, classes: Sequence[PixelClass]) -> np.ndarray:
     """The image, true outlines on it, and the outlines that were found, side by side.
 
     Parameters
     ----------
     evaluated : Evaluated
+    classes : sequence of PixelClass
 
     Returns
     -------
@@ -169,5 +273,5 @@ def comparison(evaluated: Evaluated) -> np.ndarray:
     nothing = np.zeros_like(evaluated.truth)
     panels = (nothing, evaluated.truth, evaluated.classes)
     return np.concatenate(
-        [overlay(image, panel == BLOOD_CELL, panel == SPIROCHAETE) for panel in panels], axis=1
+        [overlay(image, class_regions(panel, classes)) for panel in panels], axis=1
     )

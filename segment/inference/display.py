@@ -1,16 +1,21 @@
 """What a figure shows of a segmentation: statistics, probabilities and objects."""
 
-from typing import Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
+from matplotlib.patches import Patch
 
-from segment.classes import COLOURS
+from segment.classes import BACKGROUND
 from segment.inference import objects
 from segment.inference.normalisation import to_rgb
-from segment.inference.segmentation import ClassObjects
+from segment.inference.segmentation import ClassObjects, Segmentation, most_probable_classes
 
-STATISTICS = ("Objects", "Area covered", "Median diameter", "Mean probability")
-"""Of the objects of a class, in the order of the table."""
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+STATISTICS = ("Objects", "Area", "Median size", "Probability")
+"""Of the objects of a class, in the order of the table, which is narrow."""
 
 
 def displayed_image(image: np.ndarray) -> np.ndarray:
@@ -45,11 +50,19 @@ def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ..
     """
     areas = objects.areas(found.labels)
     pixels = found.labels.size if mask is None else np.count_nonzero(mask)
-    covered = f"{100 * areas.sum() / max(pixels, 1):.1f} %"
+    covered = _percent(areas.sum() / max(pixels, 1))
     if not areas.size:
         return "0", covered, "", ""
-    diameter = 2 * np.sqrt(np.median(areas) / np.pi)
-    return str(areas.size), covered, f"{diameter:.1f} pixels", f"{found.means.mean():.2f}"
+    size = f"{2 * np.sqrt(np.median(areas) / np.pi):.0f} px wide"
+    if found.lengths is not None:
+        size = f"{np.median(found.lengths):.0f} px long"
+    return str(areas.size), covered, size, f"{found.means.mean():.2f}"
+
+
+def _percent(share: float) -> str:
+    """With one decimal or, below 1 %, two digits: a thin object covers little, but not nothing."""
+    percent = 100 * share
+    return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
 
 
 def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
@@ -64,24 +77,54 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    colours = np.array(COLOURS, dtype=np.float32)
-    picture = sum(one.probability[..., None] * colours[one.class_index] for one in found)
+    colours = [np.array(one.described.colour, dtype=np.float32) for one in found]
+    picture = sum(one.probability[..., None] * colour for one, colour in zip(found, colours))
     return np.minimum(picture, 1)
 
 
-def joined_labels(found: Sequence[ClassObjects]) -> np.ndarray:
-    """One label image of the objects of several classes, which do not overlap.
+def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: float) -> np.ndarray:
+    """Pixels of classes that became no objects: too small ones, and those at the border.
 
     Parameters
     ----------
+    result : Segmentation
     found : sequence of ClassObjects
+        Those of the classes that matter.
+    threshold : float
+        As in :class:`segment.SegmentationOptions`.
 
     Returns
     -------
-    ndarray of int32, (height, width)
-        The numbers of the first class are kept, those of the next go on from there.
+    ndarray of uint8, (height, width)
+        1 where pixels were left out, 0 elsewhere.
     """
-    joined = np.zeros_like(found[0].labels)
-    for one in found:
-        joined = np.where(one.labels, one.labels + joined.max(), joined)
-    return joined
+    classes = most_probable_classes(result.probabilities, threshold)
+    shown = np.isin(classes, [one.class_index for one in found])
+    return (shown & (result.classes == BACKGROUND)).astype(np.uint8)
+
+
+def draw_legends(
+    axes: "Axes",
+    outlines: Sequence["Artist"],
+    names: Sequence[str],
+    colours: Sequence[Tuple[float, float, float]],
+) -> None:
+    """Say what outlines and colours mean, in axes that show nothing else.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    outlines : sequence of matplotlib.artist.Artist
+        Those of the classes' objects, and last those of what was left out.
+    names : sequence of str
+        Of the classes' objects.
+    colours : sequence of tuple of float
+        RGB of the classes' probabilities, 0 to 1.
+    """
+    axes.axis("off")
+    patches = [Patch(color=colour) for colour in colours]
+    style: Dict[str, Any] = {"fontsize": 8, "title_fontsize": 8, "labelspacing": 0.3}
+    style.update(loc="upper left", borderaxespad=0, frameon=False)
+    lines = axes.legend(outlines, [*names, "Left out"], title="Outlines", **style)
+    axes.legend(patches, names, title="Probabilities", bbox_to_anchor=(0.5, 1), **style)
+    axes.add_artist(lines)

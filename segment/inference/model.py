@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple, Union
 
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, naming
 from micrograph_networks.models.loading import load_network
 from micrograph_networks.models.pieces import Pieces
-from segment.classes import BLOOD_CELL, CLASSES
+from segment.classes import PixelClass, declared_classes
 from segment.inference.network import NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
@@ -35,18 +35,19 @@ class SegmentationModel:
     tiles : Pieces
         The network, from normalised images, float32 (n, h, w, 3), h and w multiples of 32, to
         probabilities, float32 (n, h, w, classes), in tiles that the memory holds.
-    class_names : tuple of str
+    classes : tuple of PixelClass
+        In the order of the indices, the background first.
     working_size : int
         Longer side of the training images in pixels.
     cell_diameter : float
-        Median diameter of a blood cell in pixels of the training images.
+        Median diameter of a cell in pixels of the training images.
     """
 
     name: str
     card: Optional[Path]
     engine: str
     tiles: Pieces
-    class_names: Tuple[str, ...]
+    classes: Tuple[PixelClass, ...]
     working_size: int
     cell_diameter: float
 
@@ -60,7 +61,7 @@ def load_model(
     ----------
     model : str or Path, optional
         Name of a shipped model, such as ``darkfield_v1``, or path of a weights file; the newest
-        shipped one by default. Its classes must hold blood cells.
+        shipped one by default.
     engine : EngineOptions
         What computes, and how precisely.
 
@@ -71,16 +72,12 @@ def load_model(
     Raises
     ------
     UserError
-        The file is missing, damaged, for another network or for other classes, or the engine is
-        not installed.
+        The file is missing, damaged, for another network or without a class that becomes objects,
+        or the engine is not installed.
     """
     trained = load_network(model, NETWORKS, engine)
-    class_names = tuple(trained.attributes["class_names"])
-    if CLASSES[BLOOD_CELL] not in class_names:
-        raise UserError(
-            f"{trained.name} holds weights for {', '.join(class_names)}, "
-            f"but {CLASSES[BLOOD_CELL]} is needed: choose another file."
-        )
+    with naming(trained.name):
+        classes = declared_classes(trained.attributes)
     working_size, cell_diameter = _scale(trained.name, trained.attributes)
     tiles = Pieces("tiles of {} pixels", TILE_SIZES, trained.functions)
     return SegmentationModel(
@@ -88,7 +85,7 @@ def load_model(
         card=trained.card,
         engine=trained.engine,
         tiles=tiles,
-        class_names=class_names,
+        classes=classes,
         working_size=working_size,
         cell_diameter=cell_diameter,
     )

@@ -1,4 +1,4 @@
-"""From pixels to objects: cells one by one, and spirochaetes."""
+"""From pixels to objects: cells one by one, and what can be said of any labels."""
 
 import math
 from dataclasses import replace
@@ -32,18 +32,13 @@ the outline: between three touching disks of one size it is 0.16 of the square o
 CELL_SOLIDITY = 0.92
 """A clump with a single gap is one cell, and filled, if it takes up this share of its convex hull:
 three or four touching cells around a gap take up less."""
-SPIROCHAETE_AREA = 60
-"""Pixels of the smallest spirochaete; 98% of those that people outlined have more."""
-SPIROCHAETE_THINNESS = 5
-"""Least ratio of a spirochaete's area to the square of half its width: 3 is a disk, 12 a line three
-times as long as wide. 99% of those that people outlined have more."""
 ROWS_AT_ONCE = 256
 """Rows of an image that are worked on at once by what takes many bytes a pixel."""
 PIXELS_AT_ONCE = 2**22
 """Of an object and what surrounds it: distances and watershed take up to 60 bytes a pixel. Larger
 clumps are divided in fewer pixels or, if their cells are small, block by block."""
 WIDEST = 128
-"""Pixels to the outline of the widest spirochaete that is measured exactly, if it is large."""
+"""Pixels to the outline of the widest object whose width is measured exactly, if it is large."""
 EIGHT = np.ones((3, 3), dtype=bool)
 """A pixel and its eight neighbours, for objects whose pixels may touch at corners."""
 
@@ -89,7 +84,7 @@ def _labelled_windows(
     coarse = (slice(None, None, step),) * 2
     if step == 1:
         yield ..., _divide(clump, probability, options)
-    elif _half_width(clump[coarse]) < COARSE:
+    elif half_width(clump[coarse]) < COARSE:
         yield from _in_blocks(clump, probability, options, margin=4 * COARSE * step)
     else:
         smaller = replace(options, minimum_area=options.minimum_area // step**2)
@@ -100,6 +95,8 @@ def _labelled_windows(
 def _divide(clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     """Number the cells of a clump."""
     if options.fill_holes:
+        # What the network says of a hole tells nothing of where cells meet.
+        probability = np.where(clump, probability, 1)
         clump = fill_holes(clump)
     if clump.sum() < max(options.minimum_area, 1):
         return np.zeros(clump.shape, dtype=np.int32)
@@ -155,27 +152,6 @@ def _at_full_size(
         yield rows, (clump[rows] | hole) * labels
 
 
-def label_spirochaetes(region: np.ndarray) -> np.ndarray:
-    """Number the spirochaetes of a region: thin objects of pixels that touch, corners included.
-
-    Parameters
-    ----------
-    region : ndarray of bool, (height, width)
-
-    Returns
-    -------
-    ndarray of int32, (height, width)
-        0 outside of spirochaetes, which have 1, 2, ... from top to bottom.
-    """
-    labels, _ = ndimage.label(region, EIGHT)
-    kept = areas(labels) >= SPIROCHAETE_AREA
-    for index, box in enumerate(ndimage.find_objects(labels)):
-        if kept[index]:
-            own = labels[box] == index + 1
-            kept[index] = own.sum() >= SPIROCHAETE_THINNESS * _half_width(own) ** 2
-    return keep(labels, kept)
-
-
 def fill_holes(clump: np.ndarray) -> np.ndarray:
     """Fill the inside of rings, but not the gaps between touching cells.
 
@@ -192,13 +168,13 @@ def fill_holes(clump: np.ndarray) -> np.ndarray:
     numbers, count = ndimage.label(whole & ~clump)
     if count == 0:
         return whole
-    smallest_gap = SMALLEST_GAP * _distance(clump).max() ** 2
+    smallest_gap = SMALLEST_GAP * distances_inside(clump).max() ** 2
     gaps = []
     for number, box in enumerate(ndimage.find_objects(numbers), 1):
         hole = numbers[box] == number
-        if hole.sum() >= smallest_gap and _solidity(hole) < HOLE_SOLIDITY:
+        if hole.sum() >= smallest_gap and solidity(hole) < HOLE_SOLIDITY:
             gaps.append((box, hole))
-    if len(gaps) == 1 and _solidity(whole) >= CELL_SOLIDITY:
+    if len(gaps) == 1 and solidity(whole) >= CELL_SOLIDITY:
         return whole
     for box, gap in gaps:
         whole[box] &= ~gap
@@ -225,7 +201,7 @@ def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> n
     ndarray of int32, (height, width)
         0 outside, 1, 2, ... inside.
     """
-    distance = _distance(clump)
+    distance = distances_inside(clump)
     widest = distance.max()
     smooth = ndimage.gaussian_filter(distance, SMOOTHING * widest)
     # The search for summits takes the longest; large cells are found in fewer pixels.
@@ -258,20 +234,48 @@ def discard_border(labels: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return keep(labels.copy(), sums(labels, border) == 0)
 
 
-def _distance(region: np.ndarray) -> np.ndarray:
-    """Distance of a region's pixels to its outline, which follows the array's border, too."""
+def distances_inside(region: np.ndarray) -> np.ndarray:
+    """Distance of a region's pixels to the nearest one outside; beyond the array is outside.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+
+    Returns
+    -------
+    ndarray of float, (height, width)
+    """
     return ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
 
 
-def _half_width(region: np.ndarray) -> float:
-    """Largest distance to the outline, exact up to WIDEST."""
+def half_width(region: np.ndarray) -> float:
+    """Largest of the distances inside of a region, exact up to WIDEST.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+
+    Returns
+    -------
+    float
+    """
     rows = max(PIXELS_AT_ONCE // region.shape[1], 4 * WIDEST)
     starts = range(0, max(len(region) - 2 * WIDEST, 1), rows - 2 * WIDEST)
-    return max(_distance(region[start : start + rows]).max() for start in starts)
+    return max(distances_inside(region[start : start + rows]).max() for start in starts)
 
 
-def _solidity(region: np.ndarray) -> float:
-    """Share of a region's convex hull that it takes up, 0 to 1."""
+def solidity(region: np.ndarray) -> float:
+    """Share of a region's convex hull that it takes up, 0 to 1.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+        With at least a pixel.
+
+    Returns
+    -------
+    float
+    """
     return region.sum() / convex_hull_image(region).sum()
 
 

@@ -16,8 +16,7 @@ class SegmentationOptions(Checked):
         Typical diameter of a blood cell in pixels of the image, 1 to 100000. Without it the image's
         longer side is brought to that of the training images.
     threshold : float
-        Probability against background from which a pixel belongs to a cell or spirochaete, 0.01 to
-        0.99.
+        Probability against background from which a pixel belongs to a cell or thread, 0.01 to 0.99.
     separate_touching : bool
         Whether touching cells are divided.
     fill_holes : bool
@@ -26,6 +25,12 @@ class SegmentationOptions(Checked):
         Pixels of the smallest cell that is kept.
     discard_border : bool
         Whether cells are left out that touch the border of the image or of its mask.
+    minimum_probability : float
+        Mean probability of the least sure object that is kept, 0 to 1: of a cell's pixels, or along
+        a thread's middle line.
+    minimum_length : float, optional
+        Pixels of the shortest thread that is kept, 0 to 100000. Without it that is 20 pixels at the
+        scale at which the network works.
     """
 
     cell_diameter: Optional[float] = option(
@@ -40,8 +45,8 @@ The network has to see the cells at about the size that it was trained at.
    right for fields of view of about 1 to 20 cells, whatever their size in pixels.
 -  *Enter a value:* Cells of the diameter that you enter are brought to the size of the cells in the
    training images. Choose this for large fields with many small cells, and for images that are
-   crops of a larger field. To measure a diameter, use *Tools > Measure length* in any image window
-   of CellProfiler.
+   crops of a larger field. To measure a diameter, use the ruler in the tool bar of any of
+   CellProfiler's figures.
 """,
         kind=float,
         minimum=1,
@@ -56,8 +61,8 @@ The network has to see the cells at about the size that it was trained at.
         "Probability against background from which a pixel belongs to a cell or, where that is "
         "more probable, to a spirochaete.",
         details="""\
-Lower it if cells are missed or their outlines lie inside of them; raise it if debris is found as
-well.
+Lower it if the outlines of cells lie inside of them; raise it if they lie outside. If cells are
+missed, lower the *least mean probability* as well.
 """,
         minimum=0.01,
         maximum=0.99,
@@ -93,4 +98,33 @@ well.
 Discard them if you measure size or shape. Keep them to count cells or to measure the area that they
 cover.
 """,
+    )
+    minimum_probability: float = option(
+        0.8,
+        "Least mean probability",
+        "Objects are discarded whose mean probability is lower: that of a cell's pixels, or that "
+        "along the middle line of a spirochaete.",
+        details="""\
+Lower it if cells or spirochaetes are missed; raise it if halos and debris are found as well.
+""",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    minimum_length: Optional[float] = option(
+        None,
+        "Shortest spirochaete",
+        "Spirochaetes of a smaller length, in pixels of the image, are discarded.",
+        details="""\
+The length is that along the middle line, and across gaps of a few pixels and cells that lie on it.
+
+-  *Automatic:* 20 pixels at the scale at which the network works, which are 0.03 of the longer side
+   of the image unless you enter a typical diameter.
+-  *Enter a value:* Spirochaetes that are shorter than the value that you enter are discarded.
+""",
+        kind=float,
+        minimum=0,
+        maximum=100000,
+        unit="pixels along the line",
+        absent="20 pixels at the scale at which the network works",
+        suggested=30.0,
     )

@@ -1,10 +1,12 @@
 """Pictures of segmentations."""
 
+from typing import Iterable, List, Sequence, Tuple
+
 import numpy as np
 from scipy.ndimage import binary_dilation
 from skimage.segmentation import find_boundaries
 
-from segment.classes import BLOOD_CELL, COLOURS, SPIROCHAETE
+from segment.classes import BACKGROUND, Colour, PixelClass
 from segment.inference.normalisation import to_rgb
 from segment.inference.objects import row_blocks
 
@@ -14,15 +16,15 @@ LINE_LIMIT = 3
 """Pixels of half the widest line, its middle included."""
 
 
-def overlay(image: np.ndarray, cells: np.ndarray, spirochaetes: np.ndarray) -> np.ndarray:
+def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Colour]]) -> np.ndarray:
     """Draw the outlines of objects on the image.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
         As the network saw it: :func:`segment.inference.normalisation.to_rgb`.
-    cells, spirochaetes : ndarray of int, (height, width)
-        0 outside of objects, which have different numbers.
+    labels : iterable of (ndarray of int, (height, width), Colour)
+        0 outside of objects, which have different numbers, and the colour of their outlines.
 
     Returns
     -------
@@ -32,24 +34,41 @@ def overlay(image: np.ndarray, cells: np.ndarray, spirochaetes: np.ndarray) -> n
     picture = np.empty((*image.shape[:2], 3), dtype=np.uint8)
     for rows in row_blocks(picture):
         picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
-    for labels, index in ((cells, BLOOD_CELL), (spirochaetes, SPIROCHAETE)):
-        draw_outlines(picture, labels, index)
+    for objects, colour in labels:
+        draw_outlines(picture, objects, colour)
     return picture
 
 
-def draw_outlines(picture: np.ndarray, labels: np.ndarray, index: int) -> None:
-    """Draw the outlines of objects in the colour of a class.
+def class_regions(
+    indices: np.ndarray, classes: Sequence[PixelClass]
+) -> List[Tuple[np.ndarray, Colour]]:
+    """The regions of all classes but the background, for :func:`overlay`.
+
+    Parameters
+    ----------
+    indices : ndarray of int, (height, width)
+        Of the classes.
+    classes : sequence of PixelClass
+
+    Returns
+    -------
+    list of (ndarray of bool, (height, width), Colour)
+    """
+    return [(indices == n, one.colour) for n, one in enumerate(classes) if n != BACKGROUND]
+
+
+def draw_outlines(picture: np.ndarray, labels: np.ndarray, colour: Colour) -> None:
+    """Draw the outlines of objects.
 
     Parameters
     ----------
     picture : ndarray of uint8, (height, width, 3)
         RGB; changed in place.
     labels : ndarray of int, (height, width)
-    index : int
-        Of the class.
+    colour : Colour
     """
     lines = outlines(labels)
-    for channel, value in enumerate(COLOURS[index]):
+    for channel, value in enumerate(colour):
         picture[..., channel][lines] = round(255 * value)
 
 

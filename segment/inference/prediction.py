@@ -51,7 +51,7 @@ def predict_probabilities(
     """
     image = as_colour(image)
     working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
-    classes = len(model.class_names)
+    classes = len(model.classes)
     probabilities = np.empty((*image.shape[:2], classes), dtype=np.float32)
     model.tiles.run(
         lambda network, largest: _resize_bands(

@@ -1,18 +1,22 @@
 """Segment an image: pixels in, classes and numbered objects out."""
 
+import functools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
-from segment.classes import BACKGROUND, BLOOD_CELL, CLASSES, SPIROCHAETE
+from segment.classes import BACKGROUND, CELLS, NOTHING, THREADS, PixelClass
 from segment.inference import objects
 from segment.inference.model import SegmentationModel
 from segment.inference.normalisation import as_colour
 from segment.inference.options import SegmentationOptions
 from segment.inference.prediction import predict_probabilities
+from segment.inference.scaling import working_scale
+from segment.inference.threads import label_threads
 
 
 class ClassObjects(NamedTuple):
@@ -20,8 +24,9 @@ class ClassObjects(NamedTuple):
 
     Attributes
     ----------
+    described : PixelClass
     class_index : int
-        In CLASSES.
+        Of the class.
     labels : ndarray of int32, (height, width)
         0 outside of objects, which have 1, 2, ...
     all_labels : ndarray of int32, (height, width)
@@ -29,14 +34,23 @@ class ClassObjects(NamedTuple):
     probability : ndarray of float32, (height, width)
         Of the class, 0 to 1.
     means : ndarray of float, (objects,)
-        Mean probability of every object's pixels.
+        Mean probability of every object: of a cell's pixels, or along a thread's middle line.
+    lengths : ndarray of float, (objects,), or None
+        Of threads in pixels, along their middle lines.
     """
 
+    described: PixelClass
     class_index: int
     labels: np.ndarray
     all_labels: np.ndarray
     probability: np.ndarray
     means: np.ndarray
+    lengths: Optional[np.ndarray] = None
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Mean widths of threads in pixels, their areas by their lengths, float (objects,)."""
+        return objects.areas(self.labels) / self.lengths
 
 
 @dataclass(frozen=True)
@@ -45,47 +59,44 @@ class Segmentation:
 
     Attributes
     ----------
-    probabilities : ndarray of float32, (height, width, 3)
-        Of background, blood cell and spirochaete; sums to 1.
-    cells : ndarray of int32, (height, width)
-        0 outside of blood cells, which have 1, 2, ...
-    spirochaetes : ndarray of int32, (height, width)
-        0 outside of spirochaetes, which have 1, 2, ...
-    all_cells : ndarray of int32, (height, width)
-        Those of ``cells`` and those that were left out at the border, with numbers of their own.
+    probabilities : ndarray of float32, (height, width, classes)
+        Of the model's classes; sums to 1.
+    by_class : tuple of ClassObjects
+        Those of every class that becomes objects, in the order of the indices; no two objects share
+        a pixel.
     """
 
     probabilities: np.ndarray
-    cells: np.ndarray
-    spirochaetes: np.ndarray
-    all_cells: np.ndarray
+    by_class: Tuple[ClassObjects, ...]
 
     @cached_property
     def classes(self) -> np.ndarray:
         """Class of every pixel, that of the object it belongs to, uint8 (height, width)."""
-        classes = np.full(self.cells.shape, BACKGROUND, dtype=np.uint8)
-        classes[self.cells > 0] = BLOOD_CELL
-        classes[self.spirochaetes > 0] = SPIROCHAETE
+        classes = np.full(self.probabilities.shape[:2], BACKGROUND, dtype=np.uint8)
+        for found in self.by_class:
+            classes[found.labels > 0] = found.class_index
         return classes
 
-    @cached_property
-    def cell_probabilities(self) -> np.ndarray:
-        """Mean probability of blood cell over every cell, float (cells,)."""
-        return objects.means(self.cells, self.probabilities[..., BLOOD_CELL])
+    def of_class(self, name: str) -> ClassObjects:
+        """The objects of a class by its name, such as ``"blood cell"``.
 
-    @cached_property
-    def spirochaete_probabilities(self) -> np.ndarray:
-        """Mean probability of spirochaete over every spirochaete, float (spirochaetes,)."""
-        return objects.means(self.spirochaetes, self.probabilities[..., SPIROCHAETE])
+        Parameters
+        ----------
+        name : str
 
-    def by_class(self) -> Tuple[ClassObjects, ...]:
-        """The objects of every class but the background, in the order of CLASSES."""
-        cells = (self.cells, self.all_cells), self.cell_probabilities
-        spirochaetes = (self.spirochaetes, self.spirochaetes), self.spirochaete_probabilities
-        return tuple(
-            ClassObjects(index, *labels, self.probabilities[..., index], means)
-            for index, (labels, means) in ((BLOOD_CELL, cells), (SPIROCHAETE, spirochaetes))
-        )
+        Returns
+        -------
+        ClassObjects
+
+        Raises
+        ------
+        UserError
+            There is no such class, or it becomes no objects.
+        """
+        known = {found.described.name: found for found in self.by_class}
+        if name not in known:
+            raise UserError(f"Its model finds no {name}: choose one of {', '.join(known)}.")
+        return known[name]
 
 
 def segment_image(
@@ -94,13 +105,14 @@ def segment_image(
     mask: Optional[np.ndarray] = None,
     options: SegmentationOptions = SegmentationOptions(),
 ) -> Segmentation:
-    """Find blood cells and spirochaetes.
+    """Find cells and threads, such as blood cells and spirochaetes.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
         Grey or colour of any bit depth, as :func:`segment.inference.normalisation.to_rgb` takes it.
         Pixels that are NaN or infinite are treated as if they lay outside of the mask.
+    model : SegmentationModel
     mask : ndarray of bool, (height, width), optional
         True where objects are looked for; everywhere by default. What lies outside has no
         influence: it is replaced by a mirror image of what lies inside.
@@ -119,67 +131,100 @@ def segment_image(
     image = as_colour(image)
     valid = valid_pixels(image, mask)
     image = mirror_inside(image, valid)
-    probabilities = _arranged(
-        predict_probabilities(image, model, options.cell_diameter), model.class_names
-    )
-    probabilities[~valid] = np.eye(len(CLASSES))[BACKGROUND]
-    return segment_probabilities(probabilities, valid, options)
+    probabilities = predict_probabilities(image, model, options.cell_diameter)
+    probabilities[~valid] = np.eye(len(model.classes))[BACKGROUND]
+    scale = working_scale(image.shape, model, options.cell_diameter)
+    return segment_probabilities(probabilities, valid, model.classes, scale, options)
 
 
 def segment_probabilities(
-    probabilities: np.ndarray, valid: np.ndarray, options: SegmentationOptions
+    probabilities: np.ndarray,
+    valid: np.ndarray,
+    classes: Sequence[PixelClass],
+    scale: float,
+    options: SegmentationOptions,
 ) -> Segmentation:
     """Make objects of probabilities.
 
-    A pixel belongs to the more probable of blood cell and spirochaete where that reaches the
+    A pixel belongs to the most probable of all classes but the background where that reaches the
     threshold against background; at a threshold of 0.5 this is the most probable class.
 
     Parameters
     ----------
-    probabilities : ndarray of float32, (height, width, 3)
+    probabilities : ndarray of float32, (height, width, classes)
     valid : ndarray of bool, (height, width)
         Where objects may be.
+    classes : sequence of PixelClass
+    scale : float
+        Pixels at the scale at which the network works of a pixel of the image.
     options : SegmentationOptions
 
     Returns
     -------
     Segmentation
     """
-    spirochaetes, all_cells = _labels(probabilities, valid, options)
-    # A hole may be filled that is no background.
-    all_cells[spirochaetes > 0] = 0
-    all_cells[~valid] = 0
-    cells = objects.discard_border(all_cells, valid) if options.discard_border else all_cells
-    return Segmentation(probabilities, cells, spirochaetes, all_cells)
+    regions = _regions(probabilities, valid, classes, options.threshold)
+    threads = [index for index in regions if classes[index].kind == THREADS]
+    cells = [index for index in regions if classes[index].kind == CELLS]
+    crossed = _united((regions[index] for index in cells), valid.shape)
+    found: Dict[int, ClassObjects] = {}
+    for index in threads:
+        probability = probabilities[..., index]
+        labels, lengths, means = label_threads(
+            regions.pop(index), probability, crossed, scale, options
+        )
+        found[index] = ClassObjects(
+            classes[index], index, labels, labels, probability, means, lengths
+        )
+    del crossed
+    for index in cells:
+        # A hole may be filled that is no background.
+        taken = _united((one.all_labels > 0 for one in found.values()), valid.shape)
+        probability = probabilities[..., index]
+        all_labels = objects.label_cells(regions.pop(index), probability, options)
+        all_labels[taken | ~valid] = 0
+        objects.keep(all_labels, _sure(all_labels, probability, options.minimum_probability))
+        labels = objects.discard_border(all_labels, valid) if options.discard_border else all_labels
+        means = objects.means(labels, probability)
+        found[index] = ClassObjects(classes[index], index, labels, all_labels, probability, means)
+    return Segmentation(probabilities, tuple(found[index] for index in sorted(found)))
 
 
-def _labels(
-    probabilities: np.ndarray, valid: np.ndarray, options: SegmentationOptions
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Label images of spirochaetes and of blood cells."""
-    classes = _pixel_classes(probabilities, options.threshold)
-    classes[~valid] = BACKGROUND
-    spirochaetes = objects.label_spirochaetes(classes == SPIROCHAETE)
-    region = classes == BLOOD_CELL
-    del classes  # a large image leaves no memory for what is done with
-    return spirochaetes, objects.label_cells(region, probabilities[..., BLOOD_CELL], options)
+def _regions(
+    probabilities: np.ndarray, valid: np.ndarray, classes: Sequence[PixelClass], threshold: float
+) -> Dict[int, np.ndarray]:
+    """Pixels of every class that becomes objects, bool (height, width), by index."""
+    indices = most_probable_classes(probabilities, threshold)
+    indices[~valid] = BACKGROUND
+    return {index: indices == index for index, one in enumerate(classes) if one.kind != NOTHING}
 
 
-def _pixel_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Classes of the pixels one by one, uint8 (height, width)."""
-    odds = np.ones(len(CLASSES), dtype=np.float32)
+def _united(regions: Iterable[np.ndarray], shape: Tuple[int, ...]) -> np.ndarray:
+    return functools.reduce(np.logical_or, regions, np.zeros(shape, dtype=bool))
+
+
+def _sure(labels: np.ndarray, probability: np.ndarray, least: float) -> np.ndarray:
+    """Whether the mean probability of an object's pixels reaches the least, bool (count,)."""
+    sizes = objects.areas(labels)
+    return (sizes > 0) & (objects.sums(labels, probability) >= least * sizes)
+
+
+def most_probable_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Classes of the pixels one by one, whatever objects were made of them.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, (height, width, classes)
+    threshold : float
+        As in :class:`SegmentationOptions`.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width)
+    """
+    odds = np.ones(probabilities.shape[2], dtype=np.float32)
     odds[BACKGROUND] = threshold / (1 - threshold)
     classes = np.empty(probabilities.shape[:2], dtype=np.uint8)
     for row, found in zip(classes, probabilities):
         row[:] = np.argmax(found * odds, axis=1)
     return classes
-
-
-def _arranged(probabilities: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
-    """Probabilities of CLASSES from those of a network with others or in another order."""
-    if tuple(class_names) == CLASSES:
-        return probabilities
-    share = np.zeros((len(class_names), len(CLASSES)), dtype=np.float32)
-    for index, name in enumerate(class_names):
-        share[index, CLASSES.index(name) if name in CLASSES else BACKGROUND] = 1
-    return probabilities @ share

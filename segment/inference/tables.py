@@ -1,11 +1,11 @@
 """Objects as rows of cells.csv."""
 
-from typing import Iterator, List
+from itertools import repeat
+from typing import Iterable, Iterator, List, Tuple
 
 import numpy as np
 
 from micrograph_networks.files.tables import number
-from segment.classes import CLASSES
 from segment.inference import objects
 from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
@@ -17,6 +17,8 @@ OBJECT_COLUMNS = (
     "y",
     "x",
     "area",
+    "length",
+    "mean_width",
     "mean_probability",
     "model",
     "engine",
@@ -41,14 +43,21 @@ def object_rows(
     ------
     list
         In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the centre
-        of the first one, as the area is.
+        of the first one; area, length and mean width are in pixels, too. Cells have no length and
+        no mean width: these are empty.
     """
-    for found in segmentation.by_class():
+    for found in segmentation.by_class:
         height, width = found.labels.shape
         areas = objects.areas(found.labels)
         y = objects.sums(found.labels, np.arange(height)[:, None]) / areas
         x = objects.sums(found.labels, np.arange(width)) / areas
-        for label, (row, col, area, mean) in enumerate(zip(y, x, areas, found.means), 1):
-            name = CLASSES[found.class_index]
-            numbers = (number(row), number(col), area, number(mean))
-            yield [image, name, label, *numbers, model.name, model.engine]
+        lines: Iterable[Tuple[str, ...]] = repeat(("", ""))
+        if found.lengths is not None:
+            lines = (
+                (number(length), number(width))
+                for length, width in zip(found.lengths, found.widths)
+            )
+        objects_of_class = zip(y, x, areas, lines, found.means)
+        for label, (row, col, area, line, mean) in enumerate(objects_of_class, 1):
+            numbers = (number(row), number(col), area, *line, number(mean))
+            yield [image, found.described.name, label, *numbers, model.name, model.engine]

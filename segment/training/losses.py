@@ -9,11 +9,8 @@ def _operations() -> Any:
     return getattr(keras, "ops", keras.backend)
 
 
-def dice(truth: Any, probabilities: Any) -> Any:
-    """One minus the soft Dice coefficient, mean over the classes but the first, the background.
-
-    Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
-    class does not count as one where it is missed.
+def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
+    """Cross-entropy, mean over the pixels, plus one minus soft Dice, mean over all classes.
 
     Parameters
     ----------
@@ -23,24 +20,27 @@ def dice(truth: Any, probabilities: Any) -> Any:
     Returns
     -------
     tensor of float32
-        A number between 0 and 1.
-    """
-    return 1 - _operations().mean(_soft_dice(truth, probabilities)[1:])
-
-
-def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
-    """Cross-entropy, mean over the pixels, plus one minus soft Dice, mean over all classes.
-
-    Parameters and result as for :func:`dice`; the result may exceed 1.
+        A number that may exceed 1.
     """
     import keras
 
     ops = _operations()
     cross_entropy = keras.losses.categorical_crossentropy(truth, probabilities)
-    return ops.mean(cross_entropy) + 1 - ops.mean(_soft_dice(truth, probabilities))
+    return ops.mean(cross_entropy) + 1 - ops.mean(soft_dice(truth, probabilities))
 
 
-def _soft_dice(truth: Any, probabilities: Any) -> Any:
+def soft_dice(truth: Any, probabilities: Any) -> Any:
+    """Soft Dice coefficient of each class.
+
+    Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
+    class does not count as one where it is missed. Parameters as for
+    :func:`cross_entropy_and_dice`.
+
+    Returns
+    -------
+    tensor of float32, (classes,)
+        0 to 1.
+    """
     ops = _operations()
     pixels = (0, 1, 2)
     both = ops.sum(truth * probabilities, axis=pixels)

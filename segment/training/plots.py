@@ -10,8 +10,8 @@ from micrograph_networks.images.image_files import write_png
 from micrograph_networks.plotting import labelled_figure, save_figure
 from micrograph_networks.training.log import Epoch
 from segment.annotations.dataset import Sample
-from segment.classes import COLOURS
-from segment.inference.picture import draw_outlines
+from segment.classes import PixelClass
+from segment.inference.picture import class_regions, overlay
 
 
 def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[str]) -> None:
@@ -39,7 +39,9 @@ def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[s
     save_figure(figure, folder / "iou.png")
 
 
-def compare_outlines(path: Path, sample: Sample, predicted: np.ndarray) -> None:
+def compare_outlines(
+    path: Path, sample: Sample, predicted: np.ndarray, classes: Sequence[PixelClass]
+) -> None:
     """Draw the true outlines on an image and, beside it, the predicted ones.
 
     Parameters
@@ -49,13 +51,10 @@ def compare_outlines(path: Path, sample: Sample, predicted: np.ndarray) -> None:
     sample : Sample
     predicted : ndarray of int, (height, width)
         Class indices.
+    classes : sequence of PixelClass
     """
-    pictures = [_outlined(sample.image, classes) for classes in (sample.mask, predicted)]
+    pictures = [
+        overlay(sample.image, class_regions(indices, classes))
+        for indices in (sample.mask, predicted)
+    ]
     write_png(path, np.concatenate(pictures, axis=1))
-
-
-def _outlined(image: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    picture = image.copy()
-    for index in range(1, classes.max() + 1):
-        draw_outlines(picture, classes == index, (index - 1) % (len(COLOURS) - 1) + 1)
-    return picture

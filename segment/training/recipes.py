@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
 
 from micrograph_networks.errors import UserError
-from segment.classes import BLOOD_CELL, CLASSES
+from segment.classes import NOTHING, PixelClass
 from segment.inference.network import whole_strides
 
 
@@ -41,8 +41,6 @@ class Recipe:
     stages : tuple of Stage
     working_size : int
         Longer side of the images in pixels.
-    square : bool
-        Whether images are stretched to squares.
     batch : int
         Crops in a batch.
     crops_per_image : int
@@ -52,61 +50,44 @@ class Recipe:
         A function of :mod:`segment.training.losses`.
     calibrated : bool
         Whether :mod:`segment.training.calibration` shifts the logits, by the validation images.
-    classes : tuple of str
-        Those to learn; pixels of others count as the first. All by default.
+    classes : tuple of PixelClass
+        Those to learn, in the order of the indices in the masks.
     seed : int
         Of the parts and the crops.
     """
 
     stages: Tuple[Stage, ...]
     working_size: int
-    square: bool
     batch: int
     crops_per_image: int
     augmentation: bool
     loss: str
     calibrated: bool
-    classes: Tuple[str, ...] = ()
+    classes: Tuple[PixelClass, ...] = ()
     seed: int = 0
 
 
-RECIPES = {
-    # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
-    # A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
-    "default": Recipe(
-        stages=(
-            Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-            Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
-            Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
-        ),
-        working_size=640,
-        square=False,
-        batch=8,
-        crops_per_image=2,
-        augmentation=True,
-        loss="cross_entropy_and_dice",
-        calibrated=True,
+# The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
+# A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
+RECIPE = Recipe(
+    stages=(
+        Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
+        Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
+        Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
     ),
-    # What PerceptiLabs's use case states: epochs, batch, Adam's rate, loss, blood cells only. That
-    # images were stretched to 224x224, without augmentation, and no layer frozen is assumed.
-    "perceptilabs": Recipe(
-        stages=(Stage(10, crop=224, learning_rate=1e-3, falling=False, frozen_blocks=0),),
-        working_size=224,
-        square=True,
-        batch=32,
-        crops_per_image=1,
-        augmentation=False,
-        loss="dice",
-        calibrated=False,
-        classes=CLASSES[: BLOOD_CELL + 1],
-    ),
-}
-"""By the names that the command line knows."""
+    working_size=640,
+    batch=8,
+    crops_per_image=2,
+    augmentation=True,
+    loss="cross_entropy_and_dice",
+    calibrated=True,
+)
+"""That of the command line, without classes."""
 
 
 def changed_recipe(
     recipe: Recipe,
-    classes: Tuple[str, ...],
+    classes: Tuple[PixelClass, ...],
     seed: int,
     epochs: Sequence[int] = (),
     working_size: Optional[int] = None,
@@ -117,8 +98,7 @@ def changed_recipe(
     Parameters
     ----------
     recipe : Recipe
-    classes : tuple of str
-        Used where the recipe names none.
+    classes : tuple of PixelClass
     seed : int
     epochs : sequence of int
         One a stage; the recipe's own where it is empty.
@@ -132,10 +112,13 @@ def changed_recipe(
     Raises
     ------
     UserError
-        There are not as many numbers of epochs as stages, or fewer than two different classes.
+        There are not as many numbers of epochs as stages, or fewer than two different classes,
+        or none that becomes objects.
     """
-    if len(set(classes)) < max(len(classes), 2):
+    if len({one.name for one in classes}) < max(len(classes), 2):
         raise UserError("Give --class for the background and, with other names, for the rest.")
+    if all(one.kind == NOTHING for one in classes):
+        raise UserError("None of the classes becomes objects: name fewer by --no-objects.")
     epochs = epochs or [stage.epochs for stage in recipe.stages]
     if len(epochs) != len(recipe.stages):
         raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
@@ -150,6 +133,6 @@ def changed_recipe(
         stages=stages,
         working_size=size,
         batch=batch or recipe.batch,
-        classes=recipe.classes or classes,
+        classes=classes,
         seed=seed,
     )

@@ -18,7 +18,7 @@ from micrograph_networks.training.keras_models import build_keras_model, folded_
 from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import BLOOD_CELL, CLASSES
+from segment.classes import CELLS, NOTHING, PixelClass, class_attributes
 from segment.evaluation.scores import Scores, confusion_matrix, scores
 from segment.inference.network import LOGITS, encoder_blocks, unet_vgg16, whole_strides
 from segment.inference.normalisation import NORMALISATION, normalise
@@ -93,17 +93,17 @@ def train(
         measured = _measured(recipe, epoch, loss, learned, validated)
         _keep_best(run, model, offsets, measured, about)
         run.end_epoch(model, measured)
-        plots.draw_training(run.folder, run.epochs, recipe.classes)
+        plots.draw_training(run.folder, run.epochs, _names(recipe))
     return run.folder / DARKFIELD.weights_file
 
 
-def cell_diameter(samples: Sequence[Sample], class_names: Sequence[str]) -> float:
-    """Median diameter of the blood cells, or of the first class where there is none of this name.
+def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> float:
+    """Median diameter of the cells of the first class of such, or else of the first objects.
 
     Parameters
     ----------
     samples : list of Sample
-    class_names : sequence of str
+    classes : sequence of PixelClass
 
     Returns
     -------
@@ -115,18 +115,19 @@ def cell_diameter(samples: Sequence[Sample], class_names: Sequence[str]) -> floa
     UserError
         No mask holds the class.
     """
-    name = CLASSES[BLOOD_CELL]
-    index = class_names.index(name) if name in class_names else 1
+    kinds = [one.kind for one in classes]
+    indices = [index for index, kind in enumerate(kinds) if kind != NOTHING]
+    index = kinds.index(CELLS) if CELLS in kinds else indices[0]
     areas = [np.bincount(label(sample.mask == index).ravel())[1:] for sample in samples]
     areas = np.concatenate(areas)
     if not areas.size:
-        raise UserError(f"No mask of a training image holds {class_names[index]}.")
+        raise UserError(f"No mask of a training image holds {classes[index].name}.")
     return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
 def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
     return {
-        "class_names": recipe.classes,
+        **class_attributes(recipe.classes),
         "working_size": recipe.working_size,
         "cell_diameter": cell_diameter(parts.train, recipe.classes),
         "input_normalisation": NORMALISATION,
@@ -134,6 +135,10 @@ def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
         "validation_images": len(parts.validation),
         "recipe": asdict(recipe),
     }
+
+
+def _names(recipe: Recipe) -> List[str]:
+    return [one.name for one in recipe.classes]
 
 
 def _plan(recipe: Recipe) -> List[Tuple[Stage, bool]]:
@@ -215,7 +220,9 @@ def _validate(
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
         if number < PICTURES:
             name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
-            plots.compare_outlines(output_folder(pictures) / name, sample, predicted)
+            plots.compare_outlines(
+                output_folder(pictures) / name, sample, predicted, recipe.classes
+            )
     return offsets, scores(matrix)
 
 
@@ -238,7 +245,7 @@ def _measured(recipe: Recipe, epoch: int, loss: float, learned: Scores, validate
     for prefix, found in (("", learned), ("validation_", validated)):
         measured[f"{prefix}mean_iou"] = found.mean_iou
         measured[f"{prefix}mean_dice"] = found.mean_dice
-        for index, name in enumerate(recipe.classes):
+        for index, name in enumerate(_names(recipe)):
             measured[f"{prefix}iou_{name}"] = found.iou[index]
             measured[f"{prefix}dice_{name}"] = found.dice[index]
     return {"epoch": epoch + 1, **{name: float(value) for name, value in measured.items()}}

@@ -15,6 +15,9 @@ from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, needs_cellprofiler_4
 from cluster_workflow.batches import DONE, LOG
 from cluster_workflow.image_sets import ImageSets
 from cluster_workflow.merge import FAILURES, merge
+from focusqual.report.options import Thresholds
+from focusqual.report.ratings import pictures_of, read_ratings
+from focusqual.report.verdicts import NOT_MEASURED, verdicts
 from micrograph_networks.errors import UserError
 
 pytestmark = needs_cellprofiler_4
@@ -61,6 +64,16 @@ def batches(plate, tmp_path):
 
 def numbers(path):
     return [int(row[NUMBER]) for row in read_table(path)]
+
+
+def test_the_merged_table_makes_the_page_of_the_plate(plate):
+    images = read_ratings(plate / "merged" / IMAGES)
+    assert sorted(images["well"]) == ["B02"] * 4 + ["B03"] * 4
+    assert sorted(images["site"]) == [0, 0, 1, 1, 2, 2, 3, 3]
+    lost = verdicts(images, Thresholds()) == NOT_MEASURED
+    assert images["image"][lost].tolist() == [BROKEN]
+    found = [path is not None for path in pictures_of(images["image"], plate / "out")]
+    assert found == list(~lost)
 
 
 def test_every_image_set_is_measured_or_has_failed(plate):

@@ -59,3 +59,49 @@ def test_the_command_line_has_the_same_defaults_and_ranges():
         assert CliRunner().invoke(command, wrong).exit_code == 2
     help = CliRunner().invoke(command, ["--help"]).output
     assert "[default: (as found)" in help.replace("\n", " ")
+
+
+@dataclass(frozen=True)
+class Rescaled(Checked):
+    """Options that another one decides on."""
+
+    factor: float = option(1.0, "Factor", "By how much.", minimum=0, used_if=("mode", "factor"))
+    sum: bool = option(True, "Sum?", "Whether.")
+    mode: str = option("factor", "Mode", "Which.", choices=("factor", "lens"))
+    size: Optional[float] = option(
+        None, "Size", "How large.", kind=float, minimum=1, suggested=3, used_if=("mode", "lens")
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        ({"mode": "lens"}, "'Size' has to be given: a number of 1 or more."),
+        ({"mode": "lens", "size": 0.5}, "'Size' must be a number of 1 or more, not 0.5."),
+        ({"size": 3}, "'Size' is used only where 'Mode' is lens: choose that, or leave it out."),
+        (
+            {"mode": "lens", "size": 3, "factor": 2},
+            "'Factor' is used only where 'Mode' is factor: choose that, or leave it out.",
+        ),
+    ],
+)
+def test_options_belong_to_a_choice(wrong, sentence):
+    with pytest.raises(UserError) as error:
+        Rescaled(**wrong)
+    assert str(error.value) == sentence
+
+
+def test_options_of_a_choice_are_accepted_with_it():
+    assert Rescaled(mode="lens", size=3).size == 3
+    assert Rescaled(factor=2).size is None
+
+
+def test_the_command_line_says_to_which_choice_an_option_belongs():
+    @click.command()
+    @options_of("rescaled", Rescaled)
+    def rescale(rescaled):
+        click.echo(repr(rescaled))
+
+    given = ["--mode", "lens", "--size", "2"]
+    assert CliRunner().invoke(rescale, given).output == f"{Rescaled(mode='lens', size=2.0)!r}\n"
+    assert "For --mode lens." in CliRunner().invoke(rescale, ["--help"]).output

@@ -1,6 +1,8 @@
+import zipfile
 from pathlib import Path
 
 import pytest
+from build_release import build
 from cellprofiler_core import preferences
 from support import filled
 
@@ -26,6 +28,16 @@ def java():
     start_java()
     yield
     stop_java()
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory):
+    """The release, unzipped in a folder with a space and an accent in its name."""
+    folder = tmp_path_factory.mktemp("release")
+    with zipfile.ZipFile(build(folder)) as archive:
+        archive.extractall(folder / "é unzipped")
+    (unzipped,) = (folder / "é unzipped").iterdir()
+    return unzipped
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import cellprofiler_core.modules  # loads all modules and plugins
 import docutils.core
 import matplotlib.figure
 import numpy as np
+import pandas as pd
 from cellprofiler_core.constants.measurement import EXPERIMENT
 from cellprofiler_core.image import Image, ImageSetList
 from cellprofiler_core.measurement import Measurements
@@ -18,8 +19,9 @@ from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.utilities.zmq import json_decode, json_encode
 from cellprofiler_core.workspace import Workspace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.gridspec import GridSpec
-from skimage.segmentation import mark_boundaries
+from skimage.measure import find_contours
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELLPROFILER_5 = cellprofiler_core.__version__ >= "5"
@@ -28,6 +30,8 @@ COMMAND = [Path(sys.executable).with_name("cellprofiler")]
 if CELLPROFILER_5:
     # Its Bio-Formats reader needs a network, to fetch Java and itself.
     COMMAND += ["--enable-readers", "imageio_reader"]
+TIMES_AND_PLANES = r"(ExecutionTime|Metadata|Channel|Frame|Series(Name)?|[CTZ])_"
+"""Columns that differ from run to run, and which plane of a file with many of them was read."""
 
 
 def make_workspace(module, images, labels=None):
@@ -135,12 +139,23 @@ def displayed(module, workspace, figsize=(6.4, 4.8)):
     return figure
 
 
-def run_cellprofiler(pipeline, images, output, program=COMMAND):
+def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "plugins"):
     """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
     command = [*program, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
-    command += ["--plugins-directory", ROOT / "plugins"]
+    command += ["--plugins-directory", plugins]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+def numbers(output):
+    """The numbers in every table of a folder, but those of TIMES_AND_PLANES."""
+    tables = {path.name: pd.read_csv(path) for path in output.glob("*.csv")}
+    return {
+        name: table.set_index("FileName_Image", append=True)
+        .select_dtypes("number")
+        .filter(regex=f"^(?!{TIMES_AND_PLANES})")
+        for name, table in tables.items()
+    }
 
 
 def assert_valid_and_portable(path):
@@ -160,41 +175,45 @@ class AggFigure:
         self.figure = matplotlib.figure.Figure(figsize=figsize, constrained_layout=True)
         FigureCanvasAgg(self.figure)
         self.table = None
+        self.event_bindings = {}
+        self.status_bar = StatusBar()
 
     def set_subplots(self, shape):
-        self.axes = np.zeros(shape, dtype=object)
+        self.subplots = np.zeros(shape, dtype=object)
         self.grid = GridSpec(shape[1], shape[0], figure=self.figure)
 
     def subplot(self, x, y, sharexy=None):
-        if not self.axes[x, y]:
+        if not self.subplots[x, y]:
             place = self.grid[y, x]
-            self.axes[x, y] = self.figure.add_subplot(place, sharex=sharexy, sharey=sharexy)
-        return self.axes[x, y]
+            self.subplots[x, y] = self.figure.add_subplot(place, sharex=sharexy, sharey=sharexy)
+        return self.subplots[x, y]
 
     def subplot_imshow_color(
-        self,
-        x,
-        y,
-        image,
-        title,
-        normalize=False,
-        interpolation="nearest",
-        cplabels=(),
-        sharexy=None,
+        self, x, y, image, title, interpolation="nearest", cplabels=(), sharexy=None
     ):
-        assert not normalize
+        axes = self.subplot(x, y, sharexy)
+        axes.imshow(image, interpolation=interpolation)
+        axes.set_title(title)
         for group in cplabels:
-            (labels,) = group["labels"]
-            colour = np.divide(group["outline_color"], 255)
-            image = mark_boundaries(image, labels, color=colour, mode="inner")
-        self.subplot(x, y, sharexy).imshow(image, interpolation=interpolation)
-        self.subplot(x, y).set_title(title)
-
-    def subplot_imshow_labels(self, x, y, image, title, sharexy=None):
-        self.subplot(x, y, sharexy).imshow(np.ma.masked_equal(image, 0), interpolation="nearest")
-        self.subplot(x, y).set_title(title)
+            (labels,), outside = group["labels"], [[0, 2**32 - 1], [0, 0]]
+            assert group["mode"] == "lines"
+            lines = find_contours(np.pad(labels > 0, 1).astype(float), 0.5)
+            lines = [line[:, ::-1] - 1 for line in lines]
+            # CellProfiler's own artist draws a line out of the image as well.
+            axes.add_collection(LineCollection([*lines, outside], linewidth=group["line_width"]))
+        return axes
 
     def subplot_table(self, x, y, statistics, col_labels, n_cols=1, n_rows=1):
         assert {len(row) for row in statistics} == {len(col_labels)}
         self.table_place = (x, y, n_cols, n_rows)
         self.table = [col_labels, *(list(row) for row in statistics)]
+
+
+class StatusBar:
+    """That of CellProfiler's figure."""
+
+    def SetFieldsCount(self, count):
+        self.fields = [""] * count
+
+    def SetStatusText(self, text, i):
+        self.fields[i] = text

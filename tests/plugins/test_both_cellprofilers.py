@@ -4,14 +4,12 @@ import imageio
 import numpy as np
 import pandas as pd
 import pytest
-from harness import CELLPROFILER_5, ROOT, run_cellprofiler
+from harness import CELLPROFILER_5, ROOT, numbers, run_cellprofiler
 from scipy.ndimage import gaussian_filter
 
 from segment.simulation.scenes import darkfield_scene
 
 PROGRAM_4 = ROOT / ".venv" / "bin" / "cellprofiler"
-TIMES_AND_PLANES = r"(ExecutionTime|Metadata|Channel|Frame|Series(Name)?|[CTZ])_"
-"""Columns that differ: times, and which plane of a file with many of them was read."""
 
 pytestmark = pytest.mark.skipif(not CELLPROFILER_5, reason="is part of make test-next")
 
@@ -67,17 +65,6 @@ def tables_of_both(pipeline, images, tmp_path):
     run_cellprofiler(path, images, tmp_path / "four", [PROGRAM_4])
     run_cellprofiler(path, images, tmp_path / "five")
     return numbers(tmp_path / "four"), numbers(tmp_path / "five")
-
-
-def numbers(output):
-    """The numbers in every table of a folder, but those of TIMES_AND_PLANES."""
-    tables = {path.name: pd.read_csv(path) for path in output.glob("*.csv")}
-    return {
-        name: table.set_index("FileName_Image", append=True)
-        .select_dtypes("number")
-        .filter(regex=f"^(?!{TIMES_AND_PLANES})")
-        for name, table in tables.items()
-    }
 
 
 def assert_same(four, five):

@@ -7,12 +7,19 @@ import imageio
 import numpy as np
 import pandas as pd
 import pytest
-from cellprofiler_core.constants.measurement import IMAGE
+from cellprofiler_core.constants.measurement import (
+    COLTYPE_INTEGER,
+    IMAGE,
+    MCA_AVAILABLE_POST_GROUP,
+)
 from cellprofiler_core.image import Image
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
+from cellprofiler_core.workspace import Workspace
+from click.testing import CliRunner
 from harness import (
+    CELLPROFILER_5,
     ROOT,
     assert_declared_is_written,
     assert_help_is_valid_markup,
@@ -24,16 +31,21 @@ from harness import (
     run_cellprofiler,
     saved_and_loaded,
 )
+from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
 from support import rate
 
 from focusqual import RatingOptions
+from focusqual.commandline.commands import main
 from focusqual.inference.maps import patch_pixels
 from focusqual.inference.picture import annotate
 from focusqual.inference.rating import FocusRating
 from micrograph_networks.errors import UserError
 
-PIPELINE = ROOT / "example_pipelines" / "focus_qc.cppipe"
+PIPELINE, RANK, BEST, PROFILES = (
+    ROOT / "example_pipelines" / f"{name}.cppipe"
+    for name in ("focus_qc", "focus_rank_planes", "focus_best_planes", "focus_profiles")
+)
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +85,12 @@ def want_everything(module):
     group.wants_level_image.value = True
     group.wants_certainty_image.value = True
     group.wants_annotated_image.value = True
+
+
+def want_objective(module):
+    module.rescaling.value = "objective"
+    module.pixel_size.value = 0.325
+    module.numerical_aperture.value = 0.75
 
 
 def want_objects(module):
@@ -152,6 +170,30 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
     assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
 
 
+# As 0.2.0 saved them before groups were ranked: two images, all options changed.
+SETTINGS_OF_REVISION_2 = [
+    *("2", "DNA", "Yes", "FocusPatches", "No", "FocusLevel", "No", "FocusCertainty"),
+    *("No", "FocusAnnotated"),
+    *("Actin", "No", "FocusPatches2", "No", "FocusLevel2", "Yes", "FocusCertainty2"),
+    *("No", "FocusAnnotated2"),
+    *("Yes", "Nuclei", "focus_v1", "Elsewhere...|", "focus.h5", "numpy"),
+    *("42", "0.5", "product", "0.125", "4"),
+]
+
+
+def test_pipelines_without_ranks_keep_all_settings_and_their_columns(module):
+    module.set_settings_from_values(SETTINGS_OF_REVISION_2, 2, "MeasureImageFocusQuality")
+
+    expected = RatingOptions(42, 0.5, "product", uncertain_below=0.125, out_of_focus_from=4)
+    assert module.rating_options.options() == expected
+    assert module.engine_options.options().engine == "numpy"
+    assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
+    assert module.chosen_model() == "focus_v1"
+    assert not module.wants_ranks.value
+    features = {column[1] for column in module.get_measurement_columns(None)}
+    assert not any("InGroup" in name or "Defocus" in name for name in features)
+
+
 def test_own_weights_of_the_first_version_stay(module, tmp_path):
     folder = f"Elsewhere...|{tmp_path}"
     saved = [*SETTINGS_OF_REVISION_1]
@@ -165,7 +207,7 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     module.stride.value = 21
     saved = [s.unicode_value for s in module.settings()]
     fresh = instantiate_module("MeasureImageFocusQuality")
-    fresh.set_settings_from_values(saved[:-1], 2, "MeasureImageFocusQuality")
+    fresh.set_settings_from_values(saved[:-1], 3, "MeasureImageFocusQuality")
 
     assert fresh.rating_options.options() == RatingOptions(stride=21)
 
@@ -205,7 +247,7 @@ def test_settings_survive_a_saved_pipeline(module):
 def test_images_are_removed_when_a_pipeline_has_fewer(module):
     saved = [s.unicode_value for s in module.settings()]
     want_two_images(module)
-    module.set_settings_from_values(saved, 2, "MeasureImageFocusQuality")
+    module.set_settings_from_values(saved, 3, "MeasureImageFocusQuality")
 
     assert [g.image_name.value for g in module.image_groups] == ["DNA"]
 
@@ -275,6 +317,17 @@ def test_validation_does_not_read_the_weights(module, tmp_path):
     module.validate_module(None)
 
 
+def test_an_aperture_without_its_medium_is_refused(module):
+    want_objective(module)
+    module.validate_module(None)
+    module.numerical_aperture.value = 1.4
+
+    with pytest.raises(ValidationError, match="enter that of the immersion medium") as error:
+        module.validate_module(None)
+
+    assert error.value.get_setting() is module.numerical_aperture
+
+
 # Measurements
 
 
@@ -284,6 +337,7 @@ def test_validation_does_not_read_the_weights(module, tmp_path):
         lambda module: None,
         want_everything,
         want_objects,
+        want_objective,
         want_two_images,
         want_two_sets_of_patches,
         lambda module: [want(module) for want in (want_everything, want_objects, want_two_images)],
@@ -331,6 +385,89 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
     assert image_value(workspace, "PatchCount") == summary["patches"]
     for level in range(11):
         assert image_value(workspace, f"Probability{level}") == summary[f"p{level}"]
+
+
+def test_settings_of_the_objective_are_visible_where_they_are_used(module):
+    def labels():
+        return [s.text for s in module.visible_settings()]
+
+    choice = labels().index("How to rescale images")
+    assert labels()[choice + 1] == "Rescaling factor"
+    assert "Numerical aperture" not in labels()
+
+    want_objective(module)
+    assert labels()[choice + 1 : choice + 6] == [
+        "Pixel size in micrometers",
+        "Numerical aperture",
+        "Wavelength in micrometers",
+        "Refractive index of the immersion medium",
+        "How patches make up the image",
+    ]
+
+
+def test_defocus_in_micrometers_is_measured_with_an_objective(module, scene):
+    want_objective(module)
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+
+    options = RatingOptions(
+        rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.5
+    )
+    summary = rate(scene, options=options).summary
+    assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
+    expected = summary["expected_level"] * 0.5 / 0.75**2
+    assert image_value(workspace, "ExpectedDefocus") == pytest.approx(expected)
+
+
+def ranked(module, groups, levels):
+    """Ranks of image sets of which the module has measured the levels; None where it failed."""
+    module.wants_ranks.value = True
+    measurements = make_workspace(module, {"DNA": np.zeros((9, 9))}).measurements
+    for number, (group, level) in enumerate(zip(groups, levels), 1):
+        measurements.add_measurement(IMAGE, "Group_Number", group, image_set_number=number)
+        if level is not None:
+            for feature, value in (("ExpectedLevel", level), ("Certainty", 0.5)):
+                name = f"ImageFocus_{feature}_DNA"
+                measurements.add_measurement(IMAGE, name, value, image_set_number=number)
+    last = {group: number for number, group in enumerate(groups, 1)}
+    for number in last.values():
+        measurements.next_image_set(number)
+        workspace = Workspace(None, module, None, None, measurements, None)
+        module.post_group(workspace, {})
+    numbers = list(range(1, len(groups) + 1))
+    return [
+        [int(value) for value in measurements[IMAGE, f"ImageFocus_{feature}_DNA", numbers]]
+        for feature in ("RankInGroup", "BestInGroup")
+    ]
+
+
+def test_images_are_ranked_within_their_group(module):
+    ranks, best = ranked(module, [1, 2, 1, 2, 1], [4.0, 2.0, 1.0, 3.0, 2.0])
+    assert ranks == [3, 1, 1, 2, 2]
+    assert best == [0, 1, 1, 0, 0]
+
+
+def test_images_that_could_not_be_measured_are_ranked_last(module):
+    ranks, best = ranked(module, [1, 1, 1], [None, np.nan, 7.0])
+    assert ranks == [2, 3, 1]
+    assert best == [0, 0, 1]
+
+
+def test_ranks_are_declared_for_the_end_of_the_group(module):
+    module.wants_ranks.value = True
+    columns = [c for c in module.get_measurement_columns(None) if "InGroup" in c[1]]
+    attributes = {MCA_AVAILABLE_POST_GROUP: True}
+    assert columns == [
+        (IMAGE, "ImageFocus_BestInGroup_DNA", COLTYPE_INTEGER, attributes),
+        (IMAGE, "ImageFocus_RankInGroup_DNA", COLTYPE_INTEGER, attributes),
+    ]
+    assert "RankInGroup" in module.get_measurements(None, IMAGE, "ImageFocus")
+
+
+def test_nothing_is_ranked_unless_it_is_wanted(module):
+    workspace = make_workspace(module, {"DNA": np.zeros((9, 9))})
+    module.post_group(workspace, {})
+    assert IMAGE not in workspace.measurements.get_object_names()
 
 
 @pytest.mark.parametrize("stride", [84, 30])
@@ -532,38 +669,98 @@ def test_annotated_image_is_the_picture_of_the_core(module, scene):
     picture = annotate(scene, rate(scene))
     found = workspace.image_set.get_image("FocusAnnotated").pixel_data
     assert np.array_equal(found, picture)
-    assert np.array_equal(workspace.display_data.pictures[0], picture)
+    assert np.array_equal(workspace.display_data.images[0]["picture"], picture)
 
 
 # Figure
 
 
-def test_figure_shows_every_image_its_legend_and_the_scores(module, scene):
+def test_figure_shows_pictures_distributions_one_legend_and_a_table(module, scene):
     want_two_images(module)
     module.show_window = True
     workspace = make_workspace(module, {"DNA": scene, "Actin": scene[:100]})
     module.run(workspace)
-    figure = displayed(module, workspace, figsize=(9, 4))
+    figure = displayed(module, workspace)
 
-    assert [axes.get_title() for axes in figure.axes.ravel()] == ["DNA", "Actin"]
-    for axes in figure.axes.ravel():
-        # The table covers the right half.
-        assert (
-            axes.get_tightbbox(figure.figure.canvas.get_renderer()).x1
-            <= figure.figure.bbox.width / 2
-        )
-        (legend,) = axes.child_axes
-        assert legend.get_ylabel().startswith("Focus level")
-        assert [tick.get_text() for tick in legend.get_yticklabels()] == [
-            str(level) for level in range(0, 11, 2)
-        ]
-    assert figure.table_place == (0.5, 0, 0.5, 2)
-    assert figure.table[0] == ["", "DNA", "Actin"]
-    assert figure.table[1] == [
-        "Score",
-        f"{image_value(workspace, 'Score'):.4g}",
-        f"{image_value(workspace, 'Score', 'Actin'):.4g}",
+    pictures = list(figure.subplots.ravel())
+    assert [axes.get_title() for axes in pictures] == ["DNA", "Actin"]
+    legend, *others = (axes for axes in figure.figure.axes if axes not in pictures)
+    assert legend.get_ylabel() == "Focus level"
+    for name, axes in zip(("DNA", "Actin"), others):
+        bars = [bar.get_height() for bar in axes.patches]
+        expected = [image_value(workspace, f"Probability{level}", name) for level in range(11)]
+        np.testing.assert_allclose(bars, expected)
+    _, top, _, height = figure.table_place
+    assert top + height == 1
+    renderer = figure.figure.canvas.get_renderer()
+    for axes in figure.figure.axes:
+        assert axes.get_tightbbox(renderer).y0 >= figure.figure.bbox.height * height
+    assert [row[:3] for row in figure.table] == [
+        ["", "Score", "Expected"],
+        *(
+            [
+                name,
+                f"{image_value(workspace, 'Score', name):.0f}",
+                f"{image_value(workspace, 'ExpectedLevel', name):.1f}",
+            ]
+            for name in ("DNA", "Actin")
+        ),
     ]
+
+
+def test_a_single_picture_takes_the_height_above_the_table(module, scene):
+    module.show_window = True
+    workspace = make_workspace(module, {"DNA": scene})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+
+    (picture,) = figure.subplots.ravel()
+    assert picture.get_window_extent().height > 0.6 * figure.figure.bbox.height
+
+
+def test_table_says_how_many_patches_count(module, scene):
+    module.show_window = True
+    mask = np.zeros(scene.shape, dtype=bool)
+    mask[:84, :84] = True
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+    patches = rate(scene).counted.size
+    assert displayed(module, workspace).table[1][-1] == f"1 of {patches}"
+
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=np.zeros_like(mask))})
+    module.run(workspace)
+    assert displayed(module, workspace).table[1] == ["DNA", *[""] * 6, f"0 of {patches}"]
+
+
+def test_status_bar_says_level_and_certainty_of_the_patch_under_the_mouse(module, scene):
+    module.show_window = True
+    mask = np.ones(scene.shape, dtype=bool)
+    mask[:84, :84] = False
+    workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+    (picture,) = figure.subplots.ravel()
+
+    def fields_at(x, y):
+        canvas = figure.figure.canvas
+        place = picture.transData.transform((x, y))
+        canvas.callbacks.process(
+            "motion_notify_event", MouseEvent("motion_notify_event", canvas, *place)
+        )
+        return figure.status_bar.fields
+
+    rating = rate(scene, mask)
+    assert fields_at(100, 40) == [
+        "X: 100",
+        "Y: 40",
+        f"Level: {rating.level[0, 1]}",
+        f"Certainty: {rating.certainty[0, 1]:.2f}",
+    ]
+    assert fields_at(40, 40) == ["X: 40", "Y: 40", "No patch counts here"]
+    # CellProfiler unbinds what is in here when it clears the figure.
+    for connection in sum(figure.event_bindings.values(), []):
+        figure.figure.canvas.mpl_disconnect(connection)
+    assert fields_at(100, 40) == ["X: 40", "Y: 40", "No patch counts here"]
 
 
 def test_nothing_is_drawn_without_a_window(module, scene, monkeypatch, plugin):
@@ -593,7 +790,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
     choose_weights(module, tmp_path / "focus.h5")
     workspace = make_workspace(module, {"DNA": scene})
 
-    with pytest.raises(ValueError, match=r"^DNA: .*focus\.h5 is not a weights file"):
+    with pytest.raises(ValueError, match=r"^/.*focus\.h5 is not a weights file"):
         module.run(workspace)
 
 
@@ -621,6 +818,19 @@ def test_example_pipeline_is_valid_and_names_no_folder():
         "MeasureImageFocusQuality",
         "FlagImage",
         "SaveImages",
+        "ExportToSpreadsheet",
+    ]
+
+
+def test_pipeline_for_profiles_is_valid_and_names_no_folder():
+    modules = assert_valid_and_portable(PROFILES)
+    assert modules[4:7] == [
+        f"Identify{kind}Objects" for kind in ("Primary", "Secondary", "Tertiary")
+    ]
+    assert modules[7:] == [
+        "MeasureImageFocusQuality",
+        "MeasureObjectSizeShape",
+        "MeasureObjectIntensity",
         "ExportToSpreadsheet",
     ]
 
@@ -655,6 +865,57 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
         )
         picture = imageio.imread(output / f"{Path(name).stem}_focus.png")
         assert picture.shape == (*image.shape, 3)
+
+
+def test_example_pipeline_of_ranks_is_valid_and_names_no_folder(java):
+    assert assert_valid_and_portable(RANK)[3:] == [
+        "Groups",
+        "MeasureImageFocusQuality",
+        "ExportToSpreadsheet",
+    ]
+
+
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
+def test_planes_of_real_stacks_are_ranked_and_the_best_ones_kept(data_folder, tmp_path):
+    ranks, kept = tmp_path / "ranks", tmp_path / "kept"
+    run_cellprofiler(RANK, data_folder / "focus_stacks" / "beads_w1", ranks)
+    run_cellprofiler(BEST, ranks, kept)
+
+    table = pd.read_csv(ranks / "FocusRanks_Image.csv")
+    stacks = table.groupby("Metadata_Stack")
+    assert sorted(stacks.groups) == ["E07_s1_w1", "E07_s2_w1"]
+    for _, planes in stacks:
+        assert sorted(planes["ImageFocus_RankInGroup_Image"]) == list(range(1, 11))
+        best = planes["ImageFocus_RankInGroup_Image"] == 1
+        assert (planes["ImageFocus_BestInGroup_Image"] == best).all()
+        # The focus lies between the planes 4 and 5.
+        assert planes.loc[best, "Metadata_Plane"].isin([4, 5]).all()
+    best = table[table["ImageFocus_BestInGroup_Image"] == 1]["FileName_Image"]
+    expected = {name.replace(".tif", "_best.tiff") for name in best}
+    assert {path.name for path in kept.iterdir()} == expected
+
+
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
+def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_path):
+    folder = data_folder / "focus_stacks" / "beads_w1"
+    table = tmp_path / "focus.csv"
+    rows = [f"E07_s1_w1_z0{z}.tif,{abs(z - 5)},{abs(z - 5)},0.5,{folder}" for z in range(1, 10)]
+    table.write_text("\n".join(["image,score,expected_level,certainty,folder", *rows]))
+    pattern = "s(?P<Site>[0-9])_w1_z(?P<Plane>[0-9]+)"
+    arguments = ["best-planes", table, "--output", tmp_path / "best", "--pattern", pattern]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+    head, load, _, save = BEST.read_text().strip().split("\n\n")
+    load = load.replace("FocusRanks_Image.csv", "load_data.csv")
+    pipeline = tmp_path / "load.cppipe"
+    pipeline.write_text("\n\n".join([head.replace("Count:3", "Count:2"), load, save]) + "\n")
+    run_cellprofiler(pipeline, tmp_path / "best", tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["E07_s1_w1_z05_best.tiff"]
 
 
 def test_instances_share_nothing(module):

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from harness import (
     run_cellprofiler,
     saved_and_loaded,
 )
+from matplotlib.legend import Legend
 from skimage.draw import disk
 from support import cell_model, needs_tensorflow
 
@@ -48,8 +50,8 @@ def module(colour_weights):
     """A fresh module that segments the image Field by its colours, spirochaetes included."""
     module = instantiate_module("SegmentDarkfieldCells")
     module.x_name.value = "Field"
-    module.wants_spirochaetes.value = True
     choose_weights(module, colour_weights)
+    module.add_next_class()
     return module
 
 
@@ -71,18 +73,19 @@ def field(truth):
 
 
 def want_images(module):
-    for group in (module.cells, module.spirochaetes):
+    for group in module.groups:
         group.wants_mask.value = True
         group.wants_probability.value = True
 
 
 def want_other_names(module):
-    module.cells.objects_name.value = "Red"
-    module.spirochaetes.objects_name.value = "Blue"
+    cells, spirochaetes = module.groups
+    cells.objects_name.value = "Red"
+    spirochaetes.objects_name.value = "Blue"
 
 
 def want_cells_only(module):
-    module.wants_spirochaetes.value = False
+    module.groups[1].remover.on_event_fired()
 
 
 def count(workspace, name):
@@ -121,15 +124,33 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options():
 
     assert module.chosen_model() == "darkfield_v1"
     assert module.engine_options.options() == expected.engine_options.options()
-    assert module.segmentation_options.options() == expected.segmentation_options.options()
-    assert module.cells.objects_name.value == "Cells"
-    assert module.spirochaetes.wants_probability.value
+    # No object is left out for its mean probability, as none was.
+    kept = dataclasses.replace(expected.segmentation_options.options(), minimum_probability=0.0)
+    assert module.segmentation_options.options() == kept
+    cells, spirochaetes = module.groups
+    assert (cells.class_name.value, cells.objects_name.value) == ("blood cell", "Cells")
+    assert spirochaetes.class_name.value == "spirochaete"
+    assert spirochaetes.wants_probability.value
+
+
+def test_pipelines_of_the_second_version_keep_the_classes_that_they_found():
+    for wanted, names in (("Yes", ["Cells", "Threads"]), ("No", ["Cells"])):
+        values = [*SETTINGS_OF_REVISION_1[:6], wanted, *SETTINGS_OF_REVISION_1[7:12]]
+        values += ["darkfield_v1", "Elsewhere...|", "darkfield.h5", "numpy", "No"]
+        values += SETTINGS_OF_REVISION_1[15:22]
+        module = instantiate_module("SegmentDarkfieldCells")
+        module.set_settings_from_values(values, 2, "SegmentDarkfieldCells")
+
+        assert [group.objects_name.value for group in module.groups] == names
+        assert module.engine_options.options() == RoundingEngineOptions("numpy")
+        assert module.segmentation_options.options().minimum_area == 7
+        assert module.segmentation_options.options().minimum_probability == 0
 
 
 def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     saved = [s.unicode_value for s in module.settings()]
     fresh = instantiate_module("SegmentDarkfieldCells")
-    fresh.set_settings_from_values(saved[:-1], 2, "SegmentDarkfieldCells")
+    fresh.set_settings_from_values(saved[:-1], 3, "SegmentDarkfieldCells")
 
     assert fresh.segmentation_options.options() == SegmentationOptions()
 
@@ -152,6 +173,7 @@ def change_options(module):
     module.minimum_area.value = 7
     module.discard_border.value = True
     module.bfloat16.value = True
+    module.minimum_probability.value = 0.6
 
 
 @needs_tensorflow
@@ -167,7 +189,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
         calls.append(options)
         return segment_image(pixels, model, mask, options)
 
-    monkeypatch.setattr(plugin, "load_model", load)
+    monkeypatch.setattr("segment.inference.model.load_model", load)
     monkeypatch.setattr(plugin, "segment_image", record)
     module.run(make_workspace(module, {"Field": field}))
 
@@ -180,6 +202,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
             fill_holes=False,
             minimum_area=7,
             discard_border=True,
+            minimum_probability=0.6,
         ),
     ]
 
@@ -194,46 +217,71 @@ def test_help_is_valid_markup(module):
 
 
 def test_every_saved_setting_has_a_help_text_of_its_own(module):
-    texts = [setting.text for setting in module.settings()]
+    first, second = ([s.text for s in group.pipeline_settings()] for group in module.groups)
+    texts = [setting.text for setting in module.help_settings()]
 
+    assert second == first
     assert len(set(texts)) == len(texts)
-    assert module.help_settings() == module.settings()
+    saved = [setting.text for setting in module.settings()]
+    assert sorted([*texts, *second, module.group_count.text]) == sorted(saved)
 
 
 def test_settings_are_visible_only_where_they_matter():
     module = instantiate_module("SegmentDarkfieldCells")
     few = {setting.text for setting in module.visible_settings()}
     want_images(module)
-    module.wants_spirochaetes.value = True
     module.model.value = "Custom model"
-    module.cell_diameter_choice.value = "Enter a value"
+    module.cell_diameter_choice.value = module.minimum_length_choice.value = "Enter a value"
     saved = module.settings()
 
     assert sorted({setting.text for setting in saved} - few) == [
-        "Keep the mask of the spirochaetes?",
-        "Keep the probability image of the spirochaetes?",
-        "Name the mask of the blood cells",
-        "Name the mask of the spirochaetes",
-        "Name the probability image of the blood cells",
-        "Name the probability image of the spirochaetes",
-        "Name the spirochaetes",
+        "Name the mask",
+        "Name the probability image",
+        "Number of classes",
         "Value in pixels",
+        "Value in pixels along the line",
         "Weights file location",
         "Weights file name",
     ]
-    assert module.visible_settings() == saved
+    visible = [setting.text for setting in module.visible_settings()]
+    assert [text for text in visible if text != module.add_button.text] == [
+        setting.text for setting in saved if setting is not module.group_count
+    ]
+
+
+def test_classes_are_added_and_removed_as_the_model_knows_them():
+    module = instantiate_module("SegmentDarkfieldCells")
+    assert [group.class_name.value for group in module.groups] == ["blood cell"]
+    module.add_button.on_event_fired()
+    cells, spirochaetes = module.groups
+    assert (
+        cells.class_name.choices
+        == spirochaetes.class_name.choices
+        == [
+            "blood cell",
+            "spirochaete",
+        ]
+    )
+    assert (spirochaetes.class_name.value, spirochaetes.objects_name.value) == (
+        "spirochaete",
+        "Spirochaetes",
+    )
+    spirochaetes.remover.on_event_fired()
+    assert module.groups == [cells]
+    assert module.group_count.value == 1
+    assert not hasattr(cells, "remover")
 
 
 def test_settings_survive_a_saved_pipeline(module):
     want_images(module)
     want_other_names(module)
-    module.cells.mask_name.value = "RedMask"
+    module.groups[0].mask_name.value = "RedMask"
     change_options(module)
     copy = saved_and_loaded(module)
 
     assert copy.segmentation_options.options() == module.segmentation_options.options()
     assert copy.engine_options.options() == module.engine_options.options()
-    assert copy.spirochaetes.objects_name.value == "Blue"
+    assert copy.groups[1].objects_name.value == "Blue"
     assert copy.chosen_model() == module.chosen_model()
 
 
@@ -244,11 +292,15 @@ def test_same_name_twice_is_refused(module):
     want_images(module)
     module.validate_module(None)  # the names that are suggested differ
 
-    module.spirochaetes.mask_name.value = "BloodCellMask"
+    spirochaetes = module.groups[1]
+    spirochaetes.mask_name.value = "BloodCellMask"
     with pytest.raises(ValidationError, match="BloodCellMask has already been used"):
         module.validate_module(None)
-    module.spirochaetes.objects_name.value = "BloodCells"
+    spirochaetes.objects_name.value = "BloodCells"
     with pytest.raises(ValidationError, match="BloodCells has already been used"):
+        module.validate_module(None)
+    spirochaetes.class_name.value = "blood cell"
+    with pytest.raises(ValidationError, match="blood cell has already been used"):
         module.validate_module(None)
 
     want_cells_only(module)
@@ -318,13 +370,24 @@ def test_objects_and_means_are_those_of_the_core(module, field, colour_weights, 
     module.run(workspace)
 
     result = segment_image(noisy, cell_model(colour_weights))
-    for name, labels, means in (
-        ("BloodCells", result.cells, result.cell_probabilities),
-        ("Spirochaetes", result.spirochaetes, result.spirochaete_probabilities),
-    ):
-        assert np.array_equal(workspace.object_set.get_objects(name).segmented, labels)
+    for name, expected in zip(("BloodCells", "Spirochaetes"), result.by_class):
+        assert np.array_equal(workspace.object_set.get_objects(name).segmented, expected.labels)
         found = object_values(workspace, name, "Darkfield_MeanProbability")
-        np.testing.assert_allclose(found, means)
+        np.testing.assert_allclose(found, expected.means)
+    lengths = object_values(workspace, "Spirochaetes", "Darkfield_Length")
+    np.testing.assert_allclose(lengths, expected.lengths)
+    widths = object_values(workspace, "Spirochaetes", "Darkfield_MeanWidth")
+    np.testing.assert_allclose(widths, expected.widths)
+
+
+def test_spirochaetes_are_measured_by_length_and_width(module, field):
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    for feature, expected in (("Length", [30, 30]), ("MeanWidth", [4, 4])):
+        found = object_values(workspace, "Spirochaetes", f"Darkfield_{feature}")
+        np.testing.assert_allclose(found, expected, rtol=0.08)
+    assert "Length" not in module.get_measurements(None, "BloodCells", "Darkfield")
 
 
 def test_spirochaetes_are_made_only_if_asked_for(module, field):
@@ -427,7 +490,7 @@ def test_image_that_is_masked_altogether_has_no_objects(module, field):
     module.run(workspace)
 
     assert count(workspace, "BloodCells") == 0
-    assert workspace.display_data.statistics[1] == ("Area covered", "0.0 %", "0.0 %")
+    assert workspace.display_data.statistics[1] == ("Area", "0 %", "0 %")
 
 
 def test_masks_are_binary_images_of_the_objects(module, field, truth):
@@ -456,38 +519,54 @@ def test_probability_images_are_those_of_the_core(module, field, colour_weights)
 # Figure
 
 
-def test_figure_shows_outlines_probabilities_objects_and_a_table(module, field, truth):
+def test_figure_shows_image_outlines_probabilities_and_a_table(module, field, truth):
     module.show_window = True
+    module.discard_border.value = True
     workspace = make_workspace(module, {"Field": field})
     module.run(workspace)
     figure = displayed(module, workspace)
 
-    titles = [axes.get_title() for axes in figure.axes.ravel() if axes]
-    assert titles == [
-        "Field, with outlines",
-        "BloodCells and Spirochaetes",
-        "Probabilities",
-    ]
-    outlined, labels, probabilities = (
-        axes.images[0].get_array() for axes in figure.axes.ravel() if axes
-    )
-    # The middle of a cell is as it was, its rim is not.
-    assert np.array_equal(outlined[25, 25], field[25, 25])
-    assert not np.array_equal(outlined[25, 37], field[25, 37])
-    assert np.array_equal(np.unique(labels.filled(0)), range(6))
-    assert np.array_equal(labels.filled(0) > 0, truth > 0)
-    assert probabilities[25, 25, 0] > 0.99 > 0.2 > probabilities[25, 25, 2]
-    cells = np.count_nonzero(truth == 1)
-    assert figure.table_place == (1, 1, 1, 1)
+    plain, probabilities, outlined, legends = figure.subplots.ravel()
+    titles = [axes.get_title() for axes in (plain, outlined, probabilities)]
+    assert titles == ["Field", "BloodCells and Spirochaetes", "Probabilities"]
+    for axes in (plain, outlined):
+        np.testing.assert_allclose(axes.images[0].get_array(), field, rtol=1e-6)
+    shown = probabilities.images[0].get_array()
+    assert shown[25, 25, 0] > 0.99 > 0.2 > shown[25, 25, 2]
+    cells = workspace.object_set.get_objects("BloodCells").segmented > 0
     assert figure.table[:3] == [
         ["", "BloodCells", "Spirochaetes"],
-        ["Objects", "3", "2"],
-        ["Area covered", f"{100 * cells / truth.size:.1f} %", f"{24000 / truth.size:.1f} %"],
+        ["Objects", f"{count(workspace, 'BloodCells'):.0f}", "2"],
+        ["Area", f"{100 * cells.mean():.1f} %", f"{24000 / truth.size:.1f} %"],
     ]
-    assert [row[0] for row in figure.table[3:]] == ["Median diameter", "Mean probability"]
+    assert [row[0] for row in figure.table[3:]] == ["Median size", "Probability"]
+    table_top = figure.figure.bbox.height * (1 - figure.table_place[1] / 2)
+    for legend in legends.findobj(Legend):
+        assert legend.get_window_extent().y0 >= table_top
 
 
-def test_area_covered_counts_the_pixels_inside_of_the_mask(module, field, truth):
+def test_outlines_have_a_legend_and_stay_inside_of_the_image(module, field, truth):
+    module.show_window = True
+    module.discard_border.value = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+    figure = displayed(module, workspace)
+
+    cells, spirochaetes, left_out = figure.subplot(1, 0).collections
+    for outlines in (cells, spirochaetes, left_out):
+        assert outlines.get_linewidth() == 1.5
+        assert all((line < 1000).all() for line in outlines.get_segments())
+    assert len(cells.get_segments()) == count(workspace, "BloodCells")
+    assert len(left_out.get_segments()) == 3 - count(workspace, "BloodCells")
+    legends = figure.subplot(1, 1).findobj(Legend)
+    found = {one.get_title().get_text(): [t.get_text() for t in one.get_texts()] for one in legends}
+    assert found == {
+        "Outlines": ["BloodCells", "Spirochaetes", "Left out"],
+        "Probabilities": ["BloodCells", "Spirochaetes"],
+    }
+
+
+def test_area_counts_the_pixels_inside_of_the_mask(module, field, truth):
     module.show_window = True
     inside = np.zeros(truth.shape, dtype=bool)
     inside[:50, :64] = True
@@ -495,7 +574,7 @@ def test_area_covered_counts_the_pixels_inside_of_the_mask(module, field, truth)
     module.run(workspace)
 
     share = np.count_nonzero(truth[inside] == 1) / np.count_nonzero(inside)
-    assert workspace.display_data.statistics[1] == ("Area covered", f"{100 * share:.1f} %", "0.0 %")
+    assert workspace.display_data.statistics[1] == ("Area", f"{100 * share:.1f} %", "0 %")
 
 
 def test_nothing_is_kept_for_the_figure_without_a_window(module, field):
@@ -529,21 +608,50 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
     choose_weights(module, ROOT / "model_weights" / "focus_v1.h5")
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^Field: .*focus_v1\.h5 holds weights of focus"):
+    with pytest.raises(ValueError, match=r"^/.*focus_v1\.h5 holds weights of focus"):
         module.run(workspace)
 
 
-def test_weights_for_other_classes_are_refused_with_their_names(
-    module, field, colour_weights, tmp_path
-):
+@pytest.fixture
+def pets(colour_weights, tmp_path):
+    """The same network with other names of the classes, the second of which is no thread."""
     weights = read_weights(colour_weights, ["segment-unet-vgg16-1"])
-    weights.attributes["class_names"] = ["background", "cat", "dog"]
+    weights.attributes["class_names"] = ["background", "cat", "tall dog"]
     write_weights(tmp_path / "pets.h5", weights)
-    choose_weights(module, tmp_path / "pets.h5")
+    return tmp_path / "pets.h5"
+
+
+def test_a_class_that_the_model_lacks_is_refused_with_those_that_it_has(module, field, pets):
+    choose_weights(module, pets)
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^Field: .*pets\.h5.*cat, dog"):
+    with pytest.raises(ValidationError, match="blood cell is not one of cat,tall dog"):
+        module.groups[0].class_name.test_valid(None)
+    with pytest.raises(ValueError, match="^Field: .*no blood cell: choose one of cat, tall dog"):
         module.run(workspace)
+
+
+def test_classes_of_a_model_of_ones_own_become_objects(field, truth, pets):
+    module = instantiate_module("SegmentDarkfieldCells")
+    module.x_name.value = "Field"
+    choose_weights(module, pets)
+    module.groups[0].class_name.value = "cat"
+    module.groups[0].objects_name.value = "Cats"
+    module.add_next_class()
+    module.show_window = True
+    workspace = make_workspace(module, {"Field": field})
+    module.run(workspace)
+
+    assert_declared_is_written(module, workspace)
+    for name, kind in (("Cats", 1), ("TallDogs", 2)):
+        assert np.array_equal(workspace.object_set.get_objects(name).segmented > 0, truth == kind)
+    assert displayed(module, workspace).table[0] == ["", "Cats", "TallDogs"]
+
+
+def test_a_missing_model_leaves_the_class_as_it_is(module, tmp_path):
+    choose_weights(module, tmp_path / "none.h5")
+    assert module.groups[0].class_name.choices == ["blood cell"]
+    assert module.get_measurements(None, "Spirochaetes", "Darkfield") == ["MeanProbability"]
 
 
 # The example pipelines
@@ -604,7 +712,9 @@ def test_cells_pipeline_runs_headless(folder, truth, colour_weights, tmp_path):
     areas = cells.get_group("field1.png")["AreaShape_Area"]
     assert areas.sum() == np.count_nonzero(truth == 1)
     assert cells.get_group("field1.png")["Darkfield_MeanProbability"].min() > 0.99
-    assert len(pd.read_csv(output / "Darkfield_Spirochaetes.csv")) == 3
+    spirochaetes = pd.read_csv(output / "Darkfield_Spirochaetes.csv")
+    # That of the second image is cut off at 18 pixels.
+    np.testing.assert_allclose(spirochaetes["Darkfield_Length"], [30, 30], rtol=0.08)
     mask = imageio.imread(output / "field1_cells.png")
     assert np.array_equal(mask, (truth == 1) * 255)
     assert imageio.imread(output / "field1_outlines.png").shape == (*truth.shape, 3)
@@ -629,5 +739,5 @@ def test_evaluate_pipeline_runs_headless(folder, colour_weights, tmp_path):
         objects = pd.read_csv(output / f"DarkfieldEvaluation_{name}.csv")
         counts = objects.groupby("FileName_Image").size().reindex(table.index, fill_value=0)
         assert list(counts) == list(table[f"Count_{name}"])
-        assert counts.sum() > 2
+        assert counts.sum() >= 2
         assert objects["AreaShape_Area"].min() > 0

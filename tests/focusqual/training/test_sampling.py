@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation import scenes
-from focusqual.simulation.optics import defocus
 from focusqual.training import sampling
 
 
@@ -36,10 +34,15 @@ def test_all_levels_are_drawn_near_their_depth(rng):
     assert 10 < depths.max() <= sampling.BEYOND
 
 
-def test_the_tabulated_blur_is_that_of_defocus(rng):
-    source = scenes.nuclei(rng, sampling.FIELD, 1.0)
-    level = 6
-    transform = np.fft.rfft2(source) * sampling._transfer_at(level)
-    blurred = np.fft.irfft2(transform)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
-    expected = defocus(source, LEVEL_DEPTH * level)[sampling.MARGIN : -sampling.MARGIN, 60:-60]
-    np.testing.assert_allclose(blurred, expected, atol=1e-3)
+def test_a_batch_with_photographs_of_both_kinds_is_finite(rng):
+    fluorescence = np.maximum(rng.standard_normal((300, 260), dtype=np.float32), 0)
+    transmitted = rng.standard_normal((300, 260), dtype=np.float32) / 3
+    patches, _ = sampling.sample(1, [[fluorescence] * 4, [transmitted]], 12)
+    assert patches.dtype == np.float16
+    assert np.isfinite(patches).all()
+
+
+def test_a_window_leaves_most_of_a_field_empty(rng):
+    windows = [sampling._window(rng) for _ in range(20)]
+    assert max(window.mean() for window in windows) < 0.5
+    assert min(window.max() for window in windows) == 1

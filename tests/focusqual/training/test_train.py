@@ -18,7 +18,7 @@ def images():
 
 @pytest.fixture
 def parts(images):
-    return {"train": images, "validation": images}
+    return {"train": [images], "validation": [images]}
 
 
 def logged(run):
@@ -30,7 +30,7 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     tmp_path, images, parts, monkeypatch, epoch
 ):
     until = list(range(1, epoch + 1))
-    monkeypatch.setattr(training, "VALIDATION_SOURCES", 2)
+    monkeypatch.setattr(training, "VALIDATION_SPECIMENS", 2)
     whole_file, run = training_run.whole_file, TrainingRun(tmp_path, {})
 
     def killed(path):

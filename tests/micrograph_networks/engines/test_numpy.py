@@ -1,6 +1,8 @@
 import itertools
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -204,6 +206,41 @@ def test_products_in_its_threads_start_no_further_ones(rng, monkeypatch):
     (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
     probabilities(normal(rng, 1, 9, 9, 1))
     assert set(seen) == {1}
+
+
+def test_the_limit_holds_until_both_of_two_that_compute_at_once_are_done(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    compute, seen, inside, most = engine.Unfolding.compute, [], [], []
+    later_begins = threading.Event()
+
+    def blas_threads():
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    def look(*arguments):
+        inside.append(arguments)
+        assert later_begins.wait(60)
+        time.sleep(0.2)  # in which the later one could begin to compute
+        most.append(len(inside))
+        seen.append(blas_threads())
+        compute(*arguments)
+        inside.pop()
+
+    def later():
+        later_begins.set()
+        probabilities(images)
+
+    monkeypatch.setattr(engine.Unfolding, "compute", look)
+    (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
+    images = np.ones((1, 9, 9, 1), np.float32)
+    before = blas_threads()
+    with ThreadPoolExecutor(2) as pool:
+        for started in [pool.submit(probabilities, images), pool.submit(later)]:
+            started.result(60)
+    assert most == [1] * len(most)
+    assert seen == [{1}] * len(seen)
+    assert len(seen) >= 2
+    assert blas_threads() == before
 
 
 def test_it_needs_no_tensorflow():

@@ -32,7 +32,8 @@ def test_the_file_appears_at_the_end(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
-    with pytest.raises(UserError, match="cannot be written"), whole_file("/proc/a.csv") as path:
+    missing = tmp_path / "missing" / "a.csv"
+    with pytest.raises(UserError, match="cannot be written"), whole_file(missing) as path:
         path.write_text("")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):

@@ -10,8 +10,11 @@ from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import read_part
 from segment.annotations import dataset
 from segment.classes import CLASSES
+from segment.inference.scaling import scaled_shape
 
-LONG = dataset.working_shape(64, square=False)
+
+def longer_side_64(shape):
+    return scaled_shape(shape, 64 / max(shape))
 
 
 @pytest.fixture
@@ -35,12 +38,10 @@ def write_table(folder, names):
 
 
 def test_images_and_masks_are_brought_to_the_working_scale(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, LONG)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
     assert [sample.name for sample in samples[:2]] == ["images/00.png", "images/01.png"]
     assert {sample.image.shape for sample in samples} == {(32, 64, 3)}
     assert {sample.mask.shape for sample in samples} == {(32, 64)}
-    squares = dataset.load_samples(data / "data.csv", CLASSES, dataset.working_shape(48, True))
-    assert {sample.image.shape for sample in squares} == {(48, 48, 3)}
     counts = np.bincount(np.concatenate([sample.mask.ravel() for sample in samples]))
     np.testing.assert_allclose(counts / counts.sum(), [1 / 3] * 3, atol=0.02)
 
@@ -52,7 +53,7 @@ def test_thin_objects_keep_their_area(tmp_path):
     imagecodecs.imwrite(tmp_path / "a.png", mask)
     with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
         table.writerow(["a.png", "a.png"])
-    (sample,) = dataset.load_samples(tmp_path / "data.csv", CLASSES, LONG)
+    (sample,) = dataset.load_samples(tmp_path / "data.csv", CLASSES, longer_side_64)
     assert (sample.mask == 2).mean() == pytest.approx((mask == 2).mean(), rel=0.1)
 
 
@@ -65,7 +66,7 @@ def test_all_faults_are_listed_at_once(data):
     coloured[..., 0] = 255
     imagecodecs.imwrite(data / "masks/05.png", coloured)
     with pytest.raises(UserError) as raised:
-        dataset.load_samples(data / "data.csv", CLASSES, LONG)
+        dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
     lines = str(raised.value).splitlines()
     assert "faults in 5 rows" in lines[0]
     for line, part in zip(
@@ -106,7 +107,7 @@ def test_a_wrong_table_is_named(tmp_path, text, message):
 
 
 def test_groups_stay_on_one_side(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, LONG)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
     (data / "groups.json").write_text(json.dumps([["01", "11", "elsewhere"], ["11", "12"]]))
     known = dataset.read_groups(data / "groups.json", [s.name for s in samples])
     assert known == [[1, 11], [11, 12]]
@@ -123,22 +124,13 @@ def test_groups_stay_on_one_side(data):
 
 
 def test_a_folder_keeps_its_split(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, LONG)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
     groups, parts = dataset.divide(samples, [], 1)
     TrainingRun(data, {}).keep_split(
         dataset.SPLIT_COLUMNS, dataset.split_rows(samples, groups, parts)
     )
     expected = {s.name for s, part in zip(samples, parts) if part == "test"}
     assert read_part(data / "split.csv", "test") == expected
-
-
-def test_other_classes_become_background(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, LONG)
-    kept = dataset.keep_classes(samples, CLASSES, ("background", "spirochaete"))
-    for before, after in zip(samples, kept):
-        np.testing.assert_array_equal(after.mask, before.mask == 2)
-    with pytest.raises(UserError, match="learns platelet"):
-        dataset.keep_classes(samples, CLASSES, ("background", "platelet"))
 
 
 def test_nan_pixels_are_named(tmp_path):
@@ -149,4 +141,4 @@ def test_nan_pixels_are_named(tmp_path):
     with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
         table.writerow(["a.tif", "a.png"])
     with pytest.raises(UserError, match="a.tif holds NaN"):
-        dataset.load_samples(tmp_path / "data.csv", CLASSES, LONG)
+        dataset.load_samples(tmp_path / "data.csv", CLASSES, longer_side_64)

@@ -3,13 +3,17 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from click.testing import CliRunner
 
-from micrograph_networks.images.image_files import read_image, write_png, write_tiff
-from segment.classes import CLASSES
+from micrograph_networks.images.image_files import read_image, write_png
+from segment.classes import CLASSES, pixel_classes
 from segment.commandline import commands as cli
 from segment.commandline.commands import main
 from segment.inference import picture
+
+EVERYTHING = ("--minimum-area", 1, "--minimum-probability", 0, "--minimum-length", 0)
+"""Options that leave nothing out."""
 
 
 def run(*arguments):
@@ -32,24 +36,25 @@ def predict(images, output, weights, *options):
 
 def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_weights):
     output = tmp_path / "out"
-    result = predict(images, output, random_weights, "--minimum-area", 1)
+    result = predict(images, output, random_weights, *EVERYTHING)
     assert result.exit_code == 0, result.output
     assert "Segmented 3 of 3 images" in result.output
-    names = {f"{p.stem}_{k}" for p in images for k in ("classes.png", "cells.tif", "overlay.png")}
+    ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png")
+    names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
     with open(output / "cells.csv", newline="") as file:
-        columns = "image,class,label,y,x,area,mean_probability,model,engine"
+        columns = "image,class,label,y,x,area,length,mean_width,mean_probability,model,engine"
         assert next(csv.reader(file)) == columns.split(",")
     table = pd.read_csv(output / "cells.csv")
     for path in images:
-        classes, cells, overlay = (
-            read_image(output / f"{path.stem}_{name}")
-            for name in ("classes.png", "cells.tif", "overlay.png")
+        classes, cells, spirochaetes, overlay = (
+            read_image(output / f"{path.stem}_{end}") for end in ends
         )
         assert (classes.shape, classes.dtype) == ((60, 70), np.uint8)
         assert (cells.shape, cells.dtype) == ((60, 70), np.uint16)
         assert (overlay.shape, overlay.dtype) == ((60, 70, 3), np.uint8)
         np.testing.assert_array_equal(classes == 1, cells > 0)
+        np.testing.assert_array_equal(classes == 2, spirochaetes > 0)
         rows = table[table["image"] == path.name]
         found = rows[rows["class"] == "blood cell"]
         assert found["label"].tolist() == list(range(1, cells.max() + 1))
@@ -59,26 +64,59 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_
     assert table["mean_probability"].between(0, 1).all()
 
 
+def test_predict_writes_the_same_as_parquet(images, tmp_path, random_weights):
+    pytest.importorskip("pyarrow")
+    for suffix in ("csv", "parquet"):
+        predict(images, tmp_path / suffix, random_weights, *EVERYTHING, "--format", suffix)
+    written = pd.read_csv(tmp_path / "csv" / "cells.csv")
+    found = pd.read_parquet(tmp_path / "parquet" / "cells.parquet")
+    assert len(found) > 3
+    pd.testing.assert_frame_equal(found, written, check_dtype=False)
+    assert not (tmp_path / "parquet" / "cells.csv").exists()
+
+
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path, random_weights):
     images[1].write_bytes(images[1].read_bytes()[:500])
-    stack = images[0].with_name("stack.tif")
-    write_tiff(stack, np.zeros((4, 50, 50), np.uint8))
-    result = predict([*images, stack], tmp_path / "out", random_weights)
+    result = predict(images, tmp_path / "out", random_weights)
     assert result.exit_code == 1
     assert "b.png cannot be read as an image" in result.output
-    assert "stack.tif: An image of shape (4, 50, 50)" in result.output
-    assert "Segmented 2 of 4 images" in result.output
-    assert not list((tmp_path / "out").glob("[bs]*"))
+    assert "Segmented 2 of 3 images" in result.output
+    assert not list((tmp_path / "out").glob("b*"))
     assert set(pd.read_csv(tmp_path / "out" / "cells.csv")["image"]) <= {"a.png", "c.png"}
+
+
+def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, random_weights):
+    colours = np.moveaxis(read_image(images[0]), 2, 0)
+    stack = tmp_path / "composite.tif"
+    tifffile.imwrite(stack, colours, photometric="minisblack", metadata={"axes": "CYX"})
+    output = tmp_path / "out"
+    result = predict([images[1], stack], output, random_weights, *EVERYTHING)
+    assert result.exit_code == 0, result.output
+    assert "Segmented 4 of 4 images" in result.output
+    table = pd.read_csv(output / "cells.csv", dtype=str, keep_default_na=False)
+    places = [["b.png", "", ""]]
+    places += [[f"composite_ch{c}", "composite.tif", str(c)] for c in range(3)]
+    found = table[["image", "file", "channel"]].drop_duplicates().to_numpy().tolist()
+    assert found == places
+    for channel, colour in enumerate(colours):
+        (tmp_path / "plain").mkdir(exist_ok=True)
+        write_png(tmp_path / "plain" / f"{channel}.png", colour)
+    plain = sorted((tmp_path / "plain").iterdir())
+    predict(plain, tmp_path / "plain_out", random_weights, *EVERYTHING)
+    for channel in range(3):
+        np.testing.assert_array_equal(
+            read_image(output / f"composite_ch{channel}_classes.png"),
+            read_image(tmp_path / "plain_out" / f"{channel}_classes.png"),
+        )
 
 
 def test_more_cells_than_numbers_are_the_images_fault(
     images, tmp_path, random_weights, monkeypatch
 ):
-    monkeypatch.setattr(cli, "MOST_CELLS", 0)
-    result = predict(images, tmp_path / "out", random_weights, "--minimum-area", 1)
+    monkeypatch.setattr(cli, "MOST_OBJECTS", 0)
+    result = predict(images, tmp_path / "out", random_weights, *EVERYTHING)
     assert result.exit_code == 1
-    assert "cells are more than the 0 that a 16-bit image can number" in result.output
+    assert "objects are more than the 0 that a 16-bit image can number" in result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"cells.csv"}
 
 
@@ -121,7 +159,7 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
     output = tmp_path / "scores"
     result = run(
         *("evaluate", "--csv", data_set / "data.csv", "--output", output),
-        *("--weights", random_weights, "--minimum-area", 1),
+        *("--weights", random_weights, *EVERYTHING),
     )
     assert result.exit_code == 0, result.output
     assert "3 images" in result.output
@@ -131,7 +169,7 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
     assert figures.index.tolist() == images.columns.tolist()
     for name in figures.index:
         assert name in result.output
-    predict([data_set / f"{s}.png" for s in "abc"], output, random_weights, "--minimum-area", 1)
+    predict([data_set / f"{s}.png" for s in "abc"], output, random_weights, *EVERYTHING)
     found, true = (
         np.stack([read_image(folder / f"{stem}{end}") for stem in "abc"])
         for folder, end in ((output, "_classes.png"), (data_set, "_mask.png"))
@@ -141,8 +179,11 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
         both, either = (found == index) & (true == index), (found == index) | (true == index)
         assert figures[f"iou_{name}"] == pytest.approx(both.sum() / either.sum(), rel=1e-4)
     cells = pd.read_csv(output / "cells.csv")
-    assert figures["found_cells"] == (cells["class"] == "blood cell").sum()
-    assert figures["found_cells"] == images["found_cells"].sum()
+    for name in CLASSES[1:]:
+        column = f"found_{name.replace(' ', '_')}"
+        assert figures[column] == (cells["class"] == name).sum() == images[column].sum()
+    errors = (images["judged_spirochaete"] - images["true_spirochaete"]).abs()
+    assert figures["count_error_spirochaete"] == pytest.approx(errors.mean(), rel=1e-4)
     worst = images["mean_iou"].sort_values().index
     names = {f"worst{i:02}_{name}" for i, name in enumerate(worst, 1)}
     assert {path.name for path in output.glob("worst*.png")} == names
@@ -151,7 +192,8 @@ def test_evaluate_writes_scores_and_pictures(data_set, tmp_path, random_weights)
     image = read_image(data_set / worst[0])
     np.testing.assert_array_equal(panels[:, :70], image)
     true = read_image(data_set / f"{worst[0][0]}_mask.png")
-    np.testing.assert_array_equal(panels[:, 70:140], picture.overlay(image, true == 1, true == 2))
+    regions = picture.class_regions(true, pixel_classes(CLASSES, {}, {}))
+    np.testing.assert_array_equal(panels[:, 70:140], picture.overlay(image, regions))
 
 
 def test_evaluate_keeps_to_a_part_of_a_split(data_set, tmp_path, random_weights):

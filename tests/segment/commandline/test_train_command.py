@@ -47,23 +47,41 @@ def backbone(tmp_path, monkeypatch):
 
 
 @needs_training
-def test_the_use_case_is_trained_on_its_classes(data, backbone, tmp_path):
-    command = ("train", "--csv", data, "--output", tmp_path / "run", "--recipe", "perceptilabs")
-    options = ("--backbone-weights", backbone, "--epochs", 1, "--working-size", 64, "--batch", 4)
-    result = run(*command, *options, "--licence", "CC0")
+def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path):
+    command = ("train", "--csv", data, "--output", tmp_path / "run", "--licence", "CC0")
+    classes = ("--class", "background", "--class", "platelet", "--class", "fibre")
+    described = ("--thread", "fibre", "--class-colour", "platelet=255,0,51")
+    options = ("--backbone-weights", backbone, "--working-size", 64, "--batch", 4)
+    epochs = ("--epochs", 1) * 3
+    result = run(*command, *classes, *described, *options, *epochs)
     assert result.exit_code == 0, result.output
     assert "8 training and 1 validation images" in result.output
     folder = tmp_path / "run"
     assert len(read_part(folder / "split.csv", "train")) == 8
-    (row,) = read_epochs(folder / "training.csv")
-    assert {"iou_blood cell", "validation_dice_blood cell"} < set(row)
-    assert "iou_spirochaete" not in row
+    row = read_epochs(folder / "training.csv")[-1]
+    assert {"iou_platelet", "validation_dice_fibre"} < set(row)
     from micrograph_networks.models.weights_file import read_weights
 
     attributes = read_weights(folder / "darkfield.h5", [UNET_VGG16_1]).attributes
-    assert attributes["class_names"] == ["background", "blood cell"]
+    assert attributes["class_names"] == ["background", "platelet", "fibre"]
+    assert attributes["class_kinds"] == ["nothing", "cells", "threads"]
+    assert attributes["class_colours"][1] == [1, 0, 0.2]
     assert attributes["training_data_licence"] == "CC0"
-    assert attributes["recipe"]["loss"] == "dice"
+
+
+@needs_training
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (("--thread", "fibre"), "'fibre' is none of the classes"),
+        (("--class-colour", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
+        (("--no-objects", "blood cell", "--no-objects", "spirochaete"), "becomes objects"),
+    ],
+)
+def test_wrong_classes_end_before_training(data, tmp_path, options, sentence):
+    result = run("train", "--csv", data, "--output", tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert sentence in result.output
 
 
 @needs_training

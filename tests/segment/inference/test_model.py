@@ -6,7 +6,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.models.registry import MODEL_FOLDER
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment import load_model
-from segment.classes import CLASSES
+from segment.classes import CELLS, CLASSES, COLOURS, NOTHING, THREADS, PixelClass, pixel_classes
 from segment.inference.network import UNET_VGG16_1, unet_vgg16
 
 ATTRIBUTES = {"class_names": CLASSES, "working_size": 640, "cell_diameter": 50.0}
@@ -30,7 +30,11 @@ def test_a_model_knows_what_its_file_says(zeros, path):
     write(path, zeros)
     model = load_model(path)
     assert (model.name, model.card) == (str(path), None)
-    assert (model.class_names, model.working_size, model.cell_diameter) == (CLASSES, 640, 50.0)
+    assert (model.classes, model.working_size, model.cell_diameter) == (
+        pixel_classes(CLASSES, {}, {}),
+        640,
+        50.0,
+    )
     images = np.zeros((1, 32, 64, 3), np.float32)
     probabilities = model.tiles.run(lambda network, size: network(images))
     np.testing.assert_allclose(probabilities, np.full((1, 32, 64, 3), 1 / 3), rtol=1e-6)
@@ -42,10 +46,30 @@ def test_the_newest_shipped_model_is_the_default():
     assert model.card == MODEL_FOLDER / "darkfield_v1.md"
 
 
-def test_weights_of_other_classes_are_refused(zeros, path):
-    write(path, zeros, class_names=["cat", "dog", "tree"])
-    with pytest.raises(UserError, match=r"a\.h5 holds weights for cat, dog, tree, but blood cell"):
+def test_what_a_file_does_not_say_of_its_classes_is_as_in_darkfield_v1(zeros, path):
+    expected = (
+        PixelClass("background", NOTHING, COLOURS[0]),
+        PixelClass("blood cell", CELLS, COLOURS[1]),
+        PixelClass("spirochaete", THREADS, COLOURS[2]),
+    )
+    assert load_model("darkfield_v1").classes == expected
+    write(path, zeros, class_names=["night", "platelet", "fibre"])
+    kinds = [(one.name, one.kind) for one in load_model(path).classes]
+    assert kinds == [("night", NOTHING), ("platelet", CELLS), ("fibre", CELLS)]
+
+
+def test_a_file_describes_its_classes(zeros, path):
+    colours = [[0, 0, 0], [1, 0.5, 0], [0, 0, 1]]
+    write(path, zeros, class_kinds=[NOTHING, NOTHING, THREADS], class_colours=colours)
+    model = load_model(path)
+    assert [one.kind for one in model.classes] == [NOTHING, NOTHING, THREADS]
+    assert [list(one.colour) for one in model.classes] == colours
+    write(path, zeros, class_kinds=[NOTHING] * 3)
+    with pytest.raises(UserError, match=r"a\.h5: None of its classes becomes objects"):
         load_model(path)
+
+
+def test_weights_that_lack_classes_are_refused(zeros, path):
     write(path, zeros, class_names=["background", "blood cell"])
     with pytest.raises(UserError, match=r"a\.h5: It lacks layers of segment-unet-vgg16-1"):
         load_model(path)
@@ -58,6 +82,8 @@ def test_weights_of_other_classes_are_refused(zeros, path):
         *({"class_names": [1, 2, 3]}, {"working_size": 0}, {"working_size": 1e9}),
         *({"working_size": None}, {"cell_diameter": "x"}, {"cell_diameter": -1}),
         {"cell_diameter": float("nan")},
+        *({"class_kinds": ["nothing"]}, {"class_kinds": 3}, {"class_kinds": ["a", "b", [1]]}),
+        *({"class_colours": [1, 2, 3]}, {"class_colours": [[0, 0, 2]] * 3}, {"class_colours": "a"}),
     ],
 )
 def test_unusable_attributes_are_refused(zeros, path, changed):

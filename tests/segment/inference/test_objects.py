@@ -202,16 +202,6 @@ def test_objects_that_are_kept_are_numbered_anew_in_place():
     assert objects.keep(labels * 0, np.zeros(0, bool)).max() == 0
 
 
-def test_spirochaetes_are_thin_and_touch_at_corners():
-    rows, cols = np.indices((120, 120))
-    wave = np.abs(rows - 20 - 6 * np.sin(cols / 6)) < 2
-    diagonal = (rows - 30 == cols) & (cols < 80)
-    speck = disk((120, 120), 100, 100, 3)
-    blob = disk((120, 120), 60, 100, 12)
-    labels = objects.label_spirochaetes(wave | diagonal | speck | blob)
-    np.testing.assert_array_equal(labels, wave + 2 * diagonal)
-
-
 def test_areas_and_means_are_those_of_the_objects(rng):
     labels = rng.integers(0, 6, (700, 30)).astype(np.int32)
     values = rng.random(labels.shape).astype(np.float32)

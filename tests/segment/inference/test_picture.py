@@ -24,7 +24,7 @@ def test_outlines_are_drawn_on_the_image_as_the_network_saw_it(rng):
     image = rng.integers(0, 65535, (300, 40), dtype=np.uint16)
     cells, spirochaetes = np.zeros((2, 300, 40), int)
     cells[20:30, 10:20], spirochaetes[260:263, 5:35] = 1, 1
-    picture = overlay(image, cells, spirochaetes)
+    picture = overlay(image, [(cells, COLOURS[1]), (spirochaetes, COLOURS[2])])
     assert picture.dtype == np.uint8
     colours = np.rint(255 * np.array(COLOURS))
     assert picture[20, 10].tolist() == colours[1].tolist()
@@ -37,4 +37,4 @@ def test_outlines_are_drawn_on_the_image_as_the_network_saw_it(rng):
 
 def test_nan_is_black():
     image = np.full((5, 5, 3), np.nan)
-    assert not overlay(image, np.zeros((5, 5), int), np.zeros((5, 5), int)).any()
+    assert not overlay(image, [(np.zeros((5, 5), int), COLOURS[1])]).any()

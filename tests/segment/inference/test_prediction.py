@@ -28,7 +28,7 @@ def local_network(images):
 
 
 def model(network=local_network, **scale):
-    given = {"class_names": ("a", "b", "c"), "working_size": 100, "cell_diameter": 10.0, **scale}
+    given = {"classes": ("a", "b", "c"), "working_size": 100, "cell_diameter": 10.0, **scale}
     return in_tiles_of(TILE_SIZES, SimpleNamespace(network=network, **given))
 
 

@@ -5,7 +5,7 @@ from support import BFLOAT16, cell_model, needs_tensorflow
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.pieces import Pieces
 from segment import Segmentation, SegmentationOptions, segment_image
-from segment.classes import CLASSES
+from segment.classes import CELLS, CLASSES, COLOURS, NOTHING, PixelClass, pixel_classes
 from segment.inference.model import TILE_SIZES, SegmentationModel
 from segment.inference.segmentation import segment_probabilities
 from segment.inference.tables import OBJECT_COLUMNS, object_rows
@@ -35,27 +35,38 @@ def colour_network(order=(0, 1, 2)):
     return network
 
 
-def colour_model(class_names=CLASSES, order=(0, 1, 2)):
+SHIPPED = pixel_classes(CLASSES, {}, {})
+
+
+def colour_model(classes=SHIPPED, order=(0, 1, 2)):
     tiles = Pieces("tiles of {} pixels", TILE_SIZES, [colour_network(order)])
-    return SegmentationModel("colours", None, "numpy", tiles, class_names, 128, 30.0)
+    return SegmentationModel("colours", None, "numpy", tiles, classes, 128, 30.0)
 
 
 def segment(image, mask=None, options=SegmentationOptions(), model=colour_model()):
     return segment_image(image, model, mask, options)
 
 
+def labels(found, index=1):
+    return found.of_class(CLASSES[index]).labels
+
+
 def test_cells_and_spirochaetes_are_found():
     found = segment(scene())
     assert isinstance(found, Segmentation)
-    assert [found.cells.max(), found.spirochaetes.max()] == [2, 1]
-    assert [found.cells[40, 30], found.cells[40, 59]] == [1, 2]
+    assert [labels(found).max(), labels(found, 2).max()] == [2, 1]
+    assert [labels(found)[40, 30], labels(found)[40, 59]] == [1, 2]
     expected = np.select([scene()[..., 0] > 0, scene()[..., 1] > 0], [1, 2])
     np.testing.assert_array_equal(found.classes, expected)
     assert found.classes.dtype == np.uint8
     assert found.probabilities.dtype == np.float32
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-6)
-    np.testing.assert_allclose(found.cell_probabilities, [CERTAIN] * 2, rtol=1e-5)
-    np.testing.assert_allclose(found.spirochaete_probabilities, [CERTAIN], rtol=1e-5)
+    cells, spirochaetes = found.by_class
+    np.testing.assert_allclose(cells.means, [CERTAIN] * 2, rtol=1e-5)
+    np.testing.assert_allclose(spirochaetes.means, [CERTAIN], rtol=1e-5)
+    assert cells.lengths is None
+    np.testing.assert_allclose(spirochaetes.lengths, [80], rtol=0.03)
+    np.testing.assert_allclose(spirochaetes.widths, [3], rtol=0.03)
 
 
 def test_rows_of_the_table():
@@ -67,6 +78,8 @@ def test_rows_of_the_table():
     ]
     row = dict(zip(OBJECT_COLUMNS, rows[2]))
     assert (row["y"], row["x"], row["area"]) == ("81", "59.5", 240)
+    assert float(row["length"]) * float(row["mean_width"]) == pytest.approx(240, rel=1e-4)
+    assert [value for value in rows[0] if value == ""] == ["", ""]
     assert float(row["mean_probability"]) == pytest.approx(CERTAIN, abs=1e-5)
 
 
@@ -74,14 +87,34 @@ def test_rows_of_the_table():
 def test_the_threshold_is_against_background(threshold, cells):
     # 0.9 for cells and 0.05 for background: 0.947 of what they have together.
     found = segment(scene(), options=SegmentationOptions(threshold=threshold))
-    assert found.cells.max() == cells
+    assert labels(found).max() == cells
+
+
+@pytest.mark.parametrize("least, counts", [(0.85, [2, 1]), (0.91, [0, 0])])
+def test_objects_below_the_least_mean_probability_are_left_out(least, counts):
+    found = segment(scene(), options=SegmentationOptions(minimum_probability=least))
+    assert [one.labels.max() for one in found.by_class] == counts
+    assert [one.all_labels.max() for one in found.by_class] == counts
+
+
+def test_a_shortest_length_is_in_pixels_of_the_image():
+    for length, count in ((70, 1), (90, 0)):
+        found = segment(scene(), options=SegmentationOptions(minimum_length=length))
+        assert labels(found, 2).max() == count
+    # 20 pixels where the network works, which sees this image at half the size.
+    image = np.kron(scene(), np.ones((2, 2, 1), np.uint8))
+    image[:, 75:] = 0
+    assert labels(segment(image), 2).max() == 0
+    assert labels(segment(image, options=SegmentationOptions(minimum_length=20)), 2).max() == 1
 
 
 def test_at_a_half_the_classes_are_the_most_probable_ones(rng):
     probabilities = rng.dirichlet([1, 1, 1], (60, 70)).astype(np.float32)
-    options = SegmentationOptions(fill_holes=False, minimum_area=0, separate_touching=False)
+    options = SegmentationOptions(
+        fill_holes=False, minimum_area=0, separate_touching=False, minimum_probability=0.0
+    )
     valid = np.ones((60, 70), bool)
-    classes = segment_probabilities(probabilities, valid, options).classes
+    classes = segment_probabilities(probabilities, valid, SHIPPED, 1.0, options).classes
     expected = probabilities.argmax(axis=2)
     np.testing.assert_array_equal(classes == 1, expected == 1)
     assert not np.any((classes == 2) & (expected != 2))
@@ -91,20 +124,21 @@ def test_at_a_half_the_classes_are_the_most_probable_ones(rng):
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
 def test_an_image_of_one_colour_holds_nothing(shape, dtype):
     found = segment(np.zeros(shape, dtype))
-    assert found.classes.shape == found.cells.shape == shape
+    assert found.classes.shape == labels(found).shape == shape
     assert not found.classes.any()
-    assert len(found.cell_probabilities) == len(found.spirochaete_probabilities) == 0
+    assert [len(one.means) for one in found.by_class] == [0, 0]
+    assert len(found.by_class[1].lengths) == len(found.by_class[1].widths) == 0
     assert list(object_rows("a", found, colour_model())) == []
-    assert segment(np.ones(shape, dtype)).cells.shape == shape
+    assert labels(segment(np.ones(shape, dtype))).shape == shape
 
 
 def test_results_agree_with_each_other(rng):
     image = rng.integers(0, 2, (90, 110, 3), dtype=np.uint8) * 255
     image[rng.random((90, 110)) < 0.7] = 0
     found = segment(image, options=SegmentationOptions(minimum_area=5))
-    np.testing.assert_array_equal(found.classes == 1, found.cells > 0)
-    np.testing.assert_array_equal(found.classes == 2, found.spirochaetes > 0)
-    assert np.unique(found.cells).tolist() == list(range(found.cells.max() + 1))
+    for index, one in enumerate(found.by_class, 1):
+        np.testing.assert_array_equal(found.classes == index, one.labels > 0)
+        assert np.unique(one.labels).tolist() == list(range(len(one.means) + 1))
 
 
 def test_nothing_is_found_outside_of_the_mask_and_what_is_there_has_no_influence(rng):
@@ -112,7 +146,7 @@ def test_nothing_is_found_outside_of_the_mask_and_what_is_there_has_no_influence
     mask[10:70, :45] = True
     found = segment(scene(), mask)
     assert not found.classes[~mask].any()
-    assert found.cells[40, 30] == 1
+    assert labels(found)[40, 30] == 1
     np.testing.assert_array_equal(found.probabilities[~mask], np.eye(3)[[0] * np.sum(~mask)])
     noise = rng.integers(0, 255, scene().shape, dtype=np.uint8)
     other = segment(np.where(mask[..., None], scene(), noise), mask)
@@ -125,32 +159,46 @@ def test_nan_counts_as_outside_of_the_mask():
     image[38:43, 28:33] = np.nan
     found = segment(image)
     assert not found.classes[38:43, 28:33].any()
-    assert found.cells.max() == 2
+    assert labels(found).max() == 2
     assert not segment(np.full((40, 40), np.nan)).classes.any()
 
 
 def test_cells_at_the_border_of_image_and_mask_can_be_left_out():
     options = SegmentationOptions(discard_border=True)
     image = scene()
-    assert segment(image, options=options).cells.max() == 2
-    assert segment(image[:, 20:], options=options).cells.max() == 1
+    assert labels(segment(image, options=options)).max() == 2
+    assert labels(segment(image[:, 20:], options=options)).max() == 1
     mask = np.ones((96, 128), bool)
     mask[:, :20] = False
     found = segment(image, mask, options)
-    assert found.cells.max() == 1
-    np.testing.assert_array_equal(found.classes == 1, found.cells > 0)
+    assert labels(found).max() == 1
+    assert found.of_class("blood cell").all_labels.max() == 2
+    np.testing.assert_array_equal(found.classes == 1, labels(found) > 0)
 
 
-def test_other_sets_of_classes_are_brought_into_order():
-    expected = segment(scene())
-    other_order = colour_model(("spirochaete", "background", "blood cell"), (2, 0, 1))
-    found = segment(scene(), model=other_order)
-    np.testing.assert_allclose(found.probabilities, expected.probabilities)
-    found = segment(scene(), model=colour_model(("background", "blood cell", "debris")))
-    assert found.cells.max() == 2
-    assert found.spirochaetes.max() == 0
-    assert found.probabilities.shape == (96, 128, 3)
-    np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-6)
+def test_classes_are_those_of_the_model():
+    green = PixelClass("fibre", CELLS, COLOURS[3])
+    model = colour_model((SHIPPED[0], PixelClass("haze", NOTHING, COLOURS[2]), green))
+    found = segment(scene(), model=model)
+    (fibres,) = found.by_class
+    assert fibres.described == green
+    assert fibres.lengths is None
+    np.testing.assert_array_equal(found.classes, 2 * (scene()[..., 1] > 0))
+    with pytest.raises(UserError, match="finds no haze: choose one of fibre"):
+        found.of_class("haze")
+
+
+def test_a_filled_hole_leaves_the_objects_of_other_classes_to_them():
+    image = np.zeros((96, 128, 3), np.uint8)
+    rows, cols = np.ogrid[:96, :128]
+    radius = np.hypot(rows - 48, cols - 64)
+    image[(radius <= 40) & (radius >= 30), 0] = 255
+    image[47:50, 44:84, 1] = 255
+    # The mean probability is that of the whole cell, its dark inside included.
+    found = segment(image, options=SegmentationOptions(minimum_probability=0.4))
+    cells, spirochaetes = (labels(found, index) > 0 for index in (1, 2))
+    np.testing.assert_array_equal(spirochaetes, image[..., 1] > 0)
+    np.testing.assert_array_equal(cells, (radius <= 40) & ~spirochaetes)
 
 
 @needs_tensorflow

@@ -2,6 +2,7 @@ import numpy as np
 
 from micrograph_networks.images.image_files import read_image
 from segment.annotations.dataset import Sample
+from segment.classes import CLASSES, pixel_classes
 from segment.training.plots import compare_outlines, draw_training
 
 
@@ -18,7 +19,7 @@ def test_truth_lies_beside_the_prediction(tmp_path):
     mask[10:20, 10:20] = 1
     predicted = np.roll(mask, 30, axis=1) * 2
     sample = Sample("a", np.full((40, 60, 3), 50, np.uint8), mask)
-    compare_outlines(tmp_path / "a.png", sample, predicted)
+    compare_outlines(tmp_path / "a.png", sample, predicted, pixel_classes(CLASSES, {}, {}))
     drawn = (read_image(tmp_path / "a.png") != 50).any(axis=2)
     assert drawn.shape == (40, 120)
     rows, cols = np.nonzero(drawn)

@@ -9,13 +9,15 @@ from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import CLASSES
+from segment.classes import CLASSES, NOTHING, THREADS, pixel_classes
 from segment.inference import network
 from segment.inference.model import load_model
 from segment.inference.network import LOGITS, UNET_VGG16_1, encoder_blocks, unet_vgg16
 from segment.training import train as training
-from segment.training.recipes import RECIPES, changed_recipe
+from segment.training.recipes import RECIPE, changed_recipe
 from segment.training.train import Parts, cell_diameter, train
+
+SHIPPED = pixel_classes(CLASSES, {}, {})
 
 
 def scene(seed):
@@ -45,7 +47,7 @@ def small(monkeypatch):
 @pytest.fixture
 def recipe():
     return dataclasses.replace(
-        changed_recipe(RECIPES["default"], CLASSES, seed=3, epochs=(1, 2, 0), working_size=96),
+        changed_recipe(RECIPE, SHIPPED, seed=3, epochs=(1, 2, 0), working_size=96),
         batch=4,
         crops_per_image=1,
     )
@@ -97,7 +99,7 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     assert kept >= max(row["validation_mean_iou"] for row in run.epochs)
     assert weights.attributes["training_data"] == "scenes"
     model = load_model(path)
-    assert (model.class_names, model.working_size) == (CLASSES, 96)
+    assert (model.classes, model.working_size) == (SHIPPED, 96)
     # The two first blocks keep the weights that they were given; the others learn.
     given = backbone()
     blocks = encoder_blocks()
@@ -129,22 +131,15 @@ def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
         assert (first != other).any()
 
 
-def test_recipe_of_the_use_case_learns_blood_cells_alone():
-    recipe = changed_recipe(RECIPES["perceptilabs"], CLASSES, seed=0)
-    (stage,) = recipe.stages
-    assert recipe.classes == ("background", "blood cell")
-    assert (stage.epochs, recipe.batch, stage.learning_rate, recipe.loss) == (10, 32, 1e-3, "dice")
-
-
 def test_epochs_are_given_for_each_stage():
     with pytest.raises(UserError, match="3 stages"):
-        changed_recipe(RECIPES["default"], CLASSES, seed=0, epochs=(5,))
+        changed_recipe(RECIPE, SHIPPED, seed=0, epochs=(5,))
 
 
 @pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
 def test_classes_differ(classes):
     with pytest.raises(UserError, match="--class"):
-        changed_recipe(RECIPES["default"], classes, seed=0)
+        changed_recipe(RECIPE, pixel_classes(classes, {}, {}), seed=0)
 
 
 def test_cell_diameter_is_that_of_the_cells():
@@ -153,6 +148,11 @@ def test_cell_diameter_is_that_of_the_cells():
     for col, radius in ((30, 10), (90, 12), (160, 20)):
         mask[np.hypot(rows - 50, cols - col) < radius] = 1
     sample = Sample("a", np.zeros((100, 200, 3), np.uint8), mask)
-    assert cell_diameter([sample], CLASSES) == pytest.approx(24, rel=0.03)
-    with pytest.raises(UserError, match="holds blood cell"):
-        cell_diameter([sample], ("background", "platelet", "blood cell"))
+    assert cell_diameter([sample], SHIPPED) == pytest.approx(24, rel=0.03)
+    names = ("background", "fibre", "platelet")
+    for kinds, index in (({"fibre": THREADS}, 2), ({"fibre": NOTHING, "platelet": THREADS}, 2)):
+        one = pixel_classes(names, kinds, {})
+        other = Sample("b", sample.image, sample.mask * index)
+        assert cell_diameter([other], one) == pytest.approx(24, rel=0.03)
+        with pytest.raises(UserError, match="holds platelet"):
+            cell_diameter([sample], one)

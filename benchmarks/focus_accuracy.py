@@ -1,0 +1,179 @@
+"""Accuracy of the focus score beside classical measures, and its guard against processed images.
+
+    python benchmarks/focus_accuracy.py --stacks DATA/focus_stacks/stacks.csv
+    python benchmarks/focus_accuracy.py --in-focus DATA/in_focus_various --model run1/focus.h5
+
+--stacks: real stacks of planes, the model, CellProfiler's power log-log slope and the variance of
+the Laplacian side by side, as `focusqual evaluate --stacks` measures them; paths in the table are
+relative to it. How many planes in focus have a score of 0 or 1, and how many far out one of 3 or
+more, is said for each stack, too.
+
+The guard, always: blank frames through every processing of processings.py, the median certainty
+of their patches. With --in-focus, folders of images in focus (or of folders of them, one a kind):
+the score of each, and by how much every processing moves it. --output keeps every number.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from processings import PROCESSINGS
+from tqdm import tqdm
+
+from focusqual import load_model, rate_focus
+from focusqual.evaluation import stacks
+from focusqual.inference.options import RatingOptions
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey
+
+SIDE = 420
+"""Of blank frames, and of what is cut from the middle of an image in focus: 25 patches."""
+NOT_FLUORESCENCE = ("bright_field", "phase_dic", "stained_tissue")
+"""Kinds whose images are counted apart from fluorescence."""
+AS_IT_IS = "as it is"
+STEPS = {AS_IT_IS: lambda image: image, **PROCESSINGS}
+COLUMNS = ("group", "image", "processing", "score", "expected_level", "certainty", "median_patch")
+"""Of the file with every number; the last is the median certainty of the patches."""
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="name or weights file; the newest shipped one by default")
+    parser.add_argument("--stacks", type=Path, help="table of the planes of stacks")
+    parser.add_argument("--in-focus", type=Path, nargs="*", default=[], help="folders")
+    parser.add_argument("--output", type=Path, help="CSV to write with every number of the guard")
+    arguments = parser.parse_args()
+    model = load_model(arguments.model)
+    print(f"model {model.name}")
+    if arguments.stacks:
+        compare_on_stacks(arguments.stacks, model)
+    rows = guard(blank_frames(), model)
+    print_blank(rows)
+    if arguments.in_focus:
+        moved = guard(in_focus_images(arguments.in_focus), model)
+        print_in_focus(moved)
+        rows += moved
+    if arguments.output:
+        with csv_table(arguments.output, COLUMNS) as table:
+            table.writerows([row[column] for column in COLUMNS] for row in rows)
+
+
+def compare_on_stacks(table, model):
+    """Print what `focusqual evaluate --stacks` prints, and the scores of each stack."""
+    planes = stacks.read_planes(table.parent, table)
+    measured = [stacks.measure_plane(plane, model, RatingOptions()) for plane in progress(planes)]
+    print(*stacks.lines(stacks.compare(measured)), sep="\n")
+    print(f"\n{'scores by stack, in focus in brackets':42}")
+    for members in stacks.by_stack(measured):
+        shown = (
+            f"({m.score:.0f})" if m.plane.depths <= stacks.IN_FOCUS else f"{m.score:.0f}"
+            for m in members
+        )
+        print(f"{members[0].plane.stack:26} {' '.join(shown)}")
+
+
+def blank_frames():
+    """Groups, names and images without anything to see, of several backgrounds and bit depths."""
+    for number, photons in enumerate((3, 30, 300, 3000)):
+        rng = np.random.default_rng(number)
+        for dtype in (np.uint8, np.uint16):
+            if photons <= np.iinfo(dtype).max / 2:
+                frame = rng.poisson(photons, (SIDE, SIDE)).astype(dtype)
+                yield "blank", f"Poisson {photons}, {dtype.__name__}", frame
+    rng = np.random.default_rng(9)
+    offset = rng.normal(100, 3, (SIDE, SIDE)) + 2.2 * rng.poisson(5, (SIDE, SIDE))
+    yield "blank", "offset 100, read noise 3, 5 photons, uint16", np.rint(offset).astype(np.uint16)
+
+
+def in_focus_images(folders):
+    """Kinds, names and middles of the images in folders and in the folders there."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                image = read_grey(path)
+                top, left = ((n - min(n, SIDE)) // 2 for n in image.shape)
+                image = image[top : top + SIDE, left : left + SIDE]
+                if image.dtype.kind == "f":  # colour, brought to grey
+                    image = np.rint(image).astype(np.uint8)
+                yield path.parent.name, path.name, image
+
+
+def guard(images, model):
+    """Rate images after every processing.
+
+    Returns
+    -------
+    list of dict
+        By COLUMNS.
+    """
+    rows = []
+    for group, name, image in progress(list(images)):
+        for processing, process in STEPS.items():
+            rating = rate_focus(process(image), model)
+            found = {key: rating.summary[key] for key in ("score", "expected_level", "certainty")}
+            median = float(np.median(rating.certainty))
+            rows.append(
+                {**dict(zip(COLUMNS, (group, name, processing))), **found, "median_patch": median}
+            )
+    return rows
+
+
+def print_blank(rows):
+    """Print the worst blank frame of every processing."""
+    print(f"\n{'blank frames':28} median certainty: worst   mean   score of the worst, which")
+    for processing in STEPS:
+        chosen = [row for row in rows if row["processing"] == processing]
+        worst = max(chosen, key=lambda row: row["median_patch"])
+        mean = np.mean([row["median_patch"] for row in chosen])
+        print(
+            f"{processing:28} {worst['median_patch']:23.3f} {mean:6.3f}   "
+            f"{worst['score']:.0f}, {worst['image']}"
+        )
+    print(f"{'worst of all':28} {max(row['median_patch'] for row in rows):23.3f}")
+
+
+def print_in_focus(rows):
+    """Print the scores of images in focus by kind, and by how much each processing moves them."""
+    before = {
+        (row["group"], row["image"]): row["score"] for row in rows if row["processing"] == AS_IT_IS
+    }
+    print(f"\n{'images in focus':28} images  score 0 or 1  scores")
+    for kind in sorted({kind for kind, _ in before}):
+        scores = np.array([score for (group, _), score in before.items() if group == kind])
+        counts = ", ".join(f"{np.sum(scores == k)} x {k:.0f}" for k in np.unique(scores))
+        print(f"{kind:28} {len(scores):6} {np.mean(scores <= 1):13.3f}  {counts}")
+    print(f"\n{'':28} {'fluorescence':>34} {'bright field and stained tissue':>34}")
+    print(f"{'score after processing':28}" + 2 * "  moved by > 1   mean  least  most")
+    for processing in PROCESSINGS:
+        columns = []
+        for apart in (False, True):
+            shifts = np.array(
+                [
+                    row["score"] - before[row["group"], row["image"]]
+                    for row in rows
+                    if row["processing"] == processing
+                    and (row["group"] in NOT_FLUORESCENCE) == apart
+                ]
+            )
+            columns.append(_shifts(shifts))
+        print(f"{processing:28}" + "".join(columns))
+
+
+def _shifts(shifts):
+    if not len(shifts):
+        return f"{'no images':>34}"
+    return (
+        f"{np.sum(np.abs(shifts) > 1):6} of {len(shifts):<4}"
+        f" {shifts.mean():+6.2f} {shifts.min():+6.0f} {shifts.max():+5.0f}"
+    )
+
+
+def progress(items):
+    """Show on the terminal, if it is one, how far it has come."""
+    return tqdm(items, disable=None, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+// Rates the focus of the active image, or of a folder of images, by the program focusqual, and shows
+// the annotated image, the table of ratings, and level and certainty of the patches as a stack.
+//
+// In a batch the argument takes the place of the dialog: command=/opt/env/bin/focusqual, stride=42,
+// scale=0.5, input=/data/image.tif (or a folder, or nothing for the active image), output=/data/rated,
+// one a line.
+
+settings = getArgument();
+if (settings == "") settings = askedFor();
+List.setList(replace("command=focusqual\nstride=84\nscale=1\n" + settings, "\\\\", "\\\\\\\\"));
+output = List.get("output");
+if (output == "") output = getDirectory("temp") + "rated_focus";
+words = "Rated \n" + List.get("command") + "\n" + List.get("input") + "\n" + output
+    + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
+input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm", words);
+if (input == "[aborted]") exit;
+Table.open(output + File.separator + "focus.csv");
+if (!File.isDirectory(input)) {
+    open(output + File.separator + File.getNameWithoutExtension(input) + "_focus.png");
+    showPatches(getWidth(), getHeight(), output + File.separator + "patches.csv");
+}
+
+function askedFor() {
+    Dialog.create("Rate focus");
+    Dialog.addFile("Program", call("ij.Prefs.get", "focusqual.command", "focusqual"));
+    Dialog.addNumber("Stride", parseInt(call("ij.Prefs.get", "focusqual.stride", "84")), 0, 6, "pixels");
+    Dialog.addNumber("Scale", parseFloat(call("ij.Prefs.get", "focusqual.scale", "1")), 3, 6, "");
+    Dialog.addCheckbox("A folder of images, not the active image", false);
+    Dialog.show();
+    command = Dialog.getString();
+    stride = "" + Dialog.getNumber();
+    scale = "" + Dialog.getNumber();
+    call("ij.Prefs.set", "focusqual.command", command);
+    call("ij.Prefs.set", "focusqual.stride", stride);
+    call("ij.Prefs.set", "focusqual.scale", scale);
+    asked = "command=" + command + "\nstride=" + stride + "\nscale=" + scale;
+    if (Dialog.getCheckbox()) {
+        folder = getDirectory("Choose a folder of images");
+        asked += "\ninput=" + folder + "\noutput=" + folder + "rated";
+    }
+    return asked;
+}
+
+function showPatches(width, height, table) {
+    // Level and certainty of each patch over its pixels.
+    rows = split(File.openAsString(table), "\n");
+    columns = split(rows[0], ",");
+    for (i = 0; i < columns.length; i++) List.set(columns[i], i);
+    newImage("Level and certainty", "32-bit black", width, height, 2);
+    names = newArray("level", "certainty");
+    for (slice = 1; slice <= 2; slice++) {
+        setSlice(slice);
+        setMetadata("Label", names[slice - 1]);
+        for (row = 1; row < rows.length; row++) {
+            values = split(rows[row], ",");
+            setColor(parseFloat(values[List.getValue(names[slice - 1])]));
+            left = parseInt(values[List.getValue("x")]);
+            top = parseInt(values[List.getValue("y")]);
+            across = parseInt(values[List.getValue("width")]);
+            down = parseInt(values[List.getValue("height")]);
+            fillRect(left, top, across, down);
+        }
+    }
+    setSlice(1);
+    setMinAndMax(0, 10);
+}

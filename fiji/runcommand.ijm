@@ -1,0 +1,39 @@
+// Runs a program of this project on an image, and says in one sentence what went wrong; the other
+// macros of this folder call it. The argument, line by line: with what the program reports success,
+// the program, the image's file or a folder, or nothing for the active image, the folder for
+// output, and options. The result is the path of the input.
+
+lines = split(getArgument(), "(\n)");
+output = lines[3];
+File.makeDirectory(output);
+input = lines[2];
+if (input == "") {
+    if (nImages == 0) exit("There is no image: open one, or choose a folder.");
+    input = output + File.separator + "image.tif";
+    run("Duplicate...", "title=image.tif"); // of a stack the plane that is shown
+    saveAs("Tiff", input);
+    close();
+}
+words = newArray(lines[1], "predict", input, "--output", output);
+words = Array.concat(words, Array.slice(lines, 4));
+if (startsWith(getInfo("os.name"), "Windows"))
+    words = Array.concat(newArray("cmd", "/c"), words, newArray("2>&1"));
+else
+    words = Array.concat(newArray("sh", "-c", "exec \"$@\" 2>&1", "sh"), words);
+list = "";
+for (i = 0; i < words.length; i++) {
+    word = replace(words[i], "\\\\", "\\\\\\\\");
+    word = replace(word, "\"", "\\\"");
+    list += ", \"" + word + "\"";
+}
+printed = eval("return exec(" + substring(list, 2) + ");");
+wrong = indexOf(printed, "Error: ");
+if (wrong >= 0) {
+    sentence = split(substring(printed, wrong + 7), "\n");
+    exit(sentence[0]);
+}
+if (indexOf("\n" + printed, "\n" + lines[0]) < 0) {
+    sentence = split(printed, "\n");
+    exit(lines[1] + " does not run; choose the program in its environment: " + sentence[0]);
+}
+return input;

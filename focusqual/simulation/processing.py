@@ -1,0 +1,213 @@
+"""What programs do to pictures after the camera.
+
+No step blurs more than one level of defocus does (a standard deviation of 0.77 pixels in each
+direction), so a picture keeps the level that the optics gave it. Resampling changes the size of
+everything, and the level with it: the picture is taken at a level that becomes the wanted one.
+"""
+
+import io
+from typing import Callable, Dict
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from skimage import restoration
+
+Step = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+"""From a picture, float32 (height, width) from 0 to about 1, to another."""
+
+
+def noise(picture: np.ndarray) -> float:
+    """Standard deviation of the grain of a picture; 0 where most neighbours do not differ.
+
+    From the median of second differences (Donoho and Johnstone 1994, Ideal spatial adaptation by
+    wavelet shrinkage, section 4.3, on the finest scale).
+    """
+    mixed = picture[1:, 1:] - picture[:-1, 1:] - picture[1:, :-1] + picture[:-1, :-1]
+    return float(np.median(np.abs(mixed))) / (0.6745 * 2)
+
+
+def smooth(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Gaussian filter of up to 0.8 pixels."""
+    return ndimage.gaussian_filter(picture, rng.uniform(0.3, 0.8))
+
+
+def median(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Median of 3x3 pixels."""
+    return ndimage.median_filter(picture, 3)
+
+
+def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Mean of those neighbours that are alike (Tomasi and Manduchi 1998)."""
+    radius, sigma = int(rng.integers(2, 4)), rng.uniform(0.8, 2)
+    reach = rng.uniform(0.7, 4) * (noise(picture) + 1e-6)
+    height, width = picture.shape
+    padded = np.pad(picture, radius, mode="symmetric")
+    total, weights = np.zeros_like(picture), np.zeros_like(picture)
+    for dy, dx in np.ndindex(2 * radius + 1, 2 * radius + 1):
+        other = padded[dy : dy + height, dx : dx + width]
+        apart = ((dy - radius) ** 2 + (dx - radius) ** 2) / sigma**2
+        weight = np.exp(-0.5 * (((other - picture) / reach) ** 2 + apart))
+        total += weight * other
+        weights += weight
+    return total / weights
+
+
+def wavelets(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Noise removed by shrinking wavelets."""
+    sigma = noise(picture)
+    if sigma == 0:
+        return picture
+    return restoration.denoise_wavelet(
+        picture, sigma=sigma, method="VisuShrink", rescale_sigma=True
+    )
+
+
+def non_local_means(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Noise removed by averaging alike places."""
+    sigma = noise(picture)
+    if sigma == 0:
+        return picture
+    return restoration.denoise_nl_means(
+        picture,
+        patch_size=int(rng.choice([3, 5, 7])),
+        patch_distance=int(rng.integers(3, 8)),
+        h=rng.uniform(0.5, 1.2) * sigma,
+        sigma=rng.choice([0, sigma]),
+        fast_mode=True,
+    )
+
+
+def sharpen(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Unsharp mask."""
+    radius, amount = rng.uniform(0.7, 3), rng.uniform(0.3, 1.5)
+    return picture + amount * (picture - ndimage.gaussian_filter(picture, radius))
+
+
+def deconvolve(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """A few iterations of Richardson and Lucy with a narrow point spread function."""
+    sigma = rng.uniform(0.6, 1.2)
+    offsets = np.arange(-4, 5)
+    line = np.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (np.outer(line, line) / line.sum() ** 2).astype(np.float32)
+    iterations = int(rng.integers(2, 8))
+    padded = np.pad(np.maximum(picture, 0) + 1e-4, 12, mode="symmetric")
+    return restoration.richardson_lucy(padded, kernel, iterations, clip=False)[12:-12, 12:-12]
+
+
+def jpeg(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Saved as JPEG of quality 60 to 95."""
+    return _saved(eight_bits(rng, picture), "JPEG", quality=int(rng.integers(60, 96)))
+
+
+def eight_bits(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Stretched to its range and rounded to 256 levels or fewer."""
+    low, high = picture.min(), np.percentile(picture, rng.choice([100, 99.9]))
+    levels = rng.choice([255, 255, 63])
+    return np.rint(np.clip((picture - low) / max(high - low, 1e-6), 0, 1) * levels) / levels
+
+
+def subtract_background(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Opened and smoothed in wide windows, as by a rolling ball; what is below is 0."""
+    reach = rng.uniform(10, 40)
+    small = ndimage.gaussian_filter(picture, 2)[::4, ::4]
+    opened = ndimage.grey_opening(small, int(reach / 2) | 1, mode="reflect")
+    wide = ndimage.zoom(ndimage.gaussian_filter(opened, reach / 8), 4, order=1)
+    wide = wide[: picture.shape[0], : picture.shape[1]]
+    return np.maximum(picture - wide - rng.choice([0, 1, 2]) * noise(picture), 0)
+
+
+def flatten_field(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Divided by a smooth field of light, which need not be the right one."""
+    rows, cols = np.ogrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]  # type: ignore[misc]
+    tilt = rng.uniform(-0.2, 0.2, 3)
+    return picture / (1 + tilt[0] * rows + tilt[1] * cols + tilt[2] * (rows**2 + cols**2))
+
+
+def hot_pixels(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Some pixels that are always bright."""
+    picture = picture.copy()
+    count = rng.integers(1, 30)
+    rows, cols = rng.integers(0, picture.shape[0], (2, count))
+    picture[rows, cols] = picture.max() * rng.uniform(0.3, 2, count)
+    return picture
+
+
+def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """A seam where two tiles of other brightness meet."""
+    picture = picture.copy()
+    across = picture if rng.uniform() < 0.5 else picture.T
+    row = rng.integers(1, across.shape[0])
+    across[:row] = across[:row] * rng.uniform(0.85, 1.15) + rng.uniform(-0.02, 0.02)
+    return picture
+
+
+STEPS: Dict[Step, float] = {
+    smooth: 4,
+    median: 3,
+    bilateral: 1.5,
+    wavelets: 1,
+    non_local_means: 1.5,
+    sharpen: 2,
+    deconvolve: 1,
+    jpeg: 3,
+    eight_bits: 1,
+    subtract_background: 2,
+    flatten_field: 1,
+    hot_pixels: 1,
+    stitch: 1,
+}
+"""How often each is taken, in relation to the others."""
+
+
+def process(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """One or two of :data:`STEPS`, drawn at random.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    picture : ndarray, (height, width)
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+    """
+    shares = np.array(list(STEPS.values())) / sum(STEPS.values())
+    for chosen in rng.choice(len(STEPS), size=rng.choice([1, 2], p=[0.65, 0.35]), p=shares):
+        picture = list(STEPS)[chosen](rng, picture.astype(np.float32))
+    return picture.astype(np.float32)
+
+
+def resample(rng: np.random.Generator, picture: np.ndarray, factor: float) -> np.ndarray:
+    """Enlarge or shrink what is seen; the picture keeps its height and width.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Draws the spline's order, or for half the size binning.
+    picture : ndarray, (height, width)
+    factor : float
+        Above 1 the middle is enlarged. Below, what is missing about the border is mirrored.
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+    """
+    height, width = picture.shape
+    if factor == 0.5:
+        wide = np.pad(picture, ((height // 2,) * 2, (width // 2,) * 2), mode="symmetric")
+        return wide.reshape(height, 2, width, 2).mean(axis=(1, 3))
+    order = int(rng.choice([0, 1, 1, 3, 3]))
+    if factor < 1 and rng.uniform() < 0.5:
+        picture = ndimage.gaussian_filter(picture, (1 / factor - 1) / 2)
+    offset = np.array(picture.shape) / 2 * (1 - 1 / factor) + rng.uniform(0, 1, 2)
+    return ndimage.affine_transform(
+        picture, np.eye(2) / factor, offset, order=order, mode="mirror", output=np.float32
+    )
+
+
+def _saved(picture: np.ndarray, form: str, **options: int) -> np.ndarray:
+    """What is read again of a picture from 0 to 1 that was saved in 8 bits."""
+    file = io.BytesIO()
+    Image.fromarray(np.uint8(np.rint(picture * 255))).save(file, form, **options)
+    return np.asarray(Image.open(file), dtype=np.float32) / 255

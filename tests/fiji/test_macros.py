@@ -1,0 +1,148 @@
+"""The macros for Fiji, in ImageJ (Debian's imagej) on a screen without a display (Xvfb)."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from micrograph_networks.images.image_files import write_png
+
+IMAGEJ = Path("/usr/share/java/ij.jar")
+FOLDER = Path(__file__).resolve().parent.parent.parent / "fiji"
+DRIVER = """\
+given = split(getArgument(), "|");
+if (given[2] != "none") open(given[2]);
+runMacro(given[0], replace(given[3], ";", "\\n"));
+print("tables " + Table.title + " " + Table.size);
+images = getList("image.titles");
+for (i = 0; i < images.length; i++) print("image " + images[i]);
+if (isOpen("Level and certainty")) {
+    selectImage("Level and certainty");
+    for (slice = 1; slice <= nSlices; slice++) {
+        setSlice(slice);
+        print(getMetadata("Label") + " " + getPixel(0, 0) + " " + getPixel(150, 100));
+    }
+}
+for (i = 0; i < roiManager("count"); i++) {
+    roiManager("select", i);
+    getStatistics(area);
+    print("area " + area);
+}
+File.saveString(getInfo("log"), given[1]);
+"""
+pytestmark = pytest.mark.skipif(
+    not (IMAGEJ.is_file() and shutil.which("xvfb-run") and shutil.which("java")),
+    reason="ImageJ or Xvfb is not installed: apt-get install imagej xvfb",
+)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A function that makes the program of a package, in a folder with a blank in its name."""
+
+    def make(package):
+        path = tmp_path / "the programs" / package
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {package} "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    return make
+
+
+def log_of(macro, tmp_path, image, **settings):
+    """Lines of what the driver sees after a macro has run on an image that is open."""
+    driver, log = tmp_path / "driver.ijm", tmp_path / "log.txt"
+    driver.write_text(DRIVER)
+    given = ";".join(f"{name}={value}" for name, value in settings.items())
+    argument = "|".join(map(str, (FOLDER / macro, log, image or "none", given)))
+    command = ["xvfb-run", "-a", "java", "-jar", IMAGEJ, "-macro", driver, argument]
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 300
+        while not (log.is_file() and log.read_text().strip()):
+            assert process.poll() is None, "ImageJ ended"
+            assert time.monotonic() < deadline, "the macro does not end"
+            time.sleep(0.5)
+        return log.read_text().splitlines()
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait()
+
+
+def batch(macro, **settings):
+    """What a macro prints without any screen."""
+    given = "\n".join(f"{name}={value}" for name, value in settings.items())
+    command = ["java", "-Djava.awt.headless=true", "-jar", IMAGEJ, "-batch", FOLDER / macro, given]
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return result.stdout.strip()
+
+
+def test_the_active_image_is_rated(tmp_path, fly_images, program):
+    image = tmp_path / "fly.png"
+    write_png(image, fly_images["01_POS002_D.TIF"][:200, :300])
+    output = tmp_path / "the ratings"
+    settings = {"command": program("focusqual"), "output": output, "stride": 42}
+    log = log_of("Rate_Focus.ijm", tmp_path, image, **settings)
+    assert "tables focus.csv 1" in log
+    assert {"image fly.png", "image image_focus.png", "image Level and certainty"} <= set(log)
+    patches = pd.read_csv(output / "patches.csv")
+    for name in ("level", "certainty"):
+        (line,) = [line for line in log if line.startswith(name)]
+        # Later patches lie over earlier ones.
+        covering = patches[
+            (patches["x"] <= 150)
+            & (patches["x"] + patches["width"] > 150)
+            & (patches["y"] <= 100)
+            & (patches["y"] + patches["height"] > 100)
+        ]
+        expected = [patches[name].iloc[0], covering[name].iloc[-1]]
+        assert list(map(float, line.split()[1:])) == pytest.approx(expected, abs=1e-3)
+
+
+def test_cells_become_regions(tmp_path, program):
+    from click.testing import CliRunner
+
+    from segment.commandline.commands import main
+
+    CliRunner().invoke(main, ["scenes", "--output", str(tmp_path), "--count", "1"])
+    image = tmp_path / "images" / "scene_01.png"
+    output = tmp_path / "found"
+    settings = {"command": program("segment"), "output": output}
+    log = log_of("Segment_Darkfield.ijm", tmp_path, image, **settings)
+    cells = pd.read_csv(output / "cells.csv")
+    assert f"tables cells.csv {len(cells)}" in log
+    areas = [float(line.split()[1]) for line in log if line.startswith("area ")]
+    assert areas == cells["area"][cells["class"] == "blood cell"].tolist()
+    assert len(areas) > 3
+    assert "image scene_01.png" in log
+
+
+def test_a_folder_is_rated(tmp_path, fly_images, program):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_png(folder / f"{name}.png", fly_images["01_POS002_D.TIF"][:100, :100])
+    settings = {"command": program("focusqual"), "input": folder, "output": folder / "rated"}
+    log = log_of("Rate_Focus.ijm", tmp_path, None, **settings)
+    assert "tables focus.csv 2" in log
+    assert (folder / "rated" / "b_focus.png").is_file()
+
+
+@pytest.mark.parametrize("macro", ["Rate_Focus.ijm", "Segment_Darkfield.ijm"])
+def test_mistakes_are_one_sentence(tmp_path, program, macro):
+    settings = {"output": tmp_path / "out", "input": tmp_path / "none.png"}
+    printed = batch(macro, command=tmp_path / "none", **settings)
+    assert f"{tmp_path / 'none'} does not run; choose the program in its environment" in printed
+    package = "focusqual" if macro == "Rate_Focus.ijm" else "segment"
+    printed = batch(macro, command=program(package), **settings)
+    assert printed == f"{tmp_path / 'none.png'} does not exist or is not a file: check the path."
+    printed = batch(macro, command=program(package), output=tmp_path / "out")
+    assert printed.startswith("There is no image")

@@ -1,0 +1,175 @@
+"""The page of a plate, as it is and in a browser without a network."""
+
+import shutil
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from focusqual.commandline.commands import main
+from focusqual.report.options import Thresholds
+from focusqual.report.ratings import read_ratings
+from focusqual.report.verdicts import VERDICTS, verdicts, wells_left_out
+from micrograph_networks.images.image_files import write_png
+
+SITES = 9
+
+
+def write_plate(folder, rows, cols, picture_size):
+    """A plate that is out of focus on its right side, and empty in a well."""
+    rng = np.random.default_rng(0)
+    row, col, site = np.indices((rows, cols, SITES)).reshape(3, -1)
+    level = np.maximum(0, 8 * col / cols - 4) + rng.normal(0, 0.2, row.size) ** 2
+    table = pd.DataFrame(
+        {
+            "image": [f"p_{chr(65 + r)}{c + 1:02}_s{s + 1}.tif" for r, c, s in zip(row, col, site)],
+            "score": np.floor(level + 0.5),
+            "expected_level": level.round(4),
+            "certainty": np.where((row == 1) & (col == 2), 0.02, rng.uniform(0.2, 0.9, row.size)),
+            "time": pd.date_range("2024-01-01", periods=row.size, freq="10s"),
+        }
+    )
+    table.loc[5, ["score", "expected_level", "certainty"]] = np.nan
+    table.to_csv(folder / "focus.csv", index=False)
+    picture = np.full((picture_size, picture_size, 3), 90, np.uint8)
+    picture[:9] = (255, 0, 0)
+    for image in table.nlargest(30, "score")["image"]:
+        write_png(folder / image.replace(".tif", "_focus.png"), picture)
+    return folder / "focus.csv"
+
+
+def summarize(table, output, *arguments):
+    arguments = ["summarize", table, "--output", output, *arguments]
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def altair():
+    pytest.importorskip("vl_convert")
+    return pytest.importorskip("altair")
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Chromium without a window and without a network, which saves files to ``tmp_path``."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium or chromedriver is not installed (Debian's chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"),
+        *("--window-size=1100,1600", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def until(condition, seconds=60):
+    """Wait for what a browser does in its own time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the page did not do it"
+        time.sleep(0.1)
+
+
+def counts(images, thresholds):
+    found = verdicts(images, thresholds).value_counts()
+    wells = len(wells_left_out(images, thresholds))
+    each = ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    return f"{len(images)} images: {each}; {wells} wells to leave out"
+
+
+def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    table = write_plate(tmp_path, 8, 12, 500)
+    summarize(table, tmp_path / "out")
+    images = read_ratings(table)
+
+    def text(selector):
+        return browser.find_element(By.CSS_SELECTOR, selector).text
+
+    browser.get((tmp_path / "out" / "plate.html").as_uri())
+    until(lambda: text("#counts"))
+    assert text("#counts") == counts(images, Thresholds())
+    assert ", 9 nothing to see, 1 not measured;" in text("#counts")
+    written = pd.read_csv(tmp_path / "out" / "wells_left_out.csv")
+    shown = [line.split()[0] for line in text("#wells tbody").splitlines()]
+    assert shown == written["well"].tolist()
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#worst img")) == 24
+    assert text("#well") == ""
+
+    slider = browser.find_element(By.ID, "highest_score")
+    ActionChains(browser).drag_and_drop_by_offset(slider, 15, 0).perform()
+    highest = float(text("#sliders output"))
+    assert highest > 1
+    moved = Thresholds(highest_score=highest)
+    until(lambda: text("#counts") == counts(images, moved))
+    assert counts(images, moved) != counts(images, Thresholds())
+    browser.find_element(By.ID, "download").click()
+    until((tmp_path / "wells_left_out.csv").exists)
+    saved = pd.read_csv(tmp_path / "wells_left_out.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(saved, wells_left_out(images, moved), check_dtype=False)
+
+    Select(browser.find_element(By.ID, "place")).select_by_visible_text("time (hours)")
+    chart = browser.find_element(By.CSS_SELECTOR, "#chart canvas")
+    to_top = -chart.size["height"] // 2
+    ActionChains(browser).move_to_element_with_offset(chart, -100, to_top + 220).click().perform()
+    until(lambda: text("#chosen"))
+    names = [line.split(":")[0] for line in text("#chosen").splitlines() if ".tif" in line]
+    assert len(names) == SITES
+    assert len({name[:5] for name in names}) == 1
+    browser.save_screenshot(str(tmp_path / "page.png"))
+    assert browser.get_log("browser") == []
+
+
+def test_a_large_plate_is_small_and_complete(altair, tmp_path):
+    table = write_plate(tmp_path, 16, 24, 1080)
+    start = time.process_time()
+    summarize(table, tmp_path / "out", "--highest-score", 2)
+    assert time.process_time() - start < 10
+    page = tmp_path / "out" / "plate.html"
+    assert page.stat().st_size < 5e6
+    text = page.read_text(encoding="utf-8")
+    assert all(f"p_{row}{col:02}_s9.tif" in text for row in "AP" for col in (1, 24))
+    assert len(pd.read_csv(tmp_path / "out" / "wells_left_out.csv")) == 65
+
+
+def test_names_of_files_stay_text(altair, browser, tmp_path):
+    from selenium.webdriver.common.by import By
+
+    name = "</script><script>document.title='taken'</script>.tif"
+    table = pd.DataFrame([[name, 5, 5.0, 0.9]])
+    table.columns = ["image", "score", "expected_level", "certainty"]
+    table.to_csv(tmp_path / "focus.csv", index=False)
+    summarize(tmp_path / "focus.csv", tmp_path / "out")
+    assert not (tmp_path / "out" / "wells_left_out.csv").exists()
+    browser.get((tmp_path / "out" / "plate.html").as_uri())
+    until(lambda: browser.find_element(By.ID, "counts").text)
+    assert browser.title == str(tmp_path / "focus.csv")
+    assert browser.get_log("browser") == []
+    assert not browser.find_element(By.ID, "wells").is_displayed()
+
+
+def test_without_altair_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "altair", None)
+    table = write_plate(tmp_path, 2, 2, 100)
+    arguments = ["summarize", str(table), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert 'pip install "cellprofiler-tf-modules[report]"' in result.output.replace("\n", " ")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scores.png", "plate.png", "wells_left_out.csv"}

@@ -1,0 +1,117 @@
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from focusqual.commandline.commands import main
+from focusqual.report import planes
+from micrograph_networks.errors import UserError
+from micrograph_networks.images.image_files import read_image
+
+PATTERN = r"(?P<Well>[A-P]\d\d)_w(?P<Channel>\d)_z(?P<Plane>[-+]?\d+)"
+HEAD = "image,score,expected_level,certainty,folder"
+ROWS = [
+    "A01_w1_z10.tif,5,5.5,0.4,/data/plate",
+    "A01_w1_z9.tif,1,0.9,0.5,/data/plate",
+    "A01_w1_z-1.tif,4,4.5,0.001,/data/plate",
+    "A02_w1_z9.tif,6,6.5,0.6,/data/plate",
+    "A02_w1_z10.tif,5,4.5,0.004,/data/plate",
+    "A02_w1_z11.tif,,,,/data/plate",
+]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a focus.csv."""
+
+    def write_table(*rows, head=HEAD):
+        path = tmp_path / "focus.csv"
+        path.write_text("\n".join([head, *rows]) + "\n")
+        return path
+
+    return write_table
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def best_planes(table, output, *options, pattern=PATTERN):
+    arguments = ["best-planes", table, "--output", output, "--pattern", pattern, *options]
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_planes_are_sorted_by_number_into_stacks(write):
+    stacks, others = planes.read_stacks(write(*ROWS), planes.compile_pattern(PATTERN))
+    assert others == []
+    assert [stack.tags for stack in stacks] == [
+        {"Well": "A01", "Channel": "1"},
+        {"Well": "A02", "Channel": "1"},
+    ]
+    assert [plane.number for plane in stacks[0].planes] == [-1, 9, 10]
+    assert [stack.planes[stack.best].number for stack in stacks] == [9, 10]
+    assert [stack.in_focus(0.1) for stack in stacks] == [True, False]
+    assert not stacks[0].in_focus(0.6)
+
+
+def test_the_command_writes_the_best_planes(write, tmp_path):
+    result = best_planes(write(*ROWS), tmp_path / "out", "--image-name", "DNA")
+    assert result.exit_code == 0, result.output
+    assert "1 of 2 stacks have a plane in focus" in result.output
+    first, second = read(tmp_path / "out" / "best_planes.csv")
+    assert (first["Well"], first["planes"], first["best_image"]) == ("A01", "3", "A01_w1_z9.tif")
+    assert (first["best_plane"], first["score"], first["any_in_focus"]) == ("9", "1", "1")
+    assert second["any_in_focus"] == "0"
+    assert read(tmp_path / "out" / "load_data.csv")[0] == {
+        "Image_FileName_DNA": "A01_w1_z9.tif",
+        "Image_PathName_DNA": str(Path("/data/plate")),
+        "Metadata_Well": "A01",
+        "Metadata_Channel": "1",
+        "Metadata_Plane": "9",
+    }
+    assert read_image(tmp_path / "out" / "planes.png").ndim == 3
+
+
+def test_images_that_do_not_match_are_named_and_the_others_done(write, tmp_path):
+    result = best_planes(write(*ROWS, "blank.tif,5,5,0,/data"), tmp_path / "out")
+    assert result.exit_code == 1
+    assert "/data/blank.tif does not match the pattern" in result.output
+    assert len(read(tmp_path / "out" / "best_planes.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    "pattern, sentence",
+    [
+        ("(?P<Well", "is no regular expression"),
+        (r"(?P<Well>\w+)", r"needs a group (?P<Plane>...)"),
+        (r"(?P<Plane>\d+)", "and at least one more with a name"),
+        (r"(?P<Well>X\d\d)_(?P<Plane>\d)", "matches no path in"),
+        (r"A0(?P<Well>\d)_w1_(?P<Plane>.+)\.tif", "'z10', the group Plane, is no number"),
+        (r"(?P<Plate>plate)/.*_z(?P<Plane>[-+]?\d+)", "are both plane 9 of the stack plate"),
+    ],
+)
+def test_what_is_wrong_with_a_pattern_is_said(write, tmp_path, pattern, sentence):
+    result = best_planes(write(*ROWS), tmp_path / "out", pattern=pattern)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "rows, head, sentence",
+    [
+        ([], HEAD, "holds no image"),
+        (ROWS, "image,score,expected_level,certainty,path", "has no column folder"),
+        (["A01_w1_z1.tif,1,low,0,/"], HEAD, "expected_level and certainty must be numbers"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(write, rows, head, sentence):
+    with pytest.raises(UserError, match=sentence):
+        planes.read_stacks(write(*rows, head=head), planes.compile_pattern(PATTERN))
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.csv does not exist"):
+        planes.read_stacks(tmp_path / "none.csv", planes.compile_pattern(PATTERN))

@@ -1,0 +1,51 @@
+"""One run of CellProfiler's window for each scenario; the tests look at what was seen in it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+TIME_LIMIT = 280
+"""Seconds that a scenario may take."""
+
+
+@pytest.fixture(scope="session")
+def display():
+    """An X server without a screen."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-noreset", "-screen", "0", "1600x1200x24"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as number:
+        yield f":{int(number.readline())}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def driven(display, tmp_path_factory):
+    """Run a scenario once, and give its folder, and what was seen."""
+    done = {}
+
+    def drive(scenario):
+        if scenario not in done:
+            folder = Path(os.environ.get("WINDOW_FOLDER") or tmp_path_factory.mktemp("window"))
+            folder = folder / scenario
+            folder.mkdir()
+            # A home of its own: preferences and recent files are written there.
+            environment = {**os.environ, "DISPLAY": display, "HOME": str(folder)}
+            command = [sys.executable, HERE / "application.py", scenario, folder]
+            with (folder / "log.txt").open("w") as log:
+                subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=TIME_LIMIT)
+            seen = folder / "seen.json"
+            assert seen.exists(), (folder / "log.txt").read_text()[-3000:]
+            done[scenario] = folder, json.loads(seen.read_text())
+        failure = done[scenario][1]["failure"]
+        assert failure is None, failure
+        return done[scenario]
+
+    return drive

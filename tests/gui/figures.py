@@ -1,0 +1,31 @@
+"""Pictures of both figures as users see them, for the documentation: ``make figures``.
+
+They are made of an image that CellProfiler carries, and of a drawn scene.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PICTURES = {"focus_three.png": "focus_window.png", "darkfield.png": "darkfield_window.png"}
+"""Of the tests, and as they are called in docs/."""
+
+
+def main():
+    """Run the tests of the window, and keep their pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "WINDOW_FOLDER": folder}
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "window", ROOT / "tests" / "gui"]
+        command += ["-k", "figure"]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        for taken, name in PICTURES.items():
+            (picture,) = Path(folder).rglob(taken)
+            reduce = ["convert", picture, "-strip", "-colors", "128", ROOT / "docs" / name]
+            subprocess.run(reduce, check=True)
+
+
+if __name__ == "__main__":
+    main()

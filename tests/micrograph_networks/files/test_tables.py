@@ -1,0 +1,50 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files import tables
+from micrograph_networks.files.tables import number, table
+
+COLUMNS = ["image", "row", "score"]
+ROWS = [["007", 0, number(1 / 3)], ["b.tif", np.int32(7), number(np.nan)], ["c", 2, number(5.0)]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_parquet_holds_what_the_csv_does(tmp_path, monkeypatch, at_once):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", at_once)
+    for suffix in tables.FORMATS:
+        with table(tmp_path / f"a.{suffix}", COLUMNS) as rows:
+            rows.writerow(ROWS[0])
+            rows.writerows(ROWS[1:])
+    found = pd.read_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(found, pd.read_csv(tmp_path / "a.csv", dtype={"image": str}))
+    assert [str(kind) for kind in found.dtypes] == ["object", "int64", "float64"]
+    assert found["score"][0] == 0.333333
+
+
+def test_an_empty_parquet_has_its_columns(tmp_path):
+    pytest.importorskip("pyarrow")
+    with table(tmp_path / "a.parquet", COLUMNS):
+        pass
+    assert list(pd.read_parquet(tmp_path / "a.parquet")) == COLUMNS
+
+
+def test_a_stopped_parquet_leaves_nothing(tmp_path):
+    pytest.importorskip("pyarrow")
+    with pytest.raises(KeyError), table(tmp_path / "a.parquet", COLUMNS) as rows:
+        rows.writerow(ROWS[0])
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_pyarrow_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    told = r"install .*\[parquet\].*or choose the format csv"
+    with pytest.raises(UserError, match=told), table(tmp_path / "a.parquet", COLUMNS):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,112 @@
+"""The pull request for CellProfiler-plugins, made in a stand-in for a clone of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from micrograph_networks import __version__
+from micrograph_networks.products import PRODUCTS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PREPARE = ROOT / "cellprofiler_plugins" / "prepare.py"
+TABLE = "documentation/CP-plugins-documentation/supported_plugins.md"
+SETUP = """\
+from setuptools import setup
+
+if __name__ == "__main__":
+    one_deps = [
+        "one"
+    ]
+
+    setup(
+        name="there",
+        extras_require = {
+          "one": one_deps,
+        }
+    )
+"""
+PLUGINS = """\
+# Supported
+
+| Plugin | Description | Needs more? | Install flag | Docker? |
+|--------|-------------|-------------|--------------|---------|
+| AddNoise | Adds noise. | No | | N/A |
+| RunCellpose | Runs it. | Yes | `cellpose` | Yes |
+| VarianceTransform | Variance. | No | | N/A |
+
+The end.
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    for folder in ("active_plugins", "tests", Path(TABLE).parent):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "setup.py").write_text(SETUP)
+    (tmp_path / TABLE).write_text(PLUGINS)
+    return tmp_path
+
+
+def prepare(clone, address="https://example.org/modules.git"):
+    command = [sys.executable, PREPARE, clone, address]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_a_clone_gets_modules_tests_rows_and_the_extra(clone):
+    result = prepare(clone)
+    assert result.returncode == 0, result.stderr
+    plugins = {f"{product.module.lower()}.py" for product in PRODUCTS}
+    assert {path.name for path in (clone / "active_plugins").iterdir()} == plugins
+    assert {path.name for path in (clone / "tests").iterdir()} == {f"test_{p}" for p in plugins}
+    for name in plugins:
+        sent = (clone / "active_plugins" / name).read_bytes()
+        assert sent == (ROOT / "plugins" / name).read_bytes()
+    rows = (clone / TABLE).read_text().splitlines()
+    first, last = rows.index(PLUGINS.splitlines()[2]) + 2, len(rows) - 2
+    names = [row.split(" | ")[0] for row in rows[first:last]]
+    assert names == [
+        *("| AddNoise", "| MeasureImageFocusQuality", "| RunCellpose"),
+        *("| SegmentDarkfieldCells", "| VarianceTransform"),
+    ]
+    assert rows[-1] == "The end."
+    assert "MeasureImageFocusQuality rates how far images are out of focus" in rows[first + 1]
+    given = {}
+    source = (clone / "setup.py").read_text()
+    source = source.replace("from setuptools import setup", "setup = given.update")
+    exec(source, {"given": given, "__name__": "__main__"})
+    assert given["extras_require"] == {
+        "one": ["one"],
+        "tf_modules": [
+            f"cellprofiler-tf-modules[cpu] @ git+https://example.org/modules.git@v{__version__}"
+        ],
+    }
+
+
+def test_the_unit_tests_pass_there(clone):
+    prepare(clone)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", clone / "tests"]
+    # As after the installation that the page describes; there may be no other plugins folder.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        command, cwd=clone, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stdout
+    assert "4 passed" in result.stdout
+
+
+def test_wrong_folders_and_second_times_change_nothing(clone, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = prepare(empty)
+    assert result.returncode == 1
+    assert "is no clone of CellProfiler-plugins" in result.stderr
+    assert list(empty.iterdir()) == []
+    prepare(clone)
+    before = (clone / "setup.py").read_bytes(), (clone / TABLE).read_bytes()
+    result = prepare(clone)
+    assert result.returncode == 1
+    assert "take a fresh clone" in result.stderr
+    assert ((clone / "setup.py").read_bytes(), (clone / TABLE).read_bytes()) == before

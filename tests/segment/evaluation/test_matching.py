@@ -1,0 +1,90 @@
+import math
+
+import numpy as np
+import pytest
+
+from segment.evaluation.matching import Matches, match_cells, match_threads
+
+SHAPE = (100, 140)
+
+
+def disk(y, x, radius):
+    rows, cols = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    return (rows - y) ** 2 + (cols - x) ** 2 <= radius**2
+
+
+def numbered(*regions):
+    labels = np.zeros(SHAPE, np.int32)
+    for number, region in enumerate(regions, 1):
+        labels[region] = number
+    return labels
+
+
+def bar(row, start, stop, height=5):
+    region = np.zeros(SHAPE, bool)
+    region[row : row + height, start:stop] = True
+    return region
+
+
+def test_precision_recall_and_f1():
+    matches = Matches(true=4, found=6, matched=3)
+    assert (matches.precision, matches.recall, matches.f1) == (0.5, 0.75, 0.6)
+    nothing = Matches(0, 0, 0)
+    assert all(map(math.isnan, (nothing.precision, nothing.recall, nothing.f1)))
+
+
+def test_a_cell_is_found_at_half_the_union():
+    truth = bar(10, 10, 50, height=20)
+    # 20 x 40 pixels of which 27 columns are 0.509 of the union, 26 columns 0.481, shifted.
+    for shift, matched in ((12, 1), (14, 0)):
+        found = numbered(bar(10, 10 + shift, 50 + shift, height=20))
+        assert match_cells(truth, found) == (1, 1, matched)
+
+
+def test_each_cell_is_matched_once():
+    left, right = bar(10, 10, 30, 20), bar(10, 40, 60, 20)
+    assert match_cells(left | right, numbered(left, right)) == (2, 2, 2)
+    # Two that share a cell of the truth: one of them is false.
+    halves = numbered(bar(10, 10, 24, 20), bar(10, 24, 30, 20))
+    assert match_cells(left, halves) == (1, 2, 1)
+
+
+def test_the_assignment_finds_most_pairs():
+    """The best pair alone would leave the other true cell without one."""
+    from segment.evaluation.matching import _assigned
+
+    rows, cols = _assigned(np.array([[0.9, 0.6], [0.55, 0.1]]), 0.5)
+    assert list(zip(rows, cols)) == [(0, 1), (1, 0)]
+
+
+def test_cells_that_touch_are_not_judged():
+    pair = disk(50, 40, 15) | disk(50, 66, 15)
+    alone, false = disk(20, 110, 12), disk(85, 120, 8)
+    found = numbered(disk(50, 40, 15), disk(50, 66, 15) & ~disk(50, 40, 15), alone, false)
+    assert match_cells(pair | alone, found) == (1, 2, 1)
+
+
+def test_threads_are_matched_by_their_middle_lines():
+    truth = bar(20, 10, 110, height=9)
+    assert match_threads(truth, numbered(bar(22, 12, 108, height=3))) == (1, 1, 1)
+    assert match_threads(truth, numbered(bar(27, 12, 108, height=3))) == (1, 1, 1)
+    assert match_threads(truth, numbered(bar(32, 12, 108, height=3))) == (1, 1, 0)
+    # Half of each has to lie near the other.
+    assert match_threads(truth, numbered(bar(22, 10, 70, height=3))) == (1, 1, 1)
+    assert match_threads(truth, numbered(bar(22, 10, 48, height=3))) == (1, 1, 0)
+    assert match_threads(bar(20, 10, 48), numbered(bar(20, 10, 110))) == (1, 1, 0)
+
+
+def test_a_thread_in_pieces_may_be_one_or_many():
+    left, right = bar(20, 10, 50), bar(20, 56, 110)
+    truth = bar(20, 10, 110)
+    assert match_threads(truth, numbered(left | right)) == (1, 1, 1)
+    assert match_threads(truth, numbered(left, right)) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("match", [match_cells, match_threads])
+def test_nothing_is_matched_with_nothing(match):
+    nothing, thing = np.zeros(SHAPE, bool), bar(20, 10, 40)
+    assert match(nothing, numbered()) == (0, 0, 0)
+    assert match(thing, numbered()) == (1, 0, 0)
+    assert match(nothing, numbered(thing)) == (0, 1, 0)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from segment import SegmentationOptions
+from segment.classes import CLASSES, SPIROCHAETE, pixel_classes
+from segment.inference.display import STATISTICS, left_out, statistics
+from segment.inference.segmentation import ClassObjects, segment_probabilities
+
+KNOWN = pixel_classes(CLASSES, {}, {})
+
+
+def found(labels, lengths=None):
+    probability, means = labels.astype(np.float32), np.full(labels.max(), 0.9)
+    described = KNOWN[SPIROCHAETE]
+    return ClassObjects(described, SPIROCHAETE, labels, labels, probability, means, lengths)
+
+
+def test_threads_are_described_by_their_length_and_cells_by_their_diameter():
+    labels = np.zeros((100, 100), dtype=np.int32)
+    labels[10:14, 10:60] = 1
+    labels[50:54, 10:40] = 2
+    areas = np.array([200, 120])
+    table = dict(zip(STATISTICS, statistics(found(labels), None)))
+    assert table["Median size"] == f"{np.sqrt(np.median(areas) * 4 / np.pi):.0f} px wide"
+    table = dict(zip(STATISTICS, statistics(found(labels, np.array([50.4, 30.0])), None)))
+    assert table == {
+        "Objects": "2",
+        "Area": "3.2 %",
+        "Median size": "40 px long",
+        "Probability": "0.90",
+    }
+
+
+@pytest.mark.parametrize(("pixels", "said"), [(80, "0.008 %"), (12345, "1.2 %"), (0, "0 %")])
+def test_area_of_a_thin_object_is_not_rounded_away(pixels, said):
+    labels = np.zeros((1000, 1000), dtype=np.int32)
+    labels.ravel()[:pixels] = 1
+    assert statistics(found(labels), None)[1] == said
+
+
+def test_left_out_is_what_is_too_small_or_at_the_border():
+    cells = np.zeros((100, 100), dtype=bool)
+    cells[30:60, 30:60] = True
+    cells[0:20, 70:90] = True
+    cells[80:83, 10:13] = True
+    probabilities = np.zeros((100, 100, 3), dtype=np.float32)
+    probabilities[..., 0], probabilities[..., 1] = ~cells, cells
+    options = SegmentationOptions(discard_border=True)
+    result = segment_probabilities(probabilities, np.ones_like(cells), KNOWN, 1.0, options)
+    shown = left_out(result, result.by_class, options.threshold)
+    expected = cells.copy()
+    expected[30:60, 30:60] = False
+    assert np.array_equal(shown, expected)
+    assert not left_out(result, result.by_class[1:], options.threshold).any()

@@ -1,0 +1,54 @@
+"""The sources that the modules may run in CellProfiler, and what these import."""
+
+import ast
+from pathlib import Path
+
+from micrograph_networks.products import PRODUCTS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("micrograph_networks", *(product.package for product in PRODUCTS))
+BY_NAME = ("micrograph_networks/engines/*.py", "*/inference/network.py")
+"""Files that are imported by a name that is put together."""
+
+
+def module_sources():
+    """Path and syntax tree of the plugins, and of all of our files that these lead to.
+
+    Imports within functions count, as they may be run.
+    """
+    waiting = [path for pattern in ("plugins/*.py", *BY_NAME) for path in ROOT.glob(pattern)]
+    trees = {}
+    while waiting:
+        path = waiting.pop()
+        if path not in trees:
+            trees[path] = ast.parse(path.read_text("utf-8"))
+            waiting += [
+                file
+                for statement in import_statements(trees[path])
+                for name in imported(statement)
+                for file in files_of(name)
+            ]
+    return trees
+
+
+def import_statements(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def imported(statement):
+    """Full names of what a statement imports: modules, or what may be in one or a module."""
+    names = [alias.name for alias in statement.names]
+    if isinstance(statement, ast.Import):
+        return names
+    assert statement.level == 0, "our imports are absolute"
+    return [f"{statement.module}.{name}" for name in names]
+
+
+def files_of(name):
+    """Our files that importing a name runs: of each package on the way, and of the module."""
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return []
+    folders = [ROOT.joinpath(*parts[: i + 1]) for i in range(len(parts))]
+    found = [file for f in folders for file in (f / "__init__.py", f.with_suffix(".py"))]
+    return [file for file in found if file.is_file()]
