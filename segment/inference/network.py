@@ -4,7 +4,7 @@ Ronneberger et al. 2015, U-Net; Simonyan and Zisserman 2015, Very deep convoluti
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Tuple
 
 from micrograph_networks.errors import UserError
@@ -101,6 +101,12 @@ def unet_vgg16(classes: int, widths: Widths = FULL) -> Network:
     return Network(architecture, (None, None, 3), tuple(layers))
 
 
+def encoder(network: Network) -> Network:
+    """The first layers of the U-Net, up to the encoder's last pooling."""
+    count = len(CONVOLUTIONS) + sum(CONVOLUTIONS)
+    return replace(network, layers=network.layers[:count])
+
+
 def width_attributes(widths: Widths) -> Dict[str, List[int]]:
     """What a weights file tells of the widths; nothing where they are full."""
     if widths == FULL:
@@ -113,7 +119,7 @@ def _full(attributes: Dict[str, Any]) -> Network:
 
 
 def _other_width(attributes: Dict[str, Any]) -> Network:
-    channels = [attributes.get(f"{part}_channels") for part in ("encoder", "decoder")]
+    channels: Any = [attributes.get(f"{part}_channels") for part in ("encoder", "decoder")]
     sound = all(
         isinstance(counts, list)
         and len(counts) == len(CONVOLUTIONS)
@@ -122,7 +128,8 @@ def _other_width(attributes: Dict[str, Any]) -> Network:
     )
     if not sound:
         raise UserError("It holds unusable numbers of channels: copy or train it again.")
-    return unet_vgg16(_classes(attributes), Widths(*map(tuple, channels)))
+    widths = Widths(tuple(channels[0]), tuple(channels[1]))
+    return unet_vgg16(_classes(attributes), widths)
 
 
 def _classes(attributes: Dict[str, Any]) -> int:

@@ -4,6 +4,7 @@ from typing import Dict, Tuple
 
 import numpy as np
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Concatenation, Convolution, Network
 
@@ -20,12 +21,17 @@ def prune(arrays: Arrays, network: Network, narrow: Network) -> Arrays:
     arrays : Arrays
         Of a network without batch normalisations, as weights files hold them.
     network, narrow : Network
-        The same layers, with no more channels in the narrow one.
+        The same layers, with no more channels in the narrow one; what follows them is left out.
 
     Returns
     -------
     Arrays
-        Of the narrow network.
+        Of the narrow network's first layers.
+
+    Raises
+    ------
+    UserError
+        It has more channels.
     """
     read = _read_magnitudes(arrays, network)
     kept: Dict[str, np.ndarray] = {}
@@ -35,6 +41,11 @@ def prune(arrays: Arrays, network: Network, narrow: Network) -> Arrays:
         if isinstance(layer, Convolution):
             kernel, bias = arrays[layer.name]["kernel"], arrays[layer.name]["bias"]
             assert isinstance(target, Convolution)
+            if target.channels > layer.channels:
+                raise UserError(
+                    f"The model to start from has {layer.channels} channels in {layer.name}, but "
+                    f"{target.channels} are wanted: choose a wider model, or none."
+                )
             weight = np.abs(kernel[:, :, current]).mean(axis=(0, 1, 2))
             weight = weight * read.get(layer.name, np.ones(layer.channels))
             chosen = np.sort(np.argsort(-weight, kind="stable")[: target.channels])

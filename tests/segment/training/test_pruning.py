@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
+from support import filled
 
 from micrograph_networks.engines import load_functions
+from micrograph_networks.errors import UserError
 from micrograph_networks.networks.layers import Convolution
 from segment.inference.network import Widths, unet_vgg16
 from segment.training.pruning import prune
-from tests.support import filled
 
 WIDE = Widths((6, 8, 8, 12, 12), (8, 8, 6, 6, 4))
 NARROW = Widths((4, 6, 6, 8, 8), (6, 4, 4, 4, 2))
@@ -24,3 +26,9 @@ def test_channels_that_say_nothing_go_first(rng):
         for network, given in ((narrow, pruned), (wide, arrays))
     )
     np.testing.assert_allclose(small, large, atol=1e-5)
+
+
+def test_a_network_cannot_get_wider():
+    arrays = filled(unet_vgg16(3, NARROW))
+    with pytest.raises(UserError, match="4 channels in block1_conv1, but 6"):
+        prune(arrays, unet_vgg16(3, NARROW), unet_vgg16(3, WIDE))
