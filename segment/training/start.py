@@ -1,7 +1,8 @@
 """What a training starts from: a trained model, or an encoder trained on ImageNet."""
 
 from dataclasses import dataclass
-from typing import Sequence
+from pathlib import Path
+from typing import Sequence, Union
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.loading import read_network
@@ -41,12 +42,12 @@ def from_backbone(backbone: Arrays) -> Start:
     return Start(backbone, encoder(unet_vgg16(2)))
 
 
-def from_model(model: str, classes: Sequence[PixelClass]) -> Start:
+def from_model(model: Union[str, Path], classes: Sequence[PixelClass]) -> Start:
     """Start from a trained model.
 
     Parameters
     ----------
-    model : str
+    model : str or Path
         Name of a shipped one, or path of a weights file.
     classes : sequence of PixelClass
         That will be learned.
@@ -65,12 +66,14 @@ def from_model(model: str, classes: Sequence[PixelClass]) -> Start:
     return Start(weights.layers, network)
 
 
-def check_classes(model: str, names: Sequence[str], classes: Sequence[PixelClass]) -> None:
+def check_classes(
+    model: Union[str, Path], names: Sequence[str], classes: Sequence[PixelClass]
+) -> None:
     """Refuse a model of other classes than those to learn.
 
     Parameters
     ----------
-    model : str
+    model : str or Path
     names : sequence of str
         Of the model's classes.
     classes : sequence of PixelClass
