@@ -76,6 +76,7 @@ VARIANTS = {
     "crops of 320": Variant(
         replace(SHORT, stages=tuple(replace(stage, crop=320) for stage in SHORT.stages))
     ),
+    "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
     "last epoch alone": Variant(replace(SHORT, averaged_epochs=1)),
     "taught": Variant(SHORT, teacher="small"),
     "went on": Variant(SHORT, initial="small"),

@@ -54,8 +54,9 @@ class Recipe:
         Crops in a batch.
     crops_per_image : int
         In an epoch.
-    loss : str
-        A function of :mod:`segment.training.losses`.
+    skeleton_share : float
+        Of the agreement of threads by their middle lines in the loss, see
+        :func:`segment.training.losses.training_loss`.
     classes : tuple of PixelClass
         Those to learn, in the order of the indices in the masks.
     seed : int
@@ -70,7 +71,7 @@ class Recipe:
     thread_share: float = 0.5
     batch: int = 8
     crops_per_image: int = 2
-    loss: str = "cross_entropy_and_dice"
+    skeleton_share: float = 0.0
     classes: Tuple[PixelClass, ...] = ()
     seed: int = 0
 

@@ -82,7 +82,8 @@ def train(
         The weights file.
     """
     about = {**about, **_attributes(recipe, parts)}
-    model, done = run.resume({recipe.loss: getattr(losses, recipe.loss)})
+    loss_function = losses.training_loss(_threads(recipe), recipe.skeleton_share)
+    model, done = run.resume({loss_function.__name__: loss_function})
     model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
     for epoch in range(done, len(plan)):
@@ -90,7 +91,7 @@ def train(
         if begins or epoch == done:
             steps = _steps(recipe, parts.train)
             optimiser = _optimiser(stage, steps) if begins else model.optimizer
-            counts = _compile(model, recipe, stage, optimiser)
+            counts = _compile(model, recipe, stage, optimiser, loss_function)
         loss = _learn(model, recipe, stage, parts.train, epoch)
         measured = {"loss": loss, **_figures(recipe, "", scores(counts.total_cm.numpy()))}
         if parts.validation:
@@ -151,6 +152,11 @@ def _names(recipe: Recipe) -> List[str]:
     return [one.name for one in recipe.classes]
 
 
+def _threads(recipe: Recipe) -> Tuple[int, ...]:
+    """Indices of the classes that are threads."""
+    return tuple(index for index, one in enumerate(recipe.classes) if one.kind == THREADS)
+
+
 def _network(recipe: Recipe) -> Network:
     return unet_vgg16(len(recipe.classes), recipe.widths)
 
@@ -179,7 +185,7 @@ def _optimiser(stage: Stage, steps: int) -> Any:
     return keras.optimizers.Adam(rate)
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
+def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any, loss: Any) -> Any:
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
@@ -187,7 +193,7 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
         for name in names:
             model.get_layer(name).trainable = number >= stage.frozen_blocks
     counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
-    model.compile(optimiser, loss=getattr(losses, recipe.loss), metrics=[counts])
+    model.compile(optimiser, loss=loss, metrics=[counts])
     return counts
 
 
@@ -210,7 +216,7 @@ def _batches(
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     rng = np.random.default_rng((recipe.seed, epoch))
-    threads = tuple(i for i, one in enumerate(recipe.classes) if one.kind == THREADS)
+    threads = _threads(recipe)
     holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, threads).any()]
     seeking = round(recipe.batch * recipe.thread_share) if holders else 0
     places = _in_turn(rng, range(len(samples)), (steps, recipe.batch))

@@ -45,6 +45,7 @@ def recipe():
         changed_recipe(FULL_RECIPE, SHIPPED, seed=3, epochs=(1, 2, 0), working_size=96),
         widths=WIDTHS,
         averaged_epochs=2,
+        skeleton_share=0.5,
         batch=4,
         crops_per_image=1,
     )
@@ -87,7 +88,7 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     # epochs in the second stage.
     import keras
 
-    loss = training.losses.cross_entropy_and_dice
+    loss = training.losses.training_loss((2,), 0.5)
     model = keras.models.load_model(checkpoint, custom_objects={loss.__name__: loss})
     assert int(model.optimizer.iterations) == 2
     assert {p.name for p in tmp_path.glob("*.png")} == {"iou.png", "loss.png"}
