@@ -294,8 +294,8 @@ def convert_masks(
 )
 @click.option(
     "--initial",
-    help="Model or weights file to start from instead, of the same classes; the channels that "
-    "weigh most are taken where it has more.",
+    help="Model or weights file of the same classes to start from instead; of its channels those "
+    "that weigh most are taken.",
 )
 @click.option(
     "--teacher",
@@ -306,7 +306,8 @@ def convert_masks(
     type=click.Choice(list(RECIPES)),
     default="full",
     show_default=True,
-    help="Of the whole network, or of one with fewer channels, which is some three times faster.",
+    help="Of the whole network, or of one with fewer channels for smaller images, a quarter of the "
+    "work.",
 )
 @click.option(
     "--hold-back/--no-hold-back",
@@ -423,6 +424,8 @@ def _start(
     from segment.training import start
     from segment.training.backbone import download_backbone, read_backbone
 
+    if initial and backbone:
+        raise UserError("Give --initial or --backbone-weights: a run starts from one of them.")
     if initial:
         model = start.from_model(initial, classes)
         return lambda: model
