@@ -18,6 +18,8 @@
 # make test-gui  set up .venv-gui (CellProfiler with its window, on Debian's wxPython), drive both
 #             modules in the window of CellProfiler, without a screen
 # make figures  the pictures of the window in docs/, by make test-gui's steps
+# make crossvalidate  compare recipes of the dark-field training on the images of the folder
+#             $FOCUSQUAL_DATA; takes days, and goes on where it was stopped
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -32,7 +34,7 @@ TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
 .PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats \
-	test-profiles test-cluster test-gui figures release lint docs lock clean
+	test-profiles test-cluster test-gui figures release crossvalidate lint docs lock clean
 
 demo: demo-focus demo-darkfield
 
@@ -73,6 +75,11 @@ test-gui: .venv-gui/.complete
 
 figures: .venv-gui/.complete
 	.venv-gui/bin/python tests/gui/figures.py
+
+crossvalidate: $(VENV)
+	.venv/bin/python benchmarks/crossvalidate.py --csv $(FOCUSQUAL_DATA)/darkfield/data.csv \
+		--backbone-weights $(FOCUSQUAL_DATA)/vgg16/vgg16_imagenet_notop.h5 \
+		--output build/crossvalidation
 
 lint: $(VENV)
 	.venv/bin/ruff check .

@@ -167,12 +167,13 @@ def identified(module, grey):
 
 def train_from_scratch(table, groups, folder):
     """Train by the product's recipe from random weights, none of which is kept."""
-    from segment.training.recipes import RECIPE
+    from segment.training.recipes import FULL_RECIPE
+    from segment.training.start import from_backbone
     from segment.training.train import Parts, train
 
     classes = pixel_classes(CLASSES, {}, {})
-    stages = tuple(dataclasses.replace(stage, frozen_blocks=0) for stage in RECIPE.stages)
-    recipe = dataclasses.replace(RECIPE, stages=stages, classes=classes)
+    stages = tuple(dataclasses.replace(stage, frozen_blocks=0) for stage in FULL_RECIPE.stages)
+    recipe = dataclasses.replace(FULL_RECIPE, stages=stages, classes=classes)
     samples = dataset.load_samples(
         table, CLASSES, lambda shape: scaled_shape(shape, recipe.working_size / max(shape))
     )
@@ -190,13 +191,14 @@ def train_from_scratch(table, groups, folder):
         # He et al. 2015, Delving deep into rectifiers, section 2.2.
         rng = np.random.default_rng(recipe.seed)
         shapes = array_shapes(unet_vgg16(len(classes)))
-        return {
+        backbone = {
             name: {
                 "kernel": _drawn(rng, shapes[name, "kernel"]),
                 "bias": np.zeros(shapes[name, "bias"], dtype=np.float32),
             }
             for name in sum(encoder_blocks(), [])
         }
+        return from_backbone(backbone)
 
     print(train(run, recipe, Parts(**chosen), random_backbone, {"training_data": table.stem}))
 

@@ -19,9 +19,9 @@ from micrograph_networks.training.keras_models import build_keras_model
 from segment.annotations.dataset import divide, load_samples, read_groups
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.scores import confusion_matrix, scores
-from segment.inference.network import unet_vgg16
+from segment.inference.network import encoder_blocks, unet_vgg16
 from segment.inference.normalisation import normalise
-from segment.training.backbone import read_backbone, set_backbone
+from segment.training.backbone import read_backbone
 from segment.training.losses import soft_dice
 
 SIZE = 224
@@ -82,7 +82,8 @@ def compiled_model(backbone):
         for layer in network.layers
     ]
     model = build_keras_model(dataclasses.replace(network, layers=tuple(layers)))
-    set_backbone(model, backbone)
+    for name in sum(encoder_blocks(), []):
+        model.get_layer(name).set_weights([backbone[name]["kernel"], backbone[name]["bias"]])
     model.compile(keras.optimizers.Adam(RATE), loss=dice)
     return model
 

@@ -3,9 +3,9 @@
     python benchmarks/segment_speed.py
     python benchmarks/segment_speed.py --csv data.csv --split model_weights/darkfield_v1_split.csv
 
-Four parts: seconds an image at four sizes; seconds from a cold process to the first mask; the
-network's rate of operations beside that of a matrix product; and bfloat16 beside float32, with the
-change in IoU over the test images of a table where one is given.
+Five parts: operations of each shipped network; seconds an image at four sizes; seconds from a cold
+process to the first mask; the network's rate of operations beside that of a matrix product; and
+bfloat16 beside float32, with the change in IoU over the test images of a table where one is given.
 """
 
 import argparse
@@ -21,12 +21,13 @@ from timing import in_turns
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.engines.tensorflow import import_framework
 from micrograph_networks.models.loading import read_network
+from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.networks.layers import operations
 from micrograph_networks.training.keras_models import build_keras_model, set_arrays
 from segment import SegmentationOptions, load_model
 from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.scores import scores
-from segment.inference.network import NETWORKS, STRIDE
+from segment.inference.network import NETWORKS, STRIDE, whole_strides
 from segment.inference.normalisation import normalise, to_rgb
 from segment.inference.prediction import predict_probabilities
 from segment.simulation.scenes import darkfield_scene
@@ -65,6 +66,7 @@ def main():
     parser.add_argument("--split", type=Path, help="split.csv whose test images are taken")
     arguments = parser.parse_args()
     print(processor())
+    print_shipped()
     single = load_model(arguments.model, EngineOptions("tensorflow"))
     half = load_model(arguments.model, EngineOptions("tensorflow", bfloat16=True))
     keras_model, network = as_keras(arguments.model)
@@ -87,6 +89,16 @@ def as_keras(model):
 def computed(model, images):
     """What the network alone makes of images."""
     return model.tiles.run(lambda network, _: network(images))
+
+
+def print_shipped():
+    """Operations of each shipped network, a pixel and an image at its working size."""
+    print("\nOperations    a pixel    a square image at the working size")
+    for known in shipped_models(NETWORKS):
+        weights, network = read_network(known.name, NETWORKS)
+        size = whole_strides(weights.attributes["working_size"])
+        needed = operations(network, size, size)
+        print(f"{known.name:18} {needed / size**2:.0f} {needed / 1e9:8.0f} billion, {size} pixels")
 
 
 def print_sizes(model, keras_model):

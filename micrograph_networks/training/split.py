@@ -63,6 +63,32 @@ def assign_parts(groups: np.ndarray, seed: int) -> List[str]:
     return [PARTS[i] for i in np.searchsorted([0.8, 0.9], place[groups], side="right")]
 
 
+def assign_folds(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Divide groups at random into folds of about as many images each.
+
+    Parameters
+    ----------
+    groups : ndarray of int, (n,)
+        Group of each image, from 0 on.
+    folds : int
+        No more than there are groups.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, (n,)
+        Fold of each image, from 0 on.
+    """
+    sizes = np.bincount(groups)
+    held, fold_of = np.zeros(folds, dtype=int), np.empty(len(sizes), dtype=int)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    # The large ones first, each into the fold that has least.
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        fold_of[group] = held.argmin()
+        held[fold_of[group]] += sizes[group]
+    return fold_of[groups]
+
+
 def read_part(path: Path, part: str) -> Set[str]:
     """Images of a part in the split.csv of a training.
 

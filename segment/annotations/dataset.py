@@ -4,7 +4,7 @@ import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -53,11 +53,14 @@ class Sample:
         RGB.
     mask : ndarray of uint8, (height, width)
         Class indices.
+    taught : ndarray of float16, (height, width, classes), optional
+        Probabilities that a trained model tells, for a network that learns from it, too.
     """
 
     name: str
     image: np.ndarray
     mask: np.ndarray
+    taught: Optional[np.ndarray] = None
 
 
 def read_table(path: Path) -> List[Pair]:
@@ -216,7 +219,10 @@ def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
 
 
 def divide(
-    samples: Sequence[Sample], known_groups: Sequence[List[int]], seed: int
+    samples: Sequence[Sample],
+    known_groups: Sequence[List[int]],
+    seed: int,
+    hold_back: bool = True,
 ) -> Tuple[np.ndarray, List[str]]:
     """Divide samples into training (80%), validation (10%) and test (10%), whole groups at a time.
 
@@ -226,6 +232,8 @@ def divide(
     known_groups : list of list of int
         Places of samples that belong together, besides those that look alike.
     seed : int
+    hold_back : bool
+        Otherwise all learn.
 
     Returns
     -------
@@ -238,6 +246,8 @@ def divide(
         There are too few different images for a validation part.
     """
     groups = near_duplicate_groups([to_grey(sample.image) for sample in samples], known_groups)
+    if not hold_back:
+        return groups, ["train"] * len(samples)
     parts = assign_parts(groups, seed)
     if "validation" not in parts:
         raise UserError(

@@ -32,11 +32,11 @@ from micrograph_networks.engines import RoundingEngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, table
 from micrograph_networks.files.writing import output_folder
-from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.split import PARTS
 from segment.classes import CLASSES, NOTHING, THREADS, PixelClass, pixel_classes
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
+from segment.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from micrograph_networks.images.planes import Plane
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from segment.evaluation.evaluate import Evaluated, Tally
     from segment.inference.model import SegmentationModel
     from segment.training.recipes import Recipe
+    from segment.training.start import Start
     from segment.training.train import Parts
 
 PICTURES = 10
@@ -291,6 +292,29 @@ def convert_masks(
     type=FILES,
     help="VGG16's convolutions trained on ImageNet, HDF5; downloaded by Keras by default.",
 )
+@click.option(
+    "--initial",
+    help="Model or weights file of the same classes to start from instead; of its channels those "
+    "that weigh most are taken.",
+)
+@click.option(
+    "--teacher",
+    help="Model or weights file of the same classes, whose probabilities are learned as well.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(list(RECIPES)),
+    default="full",
+    show_default=True,
+    help="Of the whole network, or of one with fewer channels for smaller images, a quarter of the "
+    "work.",
+)
+@click.option(
+    "--hold-back/--no-hold-back",
+    default=True,
+    show_default=True,
+    help="Whether a tenth of the images each is kept for validation and for a test.",
+)
 @_class_option
 @click.option(
     "--thread",
@@ -325,6 +349,10 @@ def train(
     csv: Path,
     output: Path,
     backbone_weights: Optional[Path],
+    initial: Optional[str],
+    teacher: Optional[str],
+    recipe: str,
+    hold_back: bool,
     classes: Tuple[str, ...],
     threads: Tuple[str, ...],
     no_objects: Tuple[str, ...],
@@ -337,12 +365,13 @@ def train(
     """Train a network on images and masks and write OUTPUT/darkfield.h5.
 
     Images are divided into training, validation and test by groups of near duplicates; split.csv
-    says which. After every epoch training.csv, loss.png, iou.png and pictures/ show how far it is,
-    and darkfield.h5 holds the epoch with the best mean IoU of the validation images. A run that
+    says which. After every epoch training.csv, loss.png, iou.png and pictures/ show how far it is;
+    the validation images decide nothing. darkfield.h5 is the mean of the last epochs. A run that
     was stopped goes on from its last epoch when the same command is given again.
     """
     from micrograph_networks.training.run import TrainingRun
-    from segment.training.recipes import RECIPE, changed_recipe
+    from segment.training.recipes import changed_recipe
+    from segment.training.teacher import taught
     from segment.training.train import train as train_network
 
     if mixed_precision:
@@ -350,13 +379,19 @@ def train(
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     described = _described(classes, threads, no_objects, colours)
-    chosen = changed_recipe(RECIPE, described, **choices)
-    run = TrainingRun(run_folder(output), dataclasses.asdict(chosen))
-    parts = _training_parts(csv, run, chosen, groups)
+    chosen = changed_recipe(RECIPES[recipe], described, **choices)
+    origin = {"initial": initial, "teacher": teacher}
+    start = _start(initial, backbone_weights, described)
+    known = _teacher(teacher, described)
+    run = TrainingRun(run_folder(output), {**dataclasses.asdict(chosen), **origin})
+    parts = _training_parts(csv, run, chosen, groups, hold_back)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     data = csv.resolve().parent.name
-    about = about_training("segment-darkfield", data, licence)
-    path = train_network(run, chosen, parts, _backbone(backbone_weights), about)
+    about = {**about_training("segment-darkfield", data, licence), **origin}
+    if known:
+        samples = taught(parts.train, csv.parent, known, run.folder / "teacher")
+        parts = dataclasses.replace(parts, train=samples)
+    path = train_network(run, chosen, parts, start, about)
     click.echo(f"Wrote {path}")
 
 
@@ -383,10 +418,29 @@ def _described(
     return pixel_classes(names, kinds, scaled)
 
 
-def _backbone(path: Optional[Path]) -> Callable[[], Arrays]:
+def _start(
+    initial: Optional[str], backbone: Optional[Path], classes: Sequence[PixelClass]
+) -> Callable[[], "Start"]:
+    from segment.training import start
     from segment.training.backbone import download_backbone, read_backbone
 
-    return functools.partial(read_backbone, path) if path else download_backbone
+    if initial and backbone:
+        raise UserError("Give --initial or --backbone-weights: a run starts from one of them.")
+    if initial:
+        model = start.from_model(initial, classes)
+        return lambda: model
+    return lambda: start.from_backbone(read_backbone(backbone) if backbone else download_backbone())
+
+
+def _teacher(model: Optional[str], classes: Sequence[PixelClass]) -> Optional["SegmentationModel"]:
+    from segment.inference.model import load_model
+    from segment.training.start import check_classes
+
+    if model is None:
+        return None
+    teacher = load_model(model)
+    check_classes(model, [one.name for one in teacher.classes], classes)
+    return teacher
 
 
 def _training_parts(
@@ -394,6 +448,7 @@ def _training_parts(
     run: "TrainingRun",
     recipe: "Recipe",
     groups: Optional[Path],
+    hold_back: bool,
 ) -> "Parts":
     from segment.annotations import dataset
     from segment.inference.scaling import scaled_shape
@@ -405,7 +460,7 @@ def _training_parts(
         lambda shape: scaled_shape(shape, recipe.working_size / max(shape)),
     )
     known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
-    numbers, parts = dataset.divide(samples, known, recipe.seed)
+    numbers, parts = dataset.divide(samples, known, recipe.seed, hold_back)
     run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))
     chosen = {
         part: [s for s, its_part in zip(samples, parts) if its_part == part]

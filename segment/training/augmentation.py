@@ -3,7 +3,7 @@
 import functools
 import random
 import warnings
-from typing import TYPE_CHECKING, Any, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @functools.lru_cache(maxsize=None)
-def _steps(crop: int, changed: bool) -> Any:
+def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
     with warnings.catch_warnings():
         # Its dependency scikit-learn imports pkg_resources.
         warnings.filterwarnings("ignore", category=UserWarning)
@@ -21,14 +21,13 @@ def _steps(crop: int, changed: bool) -> Any:
 
     cv2.setNumThreads(0)  # the processes that draw are the parallel ones
     reflected = {"border_mode": cv2.BORDER_REFLECT_101}
-    cut = [A.PadIfNeeded(crop, crop, **reflected), A.RandomCrop(crop, crop)]
-    if not changed:
-        return A.Compose(cut)
+    others = [index for index in range(256) if index not in sought]
     geometry = [
         A.ShiftScaleRotate(
             shift_limit=0, scale_limit=(-0.4, 1.4), rotate_limit=20, p=0.7, **reflected
         ),
-        *cut,
+        A.PadIfNeeded(crop, crop, **reflected),
+        A.CropNonEmptyMaskIfExists(crop, crop, ignore_values=others),
         A.RandomRotate90(p=0.75),
         A.HorizontalFlip(p=0.5),
     ]
@@ -43,21 +42,22 @@ def _steps(crop: int, changed: bool) -> Any:
         A.GaussNoise((5, 80)),
         A.ImageCompression(50, 95),
     ]
-    return A.Compose([*geometry, *colour, A.OneOf(camera, p=0.3)])
+    steps = [*geometry, *colour, A.OneOf(camera, p=0.3)]
+    return A.Compose(steps, additional_targets={"taught": "mask"})
 
 
 def draw_crop(
-    sample: "Sample", crop: int, changed: bool, seed: str
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Cut a crop out of a sample at random; an image that is too small is reflected.
+    sample: "Sample", crop: int, sought: Tuple[int, ...], seed: str
+) -> Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
+    """Cut a crop out of a sample, changed at random; an image that is too small is reflected.
 
     Parameters
     ----------
     sample : Sample
     crop : int
         Height and width in pixels.
-    changed : bool
-        Whether to flip, turn, scale, colour, blur, and so on.
+    sought : tuple of int
+        Indices of classes of which the crop shall hold a pixel, if there is one.
     seed : str
         The same crop comes of the same seed.
 
@@ -65,35 +65,12 @@ def draw_crop(
     -------
     image : ndarray of uint8, (crop, crop, 3)
     mask : ndarray of uint8, (crop, crop)
+    taught : ndarray of float32, (crop, crop, classes), or None
     """
-    steps = _steps(crop, changed)
+    steps = _steps(crop, sought)
     random.seed(seed)  # from which albumentations draws everything
-    drawn = steps(image=sample.image, mask=sample.mask)
-    return drawn["image"], drawn["mask"]
-
-
-def draw_batch(
-    samples: Sequence["Sample"], places: Sequence[int], crop: int, changed: bool, seed: str
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Draw a crop of each of some samples.
-
-    Parameters
-    ----------
-    samples : list of Sample
-    places : sequence of int
-        Of the samples in the list.
-    crop, changed
-        As for :func:`draw_crop`.
-    seed : str
-
-    Returns
-    -------
-    images : ndarray of uint8, (n, crop, crop, 3)
-    masks : ndarray of uint8, (n, crop, crop)
-    """
-    drawn = [
-        draw_crop(samples[place], crop, changed, f"{seed} {number}")
-        for number, place in enumerate(places)
-    ]
-    images, masks = zip(*drawn)
-    return np.stack(images), np.stack(masks)
+    given = {"image": sample.image, "mask": sample.mask}
+    if sample.taught is not None:
+        given["taught"] = sample.taught.astype(np.float32)
+    drawn = steps(**given)
+    return drawn["image"], drawn["mask"], drawn.get("taught")

@@ -1,7 +1,7 @@
 """The encoder's weights, trained on ImageNet."""
 
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Tuple
 
 import h5py
 import numpy as np
@@ -82,17 +82,3 @@ def download_backbone() -> Arrays:
         layer: dict(zip(("kernel", "bias"), model.get_layer(layer).get_weights()))
         for layer in sum(encoder_blocks(), [])
     }
-
-
-def set_backbone(model: Any, backbone: Arrays) -> None:
-    """Give the encoder trained kernels.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Of the network; changed in place.
-    backbone : Arrays
-        Those of every encoder layer; others are ignored.
-    """
-    for name in sum(encoder_blocks(), []):
-        model.get_layer(name).set_weights([backbone[name]["kernel"], backbone[name]["bias"]])

@@ -32,6 +32,8 @@ def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[s
     for index, name in enumerate(class_names):
         colour = colormaps["tab10"](index)
         for prefix, style in (("", ":"), ("validation_", "-")):
+            if f"{prefix}iou_{name}" not in epochs[0]:
+                continue
             values = [epoch[f"{prefix}iou_{name}"] for epoch in epochs]
             part = "validation" if prefix else "training crops"
             axes.plot(numbers, values, color=colour, linestyle=style, label=f"{name}, {part}")

@@ -5,7 +5,7 @@ from typing import Optional, Sequence, Tuple
 
 from micrograph_networks.errors import UserError
 from segment.classes import NOTHING, PixelClass
-from segment.inference.network import whole_strides
+from segment.inference.network import FULL, Widths, whole_strides
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Stage:
     falling : bool
         Whether the rate rises for an epoch and then falls to 0 along a cosine.
     frozen_blocks : int
-        How many of the encoder's five blocks keep their ImageNet weights.
+        How many of the encoder's five blocks keep the weights that they start with.
     """
 
     epochs: int
@@ -41,15 +41,22 @@ class Recipe:
     stages : tuple of Stage
     working_size : int
         Longer side of the images in pixels.
+    widths : Widths
+        Of the network.
+    averaged_epochs : int
+        The last ones, whose mean weights are kept (Izmailov et al. 2018, Averaging weights leads
+        to wider optima and better generalization).
+    teacher_share : float
+        Of a teacher's probabilities in what is learned, beside the masks; 0 to 1.
+    thread_share : float
+        Of the crops of a batch that hold threads, 0 to 1; the others may as well.
     batch : int
         Crops in a batch.
     crops_per_image : int
         In an epoch.
-    augmentation : bool
-    loss : str
-        A function of :mod:`segment.training.losses`.
-    calibrated : bool
-        Whether :mod:`segment.training.calibration` shifts the logits, by the validation images.
+    skeleton_share : float
+        Of the agreement of threads by their middle lines in the loss, see
+        :func:`segment.training.losses.training_loss`.
     classes : tuple of PixelClass
         Those to learn, in the order of the indices in the masks.
     seed : int
@@ -58,31 +65,35 @@ class Recipe:
 
     stages: Tuple[Stage, ...]
     working_size: int
-    batch: int
-    crops_per_image: int
-    augmentation: bool
-    loss: str
-    calibrated: bool
+    widths: Widths = FULL
+    averaged_epochs: int = 5
+    teacher_share: float = 0.5
+    thread_share: float = 0.5
+    batch: int = 8
+    crops_per_image: int = 2
+    skeleton_share: float = 0.0
     classes: Tuple[PixelClass, ...] = ()
     seed: int = 0
 
 
 # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
 # A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
-RECIPE = Recipe(
+FULL_RECIPE = Recipe(
     stages=(
         Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
         Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
         Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
     ),
     working_size=640,
-    batch=8,
-    crops_per_image=2,
-    augmentation=True,
-    loss="cross_entropy_and_dice",
-    calibrated=True,
 )
-"""That of the command line, without classes."""
+# All blocks of a pruned encoder have to learn what they lost.
+SMALL_RECIPE = Recipe(
+    stages=(Stage(60, crop=256, learning_rate=1e-3, falling=True, frozen_blocks=0),),
+    working_size=512,
+    widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)),
+)
+RECIPES = {"full": FULL_RECIPE, "small": SMALL_RECIPE}
+"""Those of the command line, by name, without classes."""
 
 
 def changed_recipe(
@@ -121,7 +132,8 @@ def changed_recipe(
         raise UserError("None of the classes becomes objects: name fewer by --no-objects.")
     epochs = epochs or [stage.epochs for stage in recipe.stages]
     if len(epochs) != len(recipe.stages):
-        raise UserError(f"The recipe has {len(recipe.stages)} stages: give --epochs once for each.")
+        count = len(recipe.stages)
+        raise UserError(f"The recipe has {count} stages: give --epochs once for each, in order.")
     size = working_size or recipe.working_size
     largest = whole_strides(size)
     stages = tuple(

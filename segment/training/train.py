@@ -1,9 +1,9 @@
 """Train the network with Keras alone, on any of its backends."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from skimage.measure import label
@@ -11,36 +11,43 @@ from skimage.measure import label
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
-from micrograph_networks.models.weights_file import Weights, write_weights
-from micrograph_networks.networks.computing import Arrays
+from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
+from micrograph_networks.networks.layers import Network
 from micrograph_networks.products import DARKFIELD
-from micrograph_networks.training.keras_models import build_keras_model, folded_arrays
+from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import CELLS, NOTHING, PixelClass, class_attributes
+from segment.classes import CELLS, NOTHING, THREADS, PixelClass, class_attributes
 from segment.evaluation.scores import Scores, confusion_matrix, scores
-from segment.inference.network import LOGITS, encoder_blocks, unet_vgg16, whole_strides
+from segment.inference.network import (
+    NETWORKS,
+    encoder_blocks,
+    unet_vgg16,
+    whole_strides,
+    width_attributes,
+)
 from segment.inference.normalisation import NORMALISATION, normalise
 from segment.training import losses, plots
-from segment.training.augmentation import draw_batch
-from segment.training.backbone import set_backbone
-from segment.training.calibration import class_offsets
+from segment.training.augmentation import draw_crop
+from segment.training.pruning import prune
 from segment.training.recipes import Recipe, Stage
+from segment.training.start import Start
 
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
-SPACING = 4
-"""Of the rows and columns of validation images whose pixels calibrate the network."""
+EPOCH_WEIGHTS = "epoch_{:04}.h5"
+"""Name of the weights of one of the epochs that are averaged."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Samples to learn from and to choose the best epoch by.
+    """Samples to learn from, and those by which to watch it; they decide nothing.
 
     Attributes
     ----------
     train, validation : list of Sample
+        The second may be empty.
     """
 
     train: List[Sample]
@@ -51,13 +58,12 @@ def train(
     run: TrainingRun,
     recipe: Recipe,
     parts: Parts,
-    backbone: Callable[[], Arrays],
+    start: Callable[[], Start],
     about: Dict[str, Any],
 ) -> Path:
-    """Train, or go on with a run that was stopped; the weights of the best epoch are kept.
+    """Train, or go on with a run that was stopped, and write the weights file.
 
-    After every epoch plots and pictures are drawn, and darkfield.h5 is written if the mean IoU of
-    the validation images rose.
+    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs'.
 
     Parameters
     ----------
@@ -65,9 +71,8 @@ def train(
     recipe : Recipe
         With classes.
     parts : Parts
-    backbone : callable
-        Gives the arrays of the encoder for :func:`segment.training.backbone.set_backbone`; called
-        where a run begins.
+    start : callable
+        Gives what to start from; called where a run begins.
     about : dict
         JSON values to keep in the weights file: training data, their licence, command.
 
@@ -77,24 +82,29 @@ def train(
         The weights file.
     """
     about = {**about, **_attributes(recipe, parts)}
-    model, done = run.resume({recipe.loss: getattr(losses, recipe.loss)})
-    model = model or _start(recipe, backbone())
+    loss_function = losses.training_loss(_threads(recipe), recipe.skeleton_share)
+    model, done = run.resume({loss_function.__name__: loss_function})
+    model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
         if begins or epoch == done:
             steps = _steps(recipe, parts.train)
             optimiser = _optimiser(stage, steps) if begins else model.optimizer
-            counts = _compile(model, recipe, stage, optimiser)
+            counts = _compile(model, recipe, stage, optimiser, loss_function)
         loss = _learn(model, recipe, stage, parts.train, epoch)
-        learned = scores(counts.total_cm.numpy())
-        pictures = run.folder / "pictures"
-        offsets, validated = _validate(model, recipe, parts.validation, pictures, epoch)
-        measured = _measured(recipe, epoch, loss, learned, validated)
-        _keep_best(run, model, offsets, measured, about)
-        run.end_epoch(model, measured)
+        measured = {"loss": loss, **_figures(recipe, "", scores(counts.total_cm.numpy()))}
+        if parts.validation:
+            found = _validate(model, recipe, parts.validation, run.folder / "pictures", epoch)
+            measured.update(_figures(recipe, "validation_", found))
+        if epoch >= len(plan) - recipe.averaged_epochs:
+            network = _network(recipe)
+            weights = Weights(network.architecture, folded_arrays(model, network), about)
+            write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
+        run.end_epoch(model, {"epoch": epoch + 1, **measured})
         plots.draw_training(run.folder, run.epochs, _names(recipe))
-    return run.folder / DARKFIELD.weights_file
+    last = range(len(plan) - min(recipe.averaged_epochs, len(plan)), len(plan))
+    return _write_mean(run.folder, [EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
 
 
 def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> float:
@@ -128,6 +138,7 @@ def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> f
 def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
     return {
         **class_attributes(recipe.classes),
+        **width_attributes(recipe.widths),
         "working_size": recipe.working_size,
         "cell_diameter": cell_diameter(parts.train, recipe.classes),
         "input_normalisation": NORMALISATION,
@@ -139,6 +150,15 @@ def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
 
 def _names(recipe: Recipe) -> List[str]:
     return [one.name for one in recipe.classes]
+
+
+def _threads(recipe: Recipe) -> Tuple[int, ...]:
+    """Indices of the classes that are threads."""
+    return tuple(index for index, one in enumerate(recipe.classes) if one.kind == THREADS)
+
+
+def _network(recipe: Recipe) -> Network:
+    return unet_vgg16(len(recipe.classes), recipe.widths)
 
 
 def _plan(recipe: Recipe) -> List[Tuple[Stage, bool]]:
@@ -165,7 +185,7 @@ def _optimiser(stage: Stage, steps: int) -> Any:
     return keras.optimizers.Adam(rate)
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
+def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any, loss: Any) -> Any:
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
@@ -173,7 +193,7 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
         for name in names:
             model.get_layer(name).trainable = number >= stage.frozen_blocks
     counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
-    model.compile(optimiser, loss=getattr(losses, recipe.loss), metrics=[counts])
+    model.compile(optimiser, loss=loss, metrics=[counts])
     return counts
 
 
@@ -196,40 +216,60 @@ def _batches(
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     rng = np.random.default_rng((recipe.seed, epoch))
-    rounds = [rng.permutation(len(samples)) for _ in range(recipe.crops_per_image + 1)]
-    places = np.resize(np.concatenate(rounds), steps * recipe.batch).reshape(steps, recipe.batch)
-    one_hot = np.eye(len(recipe.classes), dtype=np.float32)
+    threads = _threads(recipe)
+    holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, threads).any()]
+    seeking = round(recipe.batch * recipe.thread_share) if holders else 0
+    places = _in_turn(rng, range(len(samples)), (steps, recipe.batch))
+    places[:, :seeking] = _in_turn(rng, holders, (steps, seeking))
     for step, chosen in enumerate(places):
-        seed = f"{recipe.seed} {epoch} {step}"
-        images, masks = draw_batch(samples, chosen, stage.crop, recipe.augmentation, seed)
-        yield normalise(images.astype(np.float32)), one_hot[masks]
+        drawn = [
+            _example(
+                recipe,
+                draw_crop(
+                    samples[place],
+                    stage.crop,
+                    threads if number < seeking else (),
+                    f"{recipe.seed} {epoch} {step} {number}",
+                ),
+            )
+            for number, place in enumerate(chosen)
+        ]
+        images, targets = zip(*drawn)
+        yield normalise(np.stack(images).astype(np.float32)), np.stack(targets)
+
+
+def _in_turn(rng: np.random.Generator, items: Sequence[int], shape: Tuple[int, int]) -> np.ndarray:
+    """All items at random, then all again, and so on, in an array of a shape."""
+    count = math.prod(shape)
+    rounds = [rng.permutation(items) for _ in range(0, count, max(len(items), 1))]
+    return np.concatenate([np.empty(0, dtype=int), *rounds])[:count].reshape(shape)
+
+
+def _example(
+    recipe: Recipe, drawn: Tuple[np.ndarray, np.ndarray, Any]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """A crop, and the probabilities to learn from it: of its mask and of the teacher, if any."""
+    image, mask, taught = drawn
+    target = np.eye(len(recipe.classes), dtype=np.float32)[mask]
+    if taught is not None:
+        target += np.float32(recipe.teacher_share) * (taught - target)
+    return image, target
 
 
 def _validate(
     model: Any, recipe: Recipe, samples: Sequence[Sample], pictures: Path, epoch: int
-) -> Tuple[np.ndarray, Scores]:
-    """Offsets of the logits, and the scores of whole images; draws the first ones."""
-    found = [_predict(model, sample.image) for sample in samples]
-    truth = [sample.mask for sample in samples]
-    offsets = np.zeros(len(recipe.classes), dtype=np.float32)
-    if recipe.calibrated:
-        offsets = class_offsets(_thinned(found), _thinned(truth))
+) -> Scores:
+    """Scores of whole images; draws the first ones."""
     matrix: Any = 0
-    for number, (sample, probabilities) in enumerate(zip(samples, found)):
-        predicted = (probabilities * np.exp(offsets)).argmax(axis=2).astype(np.uint8)
+    for number, sample in enumerate(samples):
+        predicted = _predict(model, sample.image).argmax(axis=2).astype(np.uint8)
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
         if number < PICTURES:
             name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
             plots.compare_outlines(
                 output_folder(pictures) / name, sample, predicted, recipe.classes
             )
-    return offsets, scores(matrix)
-
-
-def _thinned(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Some pixels of all images, (pixels, ...)."""
-    kept = [image[::SPACING, ::SPACING] for image in images]
-    return np.concatenate([image.reshape(-1, *image.shape[2:]) for image in kept])
+    return scores(matrix)
 
 
 def _predict(model: Any, image: np.ndarray) -> np.ndarray:
@@ -239,38 +279,38 @@ def _predict(model: Any, image: np.ndarray) -> np.ndarray:
     return model.predict_on_batch(padded[None])[0, :height, :width]
 
 
-def _measured(recipe: Recipe, epoch: int, loss: float, learned: Scores, validated: Scores) -> Epoch:
-    """What training.csv says of an epoch."""
-    measured = {"loss": loss}
-    for prefix, found in (("", learned), ("validation_", validated)):
-        measured[f"{prefix}mean_iou"] = found.mean_iou
-        measured[f"{prefix}mean_dice"] = found.mean_dice
-        for index, name in enumerate(_names(recipe)):
-            measured[f"{prefix}iou_{name}"] = found.iou[index]
-            measured[f"{prefix}dice_{name}"] = found.dice[index]
-    return {"epoch": epoch + 1, **{name: float(value) for name, value in measured.items()}}
+def _figures(recipe: Recipe, prefix: str, found: Scores) -> Epoch:
+    """What training.csv says of the images of a part."""
+    figures = {"mean_iou": found.mean_iou, "mean_dice": found.mean_dice}
+    for index, name in enumerate(_names(recipe)):
+        figures[f"iou_{name}"] = found.iou[index]
+        figures[f"dice_{name}"] = found.dice[index]
+    return {prefix + name: float(value) for name, value in figures.items()}
 
 
-def _start(recipe: Recipe, backbone: Arrays) -> Any:
-    """A new model: the decoder at random, the encoder as it was trained on ImageNet."""
+def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
+    """A new model with the trained arrays that it has room for; the others are random."""
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
-    model = build_keras_model(unet_vgg16(len(recipe.classes)))
-    set_backbone(model, backbone)
+    network = _network(recipe)
+    model = build_keras_model(network)
+    trained = replace(network, layers=network.layers[: len(start.network.layers)])
+    images, _ = next(_batches(recipe, recipe.stages[0], samples, 1, epoch=0))
+    set_arrays(model, trained, prune(start.arrays, start.network, trained), images)
     return model
 
 
-def _keep_best(
-    run: TrainingRun, model: Any, offsets: np.ndarray, measured: Epoch, about: Dict[str, Any]
-) -> None:
-    """Write the weights of an epoch if it is the best so far."""
-    best = max((epoch["validation_mean_iou"] for epoch in run.epochs), default=-1.0)
-    if measured["validation_mean_iou"] <= best:
-        return
-    network = unet_vgg16(len(offsets))
-    arrays = folded_arrays(model, network)
-    arrays[LOGITS]["bias"] = arrays[LOGITS]["bias"] + offsets
-    attributes = {**about, "epoch": measured, "class_offsets": offsets.tolist()}
-    weights = Weights(network.architecture, arrays, attributes)
-    write_weights(run.folder / DARKFIELD.weights_file, weights)
+def _write_mean(folder: Path, names: Sequence[str]) -> Path:
+    """Write the mean weights of some epochs."""
+    given = [read_weights(folder / name, NETWORKS) for name in names]
+    mean = {
+        layer: {
+            name: np.mean([weights.layers[layer][name] for weights in given], axis=0)
+            for name in arrays
+        }
+        for layer, arrays in given[-1].layers.items()
+    }
+    path = folder / DARKFIELD.weights_file
+    write_weights(path, replace(given[-1], layers=mean))
+    return path

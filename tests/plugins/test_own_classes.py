@@ -1,5 +1,7 @@
 """A model of classes of one's own: trained, measured, and run in CellProfiler."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +14,8 @@ from support import filled, needs_training
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image, write_png
 from segment.commandline.commands import main
-from segment.inference import network
-from segment.inference.network import unet_vgg16
+from segment.inference.network import Widths, encoder, unet_vgg16
+from segment.training.recipes import RECIPES
 
 SHAPE = (96, 128)
 COLOURS = np.array([[15, 15, 30], [230, 120, 90], [90, 220, 130]])
@@ -51,13 +53,13 @@ def folder(tmp_path):
 
 @pytest.fixture
 def backbone(tmp_path, monkeypatch):
-    """The same network with few channels, that it learns in a minute, and random ones for it."""
+    """Random kernels, and a recipe for few channels, that are learned in a minute."""
     import h5py
 
-    monkeypatch.setattr(network, "ENCODER", ((2, 8), (2, 8), (3, 8), (3, 8), (3, 8)))
-    monkeypatch.setattr(network, "DECODER", (8, 8, 8, 8, 8))
+    recipe = dataclasses.replace(RECIPES["full"], widths=Widths((8,) * 5, (8,) * 5))
+    monkeypatch.setitem(RECIPES, "full", recipe)
     rng = np.random.default_rng(0)
-    layers = filled(unet_vgg16(2), lambda shape: rng.normal(0, 0.2, shape))
+    layers = filled(encoder(unet_vgg16(2)), lambda shape: rng.normal(0, 0.2, shape))
     layers["block1_conv1"]["kernel"] /= 50
     with h5py.File(tmp_path / "backbone.h5", "w") as file:
         for layer, arrays in layers.items():

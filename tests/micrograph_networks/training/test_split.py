@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.training.split import assign_parts, near_duplicate_groups, read_part
+from micrograph_networks.training.split import (
+    assign_folds,
+    assign_parts,
+    near_duplicate_groups,
+    read_part,
+)
 
 
 def test_near_duplicates_and_known_groups_share_a_number(rng):
@@ -20,6 +25,15 @@ def test_whole_groups_are_assigned():
     assert all(len(set(parts[i : i + 3])) == 1 for i in range(0, 60, 3))
     assert [parts.count(part) for part in ("train", "validation", "test")] == [48, 6, 6]
     assert parts != assign_parts(groups, seed=3)
+
+
+def test_folds_hold_whole_groups_and_as_many_images(rng):
+    groups = np.concatenate([np.zeros(12, int), rng.integers(1, 40, 108), np.arange(1, 40)])
+    folds = assign_folds(groups, 4, seed=0)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(40))
+    assert np.ptp(np.bincount(folds, minlength=4)) <= 2
+    np.testing.assert_array_equal(folds, assign_folds(groups, 4, seed=0))
+    assert (folds != assign_folds(groups, 4, seed=1)).any()
 
 
 def test_a_wrong_split_is_named(tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.log import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
-from segment.inference import network
-from segment.inference.network import UNET_VGG16_1, unet_vgg16
+from segment.inference.network import NETWORKS, Widths, encoder, unet_vgg16
+from segment.training.recipes import RECIPES
+
+WIDTHS = Widths((4, 4, 8, 8, 8), (8, 8, 4, 4, 4))
 
 
 def run(*arguments):
@@ -34,15 +38,15 @@ def data(tmp_path, rng):
 
 @pytest.fixture
 def backbone(tmp_path, monkeypatch):
-    """A file of few random kernels, and a network that fits them."""
+    """A file of kernels of the encoder, and a recipe for a network with few channels."""
     import h5py
 
-    monkeypatch.setattr(network, "ENCODER", ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8)))
-    monkeypatch.setattr(network, "DECODER", (8, 8, 4, 4, 4))
+    recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS, averaged_epochs=2)
+    monkeypatch.setitem(RECIPES, "full", recipe)
     with h5py.File(tmp_path / "backbone.h5", "w") as file:
-        for layer, arrays in filled(unet_vgg16(2)).items():
+        for layer, arrays in filled(encoder(unet_vgg16(2))).items():
             for name, array in arrays.items():
-                file[f"{layer}/{name}"] = array + 0.01
+                file[f"{layer}/{name}"] = array.astype(np.float16) + np.float16(0.01)
     return tmp_path / "backbone.h5"
 
 
@@ -62,11 +66,33 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
     assert {"iou_platelet", "validation_dice_fibre"} < set(row)
     from micrograph_networks.models.weights_file import read_weights
 
-    attributes = read_weights(folder / "darkfield.h5", [UNET_VGG16_1]).attributes
+    attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
     assert attributes["class_names"] == ["background", "platelet", "fibre"]
     assert attributes["class_kinds"] == ["nothing", "cells", "threads"]
     assert attributes["class_colours"][1] == [1, 0, 0.2]
     assert attributes["training_data_licence"] == "CC0"
+
+
+@needs_training
+def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_path, monkeypatch):
+    recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS, batch=2, crops_per_image=1)
+    monkeypatch.setitem(RECIPES, "small", recipe)
+    given = ("--initial", random_weights, "--teacher", random_weights, "--recipe", "small")
+    command = ("train", "--csv", data, "--output", tmp_path / "run", *given, "--no-hold-back")
+    result = run(*command, "--working-size", 64, "--epochs", 1)
+    assert result.exit_code == 0, result.output
+    assert "10 training and 0 validation images" in result.output
+    folder = tmp_path / "run"
+    assert len(list((folder / "teacher").iterdir())) == 10
+    assert "validation_mean_iou" not in read_epochs(folder / "training.csv")[0]
+    from micrograph_networks.models.weights_file import read_weights
+
+    attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
+    assert attributes["teacher"] == attributes["initial"] == str(random_weights)
+    assert attributes["encoder_channels"] == list(WIDTHS.encoder)
+    result = run(*command, "--working-size", 64, "--epochs", 1, "--class", "a", "--class", "b")
+    assert result.exit_code == 2
+    assert "knows the classes background, blood cell, spirochaete, but a, b" in result.output
 
 
 @needs_training

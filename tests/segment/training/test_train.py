@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 from support import filled
 
+from micrograph_networks.engines import load_functions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
 from segment.classes import CLASSES, NOTHING, THREADS, pixel_classes
-from segment.inference import network
 from segment.inference.model import load_model
-from segment.inference.network import LOGITS, UNET_VGG16_1, encoder_blocks, unet_vgg16
+from segment.inference.network import NETWORKS, Widths, encoder, encoder_blocks, unet_vgg16
 from segment.training import train as training
-from segment.training.recipes import RECIPE, changed_recipe
+from segment.training.recipes import FULL_RECIPE, changed_recipe
+from segment.training.start import Start, from_backbone, from_model
 from segment.training.train import Parts, cell_diameter, train
 
 SHIPPED = pixel_classes(CLASSES, {}, {})
+WIDTHS = Widths((4, 4, 8, 8, 8), (8, 8, 4, 4, 4))
 
 
 def scene(seed):
@@ -38,24 +40,21 @@ def parts():
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """The same network with few channels."""
-    monkeypatch.setattr(network, "ENCODER", ((2, 4), (2, 4), (3, 8), (3, 8), (3, 8)))
-    monkeypatch.setattr(network, "DECODER", (8, 8, 4, 4, 4))
-
-
-@pytest.fixture
 def recipe():
     return dataclasses.replace(
-        changed_recipe(RECIPE, SHIPPED, seed=3, epochs=(1, 2, 0), working_size=96),
+        changed_recipe(FULL_RECIPE, SHIPPED, seed=3, epochs=(1, 2, 0), working_size=96),
+        widths=WIDTHS,
+        averaged_epochs=2,
+        skeleton_share=0.5,
         batch=4,
         crops_per_image=1,
     )
 
 
-def backbone():
-    rng = np.random.default_rng(0)
-    return filled(unet_vgg16(3), lambda shape: rng.normal(0, 0.03, shape))
+def start():
+    """A trained model of the same widths."""
+    rng, network = np.random.default_rng(0), unet_vgg16(3, WIDTHS)
+    return Start(filled(network, lambda shape: rng.normal(0, 0.12, shape)), network)
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def logged(run):
 
 
 def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
-    run, tmp_path, small, parts, recipe, monkeypatch
+    run, tmp_path, parts, recipe, monkeypatch
 ):
     whole_file, about = training_run.whole_file, {"training_data": "scenes"}
 
@@ -79,9 +78,9 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training_run, "whole_file", killed)
-        train(run, recipe, parts, backbone, about)
+        train(run, recipe, parts, start, about)
     assert logged(run) == [1, 2, 3]
-    path = train(run, recipe, parts, backbone, about)
+    path = train(run, recipe, parts, start, about)
     assert logged(run) == [1, 2, 3]
     (checkpoint,) = tmp_path.glob("*.keras")
     assert checkpoint.name == "checkpoint_0003.keras"
@@ -89,57 +88,93 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     # epochs in the second stage.
     import keras
 
-    loss = training.losses.cross_entropy_and_dice
+    loss = training.losses.training_loss((2,), 0.5)
     model = keras.models.load_model(checkpoint, custom_objects={loss.__name__: loss})
     assert int(model.optimizer.iterations) == 2
     assert {p.name for p in tmp_path.glob("*.png")} == {"iou.png", "loss.png"}
     assert len(list((tmp_path / "pictures").iterdir())) == 6
-    weights = read_weights(path, [UNET_VGG16_1])
-    kept = weights.attributes["epoch"]["validation_mean_iou"]
-    assert kept >= max(row["validation_mean_iou"] for row in run.epochs)
+    weights = read_weights(path, NETWORKS)
     assert weights.attributes["training_data"] == "scenes"
+    # The mean of the last two epochs.
+    second, third = (read_weights(tmp_path / f"epoch_000{n}.h5", NETWORKS).layers for n in (2, 3))
+    for name, kernels in weights.layers.items():
+        mean = (second[name]["kernel"] + third[name]["kernel"]) / 2
+        np.testing.assert_allclose(kernels["kernel"], mean, rtol=1e-3, atol=1e-6)
     model = load_model(path)
     assert (model.classes, model.working_size) == (SHIPPED, 96)
     # The two first blocks keep the weights that they were given; the others learn.
-    given = backbone()
+    given = start().arrays
     blocks = encoder_blocks()
     for name in blocks[0] + blocks[1]:
         stored = given[name]["kernel"].astype(np.float16)
         np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
 
 
-def test_offsets_are_part_of_the_weights(tmp_path, small, parts, recipe, monkeypatch):
-    offsets = np.array([0, 1, -2], np.float32)
-    monkeypatch.setattr(training, "class_offsets", lambda probabilities, truth: offsets)
-    kept = {}
-    for name, calibrated in (("with", True), ("without", False)):
-        choice = dataclasses.replace(recipe, stages=recipe.stages[:1], calibrated=calibrated)
-        (tmp_path / name).mkdir()
-        path = train(TrainingRun(tmp_path / name, {}), choice, parts, backbone, {})
-        kept[name] = read_weights(path, [UNET_VGG16_1])
-    shift = [kept[name].layers[LOGITS]["bias"] for name in ("with", "without")]
-    np.testing.assert_allclose(shift[0] - shift[1], offsets, atol=2e-3)
-    assert kept["with"].attributes["class_offsets"] == [0, 1, -2]
+def test_a_run_begins_with_what_it_is_given(parts, recipe):
+    model = training._start(recipe, start(), parts.train)
+    images, _ = batch(recipe, parts, 0)
+    (network,) = load_functions(start().network, start().arrays, "numpy")
+    np.testing.assert_allclose(model.predict(images, verbose=0), network(images), atol=1e-3)
+
+
+def test_an_encoder_alone_is_enough(parts, recipe):
+    given = from_backbone(start().arrays)
+    wide = dataclasses.replace(given, network=encoder(start().network))
+    model = training._start(recipe, wide, parts.train)
+    kernel, _ = model.get_layer("block5_conv3").get_weights()
+    np.testing.assert_array_equal(kernel, given.arrays["block5_conv3"]["kernel"])
+
+
+def test_a_model_of_other_classes_is_no_start(random_weights):
+    with pytest.raises(UserError, match="knows the classes background, blood cell, spirochaete"):
+        from_model(str(random_weights), SHIPPED[:2])
+    assert from_model(str(random_weights), SHIPPED).network == unet_vgg16(3)
+
+
+def batch(recipe, parts, epoch):
+    return next(training._batches(recipe, recipe.stages[0], parts.train, 1, epoch))
 
 
 def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
-    def batch(epoch):
-        return next(training._batches(recipe, recipe.stages[0], parts.train, 1, epoch))
-
-    for first, again, other in zip(batch(0), batch(0), batch(1)):
+    for first, again, other in zip(*(batch(recipe, parts, epoch) for epoch in (0, 0, 1))):
         np.testing.assert_array_equal(first, again)
         assert (first != other).any()
 
 
+def test_a_share_of_the_crops_holds_threads(parts, recipe):
+    empty = [Sample(one.name, one.image, np.minimum(one.mask, 1)) for one in parts.train[1:]]
+    few = Parts([parts.train[0], *empty], [])
+    stage = dataclasses.replace(recipe.stages[0], crop=64)
+    for share in (0, 0.5, 1):
+        chosen = dataclasses.replace(recipe, thread_share=share)
+        batches = training._batches(chosen, stage, few.train, 10, 0)
+        held = np.array([(target.argmax(-1) == 2).any(axis=(1, 2)) for _, target in batches])
+        seeking = int(4 * share)
+        # The thread lies at the border of the scene, which turns and scales may cut off.
+        assert held[:, :seeking].mean() > 0.7 if seeking else True
+        assert held[:, seeking:].mean() < 0.4 if seeking < 4 else True
+
+
+def test_a_teacher_is_learned_from_beside_the_masks(parts, recipe):
+    sure = np.zeros((64, 96, 3), np.float16)
+    sure[..., 1] = 1
+    samples = [dataclasses.replace(one, taught=sure) for one in parts.train]
+    taught = Parts(samples, [])
+    chosen = dataclasses.replace(recipe, teacher_share=0.25)
+    (images, targets), (same, masks) = batch(chosen, taught, 0), batch(chosen, parts, 0)
+    np.testing.assert_array_equal(images, same)
+    np.testing.assert_allclose(targets, 0.75 * masks + [0, 0.25, 0], atol=1e-6)
+
+
 def test_epochs_are_given_for_each_stage():
     with pytest.raises(UserError, match="3 stages"):
-        changed_recipe(RECIPE, SHIPPED, seed=0, epochs=(5,))
+        changed_recipe(FULL_RECIPE, SHIPPED, seed=0, epochs=(5,))
 
 
 @pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
 def test_classes_differ(classes):
     with pytest.raises(UserError, match="--class"):
-        changed_recipe(RECIPE, pixel_classes(classes, {}, {}), seed=0)
+        changed_recipe(FULL_RECIPE, pixel_classes(classes, {}, {}), seed=0)
 
 
 def test_cell_diameter_is_that_of_the_cells():

@@ -1,0 +1,241 @@
+"""Compare recipes of the dark-field training by cross-validation over groups of near duplicates.
+
+    python benchmarks/crossvalidate.py --csv data.csv --backbone-weights vgg16.h5 --output folds
+
+Every variant is trained once a fold, from an encoder trained on ImageNet or from another variant's
+network of the same fold, so that no network ever saw the images that it is judged by. The table,
+benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold, one of all
+images together (``all``), and the standard deviation over the folds (``spread``). What was stopped
+goes on from its last epoch when the same command is given again.
+"""
+
+import argparse
+import csv
+import functools
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.writing import output_folder, whole_file
+from micrograph_networks.products import DARKFIELD
+from micrograph_networks.training.run import TrainingRun
+from micrograph_networks.training.split import assign_folds
+from segment import SegmentationOptions, load_model
+from segment.annotations.dataset import SPLIT_COLUMNS, load_samples
+from segment.classes import CLASSES, pixel_classes
+from segment.evaluation.evaluate import (
+    Tally,
+    added,
+    evaluate_pair,
+    figure_names,
+    figures,
+    pairs_of,
+)
+from segment.inference.scaling import scaled_shape
+from segment.training.backbone import read_backbone
+from segment.training.recipes import SMALL_RECIPE, Recipe, changed_recipe
+from segment.training.start import from_backbone, from_model
+from segment.training.teacher import taught
+from segment.training.train import Parts, train
+
+ROOT = Path(__file__).resolve().parent.parent
+GROUPS = ROOT / "model_weights" / "darkfield_v1_split.csv"
+TABLE = ROOT / "benchmarks" / "darkfield_crossvalidation.csv"
+DESCRIBED = pixel_classes(CLASSES, {}, {})
+FOLDS = 3
+SEED = 0
+EVALUATED = "evaluated.json"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe, and the variants whose networks of the same fold it starts from or learns from.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    initial, teacher : str, optional
+        Names of variants that are declared before it; the encoder trained on ImageNet, and none.
+    """
+
+    recipe: Recipe
+    initial: Optional[str] = None
+    teacher: Optional[str] = None
+
+
+SHORT = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(20,))
+# Each differs from the first one in one thing.
+VARIANTS = {
+    "small": Variant(SHORT),
+    "any crops": Variant(replace(SHORT, thread_share=0.0)),
+    "576 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=576)),
+    "crops of 320": Variant(
+        replace(SHORT, stages=tuple(replace(stage, crop=320) for stage in SHORT.stages))
+    ),
+    "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
+    "last epoch alone": Variant(replace(SHORT, averaged_epochs=1)),
+    "taught": Variant(SHORT, teacher="small"),
+    "went on": Variant(SHORT, initial="small"),
+    "went on, taught": Variant(SHORT, initial="small", teacher="small"),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images, their folds, and where trainings start.
+
+    Attributes
+    ----------
+    table : Path
+        Images and masks.
+    groups, folds : dict of str to int
+        By the names of the images.
+    backbone : Path
+    """
+
+    table: Path
+    groups: dict
+    folds: dict
+    backbone: Path
+
+
+class Judged(NamedTuple):
+    """What was counted on the images of one or more folds.
+
+    Attributes
+    ----------
+    matrix : ndarray of int, (classes, classes)
+    tallies : dict of str to Tally
+    """
+
+    matrix: np.ndarray
+    tallies: dict
+
+
+def main():
+    """Cross-validate the variants."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, required=True, help="images and masks")
+    parser.add_argument("--backbone-weights", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    arguments = parser.parse_args()
+    groups = read_groups(GROUPS)
+    numbers = assign_folds(np.array(list(groups.values())), arguments.folds, SEED)
+    data = Data(arguments.csv, groups, dict(zip(groups, numbers)), arguments.backbone_weights)
+    cross_validate(VARIANTS, data, arguments.output, TABLE)
+
+
+def read_groups(path):
+    """Group of each image, a dict of str to int, by the split.csv of a training."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["image"]: int(row["group"]) for row in csv.DictReader(file)}
+
+
+def cross_validate(variants, data, folder, table):
+    """Train and judge every variant in every fold, and write the table."""
+    judged = {}
+    for name, variant in variants.items():
+        for fold in sorted(set(data.folds.values())):
+            print(f"{name}, fold {fold + 1}", flush=True)
+            judged.setdefault(name, []).append(judge(name, variant, data, fold, folder))
+            write_table(table, variants, judged)
+
+
+def judge(name, variant, data, fold, folder):
+    """Train a variant without a fold, unless that is done, and judge it by the fold."""
+    of_fold = functools.partial(run_folder, folder, fold)
+    run = TrainingRun(output_folder(of_fold(name)), asdict(variant))
+    parts = [(image, "test" if its == fold else "train") for image, its in data.folds.items()]
+    rows = [(image, str(data.groups[image]), part) for image, part in parts]
+    run.keep_split(SPLIT_COLUMNS, rows)
+    path = run.folder / EVALUATED
+    if path.exists():
+        return read_judged(path)
+    weights = trained(variant, run, data, of_fold, {i for i, part in parts if part == "train"})
+    judged = evaluated(weights, pairs_of(data.table, run.folder / "split.csv", "test"))
+    tallies = {one: tally._asdict() for one, tally in judged.tallies.items()}
+    content = {"matrix": judged.matrix, "tallies": tallies}
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, default=lambda array: array.tolist()))
+    return judged
+
+
+def run_folder(folder, fold, name):
+    """Where a variant is trained without a fold."""
+    return folder / name.replace(" ", "_").replace(",", "") / f"fold_{fold + 1}"
+
+
+def trained(variant, run, data, of_fold, learners):
+    """The weights file of a variant, trained as far as it is not yet."""
+    recipe = variant.recipe
+    samples = load_samples(
+        data.table, CLASSES, lambda shape: scaled_shape(shape, recipe.working_size / max(shape))
+    )
+    samples = [sample for sample in samples if sample.name in learners]
+    if variant.teacher:
+        teacher = load_model(of_fold(variant.teacher) / DARKFIELD.weights_file)
+        samples = taught(samples, data.table.parent, teacher, run.folder / "teacher")
+
+    def start():
+        if variant.initial:
+            return from_model(of_fold(variant.initial) / DARKFIELD.weights_file, DESCRIBED)
+        return from_backbone(read_backbone(data.backbone))
+
+    return train(run, recipe, Parts(samples, []), start, {"training_data": data.table.parent.name})
+
+
+def evaluated(weights, pairs):
+    """Judge a trained network by images."""
+    model, matrix, tallies = load_model(weights), 0, {}
+    for pair in pairs:
+        one = evaluate_pair(pair, model, SegmentationOptions())
+        matrix, tallies = matrix + one.matrix, added(tallies, one.tallies)
+    return Judged(matrix, tallies)
+
+
+def read_judged(path):
+    """What was judged before."""
+    content = json.loads(path.read_text())
+    tallies = {
+        name: Tally(**{**tally, "calibration": np.array(tally["calibration"])})
+        for name, tally in content["tallies"].items()
+    }
+    return Judged(np.array(content["matrix"]), tallies)
+
+
+def write_table(path, variants, judged):
+    """Write the figures of every fold, of all together, and their spread.
+
+    Parameters
+    ----------
+    path : Path
+    variants : dict of str to Variant
+    judged : dict of str to list of Judged
+        The folds of each variant that are done.
+    """
+    names = figure_names(DESCRIBED)
+    with csv_table(path, ["variant", "fold", "epoch", *names]) as table:
+        for name, folds in judged.items():
+            epochs = sum(stage.epochs for stage in variants[name].recipe.stages)
+            found = [values(one) for one in folds]
+            together = functools.reduce(
+                lambda a, b: Judged(a.matrix + b.matrix, added(a.tallies, b.tallies)), folds
+            )
+            rows = {str(place + 1): one for place, one in enumerate(found)}
+            rows.update({"all": values(together), "spread": np.std(found, axis=0)})
+            for fold, row in rows.items():
+                table.writerow([name, fold, epochs, *map(number, row)])
+
+
+def values(judged):
+    """All figures of :func:`segment.evaluation.evaluate.figures`, in the order of their names."""
+    return list(figures(judged.matrix, judged.tallies, DESCRIBED).values())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+import csv
+from dataclasses import replace
+
+import crossvalidate
+import h5py
+import numpy as np
+import pytest
+from crossvalidate import SHORT, Data, Variant, cross_validate, read_groups
+from support import filled, needs_training
+
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import write_png
+from micrograph_networks.training.log import read_epochs
+from segment.inference.network import Widths, encoder, unet_vgg16
+from segment.simulation.scenes import darkfield_scene
+
+SMALL = replace(
+    SHORT,
+    stages=(replace(SHORT.stages[0], epochs=2, crop=64),),
+    widths=Widths((4,) * 5, (4,) * 5),
+    working_size=64,
+)
+VARIANTS = {"first": Variant(SMALL), "second": Variant(SMALL, initial="first", teacher="first")}
+
+
+@pytest.fixture
+def data(tmp_path, rng):
+    """Four drawn scenes in two folds."""
+    with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
+        for number in range(4):
+            scene = darkfield_scene(rng, (96, 96))
+            write_png(tmp_path / f"{number}.png", scene.image)
+            write_png(tmp_path / f"{number}_mask.png", scene.classes)
+            table.writerow([f"{number}.png", f"{number}_mask.png"])
+    with h5py.File(tmp_path / "backbone.h5", "w") as file:
+        for layer, arrays in filled(encoder(unet_vgg16(2))).items():
+            for name, array in arrays.items():
+                file[f"{layer}/{name}"] = array.astype(np.float16) + np.float16(0.01)
+    names = [f"{number}.png" for number in range(4)]
+    groups = dict(zip(names, range(4)))
+    return Data(
+        tmp_path / "data.csv", groups, dict(zip(names, (0, 1, 0, 1))), tmp_path / "backbone.h5"
+    )
+
+
+@needs_training
+def test_variants_are_judged_by_what_they_did_not_see_and_go_on(data, tmp_path, monkeypatch):
+    folder, table = tmp_path / "runs", tmp_path / "table.csv"
+    train, evaluate, seen = crossvalidate.train, crossvalidate.evaluate_pair, []
+
+    def stopped(run, recipe, parts, *rest):
+        seen.append({sample.name for sample in parts.train})
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return train(run, recipe, parts, *rest)
+
+    monkeypatch.setattr(crossvalidate, "train", stopped)
+    judged = []
+    monkeypatch.setattr(
+        crossvalidate,
+        "evaluate_pair",
+        lambda pair, *rest: judged.append(pair.name) or evaluate(pair, *rest),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(VARIANTS, data, folder, table)
+    cross_validate(VARIANTS, data, folder, table)
+    assert seen == [{"1.png", "3.png"}, {"0.png", "2.png"}] + [{"1.png", "3.png"}] * 2 + [
+        {"0.png", "2.png"}
+    ]
+    assert judged == ["0.png", "2.png", "1.png", "3.png"] * 2
+    assert len(read_epochs(folder / "second" / "fold_2" / "training.csv")) == 2
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["variant"], row["fold"]) for row in rows] == [
+        (variant, fold) for variant in VARIANTS for fold in ("1", "2", "all", "spread")
+    ]
+    true = [int(row["true_spirochaete"]) for row in rows[:3]]
+    assert true[2] == true[0] + true[1]
+
+
+def test_groups_are_those_of_a_split(tmp_path):
+    (tmp_path / "split.csv").write_text("image,group,part\na.png,3,train\nb.png,0,test\n")
+    assert read_groups(tmp_path / "split.csv") == {"a.png": 3, "b.png": 0}
