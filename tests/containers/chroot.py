@@ -1,7 +1,7 @@
 """What the Dockerfile says, done without a container engine: by Debian's mmdebstrap and chroot.
 
-All mounts are made in a namespace of their own, which ends with the command that needs them: none is
-left behind, whatever happens.
+All mounts are made in a namespace of their own, which ends with the command that needs them: none
+is left behind, whatever happens.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = ROOT / "containers" / "Dockerfile"
+PROCESS = ROOT / "containers" / "nextflow" / "main.nf"
 MIRRORS = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"]
 
 MOUNTS = """
