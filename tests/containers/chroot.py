@@ -111,7 +111,9 @@ class Container:
         if self.root.exists():
             shutil.rmtree(self.root)
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        command = ["mmdebstrap", "--mode=root", "--variant=minbase", release, self.root, "-"]
+        # Debian's images do not wait for the disk, either.
+        command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
+        command += [release, self.root, "-"]
         subprocess.run(["unshare", "--mount", *command], input=sources, text=True, check=True)
 
     def _do_copy(self, arguments):

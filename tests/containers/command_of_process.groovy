@@ -1,6 +1,6 @@
 // The command of a Nextflow process for given values, as Groovy itself reads the file:
 // groovy command_of_process.groovy main.nf
-class Process extends Script {
+class ModuleFile extends Script {
     def run() {}
 
     // What is declared: directives, inputs and outputs.
@@ -12,10 +12,10 @@ class Process extends Script {
     def process(Closure body) { body() }
 }
 
-def settings = new org.codehaus.groovy.control.CompilerConfiguration(scriptBaseClass: 'Process')
+def settings = new org.codehaus.groovy.control.CompilerConfiguration(scriptBaseClass: 'ModuleFile')
 def given = new Binding(
     meta: [id: 'A01'],
     pipeline: 'focus_qc.cppipe',
     task: [cpus: 1, ext: [:], process: 'RATE']
 )
-print new GroovyShell(Process.classLoader, given, settings).evaluate(new File(args[0]))
+print new GroovyShell(ModuleFile.classLoader, given, settings).evaluate(new File(args[0]))
