@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive
 # procps: Nextflow measures its processes by ps.
 needed=(python3 default-jre-headless libmariadb3 procps)
-for_building=(python3-dev python3-venv gcc libc6-dev default-jdk-headless default-libmysqlclient-dev ca-certificates)
+for_building=(python3-dev python3-venv gcc libc6-dev default-jdk-headless default-libmysqlclient-dev)
 apt-get update
 apt-get install -y --no-install-recommends "${needed[@]}"
 apt-mark manual "${needed[@]}"

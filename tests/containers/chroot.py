@@ -138,6 +138,7 @@ class Container:
             for name, value in os.environ.items()
             if re.search("^(PIP|UV)_|(?i:proxy$)|CERT|_CA_", name)
         }
+        settings["HOME"] = "/root"
         self._change_root([self.root, "sh", "-c", command], environment=settings)
         (self.root / inside.lstrip("/")).unlink(missing_ok=True)
 
