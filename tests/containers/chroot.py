@@ -108,6 +108,7 @@ class Container:
             [*MIRRORS, "Identifier: Packages"], capture_output=True, text=True, check=True
         ).stdout
         sources = targets.replace(f" {_release()['VERSION_CODENAME']}", f" {release}")
+        assert str(self.root) not in Path("/proc/mounts").read_text(), "something is mounted there"
         if self.root.exists():
             shutil.rmtree(self.root)
         self.root.parent.mkdir(parents=True, exist_ok=True)
