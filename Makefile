@@ -13,6 +13,8 @@
 # make test-profiles  set up .venv-profiles (CytoTable, pycytominer), go from images to profiles
 # make test-cluster  run the Snakemake workflow, here and on a Slurm of its own (Debian's
 #             slurm-wlm and munge, as root; without them that part is skipped)
+# make test-container  build the container's file system in build/container, without an engine, and
+#             run the example pipelines in it (as root, on Debian with mmdebstrap)
 # make release  make dist/cellprofiler-focus-darkfield-VERSION.zip, with which the modules run in the
 #             CellProfiler application; the same files give the same bytes
 # make test-gui  set up .venv-gui (CellProfiler with its window, on Debian's wxPython), drive both
@@ -34,7 +36,8 @@ TESTS_OF_MODULES = tests/plugins $(TESTS_OF_CORES)
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 
 .PHONY: demo demo-focus demo-darkfield test test-next test-stock test-newest test-formats \
-	test-profiles test-cluster test-gui figures release crossvalidate lint docs lock clean
+	test-profiles test-cluster test-container test-gui figures release crossvalidate lint docs lock \
+	clean
 
 demo: demo-focus demo-darkfield
 
@@ -66,6 +69,9 @@ test-cluster: $(VENV) .venv-cluster/.complete
 
 test-profiles: $(VENV) .venv-profiles/.complete
 	.venv/bin/python -m pytest tests/profiles -m profiles
+
+test-container: $(VENV)
+	.venv/bin/python -m pytest tests/containers -m container
 
 release:
 	python3 release/build_release.py

@@ -15,7 +15,7 @@ from build_release import LARGEST
 from build_release import build as build_release
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_DISTRIBUTED = (".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml")
+NOT_DISTRIBUTED = (".ci/", ".dockerignore", ".github/", ".gitignore", ".pre-commit-config.yaml")
 """What only a clone needs."""
 GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_tf_modules.egg-info/")
 """What setuptools adds to a source distribution."""
