@@ -77,7 +77,7 @@ VARIANTS = {
         replace(SHORT, stages=tuple(replace(stage, crop=320) for stage in SHORT.stages))
     ),
     "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
-    "last epoch alone": Variant(replace(SHORT, averaged_epochs=1)),
+    "last epoch alone": Variant(replace(SHORT, averaged_share=0.0)),
     "taught": Variant(SHORT, teacher="small"),
     "went on": Variant(SHORT, initial="small"),
     "went on, taught": Variant(SHORT, initial="small", teacher="small"),

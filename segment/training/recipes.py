@@ -43,9 +43,9 @@ class Recipe:
         Longer side of the images in pixels.
     widths : Widths
         Of the network.
-    averaged_epochs : int
-        The last ones, whose mean weights are kept (Izmailov et al. 2018, Averaging weights leads
-        to wider optima and better generalization).
+    averaged_share : float
+        Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
+        (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
     teacher_share : float
         Of a teacher's probabilities in what is learned, beside the masks; 0 to 1.
     thread_share : float
@@ -66,7 +66,7 @@ class Recipe:
     stages: Tuple[Stage, ...]
     working_size: int
     widths: Widths = FULL
-    averaged_epochs: int = 5
+    averaged_share: float = 0.1
     teacher_share: float = 0.5
     thread_share: float = 0.5
     batch: int = 8

@@ -86,6 +86,7 @@ def train(
     model, done = run.resume({loss_function.__name__: loss_function})
     model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
+    last = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
         if begins or epoch == done:
@@ -97,13 +98,12 @@ def train(
         if parts.validation:
             found = _validate(model, recipe, parts.validation, run.folder / "pictures", epoch)
             measured.update(_figures(recipe, "validation_", found))
-        if epoch >= len(plan) - recipe.averaged_epochs:
+        if epoch in last:
             network = _network(recipe)
             weights = Weights(network.architecture, folded_arrays(model, network), about)
             write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
         plots.draw_training(run.folder, run.epochs, _names(recipe))
-    last = range(len(plan) - min(recipe.averaged_epochs, len(plan)), len(plan))
     return _write_mean(run.folder, [EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
 
 

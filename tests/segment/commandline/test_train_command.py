@@ -41,7 +41,7 @@ def backbone(tmp_path, monkeypatch):
     """A file of kernels of the encoder, and a recipe for a network with few channels."""
     import h5py
 
-    recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS, averaged_epochs=2)
+    recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS)
     monkeypatch.setitem(RECIPES, "full", recipe)
     with h5py.File(tmp_path / "backbone.h5", "w") as file:
         for layer, arrays in filled(encoder(unet_vgg16(2))).items():

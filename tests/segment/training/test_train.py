@@ -44,7 +44,7 @@ def recipe():
     return dataclasses.replace(
         changed_recipe(FULL_RECIPE, SHIPPED, seed=3, epochs=(1, 2, 0), working_size=96),
         widths=WIDTHS,
-        averaged_epochs=2,
+        averaged_share=0.7,
         skeleton_share=0.5,
         batch=4,
         crops_per_image=1,
