@@ -145,9 +145,9 @@ def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 STEPS: Dict[Step, float] = {
     smooth: 4,
     median: 3,
-    bilateral: 3,
+    bilateral: 4,
     wavelets: 1,
-    non_local_means: 3,
+    non_local_means: 7,
     sharpen: 2,
     deconvolve: 1,
     jpeg: 3,

@@ -120,7 +120,7 @@ def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
     Specimen
     """
     kind = rng.uniform()
-    if kind < 0.12:
+    if kind < 0.18:
         nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
         return Specimen([nothing], blank=True)
     photographed = bool(sources) and kind > 0.5
