@@ -36,6 +36,8 @@ from segment.training.start import Start
 
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
+PRUNING_BATCHES = 16
+"""Of crops, on which a network is made narrower."""
 EPOCH_WEIGHTS = "epoch_{:04}.h5"
 """Name of the weights of one of the epochs that are averaged."""
 
@@ -296,8 +298,10 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
     network = _network(recipe)
     model = build_keras_model(network)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    images, _ = next(_batches(recipe, recipe.stages[0], samples, 1, epoch=0))
-    set_arrays(model, trained, prune(start.arrays, start.network, trained), images)
+    drawn = _batches(recipe, recipe.stages[0], samples, PRUNING_BATCHES, epoch=0)
+    images = np.concatenate([images for images, _ in drawn])
+    arrays = prune(start.arrays, start.network, trained, images)
+    set_arrays(model, trained, arrays, images[: recipe.batch])
     return model
 
 
