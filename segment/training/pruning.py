@@ -136,7 +136,8 @@ def _compute(layer: Layer, arrays: Arrays, x: np.ndarray) -> np.ndarray:
 
 def _under(size: int, x: np.ndarray, places: np.ndarray) -> np.ndarray:
     """What a kernel of a size sees of images at some places: (n, size * size * channels)."""
-    image, (bottom, right), seen = np.arange(len(x))[:, None], np.array(x.shape[1:3]) - 1, []
+    image, (bottom, right) = np.arange(len(x))[:, None], np.array(x.shape[1:3]) - 1
+    seen: List[np.ndarray] = []
     for shift in np.ndindex(size, size):
         rows, cols = (at + by - size // 2 for at, by in zip(_pixels(places, x), shift))
         outside = (rows < 0) | (rows > bottom) | (cols < 0) | (cols > right)
@@ -220,7 +221,8 @@ def _telling(covariance: np.ndarray, reading: np.ndarray, count: int) -> np.ndar
 
 def _sliced(arrays: Arrays, network: Network, kept: Dict[str, np.ndarray]) -> Arrays:
     """The arrays of the kept channels."""
-    read, sliced = {name: [] for name in kept}, {}
+    read: Dict[str, List[np.ndarray]] = {name: [] for name in kept}
+    sliced: Arrays = {}
     for name, readers in _readers(network).items():
         for reader, start in readers:
             read[reader].append(start + kept[name])
@@ -240,7 +242,7 @@ def _solve(
     """Solve for the arrays of one layer after the other.
 
     What a layer reads is what the layers before it, already solved, give, so that their errors
-    are made up for.
+    are made up for (Zhang et al. 2016, Accelerating very deep convolutional networks, section 3.4).
     """
     images, places = seen
     result: Arrays = {}
