@@ -1,6 +1,5 @@
 """Measure a model on real stacks of planes, beside classical measures of focus."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
@@ -16,6 +15,7 @@ from focusqual.inference.options import RatingOptions
 from focusqual.inference.prediction import rate_focus
 from focusqual.inference.stacks import weighed_level
 from micrograph_networks.errors import UserError, naming
+from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.grey import to_grey
 from micrograph_networks.images.image_files import read_image
 
@@ -127,13 +127,7 @@ def read_planes(folder: Path, table: Path) -> List[Plane]:
 
 
 def _read_rows(table: Path) -> List[Dict[str, str]]:
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restval=""))
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{table} cannot be read as a table: give a CSV.") from error
-    if not rows or not set(COLUMNS) <= set(rows[0]):
-        raise UserError(f"{table} needs rows with the columns {', '.join(COLUMNS)}.")
+    rows = read_csv(table, COLUMNS, f"a CSV with the columns {', '.join(COLUMNS)}")
     names = [row["image"] for row in rows]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:

@@ -1,6 +1,5 @@
 """The plane in focus of each stack of a focus.csv."""
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from focusqual.inference.stacks import rank_planes, weighed_level
 from focusqual.levels import LEVELS
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import number
+from micrograph_networks.files.tables import number, read_csv
 from micrograph_networks.plotting import save_figure
 
 PLANE = "Plane"
@@ -143,7 +142,7 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     """
     stacks: Dict[Tuple[str, ...], Stack] = {}
     others = []
-    for row in _read_rows(table):
+    for row in read_csv(table, COLUMNS, "a focus.csv of 'focusqual predict' of this version"):
         path = Path(row["folder"], row["image"]).as_posix()
         match = pattern.search(path)
         if match is None:
@@ -158,25 +157,6 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
         stack.planes.sort(key=lambda plane: plane.number)
         _refuse_repeats(stack)
     return list(stacks.values()), others
-
-
-def _read_rows(table: Path) -> List[Dict[str, str]]:
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restval=""))
-    except FileNotFoundError:
-        raise UserError(f"{table} does not exist: check the path.") from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{table} cannot be read as a table: give a focus.csv.") from error
-    if not rows:
-        raise UserError(f"{table} holds no image: rate some first.")
-    lacking = [column for column in COLUMNS if column not in rows[0]]
-    if lacking:
-        raise UserError(
-            f"{table} has no column {lacking[0]}: give a focus.csv of 'focusqual predict' of this "
-            "version."
-        )
-    return rows
 
 
 def _plane(row: Dict[str, str], path: str, plane: str) -> Plane:

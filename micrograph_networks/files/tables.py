@@ -4,7 +4,7 @@ import contextlib
 import csv
 import numbers
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import whole_file
@@ -79,6 +79,42 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
             rows.write()
         finally:
             rows.close()
+
+
+def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, str]]:
+    """Read a CSV that a user gave.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        That it must have.
+    wanted : str
+        What to give instead, for the messages, such as "a focus.csv".
+
+    Returns
+    -------
+    list of dict of str to str
+        A row each, one at least; cells that a short row lacks are empty.
+
+    Raises
+    ------
+    UserError
+        It does not exist, is no table, is empty, or lacks a column.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check the path.") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a table: give {wanted}.") from error
+    if not rows:
+        raise UserError(f"{path} has no rows: give {wanted}.")
+    lacking = [column for column in columns if column not in rows[0]]
+    if lacking:
+        raise UserError(f"{path} has no column {lacking[0]}: give {wanted}.")
+    return rows
 
 
 class _ParquetRows:

@@ -1,6 +1,5 @@
 """Who of a data set learns and who is held back: whole groups of near duplicates at a time."""
 
-import csv
 from pathlib import Path
 from typing import Iterable, List, Sequence, Set
 
@@ -10,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.transform import resize
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import read_csv
 
 PARTS = ("train", "validation", "test")
 """Into which images are divided."""
@@ -108,11 +108,8 @@ def read_part(path: Path, part: str) -> Set[str]:
     UserError
         The file does not exist, is no such CSV, or has no image of this part.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            names = {row["image"] for row in csv.DictReader(file) if row["part"] == part}
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not the split.csv of a training.") from error
+    rows = read_csv(path, ("image", "part"), "the split.csv of a training")
+    names = {row["image"] for row in rows if row["part"] == part}
     if not names:
         raise UserError(f"{path} holds no {part} image.")
     return names

@@ -1,6 +1,5 @@
 """Images and masks of a data set: read, checked and divided into parts."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.grey import to_grey
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
@@ -80,18 +80,8 @@ def read_table(path: Path) -> List[Pair]:
     UserError
         It is no such table, is empty, or a row lacks a path or repeats an image.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [
-                tuple((row[column] or "").strip() for column in COLUMNS)
-                for row in csv.DictReader(file)
-            ]
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: check the path.") from None
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is no CSV with the columns images and masks.") from error
-    if not rows:
-        raise UserError(f"{path} lists no image.")
+    table = read_csv(path, COLUMNS, f"a CSV with the columns {' and '.join(COLUMNS)}")
+    rows = [tuple(row[column].strip() for column in COLUMNS) for row in table]
     folder, names = Path(path).parent, set()
     for number, (image, mask) in enumerate(rows, 1):
         if not image or not mask:

@@ -53,7 +53,7 @@ def test_depth_of_field_comes_from_the_optics(folder):
 @pytest.mark.parametrize(
     "rows, sentence",
     [
-        ([], "needs rows with the columns image, stack, position, focus"),
+        ([], "has no rows: give a CSV with the columns image, stack, position, focus"),
         (["a.tif,s,0,0", "a.tif,s,1,0"], "names a.tif more than once"),
         (["a.tif,s,0,0", "z.tif,s,1,0"], "z.tif does not exist: the paths are relative to"),
         (["a.tif,s,0,0", "b.tif,s,top,0"], "'top' in the column position is no number"),
@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_table_is_said(folder, rows, sentence):
 
 
 def test_a_table_that_is_missing_is_named(folder):
-    with pytest.raises(UserError, match="none.csv cannot be read as a table"):
+    with pytest.raises(UserError, match="none.csv does not exist"):
         stacks.read_planes(folder, folder / "none.csv")
 
 

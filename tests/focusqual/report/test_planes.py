@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_pattern_is_said(write, tmp_path, pattern, sentence
 @pytest.mark.parametrize(
     "rows, head, sentence",
     [
-        ([], HEAD, "holds no image"),
+        ([], HEAD, "has no rows"),
         (ROWS, "image,score,expected_level,certainty,path", "has no column folder"),
         (["A01_w1_z1.tif,1,low,0,/"], HEAD, "expected_level and certainty must be numbers"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files import tables
-from micrograph_networks.files.tables import number, table
+from micrograph_networks.files.tables import number, read_csv, table
 
 COLUMNS = ["image", "row", "score"]
 ROWS = [["007", 0, number(1 / 3)], ["b.tif", np.int32(7), number(np.nan)], ["c", 2, number(5.0)]]
@@ -48,3 +48,26 @@ def test_without_pyarrow_a_sentence_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=told), table(tmp_path / "a.parquet", COLUMNS):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_a_csv_are_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes("\ufeffimage,part\r\né.tif,train\r\nb.tif\r\n".encode())
+    rows = read_csv(tmp_path / "a.csv", ["part"], "a table")
+    assert rows == [{"image": "é.tif", "part": "train"}, {"image": "b.tif", "part": ""}]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (None, "does not exist: check the path"),
+        (b"\xff\xfe\x00", "cannot be read as a table: give a split"),
+        (b"image,part\n", "has no rows: give a split"),
+        (b"image\na.tif\n", "has no column part: give a split"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_is_said(tmp_path, data, problem):
+    path = tmp_path / "a.csv"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(UserError, match=f"a.csv {problem}"):
+        read_csv(path, ["part"], "a split")

@@ -37,8 +37,9 @@ def test_folds_hold_whole_groups_and_as_many_images(rng):
 
 
 def test_a_wrong_split_is_named(tmp_path):
-    with pytest.raises(UserError, match="is not the split.csv"):
-        read_part(tmp_path / "none.csv", "test")
+    (tmp_path / "other.csv").write_text("image\na.tif\n")
+    with pytest.raises(UserError, match="has no column part: give the split.csv of a training"):
+        read_part(tmp_path / "other.csv", "test")
     (tmp_path / "a.csv").write_text("image,part\na.tif,train\n")
     with pytest.raises(UserError, match="holds no test image"):
         read_part(tmp_path / "a.csv", "test")

@@ -92,8 +92,8 @@ def test_masks_saved_as_grey_colour_are_read(data):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "no CSV with the columns"),
-        ("images,masks\n", "lists no image"),
+        ("a,b\n1,2\n", "no column images: give a CSV with the columns images and masks"),
+        ("images,masks\n", "has no rows"),
         ("images,masks\na.png\n", "row 1 lacks"),
         ("images,masks\na.png,b.png\na.png,b.png\n", "row 2 lists a.png again"),
     ],
