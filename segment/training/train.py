@@ -303,11 +303,16 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
     network = _network(recipe)
     model = build_keras_model(network)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    drawn = _batches(recipe, recipe.stages[0], samples, PRUNING_BATCHES, epoch=0)
-    images = np.concatenate([images for images, _ in drawn])
-    arrays = prune(start.arrays, start.network, trained, images)
-    set_arrays(model, trained, arrays, images[: recipe.batch])
+    crops = _crops(recipe, samples, PRUNING_BATCHES)
+    arrays = prune(start.arrays, start.network, trained, crops)
+    set_arrays(model, trained, arrays, _crops(recipe, samples, 1))
     return model
+
+
+def _crops(recipe: Recipe, samples: Sequence[Sample], batches: int) -> np.ndarray:
+    """The images of a run's first batches."""
+    drawn = _batches(recipe, recipe.stages[0], samples, batches, epoch=0)
+    return np.concatenate([images for images, _ in drawn])
 
 
 def _weights(model: Any, recipe: Recipe, about: Dict[str, Any]) -> Weights:
