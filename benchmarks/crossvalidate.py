@@ -72,7 +72,7 @@ SHORT = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(20,))
 VARIANTS = {
     "small": Variant(SHORT),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
-    "576 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=576)),
+    "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
     "crops of 320": Variant(
         replace(SHORT, stages=tuple(replace(stage, crop=320) for stage in SHORT.stages))
     ),

@@ -3,6 +3,7 @@
 import functools
 from importlib.util import find_spec
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ import segment
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network, array_shapes
+from segment.inference.network import encoder, unet_vgg16
 
 needs_training = pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
 needs_tensorflow = pytest.mark.skipif(
@@ -33,3 +35,12 @@ def filled(network: Network, value=np.zeros) -> Arrays:
     for (layer, name), shape in array_shapes(network).items():
         arrays.setdefault(layer, {})[name] = value(shape).astype(np.float32)
     return arrays
+
+
+def write_encoder(path, rng):
+    """Write the dark-field encoder with random kernels that keep the variance (He et al. 2015)."""
+    with h5py.File(path, "w") as file:
+        for (layer, name), shape in array_shapes(encoder(unet_vgg16(2))).items():
+            deviation = np.sqrt(2 / np.prod(shape[:-1])) if name == "kernel" else 0
+            file[f"{layer}/{name}"] = rng.normal(0, deviation, shape).astype(np.float16)
+    return path

@@ -333,7 +333,10 @@ def convert_masks(
 )
 @click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
 @click.option(
-    "--epochs", type=click.IntRange(1), multiple=True, help="Once for each stage of the recipe."
+    "--epochs",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Once for each stage of the recipe; 0: make the network narrower, and learn no more.",
 )
 @click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")

@@ -89,7 +89,7 @@ FULL_RECIPE = Recipe(
 # All blocks of a pruned encoder have to learn what they lost.
 SMALL_RECIPE = Recipe(
     stages=(Stage(60, crop=256, learning_rate=1e-3, falling=True, frozen_blocks=0),),
-    working_size=512,
+    working_size=640,
     widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)),
 )
 RECIPES = {"full": FULL_RECIPE, "small": SMALL_RECIPE}

@@ -36,6 +36,8 @@ from segment.training.start import Start
 
 PICTURES = 4
 """Validation images of which the outlines are drawn after every epoch."""
+PRUNING_BATCHES = 16
+"""Of crops, on which a network is made narrower."""
 EPOCH_WEIGHTS = "epoch_{:04}.h5"
 """Name of the weights of one of the epochs that are averaged."""
 
@@ -63,7 +65,8 @@ def train(
 ) -> Path:
     """Train, or go on with a run that was stopped, and write the weights file.
 
-    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs'.
+    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs';
+    without any epoch they are those of the start, made narrower.
 
     Parameters
     ----------
@@ -86,6 +89,10 @@ def train(
     model, done = run.resume({loss_function.__name__: loss_function})
     model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
+    path = run.folder / DARKFIELD.weights_file
+    if not plan:
+        write_weights(path, _weights(model, recipe, about))
+        return path
     last = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
@@ -99,12 +106,12 @@ def train(
             found = _validate(model, recipe, parts.validation, run.folder / "pictures", epoch)
             measured.update(_figures(recipe, "validation_", found))
         if epoch in last:
-            network = _network(recipe)
-            weights = Weights(network.architecture, folded_arrays(model, network), about)
+            weights = _weights(model, recipe, about)
             write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
         plots.draw_training(run.folder, run.epochs, _names(recipe))
-    return _write_mean(run.folder, [EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
+    _write_mean(path, [run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
+    return path
 
 
 def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> float:
@@ -296,14 +303,26 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
     network = _network(recipe)
     model = build_keras_model(network)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    images, _ = next(_batches(recipe, recipe.stages[0], samples, 1, epoch=0))
-    set_arrays(model, trained, prune(start.arrays, start.network, trained), images)
+    crops = _crops(recipe, samples, PRUNING_BATCHES)
+    arrays = prune(start.arrays, start.network, trained, crops)
+    set_arrays(model, trained, arrays, _crops(recipe, samples, 1))
     return model
 
 
-def _write_mean(folder: Path, names: Sequence[str]) -> Path:
+def _crops(recipe: Recipe, samples: Sequence[Sample], batches: int) -> np.ndarray:
+    """The images of a run's first batches."""
+    drawn = _batches(recipe, recipe.stages[0], samples, batches, epoch=0)
+    return np.concatenate([images for images, _ in drawn])
+
+
+def _weights(model: Any, recipe: Recipe, about: Dict[str, Any]) -> Weights:
+    network = _network(recipe)
+    return Weights(network.architecture, folded_arrays(model, network), about)
+
+
+def _write_mean(path: Path, files: Sequence[Path]) -> None:
     """Write the mean weights of some epochs."""
-    given = [read_weights(folder / name, NETWORKS) for name in names]
+    given = [read_weights(file, NETWORKS) for file in files]
     mean = {
         layer: {
             name: np.mean([weights.layers[layer][name] for weights in given], axis=0)
@@ -311,6 +330,4 @@ def _write_mean(folder: Path, names: Sequence[str]) -> Path:
         }
         for layer, arrays in given[-1].layers.items()
     }
-    path = folder / DARKFIELD.weights_file
     write_weights(path, replace(given[-1], layers=mean))
-    return path

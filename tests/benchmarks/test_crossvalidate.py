@@ -2,17 +2,16 @@ import csv
 from dataclasses import replace
 
 import crossvalidate
-import h5py
-import numpy as np
 import pytest
 from crossvalidate import SHORT, Data, Variant, cross_validate, read_groups
-from support import filled, needs_training
+from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.training.log import read_epochs
-from segment.inference.network import Widths, encoder, unet_vgg16
+from segment.inference.network import Widths
 from segment.simulation.scenes import darkfield_scene
+from segment.training import train as training
 
 SMALL = replace(
     SHORT,
@@ -32,19 +31,15 @@ def data(tmp_path, rng):
             write_png(tmp_path / f"{number}.png", scene.image)
             write_png(tmp_path / f"{number}_mask.png", scene.classes)
             table.writerow([f"{number}.png", f"{number}_mask.png"])
-    with h5py.File(tmp_path / "backbone.h5", "w") as file:
-        for layer, arrays in filled(encoder(unet_vgg16(2))).items():
-            for name, array in arrays.items():
-                file[f"{layer}/{name}"] = array.astype(np.float16) + np.float16(0.01)
+    backbone = write_encoder(tmp_path / "backbone.h5", rng)
     names = [f"{number}.png" for number in range(4)]
     groups = dict(zip(names, range(4)))
-    return Data(
-        tmp_path / "data.csv", groups, dict(zip(names, (0, 1, 0, 1))), tmp_path / "backbone.h5"
-    )
+    return Data(tmp_path / "data.csv", groups, dict(zip(names, (0, 1, 0, 1))), backbone)
 
 
 @needs_training
 def test_variants_are_judged_by_what_they_did_not_see_and_go_on(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "PRUNING_BATCHES", 1)
     folder, table = tmp_path / "runs", tmp_path / "table.csv"
     train, evaluate, seen = crossvalidate.train, crossvalidate.evaluate_pair, []
 

@@ -4,14 +4,15 @@ import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support import filled, needs_training
+from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.log import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
-from segment.inference.network import NETWORKS, Widths, encoder, unet_vgg16
+from segment.inference.network import NETWORKS, Widths
+from segment.training import train as training
 from segment.training.recipes import RECIPES
 
 WIDTHS = Widths((4, 4, 8, 8, 8), (8, 8, 4, 4, 4))
@@ -37,17 +38,12 @@ def data(tmp_path, rng):
 
 
 @pytest.fixture
-def backbone(tmp_path, monkeypatch):
+def backbone(tmp_path, rng, monkeypatch):
     """A file of kernels of the encoder, and a recipe for a network with few channels."""
-    import h5py
-
     recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS)
     monkeypatch.setitem(RECIPES, "full", recipe)
-    with h5py.File(tmp_path / "backbone.h5", "w") as file:
-        for layer, arrays in filled(encoder(unet_vgg16(2))).items():
-            for name, array in arrays.items():
-                file[f"{layer}/{name}"] = array.astype(np.float16) + np.float16(0.01)
-    return tmp_path / "backbone.h5"
+    monkeypatch.setattr(training, "PRUNING_BATCHES", 1)
+    return write_encoder(tmp_path / "backbone.h5", rng)
 
 
 @needs_training
