@@ -180,7 +180,7 @@ def test_plate_of_the_focus_page_is_as_it_says(workplace):
     empty = images.index.isin(["C03", "D03", "F06"])
     assert len(images) == 96
     assert images[empty]["certainty"].max() < 0.05
-    assert images[~empty]["certainty"].min() > 0.3
+    assert images[~empty]["certainty"].min() > 0.25
     columns = images[~empty].groupby(images[~empty].index.str[1:])["score"].median()
     assert list(columns[:9]) == [0] * 9
     assert list(columns[9:]) == sorted(columns[9:])

@@ -87,7 +87,7 @@ def _counts(network: Network, narrow: Network) -> Dict[str, int]:
 def _places(images: np.ndarray) -> np.ndarray:
     """One place in each cell of a grid, at random or what is brightest: (n, cells, 2), 0 to 1."""
     rng = np.random.default_rng(0)
-    cells = np.stack(np.mgrid[:GRID, :GRID], axis=-1).reshape(-1, 1, 2)
+    cells = np.moveaxis(np.mgrid[:GRID, :GRID], 0, -1).reshape(-1, 1, 2)
     drawn = (cells + rng.random((len(images), len(cells), DRAWN, 2))) / GRID
     rows, cols = _pixels(drawn, images)
     best = images.sum(axis=3)[np.arange(len(images))[:, None, None], rows, cols].argmax(axis=2)

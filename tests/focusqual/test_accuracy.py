@@ -1,26 +1,32 @@
-"""A shipped model on fixed images: exact counts."""
+"""The shipped models on fixed images: exact counts."""
 
 import functools
 
 import numpy as np
 import pytest
 import support
+from processings import PROCESSINGS
 
+from focusqual.evaluation import stacks
 from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation import scenes
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.degradation import degrade
 from focusqual.simulation.optics import defocus
-from micrograph_networks.images.image_files import read_image
-
-rate = functools.partial(support.rate, model="focus_v1")
+from micrograph_networks.images.image_files import read_grey, read_image
 
 
-def score(image):
-    return rate(image).summary["score"]
+@pytest.fixture(params=["focus_v1", "focus_v2"])
+def rate(request):
+    return functools.partial(support.rate, model=request.param)
 
 
-def test_real_images_in_focus_and_defocused(fly_images):
+@pytest.fixture
+def score(rate):
+    return lambda image: rate(image).summary["score"]
+
+
+def test_real_images_in_focus_and_defocused(score, fly_images):
     """Levels 0 to 10 of the nine ExampleFly images, which training never saw."""
     errors = np.array(
         [
@@ -32,7 +38,7 @@ def test_real_images_in_focus_and_defocused(fly_images):
     assert np.sum(np.abs(errors) <= 1) == 99
 
 
-def test_real_bbbc006_planes(data_folder):
+def test_real_bbbc006_planes(score, data_folder):
     scores = {
         plane: [
             score(read_image(path)) for path in sorted((data_folder / "bbbc006" / plane).iterdir())
@@ -53,7 +59,7 @@ def test_real_bbbc006_planes(data_folder):
         (scenes.grains, 33),
     ],
 )
-def test_generated_scenes(kind, within_one):
+def test_generated_scenes(score, kind, within_one):
     """Three fixed scenes, at 10x, 20x and 60x, photographed at each of 11 levels."""
     errors = []
     for zoom in (0.5, 1.0, 3.0):
@@ -64,13 +70,13 @@ def test_generated_scenes(kind, within_one):
     assert np.sum(np.abs(errors) <= 1) == within_one
 
 
-def test_blank_images_are_uncertain(rng):
+def test_blank_images_are_uncertain(rate, rng):
     for mean, deviation in ((100, 1), (500, 20), (3000, 60)):
         image = rng.normal(mean, deviation, (840, 840)).astype(np.uint16)
         assert np.median(rate(image).certainty) < 0.15
 
 
-def test_score_does_not_depend_on_exposure_or_scaling(fly_images):
+def test_score_does_not_depend_on_exposure_or_scaling(rate, fly_images):
     for image in fly_images.values():
         # As a 12-bit camera with an offset would have recorded it.
         twelve_bit = image.astype(np.uint16) * 12 + 105
@@ -89,9 +95,33 @@ def test_score_does_not_depend_on_exposure_or_scaling(fly_images):
             np.testing.assert_allclose(found.aggregate, expected.aggregate, atol=0.03)
 
 
-def test_one_cell_in_a_large_dark_image_decides(rng):
+def test_one_cell_in_a_large_dark_image_decides(rate, rng):
     light = np.zeros((1500, 1500), np.float32)
     light[700:900, 700:900] = scenes.nuclei(np.random.default_rng(3), 200, 1.0)
     for level in (0, 3, 6, 9):
         rating = rate(photograph(rng, defocus(light, LEVEL_DEPTH * level)))
         assert abs(rating.summary["score"] - level) <= 1
+
+
+def test_planes_of_real_stacks_in_focus(data_folder):
+    """Eight of beads and three of a stained smear."""
+    folder = data_folder / "focus_stacks"
+    planes = stacks.read_planes(folder, folder / "stacks.csv")
+    in_focus = [plane for plane in planes if plane.depths <= stacks.IN_FOCUS]
+    scores = {
+        name: [support.rate(read_grey(p.path), model=name).summary["score"] for p in in_focus]
+        for name in ("focus_v1", "focus_v2")
+    }
+    assert np.sum(np.array(scores["focus_v1"]) <= 1) == 10
+    assert np.sum(np.array(scores["focus_v2"]) <= 1) == 11
+
+
+@pytest.mark.parametrize("photons, dtype", [(30, np.uint8), (300, np.uint16)])
+def test_blank_images_stay_uncertain_whatever_programs_do_to_them(photons, dtype):
+    frame = np.random.default_rng(1).poisson(photons, (420, 420)).astype(dtype)
+    certainties = {
+        name: np.median(support.rate(process(frame), model="focus_v2").certainty)
+        for name, process in PROCESSINGS.items()
+    }
+    assert certainties.pop("non-local means") < 0.25
+    assert max(certainties.values()) < 0.1

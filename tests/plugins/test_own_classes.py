@@ -9,12 +9,12 @@ from cellprofiler_core.utilities.core.modules import instantiate_module
 from click.testing import CliRunner
 from harness import assert_declared_is_written, choose_weights, displayed, make_workspace
 from skimage.draw import disk, line
-from support import filled, needs_training
+from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image, write_png
 from segment.commandline.commands import main
-from segment.inference.network import Widths, encoder, unet_vgg16
+from segment.inference.network import Widths
 from segment.training.recipes import RECIPES
 
 SHAPE = (96, 128)
@@ -54,18 +54,9 @@ def folder(tmp_path):
 @pytest.fixture
 def backbone(tmp_path, monkeypatch):
     """Random kernels, and a recipe for few channels, that are learned in a minute."""
-    import h5py
-
     recipe = dataclasses.replace(RECIPES["full"], widths=Widths((8,) * 5, (8,) * 5))
     monkeypatch.setitem(RECIPES, "full", recipe)
-    rng = np.random.default_rng(0)
-    layers = filled(encoder(unet_vgg16(2)), lambda shape: rng.normal(0, 0.2, shape))
-    layers["block1_conv1"]["kernel"] /= 50
-    with h5py.File(tmp_path / "backbone.h5", "w") as file:
-        for layer, arrays in layers.items():
-            for name, array in arrays.items():
-                file[f"{layer}/{name}"] = array
-    return tmp_path / "backbone.h5"
+    return write_encoder(tmp_path / "backbone.h5", np.random.default_rng(0))
 
 
 def run(*arguments):

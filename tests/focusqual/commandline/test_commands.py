@@ -51,7 +51,7 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     focus, patches = (pd.read_csv(output / name) for name in ("focus.csv", "patches.csv"))
     assert focus["image"].tolist() == [path.name for path in images]
     assert focus["patches"].tolist() == [9, 9, 9]
-    assert set(focus["model"]) == {"focus_v1"}
+    assert set(focus["model"]) == {"focus_v2"}
     assert len(patches) == 27
     for table in (focus, patches):
         np.testing.assert_allclose(table[list(PROBABILITIES)].sum(axis=1), 1, atol=1e-4)
