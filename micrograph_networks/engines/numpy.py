@@ -59,17 +59,24 @@ KERNEL_TO_POINTS = np.array(
 """G of F(4, 3), a row for each of the points 1, -1, 2, -2, 0 and infinity."""
 
 
+WIDE = 512
+"""Channels of the widest layer from which on Winograd's convolutions are the faster ones."""
+
+
 def expected_time(network: Network, bfloat16: bool) -> float:
     """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
 
-    Measured on two cores: 0.6 to 0.8 for the U-Net, whose convolutions are Winograd's, 1.0 to 1.1
-    for the focus network (benchmarks/engine_speed.py).
+    Measured on two cores: 0.8 to 1.0 for the full U-Net, whose convolutions are Winograd's, and more
+    for one of fewer channels, where the transforms weigh more than the products; 1.0 to 1.1 for the
+    focus network (benchmarks/engine_speed.py).
     """
     if bfloat16:
         return math.inf
     convolutions = network.find(Convolution)
     quick = [layer for layer in convolutions if (layer.size, layer.stride) == (3, 1)]
-    return 0.8 if 2 * len(quick) > len(convolutions) else 1.1
+    if 2 * len(quick) <= len(convolutions):
+        return 1.1
+    return 0.9 if max(layer.channels for layer in quick) >= WIDE else 1.6
 
 
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:

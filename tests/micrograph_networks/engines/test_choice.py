@@ -9,6 +9,7 @@ from micrograph_networks.engines import ENGINE_NAMES, EngineOptions, chosen_engi
 from micrograph_networks.engines import tensorflow as tensorflow_engine
 from micrograph_networks.errors import UserError
 from segment.inference.network import unet_vgg16
+from segment.training.recipes import SMALL_RECIPE
 
 
 def test_an_engine_that_is_named_is_taken():
@@ -72,6 +73,8 @@ def test_on_avx2_each_network_has_the_engine_that_was_measured_to_be_faster(monk
     on_processor(monkeypatch, ["AVX2"])
     assert chosen_engine(EngineOptions(), FOCUS_PATCH_1) == "tensorflow"
     assert chosen_engine(EngineOptions(), unet_vgg16(3)) == "numpy"
+    narrow = unet_vgg16(3, SMALL_RECIPE.widths)
+    assert chosen_engine(EngineOptions(), narrow) == "tensorflow"
 
 
 def test_numpy_computes_where_there_is_no_other(network, monkeypatch):
