@@ -66,9 +66,9 @@ WIDE = 512
 def expected_time(network: Network, bfloat16: bool) -> float:
     """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
 
-    Measured on two cores: 0.8 to 1.0 for the full U-Net, whose convolutions are Winograd's, and more
-    for one of fewer channels, where the transforms weigh more than the products; 1.0 to 1.1 for the
-    focus network (benchmarks/engine_speed.py).
+    Measured on two cores: 0.8 to 1.0 for the full U-Net, whose convolutions are Winograd's, 1.7 for
+    one of fewer channels, where the transforms weigh more than the products, and 1.0 to 1.1 for
+    the focus network (benchmarks/engine_speed.py).
     """
     if bfloat16:
         return math.inf
