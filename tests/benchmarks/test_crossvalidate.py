@@ -11,7 +11,6 @@ from micrograph_networks.images.image_files import write_png
 from micrograph_networks.training.log import read_epochs
 from segment.inference.network import Widths
 from segment.simulation.scenes import darkfield_scene
-from segment.training import train as training
 
 SMALL = replace(
     SHORT,
@@ -39,7 +38,7 @@ def data(tmp_path, rng):
 
 @needs_training
 def test_variants_are_judged_by_what_they_did_not_see_and_go_on(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "PRUNING_BATCHES", 1)
+    monkeypatch.setattr("segment.training.train.PRUNING_BATCHES", 1)
     folder, table = tmp_path / "runs", tmp_path / "table.csv"
     train, evaluate, seen = crossvalidate.train, crossvalidate.evaluate_pair, []
 

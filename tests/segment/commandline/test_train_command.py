@@ -12,7 +12,6 @@ from micrograph_networks.training.log import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
 from segment.inference.network import NETWORKS, Widths
-from segment.training import train as training
 from segment.training.recipes import RECIPES
 
 WIDTHS = Widths((4, 4, 8, 8, 8), (8, 8, 4, 4, 4))
@@ -42,7 +41,7 @@ def backbone(tmp_path, rng, monkeypatch):
     """A file of kernels of the encoder, and a recipe for a network with few channels."""
     recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS)
     monkeypatch.setitem(RECIPES, "full", recipe)
-    monkeypatch.setattr(training, "PRUNING_BATCHES", 1)
+    monkeypatch.setattr("segment.training.train.PRUNING_BATCHES", 1)
     return write_encoder(tmp_path / "backbone.h5", rng)
 
 
