@@ -32,7 +32,9 @@ Compute = Callable[[Convolution, np.ndarray], np.ndarray]
 """The result of a convolution, from what it reads."""
 
 
-def prune(arrays: Arrays, network: Network, narrow: Network, images: np.ndarray) -> Arrays:
+def prune(
+    arrays: Arrays, network: Network, narrow: Network, draw: Callable[[], np.ndarray]
+) -> Arrays:
     """Choose channels of every layer, and solve for the kernels that make and read them.
 
     Parameters
@@ -42,8 +44,9 @@ def prune(arrays: Arrays, network: Network, narrow: Network, images: np.ndarray)
     network, narrow : Network
         The same layers, with no more channels in the narrow one; what follows them is left out.
         The convolutions are of stride 1.
-    images : ndarray of float32, (n, height, width, channels)
-        Some dozens of those that the networks are for.
+    draw : callable
+        Gives some dozens of images that the networks are for, float32 (n, height, width, channels).
+        Called where there is anything to solve for.
 
     Returns
     -------
@@ -58,6 +61,7 @@ def prune(arrays: Arrays, network: Network, narrow: Network, images: np.ndarray)
     counts = _counts(network, narrow)
     if all(counts[layer.name] == layer.channels for layer in network.find(Convolution)):
         return arrays
+    images = draw()
     places = _places(images)
     parts = [
         _wide_values(arrays, network, images[start:][:IMAGES], places[start:][:IMAGES])

@@ -1,5 +1,6 @@
 """Train the network with Keras alone, on any of its backends."""
 
+import functools
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -303,8 +304,8 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
     network = _network(recipe)
     model = build_keras_model(network)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    crops = _crops(recipe, samples, PRUNING_BATCHES)
-    arrays = prune(start.arrays, start.network, trained, crops)
+    draw = functools.partial(_crops, recipe, samples, PRUNING_BATCHES)
+    arrays = prune(start.arrays, start.network, trained, draw)
     set_arrays(model, trained, arrays, _crops(recipe, samples, 1))
     return model
 
