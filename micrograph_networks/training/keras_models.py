@@ -148,6 +148,7 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
             continue
         own.set_weights([kernel])
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
+        outputs = outputs.astype(np.float32)  # numpy would sum up bfloat16 in three digits
         mean, variance = outputs.mean(axis=(0, 1, 2)), outputs.var(axis=(0, 1, 2))
         normalisation = model.get_layer(f"{layer.name}_bn")
         gamma = np.sqrt(variance + normalisation.epsilon)

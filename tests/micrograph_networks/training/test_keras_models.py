@@ -55,13 +55,35 @@ def test_folded_arrays_have_the_shapes_of_the_network(network, trained):
     assert found == array_shapes(network)
 
 
-def test_training_goes_on_from_the_arrays_of_inference(network, images):
+@pytest.fixture
+def arrays(network):
+    """Random; the spread of a layer's input is kept, and biases are of the same order."""
     rng = np.random.default_rng(1)
-    # The spread of a layer's input is kept: kernels are random, and biases of the same order.
-    arrays = filled(network, lambda shape: rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+    return filled(network, lambda shape: rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+
+
+def test_training_goes_on_from_the_arrays_of_inference(network, arrays, images):
     model = build_keras_model(network)
     set_arrays(model, network, arrays, images)
     folded = folded_arrays(model, network)
     for name, expected in arrays.items():
         np.testing.assert_allclose(folded[name]["kernel"], expected["kernel"], atol=1e-5)
         np.testing.assert_allclose(folded[name]["bias"], expected["bias"], atol=1e-4)
+
+
+def test_training_in_bfloat16_normalises_by_the_same_statistics(network, arrays, images):
+    import keras
+
+    found = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.mixed_precision.set_global_policy(policy)
+        try:
+            model = build_keras_model(network)
+            set_arrays(model, network, arrays, images)
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        normalisations = [layer for layer in model.layers if layer.name.endswith("_bn")]
+        found[policy] = [np.sqrt(layer.get_weights()[3]) for layer in normalisations]
+    assert found["float32"]
+    for expected, spread in zip(*found.values()):
+        np.testing.assert_allclose(spread, expected, rtol=0.05)
