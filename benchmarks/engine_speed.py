@@ -12,6 +12,7 @@ import argparse
 import functools
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,13 @@ CASES = {"dark field": (640, 640), "dark field 3:4": (480, 640), "focus": (2160,
 
 # Arguments: engine, case. Prints seconds from the process's start and its peak memory.
 ALONE = """
-import os, sys, time, psutil
+import os, sys, time
 from engine_speed import image_of, ready
 from timing import peak_memory
-run, image = ready(*sys.argv[1:]), image_of(sys.argv[2])
+start, engine, case = sys.argv[1:]
+run, image = ready(engine, case), image_of(case)
 run(image)
-print(time.time() - psutil.Process().create_time(), peak_memory(os.getpid()))
+print(time.time() - float(start), peak_memory(os.getpid()))
 """
 
 
@@ -84,7 +86,7 @@ def ready(engine, case):
 
 def alone(engine, case):
     """Seconds and MiB that a process takes for one result."""
-    command = [sys.executable, "-c", ALONE, engine, case]
+    command = [sys.executable, "-c", ALONE, str(time.time()), engine, case]
     folder = Path(__file__).resolve().parent
     result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return map(float, result.stdout.split())

@@ -85,23 +85,23 @@ def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
         pipeline.dump(file, save_image_plane_details=False)
 
 
-def steps(folder, names, scale=1.0):
+def steps(folder, names, scale=1.0, engine=AUTOMATIC):
     """Run CellProfiler on the images of a folder in a process of its own.
 
     Parameters
     ----------
     folder : Path
         Holds images/, and gets the pipeline, the log and the results.
-    names, scale
+    names, scale, engine
         As for :func:`write_pipeline`.
 
     Yields
     ------
     runner.Step
     """
-    case = folder / ("_".join(names) or "without")
+    case = folder / "_".join((engine, *names))
     case.mkdir()
-    write_pipeline(case / "pipeline.cppipe", names, scale)
+    write_pipeline(case / "pipeline.cppipe", names, scale, engine)
     yield from cellprofiler_steps(
         case / "pipeline.cppipe", folder / "images", case / "output", case / "log"
     )

@@ -2,32 +2,37 @@
 
     python benchmarks/startup.py
 
-First the seconds until the first image set is done, and what our modules add to them; then where
-they go, step by step in one process that does what CellProfiler does.
+First the seconds until the first image set is done by each engine, and what our modules add to
+them; then where they go, step by step in one process that does what CellProfiler does.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 from processor import processor
 from runs import LAST, OURS, ROOT, SCENE, steps, write_images
 
+from micrograph_networks.engines import AUTOMATIC, ENGINE_NAMES
+
 SIZE = min(SCENE)
 REPEATS = 3
-CASES = ((), *((name,) for name in OURS), OURS)
+WITHOUT = ((), AUTOMATIC)
+CASES = (
+    WITHOUT,
+    *((names, engine) for names in (*((name,) for name in OURS), OURS) for engine in ENGINE_NAMES),
+)
 
 # What CellProfiler does until the first result, and what our modules add; prints seconds by name.
 STEPS = """
 import importlib, json, sys, time
 import numpy
 
-image = numpy.random.default_rng(0).random((int(sys.argv[1]), int(sys.argv[1]), 3))
+size, engine = int(sys.argv[1]), sys.argv[2]
+image = numpy.random.default_rng(0).random((size, size, 3))
 start = time.perf_counter()
 seconds = {}
 
@@ -49,12 +54,14 @@ from micrograph_networks.products import PRODUCTS
 for product in PRODUCTS:
     importlib.import_module(product.module.lower())
 done("ours: imports")
-from micrograph_networks.engines.tensorflow import import_framework
-import_framework()
-done("ours: TensorFlow")
+from micrograph_networks.engines import EngineOptions
+if engine == "tensorflow":
+    from micrograph_networks.engines.tensorflow import import_framework
+    import_framework()
+    done("ours: TensorFlow")
 for package, measure in (("focusqual", "rate_focus"), ("segment", "segment_image")):
     core = importlib.import_module(package)
-    model = core.load_model()
+    model = core.load_model(engine=EngineOptions(engine))
     done(f"{package}: weights")
     for count in ("first", "second"):
         getattr(core, measure)(image, model)
@@ -65,30 +72,32 @@ cellprofiler.__main__.stop_java()
 
 
 def main():
-    """Print both tables."""
+    """Print all tables."""
     print(f"{processor()}\n{SIZE}x{SIZE} pixels, median of {REPEATS} runs")
-    first_results, breakdowns = [], []
+    first_results, breakdowns = [], {name: [] for name in ENGINE_NAMES}
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_images(folder / "images", 1, SIZE)
-            first_results.append([first_result(folder, names) for names in CASES])
-        breakdowns.append(breakdown())
+            first_results.append([first_result(folder, *case) for case in CASES])
+        for engine, found in breakdowns.items():
+            found.append(breakdown(engine))
     print_first_results(np.median(first_results, axis=0))
-    print_breakdown({name: np.median([b[name] for b in breakdowns]) for name in breakdowns[0]})
+    for engine, found in breakdowns.items():
+        print_breakdown(
+            engine, {name: np.median([one[name] for one in found]) for name in found[0]}
+        )
 
 
-def first_result(folder, names):
+def first_result(folder, names, engine):
     """Seconds from the start of CellProfiler's process until its first image set is done."""
-    for step in steps(folder, names):
-        if step.module == LAST:
-            found = time.time() - psutil.Process(step.process).create_time()
-    return found
+    done = [one.since_start for one in steps(folder, names, engine=engine) if one.module == LAST]
+    return done[0]
 
 
-def breakdown():
+def breakdown(engine):
     """Seconds of each step of a start-up, by name."""
-    command = [sys.executable, "-W", "ignore", "-c", STEPS, str(SIZE)]
+    command = [sys.executable, "-W", "ignore", "-c", STEPS, str(SIZE), engine]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -96,13 +105,14 @@ def breakdown():
 def print_first_results(seconds):
     """Print the seconds of CASES."""
     print("\nuntil the first result   ours")
-    for names, value in zip(CASES, seconds):
-        print(f"{value:20.2f} s {value - seconds[0]:6.2f} s  {' '.join(names) or 'without'}")
+    for (names, engine), value in zip(CASES, seconds):
+        case = f"{' '.join(names)}, {engine}" if names else "without"
+        print(f"{value:20.2f} s {value - seconds[0]:6.2f} s  {case}")
 
 
-def print_breakdown(seconds):
+def print_breakdown(engine, seconds):
     """Print the seconds of each step."""
-    print("\nstep by step")
+    print(f"\nstep by step, {engine}")
     for name, value in seconds.items():
         print(f"{value:20.2f} s  {name}")
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +20,13 @@ STEP = re.compile(r"Image # (\d+), module (\w+) # \d+: .* Wall_time = ([\d.]+) s
 
 
 class Step(NamedTuple):
-    """One module has run on one image set."""
+    """One module has run on one image set, so many seconds after the start of its process."""
 
     process: int
     image_set: int
     module: str
     seconds: float
+    since_start: float
 
 
 def fresh_folder(name):
@@ -119,12 +121,14 @@ def cellprofiler_steps(pipeline, images, output, log):
     command += ["--plugins-directory", ROOT / "plugins"]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    start = time.perf_counter()
     with log.open("w") as file, subprocess.Popen(command, env=environment, **piped) as process:
         for line in process.stdout:
             file.write(line)
             step = STEP.search(line)
             if step:
-                yield Step(process.pid, int(step[1]), step[2], float(step[3]))
+                since_start = time.perf_counter() - start
+                yield Step(process.pid, int(step[1]), step[2], float(step[3]), since_start)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
 
