@@ -1,5 +1,6 @@
 """The trainable Keras model of a network, for Keras 2 and 3 on any backend, and its arrays."""
 
+import math
 from typing import Any, Dict
 
 import numpy as np
@@ -18,6 +19,9 @@ from micrograph_networks.networks.layers import (
     Softmax,
     Upsampling,
 )
+
+SMALLEST_SPREAD = 1e-12
+"""Of a kernel that is not all zeros."""
 
 
 def build_keras_model(network: Network) -> Any:
@@ -127,7 +131,9 @@ def folded_arrays(model: Any, network: Network) -> Arrays:
 def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray) -> None:
     """Give a new model the arrays of inference, so that training goes on from them.
 
-    Batch normalisation is set to the statistics of the images, and so to change nothing.
+    Batch normalisation is set to the statistics of the images, and so to change nothing. The
+    kernels before it get the spread of new ones, which it takes back: a small kernel would be lost
+    with the first steps of an optimiser, whose size does not depend on the kernel's.
 
     Parameters
     ----------
@@ -146,10 +152,17 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
         if len(own.get_weights()) == 2:
             own.set_weights([kernel, bias])
             continue
-        own.set_weights([kernel])
+        scale = _initial_spread(kernel) / np.maximum(kernel.std(axis=(0, 1, 2)), SMALLEST_SPREAD)
+        own.set_weights([kernel * scale])
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
         outputs = outputs.astype(np.float32)  # numpy would sum up bfloat16 in three digits
         mean, variance = outputs.mean(axis=(0, 1, 2)), outputs.var(axis=(0, 1, 2))
         normalisation = model.get_layer(f"{layer.name}_bn")
-        gamma = np.sqrt(variance + normalisation.epsilon)
-        normalisation.set_weights([gamma, mean + bias, mean, variance])
+        gamma = np.sqrt(variance + normalisation.epsilon) / scale
+        normalisation.set_weights([gamma, mean / scale + bias, mean, variance])
+
+
+def _initial_spread(kernel: np.ndarray) -> float:
+    """Standard deviation of a convolution's new kernel: Glorot and Bengio 2010, equation 16."""
+    inputs, outputs = kernel.shape[2:]
+    return math.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * (inputs + outputs)))

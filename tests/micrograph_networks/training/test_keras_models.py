@@ -71,6 +71,18 @@ def test_training_goes_on_from_the_arrays_of_inference(network, arrays, images):
         np.testing.assert_allclose(folded[name]["bias"], expected["bias"], atol=1e-4)
 
 
+def test_kernels_before_a_normalisation_are_as_large_as_new_ones(network, arrays, images):
+    model = build_keras_model(network)
+    kernels = {layer.name: layer.get_weights()[0] for layer in model.layers if layer.get_weights()}
+    small = {name: {**own, "kernel": own["kernel"] * 1e-4} for name, own in arrays.items()}
+    set_arrays(model, network, small, images)
+    names = [name for name in arrays if f"{name}_bn" in kernels]
+    assert names
+    for name in names:
+        given = model.get_layer(name).get_weights()[0]
+        np.testing.assert_allclose(given.std(), kernels[name].std(), rtol=0.1)
+
+
 def test_training_in_bfloat16_normalises_by_the_same_statistics(network, arrays, images):
     import keras
 
