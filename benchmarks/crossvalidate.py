@@ -37,7 +37,7 @@ from segment.evaluation.evaluate import (
 )
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
-from segment.training.recipes import SMALL_RECIPE, Recipe, changed_recipe
+from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
 from segment.training.start import from_backbone, from_model
 from segment.training.teacher import taught
 from segment.training.train import Parts, train
@@ -67,8 +67,16 @@ class Variant:
     teacher: Optional[str] = None
 
 
-SHORT = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(20,))
-# Each differs from the first one in one thing.
+GOING_ON = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
+SHORT = replace(
+    GOING_ON,
+    batch_statistics=True,
+    stages=(
+        Stage(4, crop=256, learning_rate=1e-3, falling=False, frozen_blocks=5),
+        Stage(16, crop=256, learning_rate=1e-4, falling=True, frozen_blocks=2),
+    ),
+)
+# Each differs in one thing from the first one, or from that before it.
 VARIANTS = {
     "small": Variant(SHORT),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
@@ -79,8 +87,8 @@ VARIANTS = {
     "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
     "last epoch alone": Variant(replace(SHORT, averaged_share=0.0)),
     "taught": Variant(SHORT, teacher="small"),
-    "went on": Variant(SHORT, initial="small"),
-    "went on, taught": Variant(SHORT, initial="small", teacher="small"),
+    "went on": Variant(GOING_ON, initial="small"),
+    "went on, taught": Variant(GOING_ON, initial="small", teacher="small"),
 }
 
 

@@ -2,10 +2,11 @@
 
     python benchmarks/engine_speed.py
     OMP_NUM_THREADS=1 python benchmarks/engine_speed.py
+    ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell python benchmarks/engine_speed.py
 
-The dark-field network on two sizes, and rate_focus on a 2160x2160 image. The engines take turns;
-seconds are medians. Then, each in a process of its own, the peak memory
-and the seconds from its start to the first result.
+The last one as on a processor without AVX-512. The dark-field networks, one of them on two sizes,
+and rate_focus on a 2160x2160 image. The engines take turns; seconds are medians. Then, each in a
+process of its own, the peak memory and the seconds from its start to the first result.
 """
 
 import argparse
@@ -23,8 +24,14 @@ from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
 
 ENGINES = ("numpy", "tensorflow")
-CASES = {"dark field": (640, 640), "dark field 3:4": (480, 640), "focus": (2160, 2160)}
-"""Height and width of the image of each."""
+FOCUS = "focus"
+CASES = {
+    "darkfield_v1": (640, 640),
+    "darkfield_v1 3:4": (480, 640),
+    "darkfield_v1_small": (640, 640),
+    FOCUS: (2160, 2160),
+}
+"""Height and width of the image of each dark-field model, and of the newest focus model."""
 
 # Arguments: engine, case. Prints seconds from the process's start and its peak memory.
 ALONE = """
@@ -72,7 +79,7 @@ def ready(engine, case):
     the import is a part of what a process takes.
     """
     options = EngineOptions(engine)
-    if case == "focus":
+    if case == FOCUS:
         import focusqual
 
         model = focusqual.load_model(engine=options)
@@ -80,7 +87,7 @@ def ready(engine, case):
     import segment
     from segment.inference.prediction import predict_probabilities
 
-    model = segment.load_model(engine=options)
+    model = segment.load_model(case.split()[0], options)
     return lambda image: predict_probabilities(image, model, model.cell_diameter)
 
 

@@ -2,7 +2,9 @@
 
     python benchmarks/segment_speed.py
     python benchmarks/segment_speed.py --csv data.csv --split model_weights/darkfield_v1_split.csv
+    ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/segment_speed.py
 
+The last one as on a processor without AVX-512.
 Five parts: operations of each shipped network; seconds an image at four sizes; seconds from a cold
 process to the first mask; the network's rate of operations beside that of a matrix product; and
 bfloat16 beside float32, with the change in IoU over the test images of a table where one is given.

@@ -1,7 +1,7 @@
 """The trainable Keras model of a network, for Keras 2 and 3 on any backend, and its arrays."""
 
 import math
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 
@@ -24,12 +24,15 @@ SMALLEST_SPREAD = 1e-12
 """Of a kernel that is not all zeros."""
 
 
-def build_keras_model(network: Network) -> Any:
+def build_keras_model(network: Network, batch_statistics: bool = True) -> Any:
     """Build the trainable model of a network.
 
     Parameters
     ----------
     network : Network
+    batch_statistics : bool
+        Whether training normalises by the statistics of each batch, and follows them, or by those
+        that the model has been given.
 
     Returns
     -------
@@ -40,21 +43,25 @@ def build_keras_model(network: Network) -> Any:
     """
     import keras
 
+    training = None if batch_statistics else False
     x = images = keras.Input(network.inputs, name="images")
     outputs: Dict[str, Any] = {}
     for layer, following in zip(network.layers, (*network.layers[1:], None)):
         precise = isinstance(layer, Softmax) or isinstance(following, Softmax)
-        x = outputs[layer.name] = _keras_layer(layer, x, outputs, "float32" if precise else None)
+        dtype = "float32" if precise else None
+        x = outputs[layer.name] = _keras_layer(layer, x, outputs, dtype, training)
     return keras.Model(images, x)
 
 
-def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> Any:
+def _keras_layer(
+    layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any, training: Optional[bool]
+) -> Any:
     """The result of a layer as a Keras tensor."""
     from keras import layers
 
     name = layer.name
     if isinstance(layer, Convolution):
-        return _convolution(layer, x, dtype)
+        return _convolution(layer, x, dtype, training)
     if isinstance(layer, Dense):
         activation = "relu" if layer.relu else None
         return layers.Dense(layer.channels, activation, name=name, dtype=dtype)(x)
@@ -75,7 +82,7 @@ def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> A
     return plain[type(layer)]()(x)
 
 
-def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
+def _convolution(layer: Convolution, x: Any, dtype: Any, training: Optional[bool]) -> Any:
     from keras import layers
 
     normalised = layer.momentum is not None
@@ -89,7 +96,8 @@ def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
         dtype=dtype,
     )(x)
     if normalised:
-        x = layers.BatchNormalization(momentum=layer.momentum, name=f"{layer.name}_bn")(x)
+        normalise = layers.BatchNormalization(momentum=layer.momentum, name=f"{layer.name}_bn")
+        x = normalise(x, training=training)
     return layers.ReLU()(x) if layer.relu else x
 
 

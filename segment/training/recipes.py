@@ -43,6 +43,8 @@ class Recipe:
         Longer side of the images in pixels.
     widths : Widths
         Of the network.
+    batch_statistics : bool
+        Whether to normalise by the statistics of each batch, or by those with which it starts.
     averaged_share : float
         Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
         (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
@@ -66,6 +68,7 @@ class Recipe:
     stages: Tuple[Stage, ...]
     working_size: int
     widths: Widths = FULL
+    batch_statistics: bool = True
     averaged_share: float = 0.1
     teacher_share: float = 0.5
     thread_share: float = 0.5
@@ -86,11 +89,14 @@ FULL_RECIPE = Recipe(
     ),
     working_size=640,
 )
-# All blocks of a pruned encoder have to learn what they lost.
+# Goes on from a trained network. The two first blocks need no more than the least squares by which
+# they were pruned. A higher rate, or statistics that change with eight crops, of which a few are
+# bright, would undo those of all others.
 SMALL_RECIPE = Recipe(
-    stages=(Stage(60, crop=256, learning_rate=1e-3, falling=True, frozen_blocks=0),),
+    stages=(Stage(16, crop=256, learning_rate=1e-5, falling=True, frozen_blocks=2),),
     working_size=640,
     widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)),
+    batch_statistics=False,
 )
 RECIPES = {"full": FULL_RECIPE, "small": SMALL_RECIPE}
 """Those of the command line, by name, without classes."""

@@ -31,6 +31,7 @@ from segment.inference.network import (
 from segment.inference.normalisation import NORMALISATION, normalise
 from segment.training import losses, plots
 from segment.training.augmentation import draw_crop
+from segment.training.calibration import calibrated
 from segment.training.pruning import prune
 from segment.training.recipes import Recipe, Stage
 from segment.training.start import Start
@@ -66,8 +67,8 @@ def train(
 ) -> Path:
     """Train, or go on with a run that was stopped, and write the weights file.
 
-    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs';
-    without any epoch they are those of the start, made narrower.
+    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs',
+    calibrated on the training images; without any epoch they are those of the start, made narrower.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def train(
             write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
         plots.draw_training(run.folder, run.epochs, _names(recipe))
-    _write_mean(path, [run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
+    mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
+    write_weights(path, calibrated(mean, _network(recipe), parts.train))
     return path
 
 
@@ -302,7 +304,7 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
 
     keras.utils.set_random_seed(recipe.seed)
     network = _network(recipe)
-    model = build_keras_model(network)
+    model = build_keras_model(network, recipe.batch_statistics)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
     draw = functools.partial(_crops, recipe, samples, PRUNING_BATCHES)
     arrays = prune(start.arrays, start.network, trained, draw)
@@ -321,8 +323,8 @@ def _weights(model: Any, recipe: Recipe, about: Dict[str, Any]) -> Weights:
     return Weights(network.architecture, folded_arrays(model, network), about)
 
 
-def _write_mean(path: Path, files: Sequence[Path]) -> None:
-    """Write the mean weights of some epochs."""
+def _mean(files: Sequence[Path]) -> Weights:
+    """The mean weights of some epochs."""
     given = [read_weights(file, NETWORKS) for file in files]
     mean = {
         layer: {
@@ -331,4 +333,4 @@ def _write_mean(path: Path, files: Sequence[Path]) -> None:
         }
         for layer, arrays in given[-1].layers.items()
     }
-    write_weights(path, replace(given[-1], layers=mean))
+    return replace(given[-1], layers=mean)

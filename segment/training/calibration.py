@@ -1,0 +1,86 @@
+"""Shift a trained network's logits so that whole images are told best."""
+
+from dataclasses import replace
+from typing import Sequence
+
+import numpy as np
+
+from micrograph_networks.engines import EngineOptions, chosen_engine, load_functions
+from micrograph_networks.images.tiling import pad_to
+from micrograph_networks.models.weights_file import Weights
+from micrograph_networks.networks.layers import Network
+from segment.annotations.dataset import Sample
+from segment.evaluation.scores import confusion_matrix, scores
+from segment.inference.network import LOGITS, whole_strides
+from segment.inference.normalisation import normalise
+
+OFFSETS = np.array(sorted(np.arange(-2.5, 2.51, 0.25), key=abs), dtype=np.float32)
+"""That are tried, in units of logits; of equally good ones the first, nearest to 0, is taken."""
+ROUNDS = 2
+"""How often the offset of each class is looked for."""
+SPACING = 4
+"""Of the rows and columns of images whose pixels are judged."""
+
+
+def calibrated(weights: Weights, network: Network, samples: Sequence[Sample]) -> Weights:
+    """Add to the logits what tells samples best: see :func:`class_offsets`.
+
+    Parameters
+    ----------
+    weights : Weights
+    network : Network
+        Theirs.
+    samples : list of Sample
+
+    Returns
+    -------
+    Weights
+        With the offsets as the attribute ``class_offsets``, too.
+    """
+    compute = load_functions(network, weights.layers, chosen_engine(EngineOptions(), network))[0]
+    found, truth = [], []
+    for sample in samples:
+        height, width = sample.mask.shape
+        padded = pad_to(sample.image, (whole_strides(height), whole_strides(width)))
+        probabilities = compute(normalise(padded.astype(np.float32))[None])[0, :height, :width]
+        found.append(probabilities[::SPACING, ::SPACING].reshape(-1, probabilities.shape[2]))
+        truth.append(sample.mask[::SPACING, ::SPACING].ravel())
+    offsets = class_offsets(np.concatenate(found), np.concatenate(truth))
+    logits = weights.layers[LOGITS]
+    layers = {**weights.layers, LOGITS: {**logits, "bias": logits["bias"] + offsets}}
+    attributes = {**weights.attributes, "class_offsets": offsets.tolist()}
+    return replace(weights, layers=layers, attributes=attributes)
+
+
+def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Find offsets of the logits at which the most probable classes have the highest mean IoU.
+
+    With Dice in the loss, and threads in more crops than they are in images, a network takes
+    doubtful pixels for what it seeks. The offsets are found by coordinate ascent; that of the first
+    class, the background, is 0.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, (pixels, classes)
+    truth : ndarray of int, (pixels,)
+
+    Returns
+    -------
+    ndarray of float32, (classes,)
+        Between -2.5 and 2.5.
+    """
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    classes = probabilities.shape[1]
+    offsets = np.zeros(classes, dtype=np.float32)
+
+    def agreement(trial: np.ndarray) -> float:
+        predicted = (logits + trial).argmax(axis=1)
+        return scores(confusion_matrix(truth, predicted, classes)).mean_iou
+
+    for index in np.tile(np.arange(1, classes), ROUNDS):
+        trials = np.tile(offsets, (len(OFFSETS), 1))
+        trials[:, index] = OFFSETS
+        # The present offset first: nothing is changed that becomes no better.
+        trials = np.concatenate([offsets[None], trials])
+        offsets = trials[np.argmax([agreement(trial) for trial in trials])]
+    return offsets
