@@ -12,14 +12,32 @@ from segment.inference.network import STRIDE, whole_strides
 from segment.inference.normalisation import as_colour, normalise, to_rgb
 from segment.inference.scaling import resample, resampling, scaled_shape, working_scale
 
-UNSEEN = 128
+UNSEEN = 120
 """Pixels along a tile's inner border that are left out.
 
 The network's 13 + 11 convolutions and 5 poolings bring something from beyond the border, which a
-tile lacks, to 160 pixels; beyond 128 it changes probabilities by less than 1e-3."""
-OVERLAP = 288
+tile lacks, to 160 pixels; beyond 120 it changes probabilities by less than 1e-3."""
+OVERLAP = 256
 """Pixels that neighbouring tiles share, a multiple of the network's stride: the unseen ones of both
 and, between them, those over which one blends into the other."""
+
+VIEWS: Tuple[Tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
+"""Axes along which an image is mirrored."""
+
+
+def mean_of_views(
+    image: np.ndarray, model: SegmentationModel, cell_diameter: Optional[float] = None
+) -> np.ndarray:
+    """Probabilities of an image, mean over the image and its three mirrored views.
+
+    Parameters, result and errors as for :func:`predict_probabilities`.
+    """
+    total = np.zeros(1, dtype=np.float32)
+    for axes in VIEWS:
+        found = predict_probabilities(np.flip(image, axes), model, cell_diameter)
+        total = total + np.flip(found, axes)
+    total /= len(VIEWS)
+    return total
 
 
 def predict_probabilities(

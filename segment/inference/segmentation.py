@@ -14,7 +14,7 @@ from segment.inference import objects
 from segment.inference.model import SegmentationModel
 from segment.inference.normalisation import as_colour
 from segment.inference.options import SegmentationOptions
-from segment.inference.prediction import predict_probabilities
+from segment.inference.prediction import mean_of_views, predict_probabilities
 from segment.inference.scaling import working_scale
 from segment.inference.threads import label_threads
 
@@ -131,7 +131,8 @@ def segment_image(
     image = as_colour(image)
     valid = valid_pixels(image, mask)
     image = mirror_inside(image, valid)
-    probabilities = predict_probabilities(image, model, options.cell_diameter)
+    predict = mean_of_views if options.mirrored_views else predict_probabilities
+    probabilities = predict(image, model, options.cell_diameter)
     probabilities[~valid] = np.eye(len(model.classes))[BACKGROUND]
     scale = working_scale(image.shape, model, options.cell_diameter)
     return segment_probabilities(probabilities, valid, model.classes, scale, options)

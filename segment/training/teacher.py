@@ -5,7 +5,7 @@ Hinton et al. 2015, Distilling the knowledge in a neural network.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -14,11 +14,8 @@ from micrograph_networks.files.writing import output_folder, whole_file
 from micrograph_networks.images.image_files import read_image
 from segment.annotations.dataset import Sample
 from segment.inference.model import SegmentationModel
-from segment.inference.prediction import predict_probabilities
+from segment.inference.prediction import mean_of_views
 from segment.inference.scaling import resize
-
-VIEWS: Tuple[Tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
-"""Axes along which an image is mirrored."""
 
 
 def taught(
@@ -52,19 +49,3 @@ def taught(
                 np.save(temporary, resize(found, sample.mask.shape).astype(np.float16))
         given.append(replace(sample, taught=np.load(path, mmap_mode="r")))
     return given
-
-
-def mean_of_views(image: np.ndarray, model: SegmentationModel) -> np.ndarray:
-    """Probabilities of an image, mean over the image and its three mirrored views.
-
-    Parameters
-    ----------
-    image : ndarray, (height, width) or (height, width, channels)
-    model : SegmentationModel
-
-    Returns
-    -------
-    ndarray of float32, (height, width, classes)
-    """
-    found = [np.flip(predict_probabilities(np.flip(image, axes), model), axes) for axes in VIEWS]
-    return np.mean(found, axis=0, dtype=np.float32)

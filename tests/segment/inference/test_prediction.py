@@ -12,7 +12,13 @@ from micrograph_networks.models.pieces import Pieces
 from segment.inference import prediction
 from segment.inference.model import TILE_SIZES
 from segment.inference.network import STRIDE
-from segment.inference.prediction import OVERLAP, UNSEEN, predict_probabilities
+from segment.inference.prediction import (
+    OVERLAP,
+    UNSEEN,
+    mean_of_views,
+    predict_probabilities,
+)
+from segment.simulation.scenes import darkfield_scene
 
 
 def local_network(images):
@@ -78,11 +84,12 @@ def test_the_result_has_the_images_size_at_every_scale(height, width, scale, til
     np.testing.assert_allclose(found, untiled(image, model(), 10 / scale), atol=1e-4)
 
 
-def test_the_true_network_sees_no_tiles(random_weights, rng):
-    loaded = cell_model(random_weights)
+@pytest.mark.parametrize("name", ["darkfield_v1", "darkfield_v1_small"])
+def test_the_true_network_sees_no_tiles(name):
+    loaded = cell_model(name)
     network = loaded.tiles.run(lambda network, size: network)
     true = SimpleNamespace(network=network, **vars(loaded))
-    image = rng.integers(0, 255, (300, 430, 3), dtype=np.uint8)
+    image = darkfield_scene(np.random.default_rng(2), (480, 640)).image
     expected = predict_probabilities(image, true, true.cell_diameter)
     assert expected.std(axis=(0, 1)).min() > 0.01
     tiled = predict_in_tiles(384, image, true, true.cell_diameter)
@@ -130,3 +137,19 @@ def test_what_is_no_image_is_refused():
         predict_probabilities(np.zeros((4, 50, 50, 3)), model())
     with pytest.raises(UserError, match="int32 has no known range"):
         predict_probabilities(np.zeros((50, 50), np.int32), model())
+
+
+def test_mirrored_images_have_mirrored_probabilities(rng):
+    image = rng.integers(0, 255, (64, 96, 3)).astype(np.uint8)
+
+    def sided(images):
+        """As local_network, and surer from left to right and from top to bottom."""
+        ramps = np.add.outer(*(np.linspace(0, 0.5, length) for length in images.shape[1:3]))
+        return local_network(images) * ramps[None, :, :, None] + (1 - ramps)[None, :, :, None] / 3
+
+    found = mean_of_views(image, model(sided))
+    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
+    assert np.abs(found - predict_probabilities(image, model(sided))).max() > 0.05
+    for axis in (0, 1):
+        mirrored = mean_of_views(np.flip(image, axis), model(sided))
+        np.testing.assert_allclose(np.flip(mirrored, axis), found, atol=1e-5)

@@ -51,6 +51,23 @@ def labels(found, index=1):
     return found.of_class(CLASSES[index]).labels
 
 
+def test_mirrored_views_are_averaged_where_they_are_wanted():
+    seen = []
+    known = colour_network()
+
+    def network(images):
+        seen.append(images)
+        return known(images)
+
+    tiles = Pieces("tiles of {} pixels", TILE_SIZES, [network])
+    model = SegmentationModel("colours", None, "numpy", tiles, SHIPPED, 128, 30.0)
+    plain = segment(scene(), model=model)
+    found = segment(scene(), options=SegmentationOptions(mirrored_views=True), model=model)
+    assert len(seen) == 1 + 4
+    np.testing.assert_array_equal(seen[4], np.flip(seen[0], (1, 2)))
+    np.testing.assert_array_equal(found.classes, plain.classes)
+
+
 def test_cells_and_spirochaetes_are_found():
     found = segment(scene())
     assert isinstance(found, Segmentation)

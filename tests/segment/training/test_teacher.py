@@ -5,7 +5,7 @@ from micrograph_networks.images.image_files import write_png
 from segment.annotations.dataset import Sample
 from segment.inference.model import load_model
 from segment.training import teacher
-from segment.training.teacher import mean_of_views, taught
+from segment.training.teacher import taught
 
 
 @pytest.fixture
@@ -16,14 +16,6 @@ def model(random_weights):
 @pytest.fixture
 def image(rng):
     return rng.integers(0, 255, (64, 96, 3)).astype(np.uint8)
-
-
-def test_a_mirrored_image_teaches_the_mirrored_probabilities(model, image):
-    found = mean_of_views(image, model)
-    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
-    for axis in (0, 1):
-        mirrored = mean_of_views(np.flip(image, axis), model)
-        np.testing.assert_allclose(np.flip(mirrored, axis), found, atol=1e-5)
 
 
 def test_probabilities_are_computed_once_and_kept(model, image, tmp_path, monkeypatch):
