@@ -1,5 +1,6 @@
 """Probabilities of the classes for every pixel of an image of any size, in bounded memory."""
 
+import functools
 import math
 from typing import Iterable, Iterator, Optional, Tuple
 
@@ -32,12 +33,11 @@ def mean_of_views(
 
     Parameters, result and errors as for :func:`predict_probabilities`.
     """
-    total = np.zeros(1, dtype=np.float32)
-    for axes in VIEWS:
-        found = predict_probabilities(np.flip(image, axes), model, cell_diameter)
-        total = total + np.flip(found, axes)
-    total /= len(VIEWS)
-    return total
+    views = (
+        np.flip(predict_probabilities(np.flip(image, axes), model, cell_diameter), axes)
+        for axes in VIEWS
+    )
+    return functools.reduce(np.add, views) / len(VIEWS)
 
 
 def predict_probabilities(
