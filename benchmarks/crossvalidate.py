@@ -76,7 +76,7 @@ SHORT = replace(
         Stage(16, crop=256, learning_rate=1e-4, falling=True, frozen_blocks=2),
     ),
 )
-# Each differs in one thing from the first one, or from that before it.
+# Each differs from the first one in one thing, or goes on from it.
 VARIANTS = {
     "small": Variant(SHORT),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),

@@ -21,17 +21,16 @@ from processor import processor
 from timing import in_turns
 
 from micrograph_networks.cpus import cpu_share
-from micrograph_networks.engines import EngineOptions
+from micrograph_networks.engines import ENGINE_NAMES, EngineOptions
 
-ENGINES = ("numpy", "tensorflow")
 FOCUS = "focus"
 CASES = {
-    "darkfield_v1": (640, 640),
-    "darkfield_v1 3:4": (480, 640),
-    "darkfield_v1_small": (640, 640),
-    FOCUS: (2160, 2160),
+    "darkfield_v1": ("darkfield_v1", (640, 640)),
+    "darkfield_v1 3:4": ("darkfield_v1", (480, 640)),
+    "darkfield_v1_small": ("darkfield_v1_small", (640, 640)),
+    FOCUS: ("focus_v2", (2160, 2160)),
 }
-"""Height and width of the image of each dark-field model, and of the newest focus model."""
+"""Model of each, and height and width of the image."""
 
 # Arguments: engine, case. Prints seconds from the process's start and its peak memory.
 ALONE = """
@@ -52,24 +51,27 @@ def main():
     arguments = parser.parse_args()
     print(f"{processor()}; {cpu_share()} threads, NumPy {np.__version__}")
     print(
-        f"\n{'seconds, models loaded':22}" + "".join(f"{name:>12}" for name in ENGINES) + "  ratio"
+        f"\n{'seconds, models loaded':22}"
+        + "".join(f"{name:>12}" for name in ENGINE_NAMES)
+        + "  ratio"
     )
     for case in CASES:
         image = image_of(case)
-        runs = [functools.partial(ready(name, case), image) for name in ENGINES]
+        runs = [functools.partial(ready(name, case), image) for name in ENGINE_NAMES]
         times = in_turns(*runs, repeats=arguments.repeats)
         print(f"{case:22}" + "".join(f"{value:12.3f}" for value in times), end="")
         print(f"{times[0] / times[1]:7.2f}", flush=True)
     print("\na process of its own, from start to first result")
     for case in CASES:
-        for name in ENGINES:
+        for name in ENGINE_NAMES:
             seconds, memory = alone(name, case)
             print(f"{case:22}{name:>12}{seconds:9.2f} s{memory:7.0f} MiB", flush=True)
 
 
 def image_of(case):
     """An image of a case, the same at every call."""
-    return np.random.default_rng(0).integers(0, 65536, CASES[case], dtype=np.uint16)
+    _, shape = CASES[case]
+    return np.random.default_rng(0).integers(0, 65536, shape, dtype=np.uint16)
 
 
 def ready(engine, case):
@@ -79,15 +81,16 @@ def ready(engine, case):
     the import is a part of what a process takes.
     """
     options = EngineOptions(engine)
+    name, _ = CASES[case]
     if case == FOCUS:
         import focusqual
 
-        model = focusqual.load_model(engine=options)
+        model = focusqual.load_model(name, options)
         return lambda image: focusqual.rate_focus(image, model)
     import segment
     from segment.inference.prediction import predict_probabilities
 
-    model = segment.load_model(case.split()[0], options)
+    model = segment.load_model(name, options)
     return lambda image: predict_probabilities(image, model, model.cell_diameter)
 
 

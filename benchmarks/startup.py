@@ -6,6 +6,7 @@ First the seconds until the first image set is done by each engine, and what our
 them; then where they go, step by step in one process that does what CellProfiler does.
 """
 
+import itertools
 import json
 import subprocess
 import sys
@@ -20,11 +21,11 @@ from micrograph_networks.engines import AUTOMATIC, ENGINE_NAMES
 
 SIZE = min(SCENE)
 REPEATS = 3
-WITHOUT = ((), AUTOMATIC)
 CASES = (
-    WITHOUT,
-    *((names, engine) for names in (*((name,) for name in OURS), OURS) for engine in ENGINE_NAMES),
+    ((), AUTOMATIC),
+    *itertools.product([*((name,) for name in OURS), OURS], ENGINE_NAMES),
 )
+"""Modules of ours, and the engine that computes."""
 
 # What CellProfiler does until the first result, and what our modules add; prints seconds by name.
 STEPS = """

@@ -160,7 +160,8 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
         if len(own.get_weights()) == 2:
             own.set_weights([kernel, bias])
             continue
-        scale = _initial_spread(kernel) / np.maximum(kernel.std(axis=(0, 1, 2)), SMALLEST_SPREAD)
+        spread = np.sqrt(np.square(kernel).mean(axis=(0, 1, 2)))
+        scale = _initial_spread(kernel) / np.maximum(spread, SMALLEST_SPREAD)
         own.set_weights([kernel * scale])
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
         outputs = outputs.astype(np.float32)  # numpy would sum up bfloat16 in three digits

@@ -382,9 +382,9 @@ def train(
 
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     described = _described(classes, threads, no_objects, colours)
-    if recipe == "small" and not initial:
-        raise UserError("--recipe small goes on from a trained network: give --initial.")
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
+    if not (chosen.batch_statistics or initial):
+        raise UserError(f"--recipe {recipe} goes on from a trained network: give --initial.")
     origin = {"initial": initial, "teacher": teacher}
     start = _start(initial, backbone_weights, described)
     known = _teacher(teacher, described)

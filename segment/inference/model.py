@@ -13,7 +13,7 @@ from segment.inference.network import NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
 """In pixels; a damaged file may hold anything."""
-TILE_SIZES = (1152, 704, 448)
+TILE_SIZES = (1184, 704, 448)
 """Largest height and width of a tile in pixels at the working scale, multiples of the network's
 stride; the smaller ones are for where memory is short.
 

@@ -1,18 +1,14 @@
 """Shift a trained network's logits so that whole images are told best."""
 
 from dataclasses import replace
-from typing import Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 
-from micrograph_networks.engines import EngineOptions, chosen_engine, load_functions
-from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights
-from micrograph_networks.networks.layers import Network
 from segment.annotations.dataset import Sample
 from segment.evaluation.scores import confusion_matrix, scores
-from segment.inference.network import LOGITS, whole_strides
-from segment.inference.normalisation import normalise
+from segment.inference.network import LOGITS
 
 OFFSETS = np.array(sorted(np.arange(-2.5, 2.51, 0.25), key=abs), dtype=np.float32)
 """That are tried, in units of logits; of equally good ones the first, nearest to 0, is taken."""
@@ -22,14 +18,16 @@ SPACING = 4
 """Of the rows and columns of images whose pixels are judged."""
 
 
-def calibrated(weights: Weights, network: Network, samples: Sequence[Sample]) -> Weights:
+def calibrated(
+    weights: Weights, predict: Callable[[np.ndarray], np.ndarray], samples: Sequence[Sample]
+) -> Weights:
     """Add to the logits what tells samples best: see :func:`class_offsets`.
 
     Parameters
     ----------
     weights : Weights
-    network : Network
-        Theirs.
+    predict : callable
+        Gives their probabilities of a sample's image, float32 (height, width, classes).
     samples : list of Sample
 
     Returns
@@ -37,13 +35,10 @@ def calibrated(weights: Weights, network: Network, samples: Sequence[Sample]) ->
     Weights
         With the offsets as the attribute ``class_offsets``, too.
     """
-    compute = load_functions(network, weights.layers, chosen_engine(EngineOptions(), network))[0]
     found, truth = [], []
     for sample in samples:
-        height, width = sample.mask.shape
-        padded = pad_to(sample.image, (whole_strides(height), whole_strides(width)))
-        probabilities = compute(normalise(padded.astype(np.float32))[None])[0, :height, :width]
-        found.append(probabilities[::SPACING, ::SPACING].reshape(-1, probabilities.shape[2]))
+        probabilities = predict(sample.image)[::SPACING, ::SPACING]
+        found.append(probabilities.reshape(-1, probabilities.shape[2]))
         truth.append(sample.mask[::SPACING, ::SPACING].ravel())
     offsets = class_offsets(np.concatenate(found), np.concatenate(truth))
     logits = weights.layers[LOGITS]

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 from skimage.measure import label
 
+from micrograph_networks.engines import EngineOptions, chosen_engine, load_functions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
@@ -113,7 +114,10 @@ def train(
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
         plots.draw_training(run.folder, run.epochs, _names(recipe))
     mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
-    write_weights(path, calibrated(mean, _network(recipe), parts.train))
+    network = _network(recipe)
+    compute = load_functions(network, mean.layers, chosen_engine(EngineOptions(), network))[0]
+    predict = functools.partial(_predict, compute)
+    write_weights(path, calibrated(mean, predict, parts.train))
     return path
 
 
@@ -272,7 +276,7 @@ def _validate(
     """Scores of whole images; draws the first ones."""
     matrix: Any = 0
     for number, sample in enumerate(samples):
-        predicted = _predict(model, sample.image).argmax(axis=2).astype(np.uint8)
+        predicted = _predict(model.predict_on_batch, sample.image).argmax(axis=2).astype(np.uint8)
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
         if number < PICTURES:
             name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
@@ -282,11 +286,12 @@ def _validate(
     return scores(matrix)
 
 
-def _predict(model: Any, image: np.ndarray) -> np.ndarray:
+def _predict(compute: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
+    """Probabilities of a whole image, (height, width, classes)."""
     height, width = image.shape[:2]
     size = whole_strides(height), whole_strides(width)
     padded = normalise(pad_to(image, size).astype(np.float32))
-    return model.predict_on_batch(padded[None])[0, :height, :width]
+    return compute(padded[None])[0, :height, :width]
 
 
 def _figures(recipe: Recipe, prefix: str, found: Scores) -> Epoch:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from support import BFLOAT16, cell_model, needs_tensorflow
@@ -60,7 +62,7 @@ def test_mirrored_views_are_averaged_where_they_are_wanted():
         return known(images)
 
     tiles = Pieces("tiles of {} pixels", TILE_SIZES, [network])
-    model = SegmentationModel("colours", None, "numpy", tiles, SHIPPED, 128, 30.0)
+    model = dataclasses.replace(colour_model(), tiles=tiles)
     plain = segment(scene(), model=model)
     found = segment(scene(), options=SegmentationOptions(mirrored_views=True), model=model)
     assert len(seen) == 1 + 4

@@ -50,7 +50,12 @@ def test_whole_images_calibrate_a_model(random_weights, rng):
     truth = compute(normalise(images.astype(np.float32))).argmax(axis=3).astype(np.uint8)
     samples = [Sample("a.png", image, mask) for image, mask in zip(images, truth)]
     weights.layers[LOGITS]["bias"] = bias + np.float32([0, 1, 0])
-    found = calibrated(weights, network, samples)
+    shifted = load_functions(network, weights.layers, "numpy")[0]
+
+    def predict(image):
+        return shifted(normalise(image.astype(np.float32))[None])[0]
+
+    found = calibrated(weights, predict, samples)
     assert found.attributes["class_offsets"][1] < -0.5
     assert (found.layers[LOGITS]["bias"] < weights.layers[LOGITS]["bias"])[1]
     assert found.layers[LOGITS]["kernel"] is weights.layers[LOGITS]["kernel"]
