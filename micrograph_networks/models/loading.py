@@ -34,6 +34,8 @@ class TrainedNetwork:
         The model card of a shipped one.
     attributes : dict
         Of the weights file.
+    network : Network
+        Its declaration.
     engine : str
         Name of what computes.
     functions : tuple of InferenceFunction
@@ -43,6 +45,7 @@ class TrainedNetwork:
     name: str
     card: Optional[Path]
     attributes: Dict[str, Any]
+    network: Network
     engine: str
     functions: Tuple[InferenceFunction, ...]
 
@@ -75,7 +78,7 @@ def load_network(
     functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (known.name, known.card) if known else (str(model), None)
     logger.info("%s computes %s", chosen, name)
-    return TrainedNetwork(name, card, weights.attributes, chosen, functions)
+    return TrainedNetwork(name, card, weights.attributes, network, chosen, functions)
 
 
 def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Weights, Network]:

@@ -1,23 +1,26 @@
 """A trained dark-field network, loaded."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.models.loading import load_network
 from micrograph_networks.models.pieces import Pieces
+from micrograph_networks.networks.layers import Convolution, Network
 from segment.classes import PixelClass, declared_classes
-from segment.inference.network import NETWORKS
+from segment.inference.network import FULL, NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
 """In pixels; a damaged file may hold anything."""
 TILE_SIZES = (1184, 704, 448)
-"""Largest height and width of a tile in pixels at the working scale, multiples of the network's
-stride; the smaller ones are for where memory is short.
+"""Of tiles for a network of full width: each has at most so many pixels squared at the working
+scale. The smaller ones are for where memory is short.
 
-The network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it."""
+The full network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it; others
+in proportion to the channels of their first convolution, which has one result a pixel."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def load_model(
     with naming(trained.name):
         classes = declared_classes(trained.attributes)
     working_size, cell_diameter = _scale(trained.name, trained.attributes)
-    tiles = Pieces("tiles of {} pixels", TILE_SIZES, trained.functions)
+    tiles = Pieces("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
     return SegmentationModel(
         name=trained.name,
         card=trained.card,
@@ -89,6 +92,23 @@ def load_model(
         working_size=working_size,
         cell_diameter=cell_diameter,
     )
+
+
+def tile_sizes(network: Network) -> List[int]:
+    """Sizes of tiles that take as much memory as those of the network of full width.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    list of int
+        Square roots of the largest numbers of pixels, the largest first; none is below the smallest
+        of the full network's.
+    """
+    narrower = FULL.encoder[0] / network.find(Convolution)[0].channels
+    return [max(int(size * math.sqrt(narrower)), TILE_SIZES[-1]) for size in TILE_SIZES]
 
 
 def _scale(name: str, attributes: Dict[str, Any]) -> Tuple[int, float]:

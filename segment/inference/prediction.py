@@ -95,7 +95,7 @@ def _finished_bands(
         Height and width at the working scale.
     network : InferenceFunction
     largest : int
-        Largest height and width of a tile.
+        Square root of the largest number of pixels of a tile.
     classes : int
 
     Yields
@@ -103,8 +103,7 @@ def _finished_bands(
     ndarray of float32, (rows, width, classes)
         Valid until the next one is asked for.
     """
-    tops, height, vertical = _tiles(shape[0], largest)
-    lefts, width, horizontal = _tiles(shape[1], largest)
+    (tops, height, vertical), (lefts, width, horizontal) = map(_tiles, shape, _grid(shape, largest))
     rows, cols = (resampling(source, target) for source, target in zip(image.shape, shape))
     scaled = np.empty((height, shape[1], 3), dtype=np.float32)
     band = np.zeros((height, lefts[-1] + width, classes), dtype=np.float32)
@@ -122,8 +121,34 @@ def _finished_bands(
         band[height - finished :] = 0
 
 
-def _tiles(length: int, largest: int) -> Tuple[np.ndarray, int, np.ndarray]:
-    """Tiles along one axis at the working scale, no larger than ``largest``.
+def _grid(shape: Tuple[int, ...], largest: int) -> Tuple[int, int]:
+    """Numbers of tiles down and across for which fewest pixels are seen twice.
+
+    Strips as wide as the image share borders along one axis only, but must not be too large.
+    """
+    found = []
+    for across in range(1, _count(shape[1], largest) + 1):
+        width = _size(shape[1], across)
+        tallest = largest**2 // width // STRIDE * STRIDE
+        if tallest > OVERLAP:
+            down = _count(shape[0], tallest)
+            found.append((down * _size(shape[0], down) * across * width, across, down))
+    _, across, down = min(found)
+    return down, across
+
+
+def _count(length: int, largest: int) -> int:
+    """How many tiles an axis needs if they are no longer than ``largest``."""
+    return max(math.ceil((whole_strides(length) - OVERLAP) / (largest - OVERLAP)), 1)
+
+
+def _size(length: int, count: int) -> int:
+    """How long that many tiles are: no longer than they must be."""
+    return whole_strides((whole_strides(length) + (count - 1) * OVERLAP) / count)
+
+
+def _tiles(length: int, count: int) -> Tuple[np.ndarray, int, np.ndarray]:
+    """Tiles of one size along one axis at the working scale.
 
     Returns
     -------
@@ -133,10 +158,7 @@ def _tiles(length: int, largest: int) -> Tuple[np.ndarray, int, np.ndarray]:
     shares : ndarray of float32, (n, size)
         With which a tile enters; over all tiles they sum to 1 at every pixel.
     """
-    padded = whole_strides(length)
-    # Tiles of one size, no larger than their number asks for, so that few pixels are seen twice.
-    count = max(math.ceil((padded - OVERLAP) / (largest - OVERLAP)), 1)
-    size = whole_strides((padded + (count - 1) * OVERLAP) / count)
+    padded, size = whole_strides(length), _size(length, count)
     starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
     inwards = np.arange(size) + 0.5 - UNSEEN
     ramp = np.clip(inwards / (OVERLAP - 2 * UNSEEN), 0, 1)

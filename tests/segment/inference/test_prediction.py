@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,8 @@ from support import cell_model
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.pieces import Pieces
 from segment.inference import prediction
-from segment.inference.model import TILE_SIZES
-from segment.inference.network import STRIDE
+from segment.inference.model import TILE_SIZES, tile_sizes
+from segment.inference.network import FULL, STRIDE, unet_vgg16
 from segment.inference.prediction import (
     OVERLAP,
     UNSEEN,
@@ -39,7 +40,7 @@ def model(network=local_network, **scale):
 
 def in_tiles_of(sizes, model):
     """The same model with tiles of other sizes."""
-    tiles = Pieces("tiles of {} pixels", sizes, [model.network])
+    tiles = Pieces("tiles of {0}x{0} pixels", sizes, [model.network])
     return SimpleNamespace(**{**vars(model), "tiles": tiles})
 
 
@@ -57,9 +58,33 @@ def test_sizes_fit_the_networks_stride():
     assert 2 * UNSEEN < OVERLAP < min(TILE_SIZES)
 
 
-@given(st.integers(1, 10000), st.sampled_from(TILE_SIZES))
-def test_tiles_are_no_larger_than_allowed(length, largest):
-    assert prediction._tiles(length, largest)[1] <= largest
+@given(st.integers(1, 10000), st.integers(1, 10000), st.integers(TILE_SIZES[-1], 2000))
+def test_tiles_are_no_larger_than_allowed(height, width, largest):
+    shape = height, width
+    sizes = [prediction._tiles(*axis)[1] for axis in zip(shape, prediction._grid(shape, largest))]
+    assert np.prod(sizes) <= largest**2
+
+
+@pytest.mark.parametrize(
+    "shape, largest, grid",
+    [
+        ((640, 640), 1184, (1, 1)),
+        ((2048, 2048), 1184, (2, 2)),
+        ((2048, 2048), 1674, (2, 1)),
+        ((1040, 4000), 1674, (1, 2)),
+        ((4000, 1040), 1674, (2, 1)),
+    ],
+)
+def test_tiles_share_as_little_as_the_memory_allows(shape, largest, grid):
+    assert prediction._grid(shape, largest) == grid
+
+
+def test_a_narrower_network_has_larger_tiles():
+    half = replace(FULL, encoder=(32, *FULL.encoder[1:]))
+    wide = replace(FULL, encoder=(4096, *FULL.encoder[1:]))
+    assert tile_sizes(unet_vgg16(3)) == list(TILE_SIZES)
+    assert tile_sizes(unet_vgg16(3, half)) == [1674, 995, 633]
+    assert tile_sizes(unet_vgg16(3, wide)) == [TILE_SIZES[-1]] * len(TILE_SIZES)
 
 
 @settings(max_examples=15, deadline=None)
@@ -108,7 +133,7 @@ def test_the_image_is_brought_to_the_working_scale():
 
 def test_short_memory_makes_the_tiles_smaller(out_of_memory, rng):
     def network(images):
-        return out_of_memory() if images.shape[1] > 448 else local_network(images)
+        return out_of_memory() if images[..., 0].size > 448**2 else local_network(images)
 
     image = rng.integers(0, 255, (1100, 300, 3), dtype=np.uint8)
     same_scale = model(network, cell_diameter=10.0)

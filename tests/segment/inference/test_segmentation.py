@@ -41,7 +41,7 @@ SHIPPED = pixel_classes(CLASSES, {}, {})
 
 
 def colour_model(classes=SHIPPED, order=(0, 1, 2)):
-    tiles = Pieces("tiles of {} pixels", TILE_SIZES, [colour_network(order)])
+    tiles = Pieces("tiles of {0}x{0} pixels", TILE_SIZES, [colour_network(order)])
     return SegmentationModel("colours", None, "numpy", tiles, classes, 128, 30.0)
 
 
@@ -61,7 +61,7 @@ def test_mirrored_views_are_averaged_where_they_are_wanted():
         seen.append(images)
         return known(images)
 
-    tiles = Pieces("tiles of {} pixels", TILE_SIZES, [network])
+    tiles = Pieces("tiles of {0}x{0} pixels", TILE_SIZES, [network])
     model = dataclasses.replace(colour_model(), tiles=tiles)
     plain = segment(scene(), model=model)
     found = segment(scene(), options=SegmentationOptions(mirrored_views=True), model=model)
