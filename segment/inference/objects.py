@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import product
-from typing import Any, Iterator, Tuple, Union
+from typing import Any, Iterator, Optional, Tuple, Union
 
 import numpy as np
 from scipy import ndimage
@@ -64,7 +64,8 @@ def label_cells(
     cells, _ = ndimage.label(region)
     count = 0
     # Cells are numbered downwards from -1 at first, to tell them from clumps still to come.
-    for number, box in enumerate(ndimage.find_objects(cells), 1):
+    for number, tight in enumerate(ndimage.find_objects(cells), 1):
+        box = _with_surroundings(tight, cells.shape)
         clump = cells[box] == number
         cells[box][clump] = 0
         highest = 0
@@ -76,11 +77,25 @@ def label_cells(
     return np.negative(cells, out=cells)
 
 
+def _with_surroundings(box: Tuple[slice, ...], shape: Tuple[int, ...]) -> Tuple[slice, ...]:
+    """A box with what surrounds it, but for the image's border: where no cell ends, but the view."""
+    step = _step(math.prod(side.stop - side.start for side in box)) + 1
+    return tuple(
+        slice(max(side.start - step, 0), min(side.stop + step, length))
+        for side, length in zip(box, shape)
+    )
+
+
+def _step(size: int) -> int:
+    """From one pixel that is worked on to the next, along both axes."""
+    return math.ceil(math.sqrt(size / PIXELS_AT_ONCE))
+
+
 def _labelled_windows(
     clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions
 ) -> Iterator[Tuple[Any, np.ndarray]]:
     """Windows of a clump, and the numbers of the cells in each, in bounded memory."""
-    step = math.ceil(math.sqrt(clump.size / PIXELS_AT_ONCE))
+    step = _step(clump.size)
     coarse = (slice(None, None, step),) * 2
     if step == 1:
         yield ..., _divide(clump, probability, options)
@@ -117,7 +132,7 @@ def _in_blocks(
     count = 0
     for corner in product(*(range(0, length, size) for length in clump.shape)):
         window = tuple(slice(max(start - margin, 0), start + size + margin) for start in corner)
-        labels = _divide(clump[window], probability[window], options)
+        labels = _divide(_cut_out(clump, window), probability[window], options)
         if options.separate_touching:
             keep(labels, _not_for_later(labels, window, corner, size))
             labels[taken[window]] = 0
@@ -126,6 +141,16 @@ def _in_blocks(
             labels[labels > 0] += count
             count = max(count, labels.max())
         yield window, labels
+
+
+def _cut_out(clump: np.ndarray, window: Tuple[slice, ...]) -> np.ndarray:
+    """A window of a clump that nothing of it leaves, but at the border of the whole."""
+    part = clump[window].copy()
+    for axis, (side, length) in enumerate(zip(window, clump.shape)):
+        ends = np.swapaxes(part, 0, axis)
+        ends[:1] &= side.start == 0
+        ends[-1:] &= side.stop >= length
+    return part
 
 
 def _not_for_later(
@@ -158,27 +183,39 @@ def fill_holes(clump: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     clump : ndarray of bool, (height, width)
-        Connected.
+        Connected. Where it reaches the array's border it is taken to go on beyond, mirrored: a hole
+        that opens to one side of the array has its other half there.
 
     Returns
     -------
     ndarray of bool, (height, width)
     """
-    whole = ndimage.binary_fill_holes(clump)
-    numbers, count = ndimage.label(whole & ~clump)
-    if count == 0:
-        return whole
-    smallest_gap = SMALLEST_GAP * distances_inside(clump).max() ** 2
-    gaps = []
+    whole, gaps = clump.copy(), []
+    numbers, _ = ndimage.label(~clump)
+    smallest_gap = SMALLEST_GAP * ndimage.distance_transform_edt(clump).max() ** 2
     for number, box in enumerate(ndimage.find_objects(numbers), 1):
-        hole = numbers[box] == number
+        part = numbers[box] == number
+        hole = _with_other_half(part, box, clump.shape)
+        if hole is None:
+            continue
+        whole[box] |= part
         if hole.sum() >= smallest_gap and solidity(hole) < HOLE_SOLIDITY:
-            gaps.append((box, hole))
+            gaps.append((box, part))
     if len(gaps) == 1 and solidity(whole) >= CELL_SOLIDITY:
         return whole
     for box, gap in gaps:
         whole[box] &= ~gap
     return whole
+
+
+def _with_other_half(
+    part: np.ndarray, box: Tuple[slice, ...], shape: Tuple[int, ...]
+) -> Optional[np.ndarray]:
+    """A hole, mirrored where it meets the array's border; None if it meets more than one side."""
+    meets = [(side.start == 0, side.stop == length) for side, length in zip(box, shape)]
+    if np.sum(meets) > 1:
+        return None
+    return np.pad(part, np.multiply(meets, np.array(part.shape)[:, None]), mode="symmetric")
 
 
 def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> np.ndarray:
@@ -191,7 +228,8 @@ def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> n
     Parameters
     ----------
     clump : ndarray of bool, (height, width)
-        Connected.
+        Connected. Where it reaches the array's border it is taken to go on beyond, mirrored: cells
+        that the image cuts off are as wide as they look.
     probability : ndarray of float32, (height, width)
     minimum_area : int
         Pixels of the smallest cell.
@@ -201,7 +239,9 @@ def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> n
     ndarray of int32, (height, width)
         0 outside, 1, 2, ... inside.
     """
-    distance = distances_inside(clump)
+    if clump.all():
+        return np.ones(clump.shape, dtype=np.int32)
+    distance = ndimage.distance_transform_edt(clump)
     widest = distance.max()
     smooth = ndimage.gaussian_filter(distance, SMOOTHING * widest)
     # The search for summits takes the longest; large cells are found in fewer pixels.

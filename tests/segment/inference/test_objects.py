@@ -51,6 +51,40 @@ def test_touching_cells_are_divided_at_every_size(places, scale):
         assert np.mean(cell[labels == own]) > 0.88
 
 
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("step", [1, 2])
+def test_touching_cells_that_the_image_cuts_off_are_divided(monkeypatch, turns, step):
+    region = np.rot90(disks((300, 200), [(150, 47, 42), (185, 0, 32)]), turns)
+    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 4_000_000 if step == 1 else 5000)
+    labels = label_cells(region)
+    assert labels.max() == 2
+    np.testing.assert_array_equal(labels > 0, region)
+    sizes = sorted(objects.areas(labels))
+    assert sizes[0] == pytest.approx(disk((300, 200), 185, 0, 32).sum(), rel=0.25)
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("radius", [3, 18])
+def test_a_ring_that_the_image_cuts_through_is_filled(turns, radius):
+    whole = disk((80, 120), 5, 60, 30)
+    ring = whole & ~disk(whole.shape, 0, 60, radius)
+    np.testing.assert_array_equal(label_cells(np.rot90(ring, turns)), np.rot90(whole, turns))
+
+
+def test_the_gap_between_cells_at_the_border_stays():
+    region = disks((80, 160), [(0, 40, 22), (0, 120, 22), (36, 80, 34)])
+    labels = label_cells(region)
+    assert labels.max() == 3
+    np.testing.assert_array_equal(labels > 0, region)
+
+
+@pytest.mark.parametrize("middle", [-20, 0, 12, 25])
+def test_a_cell_that_the_image_cuts_off_is_one(middle):
+    labels = label_cells(disks((200, 200), [(100, middle, 40)]))
+    assert labels.max() == 1
+    assert label_cells(np.ones((50, 60), dtype=bool)).max() == 1
+
+
 def test_touching_cells_stay_one_object_if_asked():
     region = disks((60, 60), [(30, 20, 10), (30, 38, 10)])
     labels = label_cells(region, separate_touching=False)
