@@ -357,7 +357,7 @@ def train(
     that look out of focus are left out; split.csv says which. A run that was stopped goes on
     from its last epoch when the same command is given again.
     """
-    from focusqual.inference.network import NETWORKS
+    from focusqual.inference.network import FOCUS_PATCH_1
     from focusqual.training import curves, in_focus_images
     from focusqual.training.train import Schedule
     from focusqual.training.train import train as train_network
@@ -365,7 +365,8 @@ def train(
     from micrograph_networks.models.loading import read_network
     from micrograph_networks.training.run import TrainingRun
 
-    start = read_network(initial, NETWORKS)[0] if initial else None
+    trained = {FOCUS_PATCH_1.architecture: lambda attributes: FOCUS_PATCH_1}
+    start = read_network(initial, trained)[0] if initial else None
     planned = Schedule(**schedule)
     recipe = {"initial": start and start.attributes, **dataclasses.asdict(planned)}
     run = TrainingRun(run_folder(output), recipe)

@@ -177,7 +177,7 @@ def _picture(
 ) -> np.ndarray:
     """A photograph at a depth in levels, processed, float32 (168, 168)."""
     factor = 1.0
-    if rng.uniform() < 0.4:
+    if rng.uniform() < 0.3:
         factor = float(rng.choice([0.5, 2, np.exp(rng.uniform(np.log(0.5), np.log(2)))]))
         factor = max(factor, depth / BEYOND)
     first = depth / factor * rng.choice([-1, 1])

@@ -12,7 +12,7 @@ from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
-from focusqual.inference.network import FOCUS_PATCH_2, LOGITS, NETWORKS
+from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.patches import NORMALISATION, PATCH_SIZE
 from focusqual.levels import LEVELS
 from focusqual.training.sampling import Sources, sample
@@ -21,7 +21,6 @@ from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.products import FOCUS
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.run import TrainingRun
-from micrograph_networks.training.widening import widened
 
 SPECIMENS_PER_BATCH = 11
 """From which the patches of a batch come."""
@@ -76,7 +75,7 @@ def train(
     about : dict
         JSON values to keep in the weights file: training data, their licence, command.
     initial : Weights, optional
-        Of the network to start from, which may be narrower; random by default.
+        Of the network to start from; random by default.
 
     Returns
     -------
@@ -111,7 +110,7 @@ def train(
     }
     arrays = calibrated_arrays(model, temperature)
     path = run.folder / FOCUS.weights_file
-    write_weights(path, Weights(FOCUS_PATCH_2.architecture, arrays, attributes))
+    write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
 
 
@@ -126,7 +125,7 @@ def build_trainable_model() -> Any:
     """
     import keras
 
-    model = build_keras_model(FOCUS_PATCH_2)
+    model = build_keras_model(FOCUS_PATCH_1)
     # The running sum as a fixed matrix: its squared error is the ranked probability score.
     running_sum = keras.layers.Dense(LEVELS, use_bias=False, trainable=False, name="cumulative")
     cumulative = running_sum(model.output)
@@ -155,7 +154,7 @@ def calibrated_arrays(model: Any, temperature: float) -> Arrays:
     -------
     Arrays
     """
-    arrays = folded_arrays(model, FOCUS_PATCH_2)
+    arrays = folded_arrays(model, FOCUS_PATCH_1)
     arrays[LOGITS] = {name: array / temperature for name, array in arrays[LOGITS].items()}
     return arrays
 
@@ -235,9 +234,7 @@ def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> 
     model = build_trainable_model()
     if initial is not None:
         patches, _ = sample((schedule.seed, 2), sources, SPECIMENS_PER_BATCH)
-        network = NETWORKS[initial.architecture](initial.attributes)
-        arrays = widened(initial.layers, network, FOCUS_PATCH_2, schedule.seed)
-        set_arrays(model, FOCUS_PATCH_2, arrays, _images(patches))
+        set_arrays(model, FOCUS_PATCH_1, initial.layers, _images(patches))
     rate = keras.optimizers.schedules.CosineDecay(
         schedule.learning_rate, schedule.epochs * schedule.steps
     )

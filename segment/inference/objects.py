@@ -78,7 +78,7 @@ def label_cells(
 
 
 def _with_surroundings(box: Tuple[slice, ...], shape: Tuple[int, ...]) -> Tuple[slice, ...]:
-    """A box with what surrounds it, but for the image's border: where no cell ends, but the view."""
+    """A box with some pixels about it, so that only at the image's border it meets the array's."""
     step = _step(math.prod(side.stop - side.start for side in box)) + 1
     return tuple(
         slice(max(side.start - step, 0), min(side.stop + step, length))

@@ -3,13 +3,10 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from focusqual import load_model, rate_focus
-from focusqual.inference.network import NETWORKS
 from focusqual.simulation import scenes
 from focusqual.training import train as training
-from focusqual.training.sampling import sample
 from focusqual.training.train import Schedule, calibrate, train
 from micrograph_networks.engines import load_functions
-from micrograph_networks.models.loading import read_network
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 
@@ -57,20 +54,6 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     np.testing.assert_allclose(rating.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
 
-def test_it_goes_on_from_a_narrower_network(tmp_path, parts, monkeypatch, rng):
-    monkeypatch.setattr(training, "VALIDATION_SPECIMENS", 2)
-    weights, network = read_network("focus_v2", NETWORKS)
-    schedule = Schedule(epochs=1, steps=1, learning_rate=1e-9, seed=0)
-    path = train(TrainingRun(tmp_path, {}), parts, schedule, 1, {}, weights)
-    further, wider = read_network(path, NETWORKS)
-    assert wider == training.FOCUS_PATCH_2 != network
-    patches = sample(5, parts["train"], 4)[0][..., None].astype(np.float32)
-    (before,) = load_functions(network, weights.layers, "numpy")
-    (after,) = load_functions(wider, further.layers, "numpy")
-    uncalibrated = np.log(after(patches)) * further.attributes["temperature"]
-    np.testing.assert_allclose(softmax(uncalibrated, axis=1), before(patches), atol=0.05)
-
-
 def test_calibration_finds_the_temperature(rng):
     true_logits = rng.normal(0, 2, (20_000, 11))
     cumulative = np.exp(log_softmax(true_logits, axis=1)).cumsum(axis=1)
@@ -90,7 +73,7 @@ def test_the_trainable_model_gives_what_its_losses_need(rng):
 
 def test_the_temperature_divides_the_logits(rng):
     model = training.build_trainable_model()
-    network = training.FOCUS_PATCH_2
+    network = training.FOCUS_PATCH_1
     arrays = training.calibrated_arrays(model, temperature=2.5)
     (function,) = load_functions(network, arrays, "tensorflow")
     patches = rng.normal(size=(7, 84, 84, 1)).astype(np.float32)

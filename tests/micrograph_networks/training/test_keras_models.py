@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from support import filled
 
-from focusqual.inference.network import FOCUS_PATCH_2
+from focusqual.inference.network import FOCUS_PATCH_1
 from micrograph_networks.engines import ENGINE_NAMES, load_functions
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from segment.inference.network import unet_vgg16
 
-NETWORKS = {"focus": FOCUS_PATCH_2, "unet": unet_vgg16(3)}
+NETWORKS = {"focus": FOCUS_PATCH_1, "unet": unet_vgg16(3)}
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
