@@ -6,7 +6,8 @@ Every variant is trained once a fold, from an encoder trained on ImageNet or fro
 network of the same fold, so that no network ever saw the images that it is judged by. The table,
 benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold, one of all
 images together (``all``), and the standard deviation over the folds (``spread``). What was stopped
-goes on from its last epoch when the same command is given again.
+goes on from its last epoch when the same command is given again. ``--mixed-precision`` trains in
+bfloat16, twice as fast with AVX-512 BF16 and more with AMX.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from segment.evaluation.evaluate import (
 )
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
-from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
+from segment.training.recipes import FULL_RECIPE, SMALL_RECIPE, Recipe, Stage, changed_recipe
 from segment.training.start import from_backbone, from_model
 from segment.training.teacher import taught
 from segment.training.train import Parts, train
@@ -67,28 +68,27 @@ class Variant:
     teacher: Optional[str] = None
 
 
-GOING_ON = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
+# A quarter of the steps of the full recipe: at its rate the loss hardly falls in so few.
 SHORT = replace(
-    GOING_ON,
-    batch_statistics=True,
+    changed_recipe(FULL_RECIPE, DESCRIBED, SEED),
     stages=(
-        Stage(4, crop=256, learning_rate=1e-3, falling=False, frozen_blocks=5),
-        Stage(16, crop=256, learning_rate=1e-4, falling=True, frozen_blocks=2),
+        Stage(4, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
+        Stage(12, crop=320, learning_rate=5e-4, falling=True, frozen_blocks=2),
     ),
 )
-# Each differs from the first one in one thing, or goes on from it.
+SMALL = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
+# Each differs from the first one in one thing, or goes on from it. The small network is made of the
+# full one, as that which ships: from a narrower encoder the short schedule leads nowhere.
 VARIANTS = {
-    "small": Variant(SHORT),
-    "any crops": Variant(replace(SHORT, thread_share=0.0)),
-    "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
-    "crops of 320": Variant(
-        replace(SHORT, stages=tuple(replace(stage, crop=320) for stage in SHORT.stages))
-    ),
+    "full": Variant(SHORT),
+    "small": Variant(changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(0,)), initial="full"),
+    "small, went on": Variant(SMALL, initial="full"),
+    "small, taught": Variant(SMALL, initial="full", teacher="full"),
     "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
+    "any crops": Variant(replace(SHORT, thread_share=0.0)),
+    "taught": Variant(SHORT, teacher="full"),
+    "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
     "last epoch alone": Variant(replace(SHORT, averaged_share=0.0)),
-    "taught": Variant(SHORT, teacher="small"),
-    "went on": Variant(GOING_ON, initial="small"),
-    "went on, taught": Variant(GOING_ON, initial="small", teacher="small"),
 }
 
 
@@ -131,7 +131,12 @@ def main():
     parser.add_argument("--backbone-weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--mixed-precision", action="store_true", help="multiply in bfloat16")
     arguments = parser.parse_args()
+    if arguments.mixed_precision:
+        import keras
+
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     groups = read_groups(GROUPS)
     numbers = assign_folds(np.array(list(groups.values())), arguments.folds, SEED)
     data = Data(arguments.csv, groups, dict(zip(groups, numbers)), arguments.backbone_weights)
