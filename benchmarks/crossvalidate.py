@@ -6,8 +6,7 @@ Every variant is trained once a fold, from an encoder trained on ImageNet or fro
 network of the same fold, so that no network ever saw the images that it is judged by. The table,
 benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold, one of all
 images together (``all``), and the standard deviation over the folds (``spread``). What was stopped
-goes on from its last epoch when the same command is given again. ``--mixed-precision`` trains in
-bfloat16, twice as fast with AVX-512 BF16 and more with AMX.
+goes on from its last epoch when the same command is given again.
 """
 
 import argparse
@@ -23,6 +22,7 @@ import numpy as np
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder, whole_file
 from micrograph_networks.products import DARKFIELD
+from micrograph_networks.training.keras_models import multiply_in_bfloat16
 from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import assign_folds
 from segment import SegmentationOptions, load_model
@@ -134,9 +134,7 @@ def main():
     parser.add_argument("--mixed-precision", action="store_true", help="multiply in bfloat16")
     arguments = parser.parse_args()
     if arguments.mixed_precision:
-        import keras
-
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        multiply_in_bfloat16()
     groups = read_groups(GROUPS)
     numbers = assign_folds(np.array(list(groups.values())), arguments.folds, SEED)
     data = Data(arguments.csv, groups, dict(zip(groups, numbers)), arguments.backbone_weights)

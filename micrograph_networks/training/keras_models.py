@@ -24,6 +24,13 @@ SMALLEST_SPREAD = 1e-12
 """Of a kernel that is not all zeros."""
 
 
+def multiply_in_bfloat16() -> None:
+    """Let the models that are built from now on multiply in bfloat16, and keep float32 weights."""
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+
+
 def build_keras_model(network: Network, batch_statistics: bool = True) -> Any:
     """Build the trainable model of a network.
 

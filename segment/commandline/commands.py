@@ -372,15 +372,14 @@ def train(
     the validation images decide nothing. darkfield.h5 is the mean of the last epochs. A run that
     was stopped goes on from its last epoch when the same command is given again.
     """
+    from micrograph_networks.training.keras_models import multiply_in_bfloat16
     from micrograph_networks.training.run import TrainingRun
     from segment.training.recipes import changed_recipe
     from segment.training.teacher import taught
     from segment.training.train import train as train_network
 
     if mixed_precision:
-        import keras
-
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        multiply_in_bfloat16()
     described = _described(classes, threads, no_objects, colours)
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
     if not (chosen.batch_statistics or initial):
