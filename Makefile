@@ -22,6 +22,7 @@
 # make figures  the pictures of the window in docs/, by make test-gui's steps
 # make crossvalidate  compare recipes of the dark-field training on the images of the folder
 #             $FOCUSQUAL_DATA; takes days, and goes on where it was stopped
+#             BFLOAT16=1: multiply in bfloat16, faster where the processor can
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -85,7 +86,7 @@ figures: .venv-gui/.complete
 crossvalidate: $(VENV)
 	.venv/bin/python benchmarks/crossvalidate.py --csv $(FOCUSQUAL_DATA)/darkfield/data.csv \
 		--backbone-weights $(FOCUSQUAL_DATA)/vgg16/vgg16_imagenet_notop.h5 \
-		--output build/crossvalidation
+		--output build/crossvalidation $(if $(BFLOAT16),--mixed-precision)
 
 lint: $(VENV)
 	.venv/bin/ruff check .

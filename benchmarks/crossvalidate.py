@@ -88,7 +88,6 @@ VARIANTS = {
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
     "taught": Variant(SHORT, teacher="full"),
     "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
-    "last epoch alone": Variant(replace(SHORT, averaged_share=0.0)),
 }
 
 
