@@ -281,7 +281,7 @@ def best_planes(
     Writes best_planes.csv, a row a stack; load_data.csv, which CellProfiler's LoadData opens, with
     the best planes; and planes.png. The best plane has the lowest expected level; that of a plane
     that shows next to nothing is drawn to the mean of its stack. Images that the pattern does not
-    match are named, and the exit code is 1.
+    match, and best planes that CellProfiler cannot open, are named, and the exit code is 1.
     """
     from focusqual.report import planes
 
@@ -289,15 +289,19 @@ def best_planes(
     folder = output_folder(output)
     with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
         rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
-    columns = planes.load_data_columns(stacks, image_name)
-    with csv_table(folder / "load_data.csv", columns) as rows:
-        rows.writerows(map(planes.load_data_row, stacks))
+    without = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
     planes.draw_levels(folder / "planes.png", stacks, certain_from)
     found = sum(stack.in_focus(certain_from) for stack in stacks)
     click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
     for path in others:
         click.echo(f"Error: {path} does not match the pattern.", err=True)
-    if others:
+    for plane in without:
+        click.echo(
+            f"Error: {plane.image} is not in load_data.csv, as CellProfiler cannot open it in "
+            f"{plane.folder / plane.file}: save it as an image file.",
+            err=True,
+        )
+    if others or without:
         raise click.exceptions.Exit(1)
 
 

@@ -33,8 +33,8 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Plane:
-    """An image of a stack.
+class KnownPlane:
+    """An image of a stack whose focus is known.
 
     Attributes
     ----------
@@ -73,13 +73,13 @@ class MeasuredPlane:
 
     Attributes
     ----------
-    plane : Plane
+    plane : KnownPlane
     score, expected_level, certainty : float
         Of the model.
     power_log_log_slope, laplacian_variance : float
     """
 
-    plane: Plane
+    plane: KnownPlane
     score: float
     expected_level: float
     certainty: float
@@ -87,7 +87,7 @@ class MeasuredPlane:
     laplacian_variance: float
 
 
-def read_planes(folder: Path, table: Path) -> List[Plane]:
+def read_planes(folder: Path, table: Path) -> List[KnownPlane]:
     """Read a table of the planes of stacks.
 
     The depth of field is that of :meth:`Objective.level_depth` with the pixel size, aperture and
@@ -105,7 +105,7 @@ def read_planes(folder: Path, table: Path) -> List[Plane]:
 
     Returns
     -------
-    list of Plane
+    list of KnownPlane
         Sorted by stack and position.
 
     Raises
@@ -135,11 +135,11 @@ def _read_rows(table: Path) -> List[Dict[str, str]]:
     return rows
 
 
-def _plane(folder: Path, row: Dict[str, str], depth_of_field: float) -> Plane:
+def _plane(folder: Path, row: Dict[str, str], depth_of_field: float) -> KnownPlane:
     path = folder / row["image"]
     if not path.is_file():
         raise UserError(f"{path} does not exist: the paths are relative to {folder}.")
-    return Plane(
+    return KnownPlane(
         name=row["image"],
         path=path,
         stack=row["stack"],
@@ -174,12 +174,12 @@ def _number(row: Dict[str, str], column: str) -> float:
     return value
 
 
-def measure_plane(plane: Plane, model: FocusModel, options: RatingOptions) -> MeasuredPlane:
+def measure_plane(plane: KnownPlane, model: FocusModel, options: RatingOptions) -> MeasuredPlane:
     """Rate a plane, and take the classical measures of the same image.
 
     Parameters
     ----------
-    plane : Plane
+    plane : KnownPlane
     model : FocusModel
     options : RatingOptions
 
@@ -229,7 +229,7 @@ class StackFigures:
     Attributes
     ----------
     stack, kind, method : str
-    best : Plane
+    best : KnownPlane
         The one that the method holds to be most in focus.
     planes_off : int
         Planes from there to the nearest one to the focus.
@@ -241,7 +241,7 @@ class StackFigures:
     stack: str
     kind: str
     method: str
-    best: Plane
+    best: KnownPlane
     planes_off: int
     spearman: float
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from focusqual.inference.stacks import rank_planes, weighed_level
 from focusqual.levels import LEVELS
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import number, read_csv
+from micrograph_networks.files.tables import csv_table, number, read_csv
 from micrograph_networks.plotting import save_figure
 
 PLANE = "Plane"
@@ -24,14 +24,16 @@ IN_FOCUS_SCORE = 1
 
 
 @dataclass(frozen=True)
-class Plane:
+class RatedPlane:
     """A rated plane.
 
     Attributes
     ----------
-    image : str
-        Name of the file.
+    image, file : str
+        Its name, and that of the file in which it lies, which may be the same.
     folder : Path
+    frame : str
+        Number by which CellProfiler opens it in its file; empty if there is none.
     number : float
         Its place in the stack.
     score, expected_level, certainty : float
@@ -39,7 +41,9 @@ class Plane:
     """
 
     image: str
+    file: str
     folder: Path
+    frame: str
     number: float
     score: float
     expected_level: float
@@ -54,12 +58,12 @@ class Stack:
     ----------
     tags : dict of str to str
         What the pattern's groups found, which is the same for all planes.
-    planes : list of Plane
+    planes : list of RatedPlane
         By their numbers.
     """
 
     tags: Dict[str, str]
-    planes: List[Plane]
+    planes: List[RatedPlane]
 
     @property
     def name(self) -> str:
@@ -80,6 +84,11 @@ class Stack:
     def best(self) -> int:
         """Which plane is most in focus, by :func:`focusqual.inference.stacks.rank_planes`."""
         return int(np.argmin(rank_planes(self.expected_levels, self.certainties)))
+
+    @property
+    def best_plane(self) -> RatedPlane:
+        """The one that is most in focus."""
+        return self.planes[self.best]
 
     def in_focus(self, certain_from: float) -> bool:
         """Whether any plane is in focus: a score of 0 or 1 that is not too uncertain."""
@@ -159,7 +168,7 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     return list(stacks.values()), others
 
 
-def _plane(row: Dict[str, str], path: str, plane: str) -> Plane:
+def _plane(row: Dict[str, str], path: str, plane: str) -> RatedPlane:
     try:
         place = float(plane)
     except (TypeError, ValueError):
@@ -168,7 +177,9 @@ def _plane(row: Dict[str, str], path: str, plane: str) -> Plane:
         values = [float(row[column] or "nan") for column in COLUMNS[2:]]
     except ValueError:
         raise UserError(f"{path}: score, expected_level and certainty must be numbers.") from None
-    return Plane(row["image"], Path(row["folder"]), place, *values)
+    image, stack = row["image"], row.get("file")
+    file, frame = (stack, row.get("frame", "")) if stack else (image, "0")
+    return RatedPlane(image, file, Path(row["folder"]), frame, place, *values)
 
 
 def _refuse_repeats(stack: Stack) -> None:
@@ -191,7 +202,7 @@ def best_columns(stacks: Sequence[Stack]) -> List[str]:
 
 def best_row(stack: Stack, certain_from: float) -> List[object]:
     """The row of a stack in best_planes.csv; any_in_focus is 1 or 0."""
-    plane = stack.planes[stack.best]
+    plane = stack.best_plane
     weighed = weighed_level(stack.expected_levels, stack.certainties)[stack.best]
     return [
         *stack.tags.values(),
@@ -201,16 +212,32 @@ def best_row(stack: Stack, certain_from: float) -> List[object]:
     ]
 
 
-def load_data_columns(stacks: Sequence[Stack], image_name: str) -> List[str]:
-    """Of the table for CellProfiler's LoadData, which calls the image so."""
+def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[RatedPlane]:
+    """Write the table by which CellProfiler's LoadData opens the best planes.
+
+    Parameters
+    ----------
+    path : Path
+    stacks : list of Stack
+    image_name : str
+        What CellProfiler calls the image.
+
+    Returns
+    -------
+    list of RatedPlane
+        Best planes that are not in it, since CellProfiler has no number to open them by.
+    """
+    best = [stack.best_plane for stack in stacks]
+    frames = [f"Frame_{image_name}"] if any(plane.file != plane.image for plane in best) else []
     names = [f"Image_{kind}_{image_name}" for kind in ("FileName", "PathName")]
-    return [*names, *(f"Metadata_{tag}" for tag in (*stacks[0].tags, PLANE))]
-
-
-def load_data_row(stack: Stack) -> List[object]:
-    """The best plane of a stack in the table for LoadData."""
-    plane = stack.planes[stack.best]
-    return [plane.image, plane.folder, *stack.tags.values(), number(plane.number)]
+    tags = [f"Metadata_{tag}" for tag in (*stacks[0].tags, PLANE)]
+    with csv_table(path, [*names, *frames, *tags]) as rows:
+        for stack, plane in zip(stacks, best):
+            if plane.frame:
+                frame = [plane.frame for _ in frames]
+                place = [*stack.tags.values(), number(plane.number)]
+                rows.writerow([plane.file, plane.folder, *frame, *place])
+    return [plane for plane in best if not plane.frame]
 
 
 def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
@@ -233,7 +260,7 @@ def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> Non
     drawn = axes.imshow(levels, cmap="viridis", vmin=0, vmax=LEVELS - 1, aspect="auto")
     for wanted, face in ((True, "white"), (False, "none")):
         marks = [
-            (int(np.searchsorted(places, stack.planes[stack.best].number)), row)
+            (int(np.searchsorted(places, stack.best_plane.number)), row)
             for row, stack in enumerate(stacks)
             if stack.in_focus(certain_from) == wanted
         ]

@@ -17,11 +17,11 @@ from micrograph_networks.images.image_files import (
 
 SHORT = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
 """What stands before a value in the names of images; none looks like a well."""
-PLACE_COLUMNS = ("file", "well", "field", "time", "channel", "channel_name", "z", "page")
+PLACE_COLUMNS = ("file", "well", "field", "time", "channel", "channel_name", "z", "page", "frame")
 """That tables have for images of stacks and plates, as far as anything is known of them.
 
 Numbers are counted from 0, as in OME's metadata and CellProfiler's; fields of an OME-Zarr have the
-names that they have there."""
+names that they have there. By its frame CellProfiler opens an image of a TIFF."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import re
 from pathlib import Path
 from string import ascii_uppercase
@@ -44,9 +45,9 @@ def images(path: Path) -> List[Placed]:
         for number, one in series.items():
             field, channels = fields.get(number, ({}, []))
             field = field or ({} if alone else {"field": number})
-            for index, place in enumerate(_places(one)):
+            for index, (place, frame) in enumerate(zip(_places(one), _frames(tiff, one))):
                 read = functools.partial(_read, path, number, index)
-                found.append(({**field, **place, **named_channel(place, channels)}, read))
+                found.append(({**field, **place, **named_channel(place, channels), **frame}, read))
         if not _is_whole(tiff):
             found.append(({"page": len(tiff.pages)}, functools.partial(_fail, path)))
         return found
@@ -101,6 +102,19 @@ def _places(series: tifffile.TiffPageSeries) -> Iterator[Dict[str, int]]:
             name = AXES.get(axis, "page")
             place[name] = place.get(name, 0) * length + number
         yield place
+
+
+def _frames(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Iterator[Dict[str, int]]:
+    """The numbers by which CellProfiler opens the images of a series, in the order of _places.
+
+    It counts the pages of a file, if all are alike; channels within a page have no number.
+    """
+    alike = len({one.keyframe.shape for one in tiff.series}) == 1
+    if alike and is_image(series.keyframe.shape):
+        if tiff.is_imagej and len(series.pages) == 1:  # a large stack, see _read
+            yield from ({"frame": number} for number in itertools.count())
+        yield from ({"frame": page.index} if page else {} for page in series.pages)
+    yield from itertools.repeat({})
 
 
 def _stacked(series: tifffile.TiffPageSeries) -> Tuple[str, Tuple[int, ...]]:

@@ -7,6 +7,7 @@ import imageio
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from cellprofiler_core.constants.measurement import (
     COLTYPE_INTEGER,
     IMAGE,
@@ -41,6 +42,9 @@ from focusqual.inference.maps import patch_pixels
 from focusqual.inference.picture import annotate
 from focusqual.inference.rating import FocusRating
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.images.image_files import read_image
+from micrograph_networks.images.planes import place_columns, place_values, planes_of
 
 PIPELINE, RANK, BEST, PROFILES = (
     ROOT / "example_pipelines" / f"{name}.cppipe"
@@ -897,15 +901,8 @@ def test_planes_of_real_stacks_are_ranked_and_the_best_ones_kept(data_folder, tm
     assert {path.name for path in kept.iterdir()} == expected
 
 
-@pytest.mark.skipif(
-    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
-)
-def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_path):
-    folder = data_folder / "focus_stacks" / "beads_w1"
-    table = tmp_path / "focus.csv"
-    rows = [f"E07_s1_w1_z0{z}.tif,{abs(z - 5)},{abs(z - 5)},0.5,{folder}" for z in range(1, 10)]
-    table.write_text("\n".join(["image,score,expected_level,certainty,folder", *rows]))
-    pattern = "s(?P<Site>[0-9])_w1_z(?P<Plane>[0-9]+)"
+def open_best_planes(table, pattern, tmp_path):
+    """Save the best planes of a focus.csv by CellProfiler, and return the files."""
     arguments = ["best-planes", table, "--output", tmp_path / "best", "--pattern", pattern]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
@@ -915,7 +912,74 @@ def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_pat
     pipeline = tmp_path / "load.cppipe"
     pipeline.write_text("\n\n".join([head.replace("Count:3", "Count:2"), load, save]) + "\n")
     run_cellprofiler(pipeline, tmp_path / "best", tmp_path / "kept")
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["E07_s1_w1_z05_best.tiff"]
+    return sorted((tmp_path / "kept").iterdir())
+
+
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
+def test_the_table_of_best_planes_is_opened_by_cellprofiler(data_folder, tmp_path):
+    folder = data_folder / "focus_stacks" / "beads_w1"
+    table = tmp_path / "focus.csv"
+    rows = [f"E07_s1_w1_z0{z}.tif,{abs(z - 5)},{abs(z - 5)},0.5,{folder}" for z in range(1, 10)]
+    table.write_text("\n".join(["image,score,expected_level,certainty,folder", *rows]))
+    pattern = "s(?P<Site>[0-9])_w1_z(?P<Plane>[0-9]+)"
+    kept = open_best_planes(table, pattern, tmp_path)
+    assert [path.name for path in kept] == ["E07_s1_w1_z05_best.tiff"]
+
+
+@pytest.mark.skipif(
+    CELLPROFILER_5, reason="its LoadData and SaveImages fail with the packages of today"
+)
+def test_the_best_planes_of_stack_files_are_opened_by_cellprofiler(tmp_path, rng):
+    (tmp_path / "given").mkdir()
+    images = rng.integers(0, 65535, (3, 2, 30, 40), dtype=np.uint16)
+    hyperstack = tmp_path / "given" / "hyperstack.tif"
+    tifffile.imwrite(hyperstack, images, imagej=True, metadata={"axes": "ZCYX"})
+    # Larger than 4 GB, ImageJ describes a stack by its first page alone.
+    large = tmp_path / "given" / "large.tif"
+    described = "ImageJ=1.53\nimages=6\nchannels=2\nslices=3\nhyperstack=true\n"
+    tifffile.imwrite(large, images[0, 0], description=described, metadata=None)
+    with open(large, "ab") as file:
+        file.write(images.reshape(6, -1)[1:].tobytes())
+    # Pages in the order in which they were taken.
+    taken, order = (
+        tmp_path / "given" / "taken.ome.tif",
+        ((1, 0), (2, 1), (0, 1), (0, 0), (1, 1), (2, 0)),
+    )
+    with tifffile.TiffWriter(taken) as file:
+        for place in order:
+            xml = ome_xml(order) if place == order[0] else None
+            file.write(images[place], contiguous=False, metadata=None, description=xml)
+
+    planes = [plane for plane in planes_of([tmp_path / "given"]) if plane.place["channel"] == 1]
+    columns = place_columns(planes)
+    with csv_table(
+        tmp_path / "focus.csv",
+        ["image", "score", "expected_level", "certainty", "folder", *columns],
+    ) as table:
+        for plane in planes:
+            level = abs(plane.place["z"] - 1)
+            row = [plane.name, level, level, 0.5, plane.path.parent]
+            table.writerow([*row, *place_values(plane, columns)])
+    pattern = "(?P<File>[^/]+)_ch1_z(?P<Plane>[0-9])$"
+    for path in open_best_planes(tmp_path / "focus.csv", pattern, tmp_path):
+        np.testing.assert_array_equal(read_image(path), images[1, 1], err_msg=path.name)
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+def ome_xml(pages):
+    """Of 3 planes in 2 channels; ``pages`` are the plane and channel of each."""
+    data = "".join(
+        f'<TiffData FirstZ="{z}" FirstC="{channel}" IFD="{number}" PlaneCount="1"/>'
+        for number, (z, channel) in enumerate(pages)
+    )
+    return (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="40" '
+        'SizeY="30" SizeC="2" SizeZ="3" SizeT="1"><Channel ID="a"/><Channel ID="b"/>'
+        f"{data}</Pixels></Image></OME>"
+    )
 
 
 def test_instances_share_nothing(module):

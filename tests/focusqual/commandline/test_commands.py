@@ -124,7 +124,7 @@ def test_planes_of_a_stack_are_rated_as_images(images, stack, tmp_path):
     assert "Rated 6 of 6 images" in result.output
     assert {f"stack_z{z}_focus.png" for z in range(3)} < {path.name for path in output.iterdir()}
     rows = pd.read_csv(output / "focus.csv", index_col="image", dtype=str, keep_default_na=False)
-    assert rows.columns[-2:].tolist() == ["file", "z"]
+    assert rows.columns[-3:].tolist() == ["file", "z", "frame"]
     assert rows[["file", "z"]].to_numpy().tolist() == (
         [["", ""]] * 3 + [["stack.tif", str(z)] for z in range(3)]
     )

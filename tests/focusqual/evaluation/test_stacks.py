@@ -13,7 +13,7 @@ from micrograph_networks.images.image_files import write_tiff
 
 
 def measured(stack, position, level, certainty=1.0, kind="fluorescence", focus=0.0, depth=2.0):
-    plane = stacks.Plane(f"{stack}{position}", Path("a"), stack, kind, position, focus, depth)
+    plane = stacks.KnownPlane(f"{stack}{position}", Path("a"), stack, kind, position, focus, depth)
     return stacks.MeasuredPlane(plane, round(level), level, certainty, -level, 10 - level)
 
 

@@ -81,6 +81,23 @@ def test_images_that_do_not_match_are_named_and_the_others_done(write, tmp_path)
     assert len(read(tmp_path / "out" / "best_planes.csv")) == 2
 
 
+def test_planes_in_stacks_are_opened_by_their_frames(write, tmp_path):
+    rows = [
+        *("A01_w1_z10.tif,5,5.5,0.4,/data,,", "A01_w1_z9.tif,1,0.9,0.5,/data,,"),
+        *("a_A02_w1_z0,5,5.5,0.4,/data,a.tif,7", "a_A02_w1_z1,1,0.9,0.5,/data,a.tif,9"),
+        *("b_A03_w1_z0,5,5.5,0.4,/data,b.zarr,", "b_A03_w1_z1,1,0.9,0.5,/data,b.zarr,"),
+    ]
+    result = best_planes(write(*rows, head=f"{HEAD},file,frame"), tmp_path / "out")
+    assert result.exit_code == 1
+    assert "Error: b_A03_w1_z1 is not in load_data.csv, as CellProfiler cannot" in result.output
+    best = read(tmp_path / "out" / "best_planes.csv")
+    assert [row["best_image"] for row in best] == ["A01_w1_z9.tif", "a_A02_w1_z1", "b_A03_w1_z1"]
+    table = read(tmp_path / "out" / "load_data.csv")
+    assert [(row["Image_FileName_Image"], row["Frame_Image"]) for row in table] == [
+        *(("A01_w1_z9.tif", "0"), ("a.tif", "9"))
+    ]
+
+
 @pytest.mark.parametrize(
     "pattern, sentence",
     [

@@ -33,6 +33,7 @@ def test_planes_of_a_hyperstack_are_images_with_names_that_sort(tmp_path, stack,
     else:
         path = written(tmp_path / name, stack, **options)
     planes = planes_by_name(path)
+    assert [plane.place["frame"] for plane in planes.values()] == list(range(72))
     assert sorted(planes) == [
         f"{path.stem}_time{time}_ch{channel}_z{z:02}"
         for time in range(2)
@@ -43,7 +44,9 @@ def test_planes_of_a_hyperstack_are_images_with_names_that_sort(tmp_path, stack,
         place = tuple(plane.place[axis] for axis in ("time", "channel", "z"))
         np.testing.assert_array_equal(plane.read(), stack[place])
         assert plane.stem == plane.name
-        assert place_values(plane, place_columns([plane])) == [name, *place]
+        columns = place_columns([plane])
+        assert columns == ["file", "time", "channel", "z", "frame"]
+        assert place_values(plane, columns)[:-1] == [name, *place]
 
 
 @pytest.mark.parametrize("shape, axis", [((12, 30, 40), "page"), ((7, 30, 40, 3), "page")])
@@ -53,7 +56,7 @@ def test_pages_are_images(tmp_path, rng, shape, axis):
     path = written(tmp_path / "a.tif", pages, metadata=None, photometric=photometric)
     planes = planes_of([path])
     assert [plane.place for plane in planes] == [
-        {"file": "a.tif", axis: number} for number in range(len(pages))
+        {"file": "a.tif", axis: number, "frame": number} for number in range(len(pages))
     ]
     np.testing.assert_array_equal([plane.read() for plane in planes], pages)
 
@@ -65,6 +68,7 @@ def test_pages_of_several_sizes_are_images_and_previews_are_none(tmp_path, rng):
             file.write(image, metadata=None, subfiletype=preview)
     planes = planes_by_name(tmp_path / "a.tif")
     assert list(planes) == ["a_field0", "a_field1"]
+    assert not any("frame" in plane.place for plane in planes.values())
     for plane, image in zip(planes.values(), images):
         np.testing.assert_array_equal(plane.read(), image)
 
@@ -83,6 +87,7 @@ def test_samples_that_are_no_colours_are_channels(tmp_path, rng):
     for path, count in ((many, 5), (three, 3), (interleaved, 5)):
         planes = planes_of([path])
         assert [plane.place["channel"] for plane in planes] == list(range(count))
+        assert not any("frame" in plane.place for plane in planes)
         np.testing.assert_array_equal([plane.read() for plane in planes], pages[:count])
 
 
@@ -219,7 +224,7 @@ def test_images_of_several_kinds_share_columns(tmp_path, rng):
     stack = written(tmp_path / "b.tif", pages, photometric="minisblack", metadata={"axes": "ZYX"})
     planes = planes_of([single, Path("none.png"), stack])
     columns = place_columns(planes)
-    assert columns == ["file", "z"]
+    assert columns == ["file", "z", "frame"]
     assert [place_values(plane, columns) for plane in planes] == [
-        *(["", ""], ["", ""], ["b.tif", 0], ["b.tif", 1])
+        *(["", "", ""], ["", "", ""], ["b.tif", 0, 0], ["b.tif", 1, 1])
     ]
