@@ -125,10 +125,10 @@ def test_planes_of_a_stack_are_rated_as_images(images, stack, tmp_path):
     assert {f"stack_z{z}_focus.png" for z in range(3)} < {path.name for path in output.iterdir()}
     rows = pd.read_csv(output / "focus.csv", index_col="image", dtype=str, keep_default_na=False)
     assert rows.columns[-3:].tolist() == ["file", "z", "frame"]
-    assert rows[["file", "z"]].to_numpy().tolist() == (
-        [["", ""]] * 3 + [["stack.tif", str(z)] for z in range(3)]
+    assert rows[["file", "z", "frame"]].to_numpy().tolist() == (
+        [["", "", ""]] * 3 + [["stack.tif", str(z), str(z)] for z in range(3)]
     )
-    measured = rows.drop(columns=["folder", "file", "z"])
+    measured = rows.drop(columns=["folder", "file", "z", "frame"])
     for z, path in enumerate(images):
         assert measured.loc[f"stack_z{z}"].equals(measured.loc[path.name])
 
