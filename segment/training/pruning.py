@@ -10,10 +10,10 @@ from typing import Callable, Dict, List, Tuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from micrograph_networks.engines import load_functions
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays
-from micrograph_networks.networks.layers import Concatenation, Convolution, Layer, Network
+from micrograph_networks.networks.layers import Convolution, Network
+from segment.training.layerwise import compute_layer, readers_of, walk
 
 GRID = 12
 """Places along each side of an image where the two networks are compared."""
@@ -28,8 +28,6 @@ IMAGES = 8
 
 Values = Dict[str, np.ndarray]
 """What convolutions give before the ReLU at all places, (n, channels), by name."""
-Compute = Callable[[Convolution, np.ndarray], np.ndarray]
-"""The result of a convolution, from what it reads."""
 
 
 def prune(
@@ -110,32 +108,12 @@ def _wide_values(
     values: Values = {}
 
     def convolve(layer: Convolution, x: np.ndarray) -> np.ndarray:
-        found = _compute(replace(layer, relu=False), arrays, x)
+        found = compute_layer(replace(layer, relu=False), arrays, x)
         values[layer.name] = _under(1, found, places)
         return np.maximum(found, 0) if layer.relu else found
 
-    _walk(network, images, convolve)
+    walk(network, images, convolve)
     return values
-
-
-def _walk(network: Network, x: np.ndarray, convolve: Compute) -> None:
-    """Compute a network, its convolutions by a function."""
-    skips = {layer.skip for layer in network.find(Concatenation)}
-    joined: Dict[str, np.ndarray] = {}
-    for layer in network.layers:
-        if isinstance(layer, Convolution):
-            x = convolve(layer, x)
-        elif isinstance(layer, Concatenation):
-            x = np.concatenate([x, joined.pop(layer.skip)], axis=3)
-        else:
-            x = _compute(layer, {}, x)
-        if layer.name in skips:
-            joined[layer.name] = x
-
-
-def _compute(layer: Layer, arrays: Arrays, x: np.ndarray) -> np.ndarray:
-    alone = Network("", (None, None, x.shape[3]), (layer,))
-    return load_functions(alone, arrays, "numpy")[0](x)
 
 
 def _under(size: int, x: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -158,7 +136,7 @@ def _choose(
 
     The last layers are the first to choose, so that what nobody reads any more counts for nothing.
     """
-    readers = _readers(network)
+    readers = readers_of(network)
     kept: Dict[str, np.ndarray] = {}
     for layer in reversed(network.find(Convolution)):
         reading = np.zeros((layer.channels, layer.channels))
@@ -172,24 +150,6 @@ def _choose(
         covariance = np.atleast_2d(np.cov(seen, rowvar=False))
         kept[layer.name] = _telling(covariance, reading, counts[layer.name])
     return kept
-
-
-def _readers(network: Network) -> Dict[str, List[Tuple[str, int]]]:
-    """Of each convolution those that read it, and which of their inputs is its first channel."""
-    readers: Dict[str, List[Tuple[str, int]]] = {}
-    channels = {layer.name: layer.channels for layer in network.find(Convolution)}
-    current: Tuple[str, ...] = ()
-    for layer in network.layers:
-        if isinstance(layer, Convolution):
-            start = 0
-            for name in current:
-                readers[name].append((layer.name, start))
-                start += channels[name]
-            current = (layer.name,)
-            readers[layer.name] = []
-        elif isinstance(layer, Concatenation):
-            current += (layer.skip,)
-    return readers
 
 
 def _telling(covariance: np.ndarray, reading: np.ndarray, count: int) -> np.ndarray:
@@ -227,7 +187,7 @@ def _sliced(arrays: Arrays, network: Network, kept: Dict[str, np.ndarray]) -> Ar
     """The arrays of the kept channels."""
     read: Dict[str, List[np.ndarray]] = {name: [] for name in kept}
     sliced: Arrays = {}
-    for name, readers in _readers(network).items():
+    for name, readers in readers_of(network).items():
         for reader, start in readers:
             read[reader].append(start + kept[name])
     for name, channels in kept.items():
@@ -258,9 +218,9 @@ def _solve(
             _under(layer.size, x, places), start, wanted[layer.name], ROUNDS if layer.relu else 1
         )
         result[layer.name] = {"kernel": found[:-1].reshape(kernel.shape), "bias": found[-1]}
-        return _compute(replace(layer, channels=len(bias)), result, x)
+        return compute_layer(replace(layer, channels=len(bias)), result, x)
 
-    _walk(network, images, convolve)
+    walk(network, images, convolve)
     return result
 
 

@@ -32,6 +32,7 @@ from segment.inference.network import (
 from segment.inference.normalisation import NORMALISATION, normalise
 from segment.training import losses, plots
 from segment.training.augmentation import draw_crop
+from segment.training.balancing import balance
 from segment.training.calibration import calibrated
 from segment.training.pruning import prune
 from segment.training.recipes import Recipe, Stage
@@ -311,9 +312,10 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
     network = _network(recipe)
     model = build_keras_model(network, recipe.batch_statistics)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    draw = functools.partial(_crops, recipe, samples, PRUNING_BATCHES)
-    arrays = prune(start.arrays, start.network, trained, draw)
-    set_arrays(model, trained, arrays, _crops(recipe, samples, 1))
+    draw = functools.partial(_crops, recipe, samples)
+    arrays = prune(start.arrays, start.network, trained, lambda: draw(PRUNING_BATCHES))
+    images = draw(1)
+    set_arrays(model, trained, balance(arrays, trained, images), images)
     return model
 
 

@@ -14,6 +14,7 @@ from segment.classes import CLASSES, NOTHING, THREADS, pixel_classes
 from segment.inference.model import load_model
 from segment.inference.network import NETWORKS, Widths, encoder, encoder_blocks, unet_vgg16
 from segment.training import train as training
+from segment.training.balancing import balance
 from segment.training.recipes import FULL_RECIPE, changed_recipe
 from segment.training.start import Start, from_backbone, from_model
 from segment.training.train import Parts, cell_diameter, train
@@ -102,11 +103,11 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
         np.testing.assert_allclose(kernels["kernel"], mean, rtol=1e-3, atol=1e-6)
     model = load_model(path)
     assert (model.classes, model.working_size) == (SHIPPED, 96)
-    # The two first blocks keep the weights that they were given; the others learn.
-    given = start().arrays
+    # The two first blocks keep the weights that they begin with; the others learn.
+    begun = training._start(recipe, start(), parts.train)
     blocks = encoder_blocks()
     for name in blocks[0] + blocks[1]:
-        stored = given[name]["kernel"].astype(np.float16)
+        stored = begun.get_layer(name).get_weights()[0].astype(np.float16)
         np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
 
 
@@ -121,8 +122,9 @@ def test_an_encoder_alone_is_enough(parts, recipe):
     given = from_backbone(start().arrays)
     wide = dataclasses.replace(given, network=encoder(start().network))
     model = training._start(recipe, wide, parts.train)
+    balanced = balance(given.arrays, wide.network, training._crops(recipe, parts.train, 1))
     kernel, _ = model.get_layer("block5_conv3").get_weights()
-    np.testing.assert_array_equal(kernel, given.arrays["block5_conv3"]["kernel"])
+    np.testing.assert_array_equal(kernel, balanced["block5_conv3"]["kernel"])
 
 
 def test_a_model_of_other_classes_is_no_start(random_weights):
