@@ -289,19 +289,19 @@ def best_planes(
     folder = output_folder(output)
     with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
         rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
-    without = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
+    unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
     planes.draw_levels(folder / "planes.png", stacks, certain_from)
     found = sum(stack.in_focus(certain_from) for stack in stacks)
     click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
     for path in others:
         click.echo(f"Error: {path} does not match the pattern.", err=True)
-    for plane in without:
+    for plane in unopened:
         click.echo(
             f"Error: {plane.image} is not in load_data.csv, as CellProfiler cannot open it in "
             f"{plane.folder / plane.file}: save it as an image file.",
             err=True,
         )
-    if others or without:
+    if others or unopened:
         raise click.exceptions.Exit(1)
 
 

@@ -234,7 +234,7 @@ def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> Lis
     with csv_table(path, [*names, *frames, *tags]) as rows:
         for stack, plane in zip(stacks, best):
             if plane.frame:
-                frame = [plane.frame for _ in frames]
+                frame = [plane.frame] if frames else []
                 place = [*stack.tags.values(), number(plane.number)]
                 rows.writerow([plane.file, plane.folder, *frame, *place])
     return [plane for plane in best if not plane.frame]
