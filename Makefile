@@ -30,6 +30,7 @@
 
 export TF_CPP_MIN_LOG_LEVEL := 2
 VENV := .venv/.complete
+FOCUSQUAL_DATA ?= ../shared/data
 # As many processes as there are CPUs; a free one takes work off the others.
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal
 TESTS_OF_CORES = tests/focusqual tests/segment tests/micrograph_networks

@@ -19,6 +19,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder, whole_file
 from micrograph_networks.products import DARKFIELD
@@ -137,7 +138,10 @@ def main():
     groups = read_groups(GROUPS)
     numbers = assign_folds(np.array(list(groups.values())), arguments.folds, SEED)
     data = Data(arguments.csv, groups, dict(zip(groups, numbers)), arguments.backbone_weights)
-    cross_validate(VARIANTS, data, arguments.output, TABLE)
+    try:
+        cross_validate(VARIANTS, data, arguments.output, TABLE)
+    except UserError as error:
+        parser.error(str(error))
 
 
 def read_groups(path):
