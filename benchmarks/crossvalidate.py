@@ -22,6 +22,7 @@ import numpy as np
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number
 from micrograph_networks.files.writing import output_folder, whole_file
+from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import multiply_in_bfloat16
 from micrograph_networks.training.run import TrainingRun
@@ -37,10 +38,11 @@ from segment.evaluation.evaluate import (
     figures,
     pairs_of,
 )
+from segment.inference.network import FULL, encoder, unet_vgg16
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
 from segment.training.recipes import FULL_RECIPE, SMALL_RECIPE, Recipe, Stage, changed_recipe
-from segment.training.start import from_backbone, from_model
+from segment.training.start import Start, from_backbone, from_model
 from segment.training.teacher import taught
 from segment.training.train import Parts, train
 
@@ -51,6 +53,7 @@ DESCRIBED = pixel_classes(CLASSES, {}, {})
 FOLDS = 3
 SEED = 0
 EVALUATED = "evaluated.json"
+RANDOM = "random weights"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Variant:
     ----------
     recipe : Recipe
     initial, teacher : str, optional
-        Names of variants that are declared before it; the encoder trained on ImageNet, and none.
+        Names of variants that are declared before it. By default the encoder trained on ImageNet,
+        and none; the first may be RANDOM.
     """
 
     recipe: Recipe
@@ -69,26 +73,28 @@ class Variant:
     teacher: Optional[str] = None
 
 
-# A fifth of the epochs of the full recipe.
+# Few epochs of the small network, which is the default.
 SHORT = replace(
     changed_recipe(FULL_RECIPE, DESCRIBED, SEED),
     stages=(
         Stage(3, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
         Stage(9, crop=320, learning_rate=1e-4, falling=True, frozen_blocks=2),
     ),
+    widths=SMALL_RECIPE.widths,
 )
-SMALL = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
-# Each differs from the first one in one thing, or goes on from it. The small network is made of the
-# full one, as that which ships.
+ALL_LAYERS = Stage(12, crop=320, learning_rate=1e-3, falling=True, frozen_blocks=0)
+NARROWED = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(0,))
+# Each differs from the first one in one thing, or is made of another.
 VARIANTS = {
-    "full": Variant(SHORT),
-    "small": Variant(changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(0,)), initial="full"),
-    "small, went on": Variant(SMALL, initial="full"),
-    "small, taught": Variant(SMALL, initial="full", teacher="full"),
+    "small": Variant(SHORT),
+    "longer": Variant(changed_recipe(SHORT, DESCRIBED, SEED, epochs=(3, 25))),
     "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
-    "taught": Variant(SHORT, teacher="full"),
     "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
+    "taught": Variant(SHORT, teacher="small"),
+    "full": Variant(replace(SHORT, widths=FULL)),
+    "small of full": Variant(NARROWED, initial="full"),
+    "without ImageNet": Variant(replace(SHORT, stages=(ALL_LAYERS,)), initial=RANDOM),
 }
 
 
@@ -196,11 +202,25 @@ def trained(variant, run, data, of_fold, learners):
         samples = taught(samples, data.table.parent, teacher, run.folder / "teacher")
 
     def start():
+        if variant.initial == RANDOM:
+            return random_encoder(recipe)
         if variant.initial:
             return from_model(of_fold(variant.initial) / DARKFIELD.weights_file, DESCRIBED)
         return from_backbone(read_backbone(data.backbone))
 
     return train(run, recipe, Parts(samples, []), start, {"training_data": data.table.parent.name})
+
+
+def random_encoder(recipe):
+    """An encoder that has seen nothing: Start."""
+    rng = np.random.default_rng(recipe.seed)
+    network = encoder(unet_vgg16(len(recipe.classes), recipe.widths))
+    arrays = {}
+    for (layer, name), shape in array_shapes(network).items():
+        # He et al. 2015, Delving deep into rectifiers, section 2.2; a bias is 0.
+        spread = np.sqrt(2 / np.prod(shape[:3])) if len(shape) > 1 else 0
+        arrays.setdefault(layer, {})[name] = rng.normal(0, spread, shape).astype(np.float32)
+    return Start(arrays, network)
 
 
 def evaluated(weights, pairs):

@@ -1,19 +1,15 @@
 """Blood cells found by this package and by what a user would take otherwise, on the same images.
 
     python benchmarks/darkfield_peers.py --csv data.csv --split model_weights/darkfield_v1_split.csv
-    python benchmarks/darkfield_peers.py --csv ... --split ... --model run/darkfield.h5
+    python benchmarks/darkfield_peers.py --csv ... --split run/split.csv --model run/darkfield.h5
 
 CellProfiler's IdentifyPrimaryObjects gets the method, the threshold and the smallest diameter that
-find cells best in the training part. Each --model is a row of its own: without any
-the newest shipped one, or a U-Net whose encoder did not learn from ImageNet, which
-
-    python benchmarks/darkfield_peers.py --csv ... --groups ... --train-from-scratch run
-
-trains by the recipe of the shipped models with all of its layers.
+find cells best in the training part. Each --model is a row of its own; without any it is the newest
+shipped one. benchmarks/crossvalidate.py trains others on the same part, also one whose encoder did
+not learn from ImageNet.
 """
 
 import argparse
-import dataclasses
 import logging
 from pathlib import Path
 
@@ -21,18 +17,14 @@ import numpy as np
 from scipy import ndimage
 
 from micrograph_networks.images.grey import to_grey
-from micrograph_networks.networks.layers import array_shapes
-from micrograph_networks.training.run import TrainingRun
 from segment import SegmentationOptions, load_model
 from segment.annotations import dataset
-from segment.classes import BLOOD_CELL, CLASSES, pixel_classes
+from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.matching import Matches, match_cells
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference import objects
-from segment.inference.network import encoder_blocks, unet_vgg16
 from segment.inference.normalisation import to_rgb
-from segment.inference.scaling import scaled_shape
 
 CELL = CLASSES[BLOOD_CELL]
 OTSU, MANUAL = "Otsu", "Manual"
@@ -48,18 +40,13 @@ TUNING_IMAGES = 30
 
 
 def main():
-    """Print a row a method, or train the network without ImageNet."""
+    """Print a row a method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", type=Path, required=True)
-    parser.add_argument("--split", type=Path)
+    parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--part", default="test")
     parser.add_argument("--model", action="append")
-    parser.add_argument("--groups", type=Path)
-    parser.add_argument("--train-from-scratch", type=Path)
     arguments = parser.parse_args()
-    if arguments.train_from_scratch:
-        train_from_scratch(arguments.csv, arguments.groups, arguments.train_from_scratch)
-        return
     tuning = pairs_of(arguments.csv, arguments.split, "train")
     module, tried = tuned_module(tuning[:: max(len(tuning) // TUNING_IMAGES, 1)])
     pairs = pairs_of(arguments.csv, arguments.split, arguments.part)
@@ -163,48 +150,6 @@ def identified(module, grey):
     images.add("Image", Image(grey))
     module.run(Workspace(pipeline, module, images, found, Measurements(), None))
     return found.get_objects("Cells").segmented.astype(np.int32)
-
-
-def train_from_scratch(table, groups, folder):
-    """Train by the product's recipe from random weights, none of which is kept."""
-    from segment.training.recipes import FULL_RECIPE
-    from segment.training.start import from_backbone
-    from segment.training.train import Parts, train
-
-    classes = pixel_classes(CLASSES, {}, {})
-    stages = tuple(dataclasses.replace(stage, frozen_blocks=0) for stage in FULL_RECIPE.stages)
-    recipe = dataclasses.replace(FULL_RECIPE, stages=stages, classes=classes)
-    samples = dataset.load_samples(
-        table, CLASSES, lambda shape: scaled_shape(shape, recipe.working_size / max(shape))
-    )
-    known = dataset.read_groups(groups, [sample.name for sample in samples]) if groups else []
-    numbers, parts = dataset.divide(samples, known, recipe.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    run = TrainingRun(folder, dataclasses.asdict(recipe))
-    run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))
-    chosen = {
-        part: [sample for sample, its in zip(samples, parts) if its == part]
-        for part in ("train", "validation")
-    }
-
-    def random_backbone():
-        # He et al. 2015, Delving deep into rectifiers, section 2.2.
-        rng = np.random.default_rng(recipe.seed)
-        shapes = array_shapes(unet_vgg16(len(classes)))
-        backbone = {
-            name: {
-                "kernel": _drawn(rng, shapes[name, "kernel"]),
-                "bias": np.zeros(shapes[name, "bias"], dtype=np.float32),
-            }
-            for name in sum(encoder_blocks(), [])
-        }
-        return from_backbone(backbone)
-
-    print(train(run, recipe, Parts(**chosen), random_backbone, {"training_data": table.stem}))
-
-
-def _drawn(rng, shape):
-    return rng.normal(0, np.sqrt(2 / np.prod(shape[:3])), shape).astype(np.float32)
 
 
 if __name__ == "__main__":

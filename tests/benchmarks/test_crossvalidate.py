@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import crossvalidate
 import pytest
-from crossvalidate import SHORT, Data, Variant, cross_validate, read_groups
+from crossvalidate import RANDOM, SHORT, Data, Variant, cross_validate, read_groups
 from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
@@ -18,7 +18,11 @@ SMALL = replace(
     widths=Widths((4,) * 5, (4,) * 5),
     working_size=64,
 )
-VARIANTS = {"first": Variant(SMALL), "second": Variant(SMALL, initial="first", teacher="first")}
+VARIANTS = {
+    "first": Variant(SMALL),
+    "second": Variant(SMALL, initial="first", teacher="first"),
+    "random": Variant(SMALL, initial=RANDOM),
+}
 
 
 @pytest.fixture
@@ -58,10 +62,9 @@ def test_variants_are_judged_by_what_they_did_not_see_and_go_on(data, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         cross_validate(VARIANTS, data, folder, table)
     cross_validate(VARIANTS, data, folder, table)
-    assert seen == [{"1.png", "3.png"}, {"0.png", "2.png"}] + [{"1.png", "3.png"}] * 2 + [
-        {"0.png", "2.png"}
-    ]
-    assert judged == ["0.png", "2.png", "1.png", "3.png"] * 2
+    learners = [{"1.png", "3.png"}, {"0.png", "2.png"}]
+    assert seen == learners + [learners[0]] + learners * 2
+    assert judged == ["0.png", "2.png", "1.png", "3.png"] * 3
     assert len(read_epochs(folder / "second" / "fold_2" / "training.csv")) == 2
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
