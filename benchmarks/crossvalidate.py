@@ -41,7 +41,7 @@ from segment.evaluation.evaluate import (
 from segment.inference.network import FULL, encoder, unet_vgg16
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
-from segment.training.recipes import FULL_RECIPE, SMALL_RECIPE, Recipe, Stage, changed_recipe
+from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
 from segment.training.start import Start, from_backbone, from_model
 from segment.training.teacher import taught
 from segment.training.train import Parts, train
@@ -73,27 +73,20 @@ class Variant:
     teacher: Optional[str] = None
 
 
-# Few epochs of the small network, which is the default.
-SHORT = replace(
-    changed_recipe(FULL_RECIPE, DESCRIBED, SEED),
-    stages=(
-        Stage(3, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-        Stage(9, crop=320, learning_rate=1e-4, falling=True, frozen_blocks=2),
-    ),
-    widths=SMALL_RECIPE.widths,
-)
+SMALL = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
+SHORT = changed_recipe(SMALL, DESCRIBED, SEED, epochs=(3, 9))
 ALL_LAYERS = Stage(12, crop=320, learning_rate=1e-3, falling=True, frozen_blocks=0)
-NARROWED = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED, epochs=(0,))
-# Each differs from the first one in one thing, or is made of another.
+# The first one is the recipe of the model that is the default. Of the others, each differs from
+# "short" in one thing, or is made of another.
 VARIANTS = {
-    "small": Variant(SHORT),
-    "longer": Variant(changed_recipe(SHORT, DESCRIBED, SEED, epochs=(3, 25))),
+    "small": Variant(SMALL),
+    "short": Variant(SHORT),
     "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
     "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
-    "taught": Variant(SHORT, teacher="small"),
+    "taught": Variant(SHORT, teacher="short"),
     "full": Variant(replace(SHORT, widths=FULL)),
-    "small of full": Variant(NARROWED, initial="full"),
+    "small of full": Variant(changed_recipe(SMALL, DESCRIBED, SEED, (0, 0)), initial="full"),
     "without ImageNet": Variant(replace(SHORT, stages=(ALL_LAYERS,)), initial=RANDOM),
 }
 

@@ -153,7 +153,7 @@ def train_focus(folder, out, epochs=EPOCHS):
 
 
 def train_darkfield(folder, out, epochs=EPOCHS):
-    """A training of four epochs of four batches each, on random VGG16 weights."""
+    """A training of two epochs of four batches each, from random VGG16 weights."""
     if not (folder / "data.csv").exists():
         package("segment", "scenes", "--output", folder, "--count", 10).succeeded()
         # The encoder's groups of a weights file are those that a file of VGG16 has.
@@ -161,7 +161,7 @@ def train_darkfield(folder, out, epochs=EPOCHS):
     return (
         *("segment", "train", "--csv", folder / "data.csv", "--output", out),
         *("--backbone-weights", folder / "vgg16.h5", "--working-size", 32, "--batch", 4),
-        *("--epochs", epochs, "--epochs", 1, "--epochs", 1),
+        *("--epochs", epochs, "--epochs", 0),
     )
 
 

@@ -1,7 +1,7 @@
 """The trainable Keras model of a network, for Keras 2 and 3 on any backend, and its arrays."""
 
 import math
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import numpy as np
 
@@ -31,15 +31,12 @@ def multiply_in_bfloat16() -> None:
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 
-def build_keras_model(network: Network, batch_statistics: bool = True) -> Any:
+def build_keras_model(network: Network) -> Any:
     """Build the trainable model of a network.
 
     Parameters
     ----------
     network : Network
-    batch_statistics : bool
-        Whether training normalises by the statistics of each batch, and follows them, or by those
-        that the model has been given.
 
     Returns
     -------
@@ -50,25 +47,22 @@ def build_keras_model(network: Network, batch_statistics: bool = True) -> Any:
     """
     import keras
 
-    training = None if batch_statistics else False
     x = images = keras.Input(network.inputs, name="images")
     outputs: Dict[str, Any] = {}
     for layer, following in zip(network.layers, (*network.layers[1:], None)):
         precise = isinstance(layer, Softmax) or isinstance(following, Softmax)
         dtype = "float32" if precise else None
-        x = outputs[layer.name] = _keras_layer(layer, x, outputs, dtype, training)
+        x = outputs[layer.name] = _keras_layer(layer, x, outputs, dtype)
     return keras.Model(images, x)
 
 
-def _keras_layer(
-    layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any, training: Optional[bool]
-) -> Any:
+def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> Any:
     """The result of a layer as a Keras tensor."""
     from keras import layers
 
     name = layer.name
     if isinstance(layer, Convolution):
-        return _convolution(layer, x, dtype, training)
+        return _convolution(layer, x, dtype)
     if isinstance(layer, Dense):
         activation = "relu" if layer.relu else None
         return layers.Dense(layer.channels, activation, name=name, dtype=dtype)(x)
@@ -89,7 +83,7 @@ def _keras_layer(
     return plain[type(layer)]()(x)
 
 
-def _convolution(layer: Convolution, x: Any, dtype: Any, training: Optional[bool]) -> Any:
+def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
     from keras import layers
 
     normalised = layer.momentum is not None
@@ -103,8 +97,7 @@ def _convolution(layer: Convolution, x: Any, dtype: Any, training: Optional[bool
         dtype=dtype,
     )(x)
     if normalised:
-        normalise = layers.BatchNormalization(momentum=layer.momentum, name=f"{layer.name}_bn")
-        x = normalise(x, training=training)
+        x = layers.BatchNormalization(momentum=layer.momentum, name=f"{layer.name}_bn")(x)
     return layers.ReLU()(x) if layer.relu else x
 
 

@@ -304,10 +304,9 @@ def convert_masks(
 @click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
-    default="full",
+    default="small",
     show_default=True,
-    help="Of the whole network, or of one with fewer channels, 2.5 times fewer operations, which "
-    "goes on from a trained one (--initial).",
+    help="Of a network with fewer channels, 2.5 times fewer operations, or of the whole one.",
 )
 @click.option(
     "--hold-back/--no-hold-back",
@@ -336,7 +335,7 @@ def convert_masks(
     "--epochs",
     type=click.IntRange(0),
     multiple=True,
-    help="Once for each stage of the recipe; 0: make the network narrower, and learn no more.",
+    help="Once for each stage of the recipe. All 0: only make the network of --initial narrower.",
 )
 @click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
@@ -382,8 +381,6 @@ def train(
         multiply_in_bfloat16()
     described = _described(classes, threads, no_objects, colours)
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
-    if not (chosen.batch_statistics or initial):
-        raise UserError(f"--recipe {recipe} goes on from a trained network: give --initial.")
     origin = {"initial": initial, "teacher": teacher}
     start = _start(initial, backbone_weights, described)
     known = _teacher(teacher, described)

@@ -24,7 +24,7 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
     others = [index for index in range(256) if index not in sought]
     geometry = [
         A.ShiftScaleRotate(
-            shift_limit=0, scale_limit=(-0.4, 1.4), rotate_limit=20, p=0.7, **reflected
+            shift_limit=0, scale_limit=(-0.4, 0.6), rotate_limit=20, p=0.7, **reflected
         ),
         A.PadIfNeeded(crop, crop, **reflected),
         A.CropNonEmptyMaskIfExists(crop, crop, ignore_values=others),

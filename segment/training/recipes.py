@@ -43,8 +43,6 @@ class Recipe:
         Longer side of the images in pixels.
     widths : Widths
         Of the network.
-    batch_statistics : bool
-        Whether to normalise by the statistics of each batch, or by those with which it starts.
     averaged_share : float
         Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
         (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
@@ -68,7 +66,6 @@ class Recipe:
     stages: Tuple[Stage, ...]
     working_size: int
     widths: Widths = FULL
-    batch_statistics: bool = True
     averaged_share: float = 0.1
     teacher_share: float = 0.5
     thread_share: float = 0.5
@@ -80,24 +77,14 @@ class Recipe:
 
 
 # The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
-# A rate that has fallen starts anew, lower (Loshchilov and Hutter 2017, SGDR, section 3).
 FULL_RECIPE = Recipe(
     stages=(
-        Stage(6, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-        Stage(39, crop=384, learning_rate=1e-4, falling=True, frozen_blocks=2),
-        Stage(14, crop=384, learning_rate=5e-5, falling=True, frozen_blocks=2),
+        Stage(3, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
+        Stage(25, crop=320, learning_rate=1e-4, falling=True, frozen_blocks=2),
     ),
     working_size=640,
 )
-# Goes on from a trained network. The two first blocks need no more than the least squares by which
-# they were pruned. A higher rate, or statistics that change with eight crops, of which a few are
-# bright, would undo those of all others.
-SMALL_RECIPE = Recipe(
-    stages=(Stage(16, crop=256, learning_rate=1e-5, falling=True, frozen_blocks=2),),
-    working_size=640,
-    widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)),
-    batch_statistics=False,
-)
+SMALL_RECIPE = replace(FULL_RECIPE, widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)))
 RECIPES = {"full": FULL_RECIPE, "small": SMALL_RECIPE}
 """Those of the command line, by name, without classes."""
 

@@ -310,7 +310,7 @@ def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
 
     keras.utils.set_random_seed(recipe.seed)
     network = _network(recipe)
-    model = build_keras_model(network, recipe.batch_statistics)
+    model = build_keras_model(network)
     trained = replace(network, layers=network.layers[: len(start.network.layers)])
     draw = functools.partial(_crops, recipe, samples)
     arrays = prune(start.arrays, start.network, trained, lambda: draw(PRUNING_BATCHES))

@@ -39,8 +39,8 @@ def data(tmp_path, rng):
 @pytest.fixture
 def backbone(tmp_path, rng, monkeypatch):
     """A file of kernels of the encoder, and a recipe for a network with few channels."""
-    recipe = dataclasses.replace(RECIPES["full"], widths=WIDTHS)
-    monkeypatch.setitem(RECIPES, "full", recipe)
+    recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS)
+    monkeypatch.setitem(RECIPES, "small", recipe)
     monkeypatch.setattr("segment.training.train.PRUNING_BATCHES", 1)
     return write_encoder(tmp_path / "backbone.h5", rng)
 
@@ -51,7 +51,7 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
     classes = ("--class", "background", "--class", "platelet", "--class", "fibre")
     described = ("--thread", "fibre", "--class-colour", "platelet=255,0,51")
     options = ("--backbone-weights", backbone, "--working-size", 64, "--batch", 4)
-    epochs = ("--epochs", 1) * 3
+    epochs = ("--epochs", 1) * 2
     result = run(*command, *classes, *described, *options, *epochs)
     assert result.exit_code == 0, result.output
     assert "8 training and 1 validation images" in result.output
@@ -72,9 +72,9 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
 def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_path, monkeypatch):
     recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS, batch=2, crops_per_image=1)
     monkeypatch.setitem(RECIPES, "small", recipe)
-    given = ("--initial", random_weights, "--teacher", random_weights, "--recipe", "small")
+    given = ("--initial", random_weights, "--teacher", random_weights)
     command = ("train", "--csv", data, "--output", tmp_path / "run", *given, "--no-hold-back")
-    result = run(*command, "--working-size", 64, "--epochs", 1)
+    result = run(*command, "--working-size", 64, "--epochs", 1, "--epochs", 0)
     assert result.exit_code == 0, result.output
     assert "10 training and 0 validation images" in result.output
     folder = tmp_path / "run"
@@ -85,7 +85,7 @@ def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_p
     attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
     assert attributes["teacher"] == attributes["initial"] == str(random_weights)
     assert attributes["encoder_channels"] == list(WIDTHS.encoder)
-    result = run(*command, "--working-size", 64, "--epochs", 1, "--class", "a", "--class", "b")
+    result = run(*command, "--working-size", 64, "--class", "a", "--class", "b")
     assert result.exit_code == 2
     assert "knows the classes background, blood cell, spirochaete, but a, b" in result.output
 
@@ -97,7 +97,6 @@ def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_p
         (("--thread", "fibre"), "'fibre' is none of the classes"),
         (("--class-colour", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
         (("--no-objects", "blood cell", "--no-objects", "spirochaete"), "becomes objects"),
-        (("--recipe", "small"), "give --initial"),
     ],
 )
 def test_wrong_choices_end_before_training(data, tmp_path, options, sentence):
