@@ -381,6 +381,8 @@ def train(
         multiply_in_bfloat16()
     described = _described(classes, threads, no_objects, colours)
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
+    if not (initial or any(stage.epochs for stage in chosen.stages)):
+        raise UserError("Without epochs a model is made narrower, no more: give --initial.")
     origin = {"initial": initial, "teacher": teacher}
     start = _start(initial, backbone_weights, described)
     known = _teacher(teacher, described)

@@ -97,6 +97,7 @@ def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_p
         (("--thread", "fibre"), "'fibre' is none of the classes"),
         (("--class-colour", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
         (("--no-objects", "blood cell", "--no-objects", "spirochaete"), "becomes objects"),
+        (("--epochs", 0, "--epochs", 0), "give --initial"),
     ],
 )
 def test_wrong_choices_end_before_training(data, tmp_path, options, sentence):
