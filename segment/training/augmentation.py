@@ -21,11 +21,11 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
 
     cv2.setNumThreads(0)  # the processes that draw are the parallel ones
     reflected = {"border_mode": cv2.BORDER_REFLECT_101}
+    turned = functools.partial(A.ShiftScaleRotate, shift_limit=0, rotate_limit=20, **reflected)
     others = [index for index in range(256) if index not in sought]
     geometry = [
-        A.ShiftScaleRotate(
-            shift_limit=0, scale_limit=(-0.4, 0.6), rotate_limit=20, p=0.7, **reflected
-        ),
+        # The few that are much larger teach cells that fill half of the field.
+        A.OneOf([turned(scale_limit=(-0.4, 0.6), p=3), turned(scale_limit=(0.6, 1.6), p=1)], p=0.8),
         A.PadIfNeeded(crop, crop, **reflected),
         A.CropNonEmptyMaskIfExists(crop, crop, ignore_values=others),
         A.RandomRotate90(p=0.75),

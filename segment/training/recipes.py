@@ -80,7 +80,7 @@ class Recipe:
 FULL_RECIPE = Recipe(
     stages=(
         Stage(3, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
-        Stage(25, crop=320, learning_rate=1e-4, falling=True, frozen_blocks=2),
+        Stage(25, crop=320, learning_rate=3e-4, falling=True, frozen_blocks=2),
     ),
     working_size=640,
 )
