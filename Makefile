@@ -23,6 +23,7 @@
 # make crossvalidate  compare recipes of the dark-field training on the images of the folder
 #             $FOCUSQUAL_DATA; takes days, and goes on where it was stopped
 #             BFLOAT16=1: multiply in bfloat16, faster where the processor can
+#             VARIANTS="short taught": only these; the rows of others stay in the table
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again
@@ -87,7 +88,8 @@ figures: .venv-gui/.complete
 crossvalidate: $(VENV)
 	.venv/bin/python benchmarks/crossvalidate.py --csv $(FOCUSQUAL_DATA)/darkfield/data.csv \
 		--backbone-weights $(FOCUSQUAL_DATA)/vgg16/vgg16_imagenet_notop.h5 \
-		--output build/crossvalidation $(if $(BFLOAT16),--mixed-precision)
+		--output build/crossvalidation $(if $(BFLOAT16),--mixed-precision) \
+		$(if $(VARIANTS),--variants $(VARIANTS))
 
 lint: $(VENV)
 	.venv/bin/ruff check .

@@ -6,7 +6,8 @@ Every variant is trained once a fold, from an encoder trained on ImageNet or fro
 network of the same fold, so that no network ever saw the images that it is judged by. The table,
 benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold, one of all
 images together (``all``), and the standard deviation over the folds (``spread``). What was stopped
-goes on from its last epoch when the same command is given again.
+goes on from its last epoch when the same command is given again. With ``--variants`` only some are
+trained, and the rows of the others stay.
 """
 
 import argparse
@@ -130,6 +131,9 @@ def main():
     parser.add_argument("--backbone-weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument(
+        "--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="NAME"
+    )
     parser.add_argument("--mixed-precision", action="store_true", help="multiply in bfloat16")
     arguments = parser.parse_args()
     if arguments.mixed_precision:
@@ -138,7 +142,8 @@ def main():
     numbers = assign_folds(np.array(list(groups.values())), arguments.folds, SEED)
     data = Data(arguments.csv, groups, dict(zip(groups, numbers)), arguments.backbone_weights)
     try:
-        cross_validate(VARIANTS, data, arguments.output, TABLE)
+        chosen = {name: VARIANTS[name] for name in arguments.variants}
+        cross_validate(chosen, data, arguments.output, TABLE)
     except UserError as error:
         parser.error(str(error))
 
@@ -150,13 +155,14 @@ def read_groups(path):
 
 
 def cross_validate(variants, data, folder, table):
-    """Train and judge every variant in every fold, and write the table."""
+    """Train and judge every variant in every fold, and write the table; its other rows stay."""
+    others = [row for row in read_rows(table) if row["variant"] not in variants]
     judged = {}
     for name, variant in variants.items():
         for fold in sorted(set(data.folds.values())):
             print(f"{name}, fold {fold + 1}", flush=True)
             judged.setdefault(name, []).append(judge(name, variant, data, fold, folder))
-            write_table(table, variants, judged)
+            write_table(table, variants, judged, others)
 
 
 def judge(name, variant, data, fold, folder):
@@ -235,7 +241,15 @@ def read_judged(path):
     return Judged(np.array(content["matrix"]), tallies)
 
 
-def write_table(path, variants, judged):
+def read_rows(path):
+    """The rows of a table that is there already: list of dict of str."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path, variants, judged, others):
     """Write the figures of every fold, of all together, and their spread.
 
     Parameters
@@ -244,9 +258,12 @@ def write_table(path, variants, judged):
     variants : dict of str to Variant
     judged : dict of str to list of Judged
         The folds of each variant that are done.
+    others : list of dict of str
+        Rows of other variants, which come first.
     """
-    names = figure_names(DESCRIBED)
-    with csv_table(path, ["variant", "fold", "epoch", *names]) as table:
+    columns = ["variant", "fold", "epoch", *figure_names(DESCRIBED)]
+    with csv_table(path, columns) as table:
+        table.writerows([row[column] for column in columns] for row in others)
         for name, folds in judged.items():
             epochs = sum(stage.epochs for stage in variants[name].recipe.stages)
             found = [values(one) for one in folds]

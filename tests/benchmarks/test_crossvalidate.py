@@ -75,6 +75,20 @@ def test_variants_are_judged_by_what_they_did_not_see_and_go_on(data, tmp_path, 
     assert true[2] == true[0] + true[1]
 
 
+@needs_training
+def test_rows_of_other_variants_stay(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("segment.training.train.PRUNING_BATCHES", 1)
+    path, tables = tmp_path / "table.csv", []
+    for name in ("first", "random", "first"):
+        cross_validate({name: VARIANTS[name]}, data, tmp_path / "runs", path)
+        tables.append(path.read_text().splitlines())
+    first, both, again = tables
+    assert len(first) == 5
+    assert both[:5] == first
+    assert [row.partition(",")[0] for row in both[5:]] == ["random"] * 4
+    assert again == [both[0], *both[5:], *first[1:]]
+
+
 def test_groups_are_those_of_a_split(tmp_path):
     (tmp_path / "split.csv").write_text("image,group,part\na.png,3,train\nb.png,0,test\n")
     assert read_groups(tmp_path / "split.csv") == {"a.png": 3, "b.png": 0}
