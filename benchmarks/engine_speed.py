@@ -27,7 +27,7 @@ FOCUS = "focus"
 CASES = {
     "darkfield_v1": ("darkfield_v1", (640, 640)),
     "darkfield_v1 3:4": ("darkfield_v1", (480, 640)),
-    "darkfield_v1_small": ("darkfield_v1_small", (640, 640)),
+    "darkfield_v2_small": ("darkfield_v2_small", (640, 640)),
     FOCUS: ("focus_v2", (2160, 2160)),
 }
 """Model of each, and height and width of the image."""

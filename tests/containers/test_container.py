@@ -82,7 +82,7 @@ def test_dark_field_is_segmented(harness, container, tmp_path):
 
 
 def test_the_models_are_there(container, tmp_path):
-    for program, name in (("focusqual", "focus_v2"), ("segment-darkfield", "darkfield_v1_small")):
+    for program, name in (("focusqual", "focus_v2"), ("segment-darkfield", "darkfield_v2_small")):
         assert name in container.run(program, "models", data=tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_default_settings_are_those_of_the_core():
 
     assert module.segmentation_options.options() == SegmentationOptions()
     assert module.engine_options.options() == RoundingEngineOptions()
-    assert module.chosen_model() == "darkfield_v1_small"
+    assert module.chosen_model() == "darkfield_v2_small"
 
 
 # As 0.1.0 saved them: the shipped model, all options changed.
@@ -675,7 +675,7 @@ def test_example_pipelines_are_valid_and_name_no_folder(path, middle, java, capl
 
 def with_weights(pipeline, weights, folder):
     """A copy of a pipeline file that takes a weights file of one's own."""
-    text = pipeline.read_text().replace("the model:darkfield_v1_small", "the model:Custom model")
+    text = pipeline.read_text().replace("the model:darkfield_v2_small", "the model:Custom model")
     text = text.replace("location:Elsewhere...|\n", f"location:Elsewhere...|{weights.parent}\n")
     copy = folder / pipeline.name
     copy.write_text(text.replace("name:darkfield.h5", f"name:{weights.name}"))

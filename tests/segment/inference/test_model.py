@@ -42,8 +42,8 @@ def test_a_model_knows_what_its_file_says(zeros, path):
 
 def test_the_newest_shipped_model_is_the_default():
     model = load_model()
-    assert model.name == "darkfield_v1_small"
-    assert model.card == MODEL_FOLDER / "darkfield_v1_small.md"
+    assert model.name == "darkfield_v2_small"
+    assert model.card == MODEL_FOLDER / "darkfield_v2_small.md"
 
 
 def test_what_a_file_does_not_say_of_its_classes_is_as_in_darkfield_v1(zeros, path):
