@@ -11,7 +11,6 @@ trained, and the rows of the others stay.
 """
 
 import argparse
-import csv
 import functools
 import json
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.tables import csv_table, number, read_csv
 from micrograph_networks.files.writing import output_folder, whole_file
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.products import DARKFIELD
@@ -51,6 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GROUPS = ROOT / "model_weights" / "darkfield_v1_split.csv"
 TABLE = ROOT / "benchmarks" / "darkfield_crossvalidation.csv"
 DESCRIBED = pixel_classes(CLASSES, {}, {})
+COLUMNS = ["variant", "fold", "epoch", *figure_names(DESCRIBED)]
 FOLDS = 3
 SEED = 0
 EVALUATED = "evaluated.json"
@@ -150,13 +150,14 @@ def main():
 
 def read_groups(path):
     """Group of each image, a dict of str to int, by the split.csv of a training."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["image"]: int(row["group"]) for row in csv.DictReader(file)}
+    rows = read_csv(path, ["image", "group"], "the split.csv of a training")
+    return {row["image"]: int(row["group"]) for row in rows}
 
 
 def cross_validate(variants, data, folder, table):
     """Train and judge every variant in every fold, and write the table; its other rows stay."""
-    others = [row for row in read_rows(table) if row["variant"] not in variants]
+    before = read_csv(table, COLUMNS, "one of this script") if table.exists() else []
+    others = [row for row in before if row["variant"] not in variants]
     judged = {}
     for name, variant in variants.items():
         for fold in sorted(set(data.folds.values())):
@@ -241,14 +242,6 @@ def read_judged(path):
     return Judged(np.array(content["matrix"]), tallies)
 
 
-def read_rows(path):
-    """The rows of a table that is there already: list of dict of str."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def write_table(path, variants, judged, others):
     """Write the figures of every fold, of all together, and their spread.
 
@@ -261,9 +254,8 @@ def write_table(path, variants, judged, others):
     others : list of dict of str
         Rows of other variants, which come first.
     """
-    columns = ["variant", "fold", "epoch", *figure_names(DESCRIBED)]
-    with csv_table(path, columns) as table:
-        table.writerows([row[column] for column in columns] for row in others)
+    with csv_table(path, COLUMNS) as table:
+        table.writerows([row[column] for column in COLUMNS] for row in others)
         for name, folds in judged.items():
             epochs = sum(stage.epochs for stage in variants[name].recipe.stages)
             found = [values(one) for one in folds]
