@@ -23,7 +23,7 @@
 # make crossvalidate  compare recipes of the dark-field training on the images of the folder
 #             $FOCUSQUAL_DATA; takes days, and goes on where it was stopped
 #             BFLOAT16=1: multiply in bfloat16, faster where the processor can
-#             VARIANTS="short taught": only these; the rows of others stay in the table
+#             VARIANTS="short full": only these; the rows of others stay in the table
 # make lint   check style, format and types
 # make docs   build the documentation into docs/_build/html
 # make lock   resolve requirements/*.txt again

@@ -43,7 +43,6 @@ from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
 from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
 from segment.training.start import Start, from_backbone, from_model
-from segment.training.teacher import taught
 from segment.training.train import Parts, train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,19 +58,18 @@ RANDOM = "random weights"
 
 @dataclass(frozen=True)
 class Variant:
-    """A recipe, and the variants whose networks of the same fold it starts from or learns from.
+    """A recipe, and the variant whose network of the same fold it starts from.
 
     Attributes
     ----------
     recipe : Recipe
-    initial, teacher : str, optional
-        Names of variants that are declared before it. By default the encoder trained on ImageNet,
-        and none; the first may be RANDOM.
+    initial : str, optional
+        Name of a variant that is declared before it, or RANDOM; by default the encoder trained on
+        ImageNet.
     """
 
     recipe: Recipe
     initial: Optional[str] = None
-    teacher: Optional[str] = None
 
 
 SMALL = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
@@ -82,10 +80,8 @@ ALL_LAYERS = Stage(12, crop=320, learning_rate=1e-3, falling=True, frozen_blocks
 VARIANTS = {
     "small": Variant(SMALL),
     "short": Variant(SHORT),
-    "skeletons": Variant(replace(SHORT, skeleton_share=0.5)),
     "any crops": Variant(replace(SHORT, thread_share=0.0)),
     "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
-    "taught": Variant(SHORT, teacher="short"),
     "full": Variant(replace(SHORT, widths=FULL)),
     "small of full": Variant(changed_recipe(SMALL, DESCRIBED, SEED, (0, 0)), initial="full"),
     "without ImageNet": Variant(replace(SHORT, stages=(ALL_LAYERS,)), initial=RANDOM),
@@ -197,9 +193,6 @@ def trained(variant, run, data, of_fold, learners):
         data.table, CLASSES, lambda shape: scaled_shape(shape, recipe.working_size / max(shape))
     )
     samples = [sample for sample in samples if sample.name in learners]
-    if variant.teacher:
-        teacher = load_model(of_fold(variant.teacher) / DARKFIELD.weights_file)
-        samples = taught(samples, data.table.parent, teacher, run.folder / "teacher")
 
     def start():
         if variant.initial == RANDOM:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -53,14 +53,11 @@ class Sample:
         RGB.
     mask : ndarray of uint8, (height, width)
         Class indices.
-    taught : ndarray of float16, (height, width, classes), optional
-        Probabilities that a trained model tells, for a network that learns from it, too.
     """
 
     name: str
     image: np.ndarray
     mask: np.ndarray
-    taught: Optional[np.ndarray] = None
 
 
 def read_table(path: Path) -> List[Pair]:

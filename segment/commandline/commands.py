@@ -298,10 +298,6 @@ def convert_masks(
     "that weigh most are taken.",
 )
 @click.option(
-    "--teacher",
-    help="Model or weights file of the same classes, whose probabilities are learned as well.",
-)
-@click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
     default="small",
@@ -352,7 +348,6 @@ def train(
     output: Path,
     backbone_weights: Optional[Path],
     initial: Optional[str],
-    teacher: Optional[str],
     recipe: str,
     hold_back: bool,
     classes: Tuple[str, ...],
@@ -374,7 +369,6 @@ def train(
     from micrograph_networks.training.keras_models import multiply_in_bfloat16
     from micrograph_networks.training.run import TrainingRun
     from segment.training.recipes import changed_recipe
-    from segment.training.teacher import taught
     from segment.training.train import train as train_network
 
     if mixed_precision:
@@ -383,17 +377,12 @@ def train(
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
     if not (initial or any(stage.epochs for stage in chosen.stages)):
         raise UserError("Without epochs a model is made narrower, no more: give --initial.")
-    origin = {"initial": initial, "teacher": teacher}
     start = _start(initial, backbone_weights, described)
-    known = _teacher(teacher, described)
-    run = TrainingRun(run_folder(output), {**dataclasses.asdict(chosen), **origin})
+    run = TrainingRun(run_folder(output), {**dataclasses.asdict(chosen), "initial": initial})
     parts = _training_parts(csv, run, chosen, groups, hold_back)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     data = csv.resolve().parent.name
-    about = {**about_training("segment-darkfield", data, licence), **origin}
-    if known:
-        samples = taught(parts.train, csv.parent, known, run.folder / "teacher")
-        parts = dataclasses.replace(parts, train=samples)
+    about = {**about_training("segment-darkfield", data, licence), "initial": initial}
     path = train_network(run, chosen, parts, start, about)
     click.echo(f"Wrote {path}")
 
@@ -433,17 +422,6 @@ def _start(
         model = start.from_model(initial, classes)
         return lambda: model
     return lambda: start.from_backbone(read_backbone(backbone) if backbone else download_backbone())
-
-
-def _teacher(model: Optional[str], classes: Sequence[PixelClass]) -> Optional["SegmentationModel"]:
-    from segment.inference.model import load_model
-    from segment.training.start import check_classes
-
-    if model is None:
-        return None
-    teacher = load_model(model)
-    check_classes(model, [one.name for one in teacher.classes], classes)
-    return teacher
 
 
 def _training_parts(

@@ -3,7 +3,7 @@
 import functools
 import random
 import warnings
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Tuple
 
 import numpy as np
 
@@ -43,12 +43,12 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
         A.ImageCompression(50, 95),
     ]
     steps = [*geometry, *colour, A.OneOf(camera, p=0.3)]
-    return A.Compose(steps, additional_targets={"taught": "mask"})
+    return A.Compose(steps)
 
 
 def draw_crop(
     sample: "Sample", crop: int, sought: Tuple[int, ...], seed: str
-) -> Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
+) -> Tuple[np.ndarray, np.ndarray]:
     """Cut a crop out of a sample, changed at random; an image that is too small is reflected.
 
     Parameters
@@ -65,12 +65,8 @@ def draw_crop(
     -------
     image : ndarray of uint8, (crop, crop, 3)
     mask : ndarray of uint8, (crop, crop)
-    taught : ndarray of float32, (crop, crop, classes), or None
     """
     steps = _steps(crop, sought)
     random.seed(seed)  # from which albumentations draws everything
-    given = {"image": sample.image, "mask": sample.mask}
-    if sample.taught is not None:
-        given["taught"] = sample.taught.astype(np.float32)
-    drawn = steps(**given)
-    return drawn["image"], drawn["mask"], drawn.get("taught")
+    drawn = steps(image=sample.image, mask=sample.mask)
+    return drawn["image"], drawn["mask"]

@@ -46,17 +46,12 @@ class Recipe:
     averaged_share : float
         Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
         (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
-    teacher_share : float
-        Of a teacher's probabilities in what is learned, beside the masks; 0 to 1.
     thread_share : float
         Of the crops of a batch that hold threads, 0 to 1; the others may as well.
     batch : int
         Crops in a batch.
     crops_per_image : int
         In an epoch.
-    skeleton_share : float
-        Of the agreement of threads by their middle lines in the loss, see
-        :func:`segment.training.losses.training_loss`.
     classes : tuple of PixelClass
         Those to learn, in the order of the indices in the masks.
     seed : int
@@ -67,11 +62,9 @@ class Recipe:
     working_size: int
     widths: Widths = FULL
     averaged_share: float = 0.1
-    teacher_share: float = 0.5
     thread_share: float = 0.5
     batch: int = 8
     crops_per_image: int = 2
-    skeleton_share: float = 0.0
     classes: Tuple[PixelClass, ...] = ()
     seed: int = 0
 

@@ -62,29 +62,10 @@ def from_model(model: Union[str, Path], classes: Sequence[PixelClass]) -> Start:
         The file is unusable, or of other classes.
     """
     weights, network = read_network(model, NETWORKS)
-    check_classes(model, weights.attributes["class_names"], classes)
-    return Start(weights.layers, network)
-
-
-def check_classes(
-    model: Union[str, Path], names: Sequence[str], classes: Sequence[PixelClass]
-) -> None:
-    """Refuse a model of other classes than those to learn.
-
-    Parameters
-    ----------
-    model : str or Path
-    names : sequence of str
-        Of the model's classes.
-    classes : sequence of PixelClass
-
-    Raises
-    ------
-    UserError
-    """
-    wanted = [one.name for one in classes]
+    names, wanted = weights.attributes["class_names"], [one.name for one in classes]
     if list(names) != wanted:
         raise UserError(
             f"{model} knows the classes {', '.join(names)}, but {', '.join(wanted)} are to be "
             "learned: choose another model."
         )
+    return Start(weights.layers, network)

@@ -30,10 +30,11 @@ from segment.inference.network import (
     width_attributes,
 )
 from segment.inference.normalisation import NORMALISATION, normalise
-from segment.training import losses, plots
+from segment.training import plots
 from segment.training.augmentation import draw_crop
 from segment.training.balancing import balance
 from segment.training.calibration import calibrated
+from segment.training.losses import cross_entropy_and_dice
 from segment.training.pruning import prune
 from segment.training.recipes import Recipe, Stage
 from segment.training.start import Start
@@ -89,8 +90,7 @@ def train(
         The weights file.
     """
     about = {**about, **_attributes(recipe, parts)}
-    loss_function = losses.training_loss(_threads(recipe), recipe.skeleton_share)
-    model, done = run.resume({loss_function.__name__: loss_function})
+    model, done = run.resume({cross_entropy_and_dice.__name__: cross_entropy_and_dice})
     model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
     path = run.folder / DARKFIELD.weights_file
@@ -103,7 +103,7 @@ def train(
         if begins or epoch == done:
             steps = _steps(recipe, parts.train)
             optimiser = _optimiser(stage, steps) if begins else model.optimizer
-            counts = _compile(model, recipe, stage, optimiser, loss_function)
+            counts = _compile(model, recipe, stage, optimiser)
         loss = _learn(model, recipe, stage, parts.train, epoch)
         measured = {"loss": loss, **_figures(recipe, "", scores(counts.total_cm.numpy()))}
         if parts.validation:
@@ -200,7 +200,7 @@ def _optimiser(stage: Stage, steps: int) -> Any:
     return keras.optimizers.Adam(rate)
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any, loss: Any) -> Any:
+def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
@@ -208,7 +208,7 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any, loss: Any
         for name in names:
             model.get_layer(name).trainable = number >= stage.frozen_blocks
     counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
-    model.compile(optimiser, loss=loss, metrics=[counts])
+    model.compile(optimiser, loss=cross_entropy_and_dice, metrics=[counts])
     return counts
 
 
@@ -231,26 +231,23 @@ def _batches(
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     rng = np.random.default_rng((recipe.seed, epoch))
-    threads = _threads(recipe)
+    threads, one_hot = _threads(recipe), np.eye(len(recipe.classes), dtype=np.float32)
     holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, threads).any()]
     seeking = round(recipe.batch * recipe.thread_share) if holders else 0
     places = _in_turn(rng, range(len(samples)), (steps, recipe.batch))
     places[:, :seeking] = _in_turn(rng, holders, (steps, seeking))
     for step, chosen in enumerate(places):
         drawn = [
-            _example(
-                recipe,
-                draw_crop(
-                    samples[place],
-                    stage.crop,
-                    threads if number < seeking else (),
-                    f"{recipe.seed} {epoch} {step} {number}",
-                ),
+            draw_crop(
+                samples[place],
+                stage.crop,
+                threads if number < seeking else (),
+                f"{recipe.seed} {epoch} {step} {number}",
             )
             for number, place in enumerate(chosen)
         ]
-        images, targets = zip(*drawn)
-        yield normalise(np.stack(images).astype(np.float32)), np.stack(targets)
+        images, masks = zip(*drawn)
+        yield normalise(np.stack(images).astype(np.float32)), one_hot[np.stack(masks)]
 
 
 def _in_turn(rng: np.random.Generator, items: Sequence[int], shape: Tuple[int, int]) -> np.ndarray:
@@ -258,17 +255,6 @@ def _in_turn(rng: np.random.Generator, items: Sequence[int], shape: Tuple[int, i
     count = math.prod(shape)
     rounds = [rng.permutation(items) for _ in range(0, count, max(len(items), 1))]
     return np.concatenate([np.empty(0, dtype=int), *rounds])[:count].reshape(shape)
-
-
-def _example(
-    recipe: Recipe, drawn: Tuple[np.ndarray, np.ndarray, Any]
-) -> Tuple[np.ndarray, np.ndarray]:
-    """A crop, and the probabilities to learn from it: of its mask and of the teacher, if any."""
-    image, mask, taught = drawn
-    target = np.eye(len(recipe.classes), dtype=np.float32)[mask]
-    if taught is not None:
-        target += np.float32(recipe.teacher_share) * (taught - target)
-    return image, target
 
 
 def _validate(

@@ -20,7 +20,7 @@ SMALL = replace(
 )
 VARIANTS = {
     "first": Variant(SMALL),
-    "second": Variant(SMALL, initial="first", teacher="first"),
+    "second": Variant(SMALL, initial="first"),
     "random": Variant(SMALL, initial=RANDOM),
 }
 

@@ -69,21 +69,20 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
 
 
 @needs_training
-def test_a_trained_model_is_gone_on_from_and_teaches(data, random_weights, tmp_path, monkeypatch):
+def test_a_trained_model_is_gone_on_from(data, random_weights, tmp_path, monkeypatch):
     recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS, batch=2, crops_per_image=1)
     monkeypatch.setitem(RECIPES, "small", recipe)
-    given = ("--initial", random_weights, "--teacher", random_weights)
-    command = ("train", "--csv", data, "--output", tmp_path / "run", *given, "--no-hold-back")
+    given = ("--initial", random_weights, "--no-hold-back")
+    command = ("train", "--csv", data, "--output", tmp_path / "run", *given)
     result = run(*command, "--working-size", 64, "--epochs", 1, "--epochs", 0)
     assert result.exit_code == 0, result.output
     assert "10 training and 0 validation images" in result.output
     folder = tmp_path / "run"
-    assert len(list((folder / "teacher").iterdir())) == 10
     assert "validation_mean_iou" not in read_epochs(folder / "training.csv")[0]
     from micrograph_networks.models.weights_file import read_weights
 
     attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
-    assert attributes["teacher"] == attributes["initial"] == str(random_weights)
+    assert attributes["initial"] == str(random_weights)
     assert attributes["encoder_channels"] == list(WIDTHS.encoder)
     result = run(*command, "--working-size", 64, "--class", "a", "--class", "b")
     assert result.exit_code == 2

@@ -35,33 +35,3 @@ def test_cross_entropy_is_added_to_dice_of_all_classes(tensors):
 def test_a_perfect_prediction_costs_nothing(tensors):
     truth, _ = tensors
     assert value(losses.cross_entropy_and_dice, truth, truth) == pytest.approx(0, abs=1e-5)
-
-
-def thread(rows):
-    """A straight thread over some rows, (1, 24, 24, 1)."""
-    image = np.zeros((1, 24, 24, 1), np.float32)
-    image[:, rows, 4:20] = 1
-    return image
-
-
-def test_threads_agree_whatever_their_widths():
-    def agreement(first, second):
-        return value(losses.soft_cl_dice, thread(first), thread(second))
-
-    thin, thick = slice(11, 12), slice(9, 14)
-    assert agreement(thin, thin) == agreement(thick, thick) == pytest.approx(1)
-    assert agreement(thin, thick) > 0.9 > 2 / 6  # their Dice
-    assert agreement(thin, slice(15, 16)) < 0.2
-
-
-def test_a_broken_thread_costs_more_with_its_skeleton():
-    whole = thread(slice(10, 13))
-    broken = whole.copy()
-    broken[:, :, 11:13] = 0
-    truth, probabilities = (np.concatenate([1 - one, one], axis=-1) for one in (whole, broken))
-    plain, with_lines = (
-        value(losses.training_loss((1,), share), truth, probabilities) for share in (0, 0.5)
-    )
-    missed = 1 - value(losses.soft_cl_dice, whole, broken)
-    assert with_lines - plain == pytest.approx(0.5 * missed, 1e-3)
-    assert missed > 0.05

@@ -46,7 +46,6 @@ def recipe():
         changed_recipe(FULL_RECIPE, SHIPPED, seed=3, epochs=(1, 2), working_size=96),
         widths=WIDTHS,
         averaged_share=0.7,
-        skeleton_share=0.5,
         batch=4,
         crops_per_image=1,
     )
@@ -89,7 +88,7 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     # epochs in the second stage.
     import keras
 
-    loss = training.losses.training_loss((2,), 0.5)
+    loss = training.cross_entropy_and_dice
     model = keras.models.load_model(checkpoint, custom_objects={loss.__name__: loss})
     assert int(model.optimizer.iterations) == 2
     assert {p.name for p in tmp_path.glob("*.png")} == {"iou.png", "loss.png"}
@@ -155,17 +154,6 @@ def test_a_share_of_the_crops_holds_threads(parts, recipe):
         # The thread lies at the border of the scene, which turns and scales may cut off.
         assert held[:, :seeking].mean() > 0.7 if seeking else True
         assert held[:, seeking:].mean() < 0.4 if seeking < 4 else True
-
-
-def test_a_teacher_is_learned_from_beside_the_masks(parts, recipe):
-    sure = np.zeros((64, 96, 3), np.float16)
-    sure[..., 1] = 1
-    samples = [dataclasses.replace(one, taught=sure) for one in parts.train]
-    taught = Parts(samples, [])
-    chosen = dataclasses.replace(recipe, teacher_share=0.25)
-    (images, targets), (same, masks) = batch(chosen, taught, 0), batch(chosen, parts, 0)
-    np.testing.assert_array_equal(images, same)
-    np.testing.assert_allclose(targets, 0.75 * masks + [0, 0.25, 0], atol=1e-6)
 
 
 def test_epochs_are_given_for_each_stage():
