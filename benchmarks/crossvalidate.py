@@ -75,7 +75,7 @@ class Variant:
 SMALL = changed_recipe(SMALL_RECIPE, DESCRIBED, SEED)
 SHORT = changed_recipe(SMALL, DESCRIBED, SEED, epochs=(3, 9))
 ALL_LAYERS = Stage(12, crop=320, learning_rate=1e-3, falling=True, frozen_blocks=0)
-# The first one is the recipe of the model that is the default. Of the others, each differs from
+# The first one is what `segment-darkfield train` does by default. Of the others, each differs from
 # "short" in one thing, or is made of another.
 VARIANTS = {
     "small": Variant(SMALL),
