@@ -4,8 +4,8 @@
 
 Every variant is trained once a fold, from an encoder trained on ImageNet or from another variant's
 network of the same fold, so that no network ever saw the images that it is judged by. The table,
-benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold, one of all
-images together (``all``), and the standard deviation over the folds (``spread``). What was stopped
+benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold and, of two
+or more, one of all images together (``all``) and the standard deviation (``spread``). What was stopped
 goes on from its last epoch when the same command is given again. With ``--variants`` only some are
 trained, and the rows of the others stay.
 """
@@ -256,7 +256,8 @@ def write_table(path, variants, judged, others):
                 lambda a, b: Judged(a.matrix + b.matrix, added(a.tallies, b.tallies)), folds
             )
             rows = {str(place + 1): one for place, one in enumerate(found)}
-            rows.update({"all": values(together), "spread": np.std(found, axis=0)})
+            if len(folds) > 1:
+                rows.update({"all": values(together), "spread": np.std(found, axis=0)})
             for fold, row in rows.items():
                 table.writerow([name, fold, epochs, *map(number, row)])
 
