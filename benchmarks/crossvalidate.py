@@ -5,9 +5,9 @@
 Every variant is trained once a fold, from an encoder trained on ImageNet or from another variant's
 network of the same fold, so that no network ever saw the images that it is judged by. The table,
 benchmarks/darkfield_crossvalidation.csv, is written anew after every fold: a row a fold and, of two
-or more, one of all images together (``all``) and the standard deviation (``spread``). What was stopped
-goes on from its last epoch when the same command is given again. With ``--variants`` only some are
-trained, and the rows of the others stay.
+or more, one of all images together (``all``) and the standard deviation (``spread``). What was
+stopped goes on from its last epoch when the same command is given again. With ``--variants`` only
+some are trained, and the rows of the others stay.
 """
 
 import argparse
