@@ -2,13 +2,25 @@ import csv
 from dataclasses import replace
 
 import crossvalidate
+import numpy as np
 import pytest
-from crossvalidate import RANDOM, SHORT, Data, Variant, cross_validate, read_groups
+from crossvalidate import (
+    RANDOM,
+    SHORT,
+    Data,
+    Judged,
+    Variant,
+    cross_validate,
+    read_groups,
+    write_table,
+)
 from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.training.log import read_epochs
+from segment.classes import CLASSES
+from segment.evaluation.evaluate import Tally
 from segment.inference.network import Widths
 from segment.simulation.scenes import darkfield_scene
 
@@ -87,6 +99,17 @@ def test_rows_of_other_variants_stay(data, tmp_path, monkeypatch):
     assert both[:5] == first
     assert [row.partition(",")[0] for row in both[5:]] == ["random"] * 4
     assert again == [both[0], *both[5:], *first[1:]]
+
+
+def test_a_single_fold_has_no_row_of_all_together(tmp_path):
+    tally = Tally(1, 1, 1, 1, 0, 1, np.ones((3, 15)))
+    judged = Judged(np.ones((3, 3), dtype=int), dict.fromkeys(CLASSES[1:], tally))
+    folds = []
+    for count in (1, 2):
+        write_table(tmp_path / "table.csv", VARIANTS, {"first": [judged] * count}, [])
+        rows = (tmp_path / "table.csv").read_text().splitlines()[1:]
+        folds.append([row.split(",")[1] for row in rows])
+    assert folds == [["1"], ["1", "2", "all", "spread"]]
 
 
 def test_groups_are_those_of_a_split(tmp_path):
