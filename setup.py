@@ -12,7 +12,7 @@ def text(name):
 
 
 setup(
-    name="cellprofiler-tf-modules",
+    name="cellprofiler-focus-darkfield",
     # It lives in the package, as a clone's plugins run without installed metadata. It is read and
     # not imported, as nothing that the package needs is installed yet.
     version=re.search(r'^__version__ = "(.+)"$', text("micrograph_networks/__init__.py"), re.M)[1],
@@ -22,7 +22,7 @@ setup(
     ),
     long_description=text("README.md"),
     long_description_content_type="text/markdown",
-    author="The focusqual developers",
+    author="The cellprofiler-focus-darkfield developers",
     license=(
         "BSD-3-Clause (code, and focus weights trained on CC0 images) "
         "AND CC-BY-NC-4.0 (dark-field weights: not for commercial use)"
@@ -40,9 +40,9 @@ setup(
         *find_packages(include=["focusqual*", "segment*", "micrograph_networks*"]),
         "cluster_workflow",
         "model_weights",
-        "cellprofiler_tf_plugins",
+        "cellprofiler_focus_darkfield",
     ],
-    package_dir={"cellprofiler_tf_plugins": "plugins"},
+    package_dir={"cellprofiler_focus_darkfield": "plugins"},
     package_data={
         "focusqual.report": ["page.html", "page.js"],
         "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],

@@ -21,7 +21,7 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
-from micrograph_networks.files.writing import output_folder, whole_file
+from micrograph_networks.files.writing import atomic_write, output_folder
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import multiply_in_bfloat16
@@ -80,7 +80,7 @@ ALL_LAYERS = Stage(12, crop=320, learning_rate=1e-3, falling=True, frozen_blocks
 VARIANTS = {
     "small": Variant(SMALL),
     "short": Variant(SHORT),
-    "any crops": Variant(replace(SHORT, thread_share=0.0)),
+    "any crops": Variant(replace(SHORT, filament_share=0.0)),
     "512 pixels": Variant(changed_recipe(SHORT, DESCRIBED, SEED, working_size=512)),
     "full": Variant(replace(SHORT, widths=FULL)),
     "small of full": Variant(changed_recipe(SMALL, DESCRIBED, SEED, (0, 0)), initial="full"),
@@ -176,7 +176,7 @@ def judge(name, variant, data, fold, folder):
     judged = evaluated(weights, pairs_of(data.table, run.folder / "split.csv", "test"))
     tallies = {one: tally._asdict() for one, tally in judged.tallies.items()}
     content = {"matrix": judged.matrix, "tallies": tallies}
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, default=lambda array: array.tolist()))
     return judged
 

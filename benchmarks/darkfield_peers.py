@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 from segment import SegmentationOptions, load_model
 from segment.annotations import dataset
 from segment.classes import BLOOD_CELL, CLASSES
@@ -24,7 +24,7 @@ from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.matching import Matches, match_cells
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference import objects
-from segment.inference.normalisation import to_rgb
+from segment.inference.normalization import to_rgb
 
 CELL = CLASSES[BLOOD_CELL]
 OTSU, MANUAL = "Otsu", "Manual"
@@ -80,7 +80,7 @@ def judged(pairs, module):
     matrix, matches = 0, np.zeros(3, dtype=int)
     for pair in pairs:
         image, mask = dataset.read_pair(pair, CLASSES)
-        cells = identified(module, to_grey(to_rgb(image)) / 255)
+        cells = identified(module, to_gray(to_rgb(image)) / 255)
         matrix = matrix + confusion_matrix(mask == BLOOD_CELL, cells > 0, 2)
         matches += match_cells(mask == BLOOD_CELL, cells)
     return matrix, Matches(*matches.tolist())
@@ -136,8 +136,8 @@ def configure(module, method, value, smallest, largest):
     number.value = value
 
 
-def identified(module, grey):
-    """Run the module on a grey image of 0 to 1; gives int32 (height, width)."""
+def identified(module, gray):
+    """Run the module on a gray image of 0 to 1; gives int32 (height, width)."""
     from cellprofiler_core.image import Image, ImageSetList
     from cellprofiler_core.measurement import Measurements
     from cellprofiler_core.object import ObjectSet
@@ -147,7 +147,7 @@ def identified(module, grey):
     pipeline, images, found = Pipeline(), ImageSetList().get_image_set(0), ObjectSet()
     module.set_module_num(1)
     pipeline.add_module(module)
-    images.add("Image", Image(grey))
+    images.add("Image", Image(gray))
     module.run(Workspace(pipeline, module, images, found, Measurements(), None))
     return found.get_objects("Cells").segmented.astype(np.int32)
 

@@ -3,7 +3,7 @@
     python benchmarks/darkfield_perceptilabs.py --csv data.csv --backbone-weights vgg16.h5
 
 Blood cells against all else, 10 epochs, batches of 32, Adam at 0.001, Dice loss; a U-Net with VGG16
-as encoder, all of whose layers learn, without batch normalisation. A line is printed after every
+as encoder, all of whose layers learn, without batch normalization. A line is printed after every
 epoch. Images are stretched to 224x224 pixels and not augmented, which is assumed: the use case does
 not say so.
 """
@@ -20,7 +20,7 @@ from segment.annotations.dataset import divide, load_samples, read_groups
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.network import encoder_blocks, unet_vgg16
-from segment.inference.normalisation import normalise
+from segment.inference.normalization import normalize
 from segment.training.backbone import read_backbone
 from segment.training.losses import soft_dice
 
@@ -64,7 +64,7 @@ def read_parts(table, groups):
     chosen = {part: [s for s, its in zip(samples, parts) if its == part] for part in PARTS}
     return {
         part: (
-            normalise(np.stack([sample.image for sample in of_part]).astype(np.float32)),
+            normalize(np.stack([sample.image for sample in of_part]).astype(np.float32)),
             np.eye(2, dtype=np.float32)[np.stack([s.mask == BLOOD_CELL for s in of_part]) * 1],
         )
         for part, of_part in chosen.items()
@@ -72,7 +72,7 @@ def read_parts(table, groups):
 
 
 def compiled_model(backbone):
-    """The network without batch normalisation, its encoder trained on ImageNet."""
+    """The network without batch normalization, its encoder trained on ImageNet."""
     import keras
 
     keras.utils.set_random_seed(SEED)

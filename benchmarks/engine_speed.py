@@ -5,7 +5,7 @@
     ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell python benchmarks/engine_speed.py
 
 The last one as on a processor without AVX-512. The dark-field networks, one of them on two sizes,
-and rate_focus on a 2160x2160 image. The engines take turns; seconds are medians. Then, each in a
+and measure_focus on a 2160x2160 image. The engines take turns; seconds are medians. Then, each in a
 process of its own, the peak memory and the seconds from its start to the first result.
 """
 
@@ -86,7 +86,7 @@ def ready(engine, case):
         import focusqual
 
         model = focusqual.load_model(name, options)
-        return lambda image: focusqual.rate_focus(image, model)
+        return lambda image: focusqual.measure_focus(image, model)
     import segment
     from segment.inference.prediction import predict_probabilities
 

@@ -21,11 +21,11 @@ import numpy as np
 from processings import PROCESSINGS
 from tqdm import tqdm
 
-from focusqual import load_model, rate_focus
+from focusqual import load_model, measure_focus
 from focusqual.evaluation import stacks
-from focusqual.inference.options import RatingOptions
+from focusqual.inference.options import FocusOptions
 from micrograph_networks.files.tables import csv_table
-from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey
+from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray
 
 SIDE = 420
 """Of blank frames, and of what is cut from the middle of an image in focus: 25 patches."""
@@ -63,7 +63,7 @@ def main():
 def compare_on_stacks(table, model):
     """Print what `focusqual evaluate --stacks` prints, and the scores of each stack."""
     planes = stacks.read_planes(table.parent, table)
-    measured = [stacks.measure_plane(plane, model, RatingOptions()) for plane in progress(planes)]
+    measured = [stacks.measure_plane(plane, model, FocusOptions()) for plane in progress(planes)]
     print(*stacks.lines(stacks.compare(measured)), sep="\n")
     print(f"\n{'scores by stack, in focus in brackets':42}")
     for members in stacks.by_stack(measured):
@@ -92,10 +92,10 @@ def in_focus_images(folders):
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                image = read_grey(path)
+                image = read_gray(path)
                 top, left = ((n - min(n, SIDE)) // 2 for n in image.shape)
                 image = image[top : top + SIDE, left : left + SIDE]
-                if image.dtype.kind == "f":  # colour, brought to grey
+                if image.dtype.kind == "f":  # color, brought to gray
                     image = np.rint(image).astype(np.uint8)
                 yield path.parent.name, path.name, image
 
@@ -111,9 +111,11 @@ def guard(images, model):
     rows = []
     for group, name, image in progress(list(images)):
         for processing, process in STEPS.items():
-            rating = rate_focus(process(image), model)
-            found = {key: rating.summary[key] for key in ("score", "expected_level", "certainty")}
-            median = float(np.median(rating.certainty))
+            measurement = measure_focus(process(image), model)
+            found = {
+                key: measurement.summary[key] for key in ("score", "expected_level", "certainty")
+            }
+            median = float(np.median(measurement.certainty))
             rows.append(
                 {**dict(zip(COLUMNS, (group, name, processing))), **found, "median_patch": median}
             )

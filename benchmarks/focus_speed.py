@@ -1,4 +1,4 @@
-"""Speed and memory of rate_focus beside its peers, in one run.
+"""Speed and memory of measure_focus beside its peers, in one run.
 
     python benchmarks/focus_speed.py
 
@@ -17,7 +17,7 @@ import numpy as np
 from processor import processor
 from timing import in_turns
 
-from focusqual import load_model, rate_focus
+from focusqual import load_model, measure_focus
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.simulation import scenes
 from micrograph_networks.engines.tensorflow import import_framework
@@ -33,7 +33,7 @@ def main():
     image, model = nuclei_image(SIDE), load_model()
     patches, network = cut(image), network_of_2018()
     runs = {
-        "rate_focus": lambda: rate_focus(image, model),
+        "measure_focus": lambda: measure_focus(image, model),
         "MeasureImageQuality, blur metrics": measure_image_quality(image),
         "network of 2018, one call a patch": lambda: [network(patch[None]) for patch in patches],
         "network of 2018, one batch": lambda: network(patches),
@@ -45,19 +45,19 @@ def main():
     print("\ncost a pixel")
     for megapixels in MEGAPIXELS:
         image = nuclei_image(round(1000 * megapixels**0.5))
-        (taken,) = in_turns(lambda image=image: rate_focus(image, model), repeats=3)
+        (taken,) = in_turns(lambda image=image: measure_focus(image, model), repeats=3)
         print(f"{megapixels:10g} megapixels {1e9 * taken / image.size:8.1f} ns a pixel")
     command = [sys.executable, __file__, "memory"]
     print("\n" + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def memory():
-    """Print the peak memory that rating 64 megapixels takes above the image."""
+    """Print the peak memory that measurement 64 megapixels takes above the image."""
     image, model = np.tile(nuclei_image(1000), (8, 8)), load_model()
-    rate_focus(image[:PATCH_SIZE, :PATCH_SIZE], model)
+    measure_focus(image[:PATCH_SIZE, :PATCH_SIZE], model)
     before = process_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # start the peak anew
-    rate_focus(image, model)
+    measure_focus(image, model)
     peak = process_memory("VmHWM") - before
     print(f"64 megapixels: peak of {peak / 1024:.0f} MB above the image and the loaded model")
 

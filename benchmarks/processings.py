@@ -1,6 +1,6 @@
-"""What programs do to images before they are rated, by the functions that they use.
+"""What programs do to images before they are measured, by the functions that they use.
 
-Every processing takes a grey image, uint8 or uint16 (height, width), and gives one; floats stay
+Every processing takes a gray image, uint8 or uint16 (height, width), and gives one; floats stay
 floats, as in CellProfiler.
 """
 
@@ -66,7 +66,7 @@ def binning(image):
 
 
 def resampling(scale, order):
-    """Resizing, with a Gaussian before it where it shrinks, but for nearest neighbours."""
+    """Resizing, with a Gaussian before it where it shrinks, but for nearest neighbors."""
     smooth = scale < 1 and order > 0
     return lambda image: rescale(
         image, scale, order, preserve_range=True, anti_aliasing=smooth, mode="reflect"
@@ -115,7 +115,7 @@ def hot_pixels(image):
 
 
 def maximum_projection(image):
-    """With planes 4 and 8 micrometres below and above, each with noise as strong as its own."""
+    """With planes 4 and 8 micrometers below and above, each with noise as strong as its own."""
     rng = np.random.default_rng(SEED)
     noise = restoration.estimate_sigma(image.astype(float))
     planes = [defocus(image, depth) + rng.normal(0, noise, image.shape) for depth in (-8, -4, 4, 8)]
@@ -123,7 +123,7 @@ def maximum_projection(image):
 
 
 def _to_unit(image):
-    """Grey levels stretched to 0 to 1."""
+    """Gray levels stretched to 0 to 1."""
     low, high = float(image.min()), float(image.max())
     return (image - low) / max(high - low, 1e-12)
 

@@ -52,7 +52,7 @@ def write_images(folder, count, size):
 
 
 def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
-    """Write a pipeline that reads colour images, runs modules of ours, and exports all.
+    """Write a pipeline that reads color images, runs modules of ours, and exports all.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from segment import SegmentationOptions, load_model
 from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.scores import scores
 from segment.inference.network import NETWORKS, STRIDE, whole_strides
-from segment.inference.normalisation import normalise, to_rgb
+from segment.inference.normalization import normalize, to_rgb
 from segment.inference.prediction import predict_probabilities
 from segment.simulation.scenes import darkfield_scene
 
@@ -189,7 +189,7 @@ def scene(size):
 
 def as_input(image):
     """An image as the network takes it, (1, height, width, 3)."""
-    return normalise(to_rgb(image))[None]
+    return normalize(to_rgb(image))[None]
 
 
 def repeats(size):

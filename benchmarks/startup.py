@@ -60,7 +60,7 @@ if engine == "tensorflow":
     from micrograph_networks.engines.tensorflow import import_framework
     import_framework()
     done("ours: TensorFlow")
-for package, measure in (("focusqual", "rate_focus"), ("segment", "segment_image")):
+for package, measure in (("focusqual", "measure_focus"), ("segment", "segment_image")):
     core = importlib.import_module(package)
     model = core.load_model(engine=EngineOptions(engine))
     done(f"{package}: weights")

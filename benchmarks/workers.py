@@ -62,7 +62,7 @@ def print_rates(folder, engine, numbers):
     for workers in numbers:
         # In a process of its own: workers of one analysis get in the way of the next.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found, memory = pool.apply(analysed, (folder, workers))
+            found, memory = pool.apply(analyzed, (folder, workers))
         first = first or found
         print(
             f"{engine:>10} {workers:8} {found:20.2f} {found / first:19.2f} {memory:13.0f}",
@@ -70,7 +70,7 @@ def print_rates(folder, engine, numbers):
         )
 
 
-def analysed(folder, workers):
+def analyzed(folder, workers):
     """Analyse the images of a folder with its pipeline, as :func:`rate_and_memory` says."""
     look_at_once()
     set_default_output_directory(str(folder))
@@ -83,7 +83,7 @@ def analysed(folder, workers):
 
 
 def prepared(folder):
-    """The pipeline in a folder, and its image sets, ready to be analysed."""
+    """The pipeline in a folder, and its image sets, ready to be analyzed."""
     pipeline = Pipeline()
     pipeline.load(str(folder / "pipeline.cppipe"))
     pipeline.add_pathnames_to_file_list(map(str, sorted((folder / "images").iterdir())))

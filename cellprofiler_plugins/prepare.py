@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from micrograph_networks import __version__  # noqa: E402
 from micrograph_networks.products import PRODUCTS  # noqa: E402
 
-FLAG = "tf_modules"
+FLAG = "focus_darkfield"
 """Of the extra there."""
 TABLE = "documentation/CP-plugins-documentation/supported_plugins.md"
 """The page of that repository with a row a plugin."""
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _setup(text: str, address: str) -> str:
     """Their setup.py with our extra."""
-    requirement = f"cellprofiler-tf-modules[cpu] @ git+{address}@v{__version__}"
+    requirement = f"cellprofiler-focus-darkfield[cpu] @ git+{address}@v{__version__}"
     listed = rf'\g<1>{FLAG}_deps = [\n\g<1>    "{requirement}"\n\g<1>]\n\n\g<0>'
     text, lists = re.subn(r"^( *)setup\(", listed, text, count=1, flags=re.M)
     entry = rf'\g<0>\n          "{FLAG}": {FLAG}_deps,'

@@ -7,7 +7,7 @@ from pathlib import Path
 from cluster_workflow.cellprofiler_log import read_cellprofiler_log
 from cluster_workflow.image_sets import ImageSets
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import output_folder, whole_file
+from micrograph_networks.files.writing import atomic_write, output_folder
 
 BATCH_DATA = "Batch_data.h5"
 """CellProfiler's name for the file of CreateBatchFiles."""
@@ -124,7 +124,7 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
                 f"CellProfiler did not finish: {read_cellprofiler_log(folder / LOG).run}"
             )
         folders.append(folder.name)
-    with whole_file(marker) as temporary:
+    with atomic_write(marker) as temporary:
         temporary.write_text("\n".join(folders) + "\n", encoding="utf-8")
 
 

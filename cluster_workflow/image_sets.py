@@ -5,7 +5,7 @@ import json
 from typing import NamedTuple
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 
 
 class ImageSets(NamedTuple):
@@ -53,7 +53,7 @@ class ImageSets(NamedTuple):
 
     def write(self, path):
         """Write to a file, since to ask CellProfiler takes half a minute for 100000 image sets."""
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(self._asdict()), encoding="utf-8")
 
     def groups(self):

@@ -5,7 +5,7 @@ model cards are the same here and where the repository is browsed.
 """
 
 project = "CellProfiler modules that use trained networks"
-author = "The focusqual developers"
+author = "The cellprofiler-focus-darkfield developers"
 copyright = author
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_click"]

@@ -96,7 +96,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tables", type=Path, help="folder of CSVs, or NAME.sqlite")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--image", default="Image", help="CellProfiler's name of the image rated")
+    parser.add_argument(
+        "--image", default="Image", help="CellProfiler's name of the image measured"
+    )
     parser.add_argument("--out-of-focus-from", type=float, default=2, help="level")
     chosen = parser.parse_args()
     if not chosen.tables.exists():
@@ -115,8 +117,8 @@ def main():
         print(f"{name:28} {len(kept):7} {len(wells):7} {spread(wells, features):21.4f}")
     cells[in_focus].to_parquet(chosen.output / "cells_in_focus.parquet")
     # After the last one, in focus: as z-scores.
-    normalised = normalize(wells, features=features, meta_features=WELL, method="standardize")
-    normalised.to_parquet(chosen.output / "profiles.parquet")
+    normalized = normalize(wells, features=features, meta_features=WELL, method="standardize")
+    normalized.to_parquet(chosen.output / "profiles.parquet")
     print(f"Wrote cells_in_focus.parquet and profiles.parquet into {chosen.output}")
 
 

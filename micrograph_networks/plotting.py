@@ -6,10 +6,10 @@ from typing import Tuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 
 
-def labelled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]:
+def labeled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]:
     """A figure with one pair of axes.
 
     Returns
@@ -30,5 +30,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure : matplotlib.figure.Figure
     path : Path
     """
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=150)

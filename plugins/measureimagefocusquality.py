@@ -56,7 +56,7 @@ try:
     if __version__ != VERSION:
         raise ImportError(f"micrograph_networks is of version {__version__}")
 
-    from focusqual import RatingOptions, rate_focus
+    from focusqual import FocusOptions, measure_focus
     from focusqual.inference.display import (
         STATISTICS,
         arrange,
@@ -258,7 +258,7 @@ F_DEFOCUS = "ExpectedDefocus"
 F_BEST = "BestInGroup"
 F_RANK = "RankInGroup"
 
-# Features of an image, and their names in FocusRating.summary.
+# Features of an image, and their names in FocusMeasurement.summary.
 IMAGE_FEATURES = {
     "Score": "score",
     "ExpectedLevel": "expected_level",
@@ -272,7 +272,7 @@ IMAGE_FEATURES = {
     "FractionUncertain": "uncertain",
     **PROBABILITIES,
 }
-# Features of a patch, and their names in FocusRating.patch_table.
+# Features of a patch, and their names in FocusMeasurement.patch_table.
 PATCH_FEATURES = {
     "Level": "level",
     "ExpectedLevel": "expected_level",
@@ -331,7 +331,7 @@ example pipelines *focus_rank_planes* and *focus_best_planes* do so.
             "fluorescently stained cells.",
         )
         self.engine_options = self.create_option_settings(EngineOptions)
-        self.rating_options = self.create_option_settings(RatingOptions)
+        self.focus_options = self.create_option_settings(FocusOptions)
 
     def _create_object_settings(self):
         self.wants_objects = Binary(
@@ -400,7 +400,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             self.wants_ranks,
             *self.model_settings(),
             *self.engine_options.all(),
-            *self.rating_options.all(),
+            *self.focus_options.all(),
         ]
 
     def prepare_settings(self, setting_values):
@@ -426,7 +426,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             if group.can_remove:
                 result.append(group.remover)
         result += [self.add_image_button, self.divider, *self.visible_model_settings()]
-        result += self.engine_options.visible() + self.rating_options.visible()
+        result += self.engine_options.visible() + self.focus_options.visible()
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
@@ -445,7 +445,7 @@ Select the objects whose focus you want to measure, in each of the images above.
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()
         try:
-            self.rating_options.options()
+            self.focus_options.options()
         except UserError as error:
             raise ValidationError(str(error), self.numerical_aperture) from error
 
@@ -489,19 +489,19 @@ Select the objects whose focus you want to measure, in each of the images above.
         for group in self.image_groups:
             name = group.image_name.value
             image = workspace.image_set.get_image(name)
-            rating = self._rate(workspace, name, image)
-            self._measure_image(workspace, group, rating)
-            self._measure_objects(workspace, group, image, rating)
+            measurement = self._rate(workspace, name, image)
+            self._measure_image(workspace, group, measurement)
+            self._measure_objects(workspace, group, image, measurement)
             if group.wants_patches.value:
-                self._make_patches(workspace, group, image, rating)
-            self._make_maps(workspace, group, image, rating)
+                self._make_patches(workspace, group, image, measurement)
+            self._make_maps(workspace, group, image, measurement)
             if group.wants_annotated_image.value or self.show_window:
-                picture = annotate(image.pixel_data, rating)
+                picture = annotate(image.pixel_data, measurement)
             if group.wants_annotated_image.value:
                 annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
             if self.show_window:
-                shown.append(_for_display(name, picture, rating))
+                shown.append(_for_display(name, picture, measurement))
         if self.show_window:
             workspace.display_data.images = shown
         free_earlier_image_sets()
@@ -592,7 +592,7 @@ Select the objects whose focus you want to measure, in each of the images above.
                     yield object_name, feature, group.image_name.value
 
     def _image_features(self):
-        """Features of an image that are measured now, and their names in FocusRating.summary."""
+        """Features of an image that are measured now, and their names in FocusMeasurement.summary."""
         if self.rescaling.value != OBJECTIVE:
             return IMAGE_FEATURES
         return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
@@ -607,20 +607,22 @@ Select the objects whose focus you want to measure, in each of the images above.
             _measurement_name(F_ENGINE, image_name), model.engine
         )
         with shown_errors(image_name):
-            return rate_focus(
-                image.pixel_data, model, input_mask(image), self.rating_options.options()
+            return measure_focus(
+                image.pixel_data, model, input_mask(image), self.focus_options.options()
             )
 
-    def _measure_image(self, workspace, group, rating):
+    def _measure_image(self, workspace, group, measurement):
         for feature, key in self._image_features().items():
             workspace.measurements.add_image_measurement(
-                _measurement_name(feature, group.image_name.value), rating.summary[key]
+                _measurement_name(feature, group.image_name.value), measurement.summary[key]
             )
 
-    def _measure_objects(self, workspace, group, image, rating):
+    def _measure_objects(self, workspace, group, image, measurement):
         if not self.wants_objects.value:
             return
-        maps = [_map(v, rating, image) for v in (rating.expected_level, rating.certainty)]
+        maps = [
+            _map(v, measurement, image) for v in (measurement.expected_level, measurement.certainty)
+        ]
         for object_name in self.objects_list.value:
             objects = workspace.object_set.get_objects(object_name)
             for feature, pixels in zip(OBJECT_FEATURES, maps):
@@ -630,26 +632,26 @@ Select the objects whose focus you want to measure, in each of the images above.
                     mean_within(pixels, objects.ijv, objects.count),
                 )
 
-    def _make_maps(self, workspace, group, image, rating):
+    def _make_maps(self, workspace, group, image, measurement):
         if group.wants_level_image.value:
-            pixels = _map(rating.expected_level / (LEVELS - 1), rating, image)
+            pixels = _map(measurement.expected_level / (LEVELS - 1), measurement, image)
             workspace.image_set.add(group.level_image_name.value, _masked_image(pixels, image))
         if group.wants_certainty_image.value:
-            pixels = _map(rating.certainty, rating, image)
+            pixels = _map(measurement.certainty, measurement, image)
             workspace.image_set.add(group.certainty_image_name.value, _masked_image(pixels, image))
 
-    def _make_patches(self, workspace, group, image, rating):
+    def _make_patches(self, workspace, group, image, measurement):
         name = group.patches_name.value
-        pixels = patch_pixels(rating)
+        pixels = patch_pixels(measurement)
         objects = Objects()
         # In this form, unlike in a label matrix, objects may overlap.
         objects.set_ijv(pixels, shape=image.pixel_data.shape[:2])
         objects.parent_image = image
         workspace.object_set.add_objects(objects, name)
         measurements = workspace.measurements
-        add_object_count_measurements(measurements, name, rating.counted.size)
-        add_object_location_measurements_ijv(measurements, name, pixels, rating.counted.size)
-        table = rating.patch_table()
+        add_object_count_measurements(measurements, name, measurement.counted.size)
+        add_object_location_measurements_ijv(measurements, name, pixels, measurement.counted.size)
+        table = measurement.patch_table()
         for feature, column in PATCH_FEATURES.items():
             measurements.add_measurement(
                 name, _measurement_name(feature, group.image_name.value), table[column]
@@ -679,17 +681,17 @@ def _rank_group(measurements, image_name):
             )
 
 
-def _for_display(name, picture, rating):
+def _for_display(name, picture, measurement):
     """What the figure shows of an image, in types that reach it from another process."""
-    counted = rating.counted
+    counted = measurement.counted
     return {
         "name": name,
         "picture": picture,
-        "probabilities": rating.aggregate,
-        "statistics": statistics(rating),
-        "boxes": rating.boxes[counted],
-        "levels": rating.level[counted],
-        "certainties": rating.certainty[counted],
+        "probabilities": measurement.aggregate,
+        "statistics": statistics(measurement),
+        "boxes": measurement.boxes[counted],
+        "levels": measurement.level[counted],
+        "certainties": measurement.certainty[counted],
     }
 
 
@@ -701,9 +703,9 @@ def _patch_fields(image, x, y):
     return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]
 
 
-def _map(values, rating, image):
+def _map(values, measurement, image):
     """Values of patches as a map, NaN where no patch counts or the image is masked."""
-    return patch_map(values, rating, image.pixel_data.shape[:2], input_mask(image))
+    return patch_map(values, measurement, image.pixel_data.shape[:2], input_mask(image))
 
 
 def _append_patch_settings(group, suffix):

@@ -1,4 +1,4 @@
-"""Find cells and threads, such as spirochaetes, in dark-field images: a CellProfiler module."""
+"""Find cells and filaments, such as spirochaetes, in dark-field images: a CellProfiler module."""
 
 import inspect
 import logging
@@ -56,9 +56,9 @@ try:
     from segment.classes import (
         BLOOD_CELL,
         CLASSES,
+        FILAMENTS,
         NOTHING,
         SPIROCHAETE,
-        THREADS,
         declared_classes,
     )
     from segment.inference.display import (
@@ -150,7 +150,7 @@ How to read the result
    that of what was left out: at the border of the image, too small, too short or too improbable.
    Below are the probabilities, each class in a color of its own, and a table of the
    number of objects, the area that they cover (per cent of the image, or of its mask), the median
-   of their sizes (of cells the diameter of a circle of the same area, of threads the length) and
+   of their sizes (of cells the diameter of a circle of the same area, of filaments the length) and
    the mean of their mean probabilities.
 -  An image without cells gives zero objects, not an error.
 
@@ -206,10 +206,10 @@ Measurements made by this module
 -  *Location_Center_X, Location_Center_Y:* The center of mass of the object, in pixels.
 -  *Number_Object_Number:* The number of the object in the label image.
 -  *Darkfield_MeanProbability:* The mean of the probability of the object's class, 0 to 1, over its
-   pixels or, of spirochaetes and other threads, along the middle line.
--  *Darkfield_Length:* The length of a spirochaete, or other thread, in pixels: along its middle
-   line from end to end, and straight across gaps. Where threads cross, that of the longest way.
--  *Darkfield_MeanWidth:* The area of a spirochaete, or other thread, by its length, in pixels.
+   pixels or, of spirochaetes and other filaments, along the middle line.
+-  *Darkfield_Length:* The length of a spirochaete, or other filament, in pixels: along its middle
+   line from end to end, and straight across gaps. Where filaments cross, that of the longest way.
+-  *Darkfield_MeanWidth:* The area of a spirochaete, or other filament, by its length, in pixels.
 
 References
 ^^^^^^^^^^
@@ -384,7 +384,7 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         data.names = list(self._names())
         data.labels = [one.labels for one in found]
         data.left_out = left_out(result, found, self.threshold.value)
-        data.colours = [one.described.colour for one in found]
+        data.colors = [one.described.color for one in found]
         data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
 
     def display(self, workspace, figure):
@@ -404,7 +404,7 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         )
         keep_inside(outlined)
         figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shown)
-        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colours)
+        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colors)
         # Below the legends, which take the upper part of the last subplot.
         place = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
         figure.subplot_table(statistics=data.statistics, col_labels=["", *data.names], **place)
@@ -455,7 +455,7 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         kinds = self._kinds()
         return {
             group.objects_name.value: [F_MEAN_PROBABILITY]
-            + [F_LENGTH, F_MEAN_WIDTH] * (kinds.get(group.class_name.value) == THREADS)
+            + [F_LENGTH, F_MEAN_WIDTH] * (kinds.get(group.class_name.value) == FILAMENTS)
             for group in self.groups
         }
 
@@ -478,7 +478,7 @@ def _class_settings(class_name, offered):
 Select the class of pixels that become these objects: *blood cell* or *spirochaete* with the models
 that come with the module, thin bacteria between the cells. A model of your own offers those that it
 was trained for. The settings below that speak of cells to separate, to fill or to discard are not
-for spirochaetes and other threads.
+for spirochaetes and other filaments.
 """,
         ),
     )

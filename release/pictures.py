@@ -33,7 +33,7 @@ def main():
 
 
 def picture(name):
-    """A colour picture that the demo has saved."""
+    """A color picture that the demo has saved."""
     path = ROOT / "demo" / name
     if not path.is_file():
         sys.exit(f"{path} does not exist: run make demo first.")

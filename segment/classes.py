@@ -1,4 +1,4 @@
-"""Classes of pixels: their names and colours, and what becomes of them."""
+"""Classes of pixels: their names and colors, and what becomes of them."""
 
 import re
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ CLASSES = ("background", "blood cell", "spirochaete")
 """Names of those that the shipped networks know, in the order of the indices."""
 BACKGROUND, BLOOD_CELL, SPIROCHAETE = range(3)
 
-NOTHING, CELLS, THREADS = KINDS = ("nothing", "cells", "threads")
+NOTHING, CELLS, FILAMENTS = KINDS = ("nothing", "cells", "filaments")
 """What the pixels of a class become: no objects, round ones, or long thin ones."""
 
-Colour = Tuple[float, float, float]
+Color = Tuple[float, float, float]
 """Red, green and blue, 0 to 1."""
-COLOURS: Tuple[Colour, ...] = (
+COLORS: Tuple[Color, ...] = (
     *((0.0, 0.0, 0.0), (1.0, 0.35, 0.1), (0.1, 0.85, 1.0), (0.3, 0.9, 0.2), (1.0, 0.85, 0.1)),
     *((0.95, 0.3, 0.85), (0.6, 0.5, 1.0), (0.8, 0.8, 0.8)),
 )
@@ -31,13 +31,13 @@ class PixelClass:
     name : str
     kind : str
         One of KINDS.
-    colour : tuple of float
+    color : tuple of float
         In which pictures show it: red, green and blue, 0 to 1.
     """
 
     name: str
     kind: str
-    colour: Colour
+    color: Color
 
     @property
     def in_names(self) -> str:
@@ -46,31 +46,31 @@ class PixelClass:
 
 
 def pixel_classes(
-    names: Sequence[str], kinds: Mapping[str, str], colours: Mapping[str, Colour]
+    names: Sequence[str], kinds: Mapping[str, str], colors: Mapping[str, Color]
 ) -> Tuple[PixelClass, ...]:
     """Describe classes by what is said of them, and else as follows.
 
-    The first class, the background, becomes nothing, spirochaetes become threads and all other
-    classes cells; colours are those of COLOURS.
+    The first class, the background, becomes nothing, spirochaetes become filaments and all other
+    classes cells; colors are those of COLORS.
 
     Parameters
     ----------
     names : sequence of str
         In the order of the indices.
-    kinds, colours : mapping of str to kind and to colour
+    kinds, colors : mapping of str to kind and to color
         By name.
 
     Returns
     -------
     tuple of PixelClass
     """
-    usual = {names[BACKGROUND]: NOTHING, CLASSES[SPIROCHAETE]: THREADS}
-    palette = COLOURS[1:]
+    usual = {names[BACKGROUND]: NOTHING, CLASSES[SPIROCHAETE]: FILAMENTS}
+    palette = COLORS[1:]
     return tuple(
         PixelClass(
             name,
             kinds.get(name, usual.get(name, CELLS)),
-            colours.get(name, palette[(index - 1) % len(palette)] if index else COLOURS[0]),
+            colors.get(name, palette[(index - 1) % len(palette)] if index else COLORS[0]),
         )
         for index, name in enumerate(names)
     )
@@ -86,12 +86,12 @@ def class_attributes(classes: Sequence[PixelClass]) -> Mapping[str, Any]:
     Returns
     -------
     mapping of str to JSON value
-        ``class_names``, ``class_kinds`` and ``class_colours``, lists in the order of the indices.
+        ``class_names``, ``class_kinds`` and ``class_colors``, lists in the order of the indices.
     """
     return {
         "class_names": [one.name for one in classes],
         "class_kinds": [one.kind for one in classes],
-        "class_colours": [one.colour for one in classes],
+        "class_colors": [one.color for one in classes],
     }
 
 
@@ -101,7 +101,7 @@ def declared_classes(attributes: Mapping[str, Any]) -> Tuple[PixelClass, ...]:
     Parameters
     ----------
     attributes : mapping of str to JSON value
-        With class names. Kinds and colours may be missing: those of darkfield_v1 are.
+        With class names. Kinds and colors may be missing: those of darkfield_v1 are.
 
     Returns
     -------
@@ -114,8 +114,8 @@ def declared_classes(attributes: Mapping[str, Any]) -> Tuple[PixelClass, ...]:
     """
     names = attributes["class_names"]
     kinds = _listed(attributes, "class_kinds", len(names))
-    colours = [_colour(given) for given in _listed(attributes, "class_colours", len(names))]
-    classes = pixel_classes(names, dict(zip(names, kinds)), dict(zip(names, colours)))
+    colors = [_color(given) for given in _listed(attributes, "class_colors", len(names))]
+    classes = pixel_classes(names, dict(zip(names, kinds)), dict(zip(names, colors)))
     if not all(one.kind in KINDS for one in classes):
         raise UserError("It holds unusable kinds of classes: copy or train it again.")
     if all(one.kind == NOTHING for one in classes):
@@ -131,9 +131,9 @@ def _listed(attributes: Mapping[str, Any], name: str, length: int) -> List[Any]:
     return values
 
 
-def _colour(given: Any) -> Colour:
+def _color(given: Any) -> Color:
     sound = isinstance(given, list) and len(given) == 3
     if not sound or not all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in given):
-        raise UserError("It holds unusable class colours: copy or train it again.")
+        raise UserError("It holds unusable class colors: copy or train it again.")
     red, green, blue = given
     return red, green, blue

@@ -24,9 +24,9 @@ cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
 BFLOAT16 = EngineOptions("tensorflow", bfloat16=True)
 
 
-def rate(image, mask=None, options=focusqual.RatingOptions(), model=None):
+def rate(image, mask=None, options=focusqual.FocusOptions(), model=None):
     """Rate an image, with the newest shipped model by default."""
-    return focusqual.rate_focus(image, focus_model(model), mask, options)
+    return focusqual.measure_focus(image, focus_model(model), mask, options)
 
 
 def filled(network: Network, value=np.zeros) -> Arrays:

@@ -17,7 +17,7 @@ from build_release import build as build_release
 ROOT = Path(__file__).resolve().parent.parent
 NOT_DISTRIBUTED = (".ci/", ".dockerignore", ".github/", ".gitignore", ".pre-commit-config.yaml")
 """What only a clone needs."""
-GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_tf_modules.egg-info/")
+GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_focus_darkfield.egg-info/")
 """What setuptools adds to a source distribution."""
 PACKAGED = {
     "focusqual/": "focusqual/",
@@ -25,7 +25,7 @@ PACKAGED = {
     "cluster_workflow/": "cluster_workflow/",
     "micrograph_networks/": "micrograph_networks/",
     "model_weights/": "model_weights/",
-    "plugins/": "cellprofiler_tf_plugins/",
+    "plugins/": "cellprofiler_focus_darkfield/",
 }
 """Folders of the repository, and their names in the wheel."""
 RELEASED = ("plugins/", "focusqual/", "segment/", "micrograph_networks/", "model_weights/")
@@ -100,12 +100,12 @@ def test_the_wheel_holds_the_packages_the_modules_and_the_weights(wheel, tracked
     assert [name for name, path in expected.items() if wheel.read(name) != path.read_bytes()] == []
 
 
-def test_the_metadata_name_the_licence_of_the_weights(wheel):
+def test_the_metadata_name_the_license_of_the_weights(wheel):
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     metadata = wheel.read(name).decode()
-    (licence,) = [line for line in metadata.splitlines() if line.startswith("License: ")]
-    assert "BSD-3-Clause" in licence
-    assert "CC-BY-NC-4.0 (dark-field weights" in licence
+    (license,) = [line for line in metadata.splitlines() if line.startswith("License: ")]
+    assert "BSD-3-Clause" in license
+    assert "CC-BY-NC-4.0 (dark-field weights" in license
     assert any(name.endswith("/LICENSE") for name in wheel.namelist())
 
 

@@ -192,7 +192,7 @@ def test_stacks_of_the_page_are_as_it_says(workplace):
     names = follow(ROOT / "docs/stacks.md")
     best = names["best"]
     assert best["any_in_focus"].to_dict() == {"A01": 1, "A02": 1, "A03": 0}
-    # The focus lies at 8 and 12 micrometres, planes 4 and 6; the next ones are within a level.
+    # The focus lies at 8 and 12 micrometers, planes 4 and 6; the next ones are within a level.
     for well, plane in (("A01", 4), ("A02", 6)):
         assert abs(best.loc[well, "best_plane"] - plane) <= 1
     kept = {path.name for path in Path("kept").iterdir()}

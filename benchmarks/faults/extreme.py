@@ -45,7 +45,7 @@ def write(folder):
     for number, (name, (image, options)) in enumerate(shapes(np.random.default_rng(0)).items()):
         paths[name] = folder / f"{number}.tif"
         tifffile.imwrite(paths[name], image, **options)
-    paths[f"{LARGE}x{LARGE} grey"] = folder / "large.tif"
+    paths[f"{LARGE}x{LARGE} gray"] = folder / "large.tif"
     _write_large(folder / "large.tif")
     return paths
 
@@ -98,17 +98,17 @@ def _intensities(image):
     return image
 
 
-def _rated_in_tables(out):
-    (rating,) = pd.read_csv(out / "focus.csv").to_dict("records")
-    return _rated(rating["score"], rating["certainty"], rating["patches"])
+def _measured_in_tables(out):
+    (measurement,) = pd.read_csv(out / "focus.csv").to_dict("records")
+    return _measured(measurement["score"], measurement["certainty"], measurement["patches"])
 
 
-def _rated_in_measurements(get):
+def _measured_in_measurements(get):
     features = (f"ImageFocus_{name}_DNA" for name in ("Score", "Certainty", "PatchCount"))
-    return _rated(*map(get, features))
+    return _measured(*map(get, features))
 
 
-def _rated(score, certainty, patches):
+def _measured(score, certainty, patches):
     if patches == 0:
         assert np.isnan(score) and np.isnan(certainty)
         return "no patch counts, score NaN"
@@ -129,7 +129,7 @@ def _counted(count):
 
 
 IN_WORDS = {
-    "focusqual": (_rated_in_tables, _rated_in_measurements),
+    "focusqual": (_measured_in_tables, _measured_in_measurements),
     "segment": (_counted_in_tables, _counted_in_measurements),
 }
 """By package, what says in words what the command line and the module have found."""

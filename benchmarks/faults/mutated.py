@@ -24,7 +24,7 @@ GOOD = "good.png"
 """Of the originals, the image beside the damaged one."""
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
-    r"(Usage: |Try |Wrote |Rated \d|Segmented \d|Converted \d|\d+ of them in colour"
+    r"(Usage: |Try |Wrote |Measured \d|Segmented \d|Converted \d|\d+ of them in color"
     r"|\d+ images; tables|[a-z_\d]+ +[\d.]*$|$)"
 )
 
@@ -124,7 +124,7 @@ def focus_table(folder, made, rng):
     result = run("focusqual", "summarize", bad, "--output", out)
     outcome = _outcome(result, bad, failed=2)
     if outcome == WHOLE:
-        of_wells = {"plate.png", "wells_left_out.csv"} if (out / "plate.png").exists() else set()
+        of_wells = {"plate.png", "excluded_wells.csv"} if (out / "plate.png").exists() else set()
         _assert_whole(out, {"scores.png", "plate.html", *of_wells})
     else:
         assert not list(out.glob("*"))

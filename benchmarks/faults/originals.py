@@ -20,7 +20,7 @@ from segment.inference.network import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (100, 120)
-PNG = ("grey8.png", "rgb8.png", "grey16.png")
+PNG = ("gray8.png", "rgb8.png", "gray16.png")
 TIFF = ("plain16.tif", "lzw8.tif", "zlib16.tif", "big_endian.tif", "float32.tif", "tiled_rgb.tif")
 DARKFIELD_WEIGHTS = "darkfield.h5"
 SMALL = Network(
@@ -54,19 +54,19 @@ def write_images(folder, rng):
     """One of every kind."""
     import imagecodecs
 
-    grey = scene(0)
-    low = (grey >> 7).clip(0, 255).astype(np.uint8)
-    colour = np.stack([low, low // 2, rng.integers(0, 60, SHAPE, dtype=np.uint8)], axis=-1)
+    gray = scene(0)
+    low = (gray >> 7).clip(0, 255).astype(np.uint8)
+    color = np.stack([low, low // 2, rng.integers(0, 60, SHAPE, dtype=np.uint8)], axis=-1)
     write_png(folder / "good.png", low)
-    write_png(folder / "grey8.png", low)
-    write_png(folder / "rgb8.png", colour)
-    imagecodecs.imwrite(folder / "grey16.png", grey)
-    tifffile.imwrite(folder / "plain16.tif", grey)
+    write_png(folder / "gray8.png", low)
+    write_png(folder / "rgb8.png", color)
+    imagecodecs.imwrite(folder / "gray16.png", gray)
+    tifffile.imwrite(folder / "plain16.tif", gray)
     tifffile.imwrite(folder / "lzw8.tif", low, compression="lzw", predictor=True)
-    tifffile.imwrite(folder / "zlib16.tif", grey, compression="zlib")
-    tifffile.imwrite(folder / "big_endian.tif", grey, byteorder=">", rowsperstrip=16)
-    tifffile.imwrite(folder / "float32.tif", (grey / 65535).astype(np.float32))
-    tifffile.imwrite(folder / "tiled_rgb.tif", colour, tile=(32, 32), compression="zlib")
+    tifffile.imwrite(folder / "zlib16.tif", gray, compression="zlib")
+    tifffile.imwrite(folder / "big_endian.tif", gray, byteorder=">", rowsperstrip=16)
+    tifffile.imwrite(folder / "float32.tif", (gray / 65535).astype(np.float32))
+    tifffile.imwrite(folder / "tiled_rgb.tif", color, tile=(32, 32), compression="zlib")
 
 
 def write_data_set(folder, rng):
@@ -84,8 +84,8 @@ def write_focus_table(path):
     """What ``focusqual predict`` writes for three wells."""
     with csv_table(path, tables.FOCUS_COLUMNS) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
-            rating, model = rate(scene(number)), focus_model()
-            table.writerow(tables.focus_row(f"p_{well}_s1.tif", rating, model))
+            measurement, model = rate(scene(number)), focus_model()
+            table.writerow(tables.focus_row(f"p_{well}_s1.tif", measurement, model))
 
 
 def know_small_network():

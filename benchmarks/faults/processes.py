@@ -249,14 +249,14 @@ def _writing_commands(folder, data):
     """
     pictures = images(folder / "images")
     package("segment", "scenes", "--output", data, "--count", 8).succeeded()
-    rated = folder / "rated"
-    package("focusqual", "predict", pictures[0], "--output", rated).succeeded()
+    measured = folder / "measured"
+    package("focusqual", "predict", pictures[0], "--output", measured).succeeded()
     trainings = train_focus(folder / "focus", ""), train_darkfield(folder / "darkfield", "")
     focus, darkfield = (tuple(a for a in train if a not in ("--output", "")) for train in trainings)
     return [
         (("focusqual", "predict", *pictures), 2),
         (("focusqual", "degrade", *pictures, "--level", 1), 2),
-        (("focusqual", "summarize", rated / "focus.csv"), 2),
+        (("focusqual", "summarize", measured / "focus.csv"), 2),
         (("focusqual", "evaluate", folder / "images"), 2),
         (focus, 2),
         (darkfield, 2),

@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 from focusqual.inference.network import NETWORKS
-from focusqual.inference.options import RatingOptions
+from focusqual.inference.options import FocusOptions
 from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
     FILES,
@@ -25,7 +25,7 @@ from micrograph_networks.commandline.commands import (
     export_command,
     format_option,
     images_argument,
-    licence_option,
+    license_option,
     model_option,
     models_command,
     output_option,
@@ -42,9 +42,9 @@ from micrograph_networks.files.writing import output_folder
 if TYPE_CHECKING:
     import numpy as np
 
-    from focusqual.evaluation.evaluate import RatedImage
+    from focusqual.evaluation.evaluate import MeasuredImage
+    from focusqual.inference.measurement import FocusMeasurement
     from focusqual.inference.model import FocusModel
-    from focusqual.inference.rating import FocusRating
     from micrograph_networks.images.planes import Plane
 
 
@@ -63,8 +63,8 @@ main.add_command(export_command("focusqual", "focusqual"))
 
 @main.command(
     epilog=example(
-        "focusqual predict plate1/*.tif --output rated\n"
-        "focusqual predict image.png --output rated --stride 42 --format parquet"
+        "focusqual predict plate1/*.tif --output measured\n"
+        "focusqual predict image.png --output measured --stride 42 --format parquet"
     )
 )
 @images_argument
@@ -72,18 +72,18 @@ main.add_command(export_command("focusqual", "focusqual"))
 @format_option
 @model_option
 @options_of("engine", EngineOptions)
-@options_of("options", RatingOptions)
+@options_of("options", FocusOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
     suffix: str,
     model: Optional[str],
     engine: EngineOptions,
-    options: RatingOptions,
+    options: FocusOptions,
 ) -> None:
     """Rate images and write focus.csv, patches.csv and annotated pictures.
 
-    An image that cannot be read is named, the others are rated all the same, and the exit code
+    An image that cannot be read is named, the others are measured all the same, and the exit code
     is 1.
     """
     from focusqual.inference import tables
@@ -95,35 +95,35 @@ def predict(
     places = place_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
-    done = colour = 0
+    done = color = 0
     with contextlib.ExitStack() as stack:
         columns = [*tables.PREDICTION_COLUMNS, *places]
         focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
         patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
-        for plane, (image, rated) in each_image(planes, rate):
+        for plane, (image, measured) in each_image(planes, rate):
             done += 1
-            colour += image.ndim == 3
-            row = tables.prediction_row(plane.name, plane.path, rated, loaded)
+            color += image.ndim == 3
+            row = tables.prediction_row(plane.name, plane.path, measured, loaded)
             focus.writerow([*row, *place_values(plane, places)])
-            patches.writerows(tables.patch_rows(plane.name, rated))
-    click.echo(f"Rated {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
-    if colour:
-        click.echo(f"{colour} of them in colour, as their luma (0.299 R + 0.587 G + 0.114 B).")
+            patches.writerows(tables.patch_rows(plane.name, measured))
+    click.echo(f"Measured {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
+    if color:
+        click.echo(f"{color} of them in color, as their luma (0.299 R + 0.587 G + 0.114 B).")
     end_with(done, planes)
 
 
 def _predict_image(
-    folder: Path, model: "FocusModel", options: RatingOptions, plane: "Plane"
-) -> Tuple["np.ndarray", "FocusRating"]:
+    folder: Path, model: "FocusModel", options: FocusOptions, plane: "Plane"
+) -> Tuple["np.ndarray", "FocusMeasurement"]:
     from focusqual.inference.picture import annotate
-    from focusqual.inference.prediction import rate_focus
+    from focusqual.inference.prediction import measure_focus
     from micrograph_networks.images.image_files import write_png
 
     image = plane.read()
-    rating = rate_focus(image, model, options=options)
-    write_png(folder / f"{plane.stem}_focus.png", annotate(image, rating))
-    return image, rating
+    measurement = measure_focus(image, model, options=options)
+    write_png(folder / f"{plane.stem}_focus.png", annotate(image, measurement))
+    return image, measurement
 
 
 @main.command(
@@ -140,10 +140,10 @@ def _predict_image(
     type=click.FloatRange(0, 20),
     multiple=True,
     required=True,
-    help="Defocus in levels of 2 micrometres; may be given several times.",
+    help="Defocus in levels of 2 micrometers; may be given several times.",
 )
 @click.option("--exposure", type=click.FloatRange(0, 1000), default=1.0, show_default=True)
-@click.option("--offset", type=float, default=0.0, help="Grey level of the camera without light.")
+@click.option("--offset", type=float, default=0.0, help="Gray level of the camera without light.")
 @click.option(
     "--photons",
     type=click.FloatRange(1),
@@ -191,12 +191,12 @@ def degrade(
 
 @main.command(
     epilog=example(
-        "focusqual summarize rated/focus.csv --output rated\n"
+        "focusqual summarize measured/focus.csv --output measured\n"
         "focusqual summarize results/tables/FocusQC_Image.csv --pictures results/batches "
         "--output report"
     )
 )
-@click.argument("ratings", metavar="TABLE", type=FILES)
+@click.argument("measurements", metavar="TABLE", type=FILES)
 @output_option("the page, the pictures and the list of wells")
 @click.option("--image", help="CellProfiler's name of the images, if TABLE holds several.")
 @click.option(
@@ -207,7 +207,7 @@ def degrade(
 )
 @options_of("thresholds", Thresholds)
 def summarize(
-    ratings: Path,
+    measurements: Path,
     output: Path,
     image: Optional[str],
     pictures: Optional[Path],
@@ -218,13 +218,13 @@ def summarize(
     TABLE is a focus.csv, or CellProfiler's table of images, such as the merged one of the cluster
     workflow. plate.html shows the plate, histograms, levels against time or position where TABLE
     has them, and the worst images; it opens without a network. scores.png and plate.png are
-    pictures for a report, wells_left_out.csv is the list.
+    pictures for a report, excluded_wells.csv is the list.
     """
     from focusqual.report import page, plate
-    from focusqual.report.ratings import read_ratings
-    from focusqual.report.verdicts import wells_left_out
+    from focusqual.report.measurements import read_measurements
+    from focusqual.report.verdicts import excluded_wells
 
-    images = read_ratings(ratings, image)
+    images = read_measurements(measurements, image)
     folder = output_folder(output)
     plate.draw_score_histogram(folder / "scores.png", images["score"].to_numpy())
     written = ["scores.png"]
@@ -233,14 +233,18 @@ def summarize(
         plate.draw_plate_map(
             folder / "plate.png", wells[["row", "col"]].to_numpy(), wells["score"].to_numpy()
         )
-        left_out = wells_left_out(images, thresholds)
-        with csv_table(folder / "wells_left_out.csv", list(left_out)) as rows:
+        left_out = excluded_wells(images, thresholds)
+        with csv_table(folder / "excluded_wells.csv", list(left_out)) as rows:
             rows.writerows(left_out.itertuples(index=False))
-        written += ["plate.png", f"wells_left_out.csv ({len(left_out)} wells)"]
+        written += ["plate.png", f"excluded_wells.csv ({len(left_out)} wells)"]
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     # Last, as it needs what not everyone has installed.
     page.write_page(
-        folder / "plate.html", str(ratings), images, thresholds, pictures or ratings.parent
+        folder / "plate.html",
+        str(measurements),
+        images,
+        thresholds,
+        pictures or measurements.parent,
     )
     click.echo(f"Wrote {folder / 'plate.html'}")
 
@@ -248,7 +252,7 @@ def summarize(
 @main.command(
     "best-planes",
     epilog=example(
-        "focusqual best-planes rated/focus.csv --output best "
+        "focusqual best-planes measured/focus.csv --output best "
         "--pattern '(?P<Well>[A-P][0-9]{2})_s(?P<Site>[0-9]+)_z(?P<Plane>[0-9]+)'"
     ),
 )
@@ -308,9 +312,9 @@ def best_planes(
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
 @images_argument
 def validate(images: Tuple[Path, ...]) -> None:
-    """Check that images can be rated, and name every fault; exit with 1 if there is one.
+    """Check that images can be measured, and name every fault; exit with 1 if there is one.
 
-    Faults: unreadable, neither grey nor colour, smaller than a patch, constant, NaN or infinite
+    Faults: unreadable, neither gray nor color, smaller than a patch, constant, NaN or infinite
     pixels, or more than 1% of the pixels saturated.
     """
     from focusqual.commandline.image_faults import faults
@@ -344,14 +348,14 @@ def validate(images: Tuple[Path, ...]) -> None:
     "--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=2e-3, show_default=True
 )
 @click.option("--initial", help="Model or weights file to start from; random by default.")
-@licence_option
+@license_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
 def train(
     folders: Tuple[Path, ...],
     output: Path,
     initial: Optional[str],
-    licence: str,
+    license: str,
     workers: int,
     **schedule: Any,
 ) -> None:
@@ -380,7 +384,7 @@ def train(
     counts = collections.Counter(record.part for record in records)
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
-    about = about_training("focusqual", data, licence)
+    about = about_training("focusqual", data, license)
     path = train_network(run, parts, planned, workers, about, start)
     curves.draw_training(run.folder / "training.png", run.epochs)
     click.echo(f"Wrote {path}")
@@ -406,7 +410,7 @@ def train(
 @click.option("--seed", type=int, default=0, show_default=True)
 @model_option
 @options_of("engine", EngineOptions)
-@options_of("options", RatingOptions)
+@options_of("options", FocusOptions)
 def evaluate(
     folder: Path,
     output: Path,
@@ -417,7 +421,7 @@ def evaluate(
     seed: int,
     model: Optional[str],
     engine: EngineOptions,
-    options: RatingOptions,
+    options: FocusOptions,
 ) -> None:
     """Measure accuracy and calibration on images of known defocus.
 
@@ -437,8 +441,8 @@ def evaluate(
     loaded = load_model(model, engine)
     if z_planes:
         planes = evaluation.z_planes(folder, focal_plane)
-        rated = [
-            evaluation.rate_plane(path, level, loaded, options)
+        measured = [
+            evaluation.measure_plane(path, level, loaded, options)
             for path, level in tqdm(planes, unit="image", disable=None)
         ]
     else:
@@ -448,16 +452,16 @@ def evaluate(
             paths = [path for path in paths if path.name in chosen]
             if not paths:
                 raise UserError(f"{folder} holds none of the test images of {split}.")
-        rated = [
+        measured = [
             image
             for path in tqdm(paths, unit="image", disable=None)
-            for image in evaluation.rate_synthetic(path, loaded, options, seed)
+            for image in evaluation.measure_synthetic(path, loaded, options, seed)
         ]
-    _write_evaluation(output_folder(output), rated, loaded, options)
+    _write_evaluation(output_folder(output), measured, loaded, options)
 
 
 def _evaluate_stacks(
-    folder: Path, table: Path, output: Path, model: "FocusModel", options: RatingOptions
+    folder: Path, table: Path, output: Path, model: "FocusModel", options: FocusOptions
 ) -> None:
     """Write and print how the model and the classical measures do on stacks."""
     from focusqual.evaluation import plots, stacks
@@ -483,7 +487,7 @@ def _evaluate_stacks(
 
 
 def _write_evaluation(
-    folder: Path, rated: Sequence["RatedImage"], model: "FocusModel", options: RatingOptions
+    folder: Path, measured: Sequence["MeasuredImage"], model: "FocusModel", options: FocusOptions
 ) -> None:
     import numpy as np
 
@@ -491,20 +495,20 @@ def _write_evaluation(
     from focusqual.evaluation import plots
     from focusqual.inference import tables
 
-    accuracy = evaluation.accuracy(rated, options)
+    accuracy = evaluation.accuracy(measured, options)
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
         rows.writerows(accuracy.items())
     with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
-        for image in rated:
-            name, *values = tables.focus_row(image.name, image.rating, model)
+        for image in measured:
+            name, *values = tables.focus_row(image.name, image.measurement, model)
             rows.writerow([name, image.level, *values])
-    levels = np.array([image.level for image in rated])
-    scores = np.array([image.rating.summary["score"] for image in rated])
+    levels = np.array([image.level for image in measured])
+    scores = np.array([image.measurement.summary["score"] for image in measured])
     known = np.isfinite(scores)
     plots.draw_confusion(
         folder / "confusion_images.png", levels[known], scores[known].astype(int), "Images"
     )
-    probabilities, patch_levels = evaluation.foreground(rated)
+    probabilities, patch_levels = evaluation.foreground(measured)
     if len(patch_levels):
         plots.draw_confusion(
             folder / "confusion_patches.png",

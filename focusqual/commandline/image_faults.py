@@ -1,4 +1,4 @@
-"""What may be wrong with an image before it is rated."""
+"""What may be wrong with an image before it is measured."""
 
 from typing import List
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from focusqual.inference.patches import PATCH_SIZE
 from micrograph_networks.errors import UserError, naming
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.planes import Plane
 
 SATURATED_SHARE = 0.01
-"""Of the pixels at the highest grey level, from which an image is held to be saturated."""
+"""Of the pixels at the highest gray level, from which an image is held to be saturated."""
 
 
 def faults(plane: Plane) -> List[str]:
-    """Find out why an image cannot be rated, or not well.
+    """Find out why an image cannot be measured, or not well.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def faults(plane: Plane) -> List[str]:
     """
     try:
         with naming(plane):
-            image = to_grey(plane.read())
+            image = to_gray(plane.read())
     except UserError as error:
         return [str(error)]
     found = []

@@ -19,7 +19,7 @@ def power_log_log_slope(image: np.ndarray) -> float:
     Returns
     -------
     float
-        0 for an image of one grey level.
+        0 for an image of one gray level.
     """
     image = np.asarray(image, dtype=float)
     power = np.abs(np.fft.fft2(image - image.mean())) ** 2

@@ -7,44 +7,44 @@ from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from focusqual.evaluation.scores import f_score, prediction_scores
+from focusqual.inference.measurement import FocusMeasurement, certainty
 from focusqual.inference.model import FocusModel
-from focusqual.inference.options import RatingOptions
-from focusqual.inference.prediction import rate_focus
-from focusqual.inference.rating import FocusRating, certainty
+from focusqual.inference.options import FocusOptions
+from focusqual.inference.prediction import measure_focus
 from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.optics import defocus
 from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_grey, read_image
+from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
 """What a patch shows: nothing, cells, or something between."""
 
 
 @dataclass(frozen=True)
-class RatedImage:
-    """A rating beside the truth.
+class MeasuredImage:
+    """A measurement beside the truth.
 
     Attributes
     ----------
     name : str
     level : int
         True level of defocus.
-    rating : FocusRating
+    measurement : FocusMeasurement
     content : ndarray of int, (rows, cols)
         BLANK, FOREGROUND or BETWEEN for every patch.
     """
 
     name: str
     level: int
-    rating: FocusRating
+    measurement: FocusMeasurement
     content: np.ndarray
 
 
-def rate_synthetic(
-    path: Path, model: FocusModel, options: RatingOptions, seed: int
-) -> Iterator[RatedImage]:
+def measure_synthetic(
+    path: Path, model: FocusModel, options: FocusOptions, seed: int
+) -> Iterator[MeasuredImage]:
     """Defocus an image to every level, photograph it with a random camera, and rate it.
 
     Parameters
@@ -52,20 +52,22 @@ def rate_synthetic(
     path : Path
         Of an in-focus image.
     model : FocusModel
-    options : RatingOptions
+    options : FocusOptions
     seed : int
 
     Yields
     ------
-    RatedImage
+    MeasuredImage
         One for every level.
     """
-    light = clean(read_grey(path))
+    light = clean(read_gray(path))
     rng = np.random.default_rng([seed, *path.name.encode()])
     for level in range(LEVELS):
         blurred = defocus(light, LEVEL_DEPTH * level)
-        rating = rate_focus(photograph(rng, blurred), model, options=options)
-        yield RatedImage(path.name, level, rating, patch_content(light, blurred, rating.boxes))
+        measurement = measure_focus(photograph(rng, blurred), model, options=options)
+        yield MeasuredImage(
+            path.name, level, measurement, patch_content(light, blurred, measurement.boxes)
+        )
 
 
 def patch_content(light: np.ndarray, blurred: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -98,7 +100,7 @@ def patch_content(light: np.ndarray, blurred: np.ndarray, boxes: np.ndarray) -> 
 def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     """Images of a tree of z-planes in BBBC006's naming, with their levels.
 
-    BBBC006_v1_images_z_NN/mcf-z-stacks-...; planes are 2 micrometres apart, one level each.
+    BBBC006_v1_images_z_NN/mcf-z-stacks-...; planes are 2 micrometers apart, one level each.
 
     Parameters
     ----------
@@ -128,58 +130,60 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     return found
 
 
-def rate_plane(path: Path, level: int, model: FocusModel, options: RatingOptions) -> RatedImage:
+def measure_plane(
+    path: Path, level: int, model: FocusModel, options: FocusOptions
+) -> MeasuredImage:
     """Rate a real image of known defocus; what its patches show is not known.
 
     Returns
     -------
-    RatedImage
+    MeasuredImage
     """
-    rating = rate_focus(read_image(path), model, options=options)
-    return RatedImage(path.name, level, rating, np.full(rating.counted.shape, BETWEEN))
+    measurement = measure_focus(read_image(path), model, options=options)
+    return MeasuredImage(path.name, level, measurement, np.full(measurement.counted.shape, BETWEEN))
 
 
-def foreground(rated: Sequence[RatedImage]) -> Tuple[np.ndarray, np.ndarray]:
+def foreground(measured: Sequence[MeasuredImage]) -> Tuple[np.ndarray, np.ndarray]:
     """Distributions and true levels of all foreground patches.
 
     Parameters
     ----------
-    rated : list of RatedImage
+    measured : list of MeasuredImage
 
     Returns
     -------
     probabilities : ndarray of float32, (n, 11)
     levels : ndarray of int, (n,)
     """
-    found = [r.rating.probabilities[r.content == FOREGROUND] for r in rated]
-    return np.concatenate(found), np.repeat([r.level for r in rated], [len(f) for f in found])
+    found = [r.measurement.probabilities[r.content == FOREGROUND] for r in measured]
+    return np.concatenate(found), np.repeat([r.level for r in measured], [len(f) for f in found])
 
 
-def accuracy(rated: Sequence[RatedImage], options: RatingOptions) -> Dict[str, float]:
+def accuracy(measured: Sequence[MeasuredImage], options: FocusOptions) -> Dict[str, float]:
     """Accuracy of images, and of patches where their content is known.
 
     Parameters
     ----------
-    rated : list of RatedImage
-    options : RatingOptions
+    measured : list of MeasuredImage
+    options : FocusOptions
         Its limits divide certain from uncertain patches and images in focus from others.
 
     Returns
     -------
     dict of str to float
     """
-    levels = np.array([r.level for r in rated])
-    scores = np.array([r.rating.summary["score"] for r in rated])
+    levels = np.array([r.level for r in measured])
+    scores = np.array([r.measurement.summary["score"] for r in measured])
     error = np.abs(scores - levels)
     limit = options.out_of_focus_from
     result = {
-        "images": len(rated),
+        "images": len(measured),
         "image_exact": np.mean(error == 0),
         "image_within_one": np.mean(error <= 1),
         "image_mean_absolute_error": np.mean(error),
         "image_out_of_focus_f_score": f_score(levels >= limit, scores >= limit),
     }
-    probabilities, patch_levels = foreground(rated)
+    probabilities, patch_levels = foreground(measured)
     if len(patch_levels):
         certain = certainty(probabilities) >= options.uncertain_below
         result["foreground_patches"] = len(patch_levels)
@@ -189,7 +193,7 @@ def accuracy(rated: Sequence[RatedImage], options: RatingOptions) -> Dict[str, f
         if certain.any():
             chosen = prediction_scores(probabilities[certain], patch_levels[certain])
             result["certain_foreground_within_one"] = chosen["within_one"]
-    blank = np.concatenate([r.rating.certainty[r.content == BLANK] for r in rated])
+    blank = np.concatenate([r.measurement.certainty[r.content == BLANK] for r in measured])
     if len(blank):
         result["blank_patches"] = len(blank)
         result["blank_median_certainty"] = np.median(blank)

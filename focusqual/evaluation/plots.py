@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from focusqual.evaluation.scores import reliability
 from focusqual.evaluation.stacks import IN_FOCUS, MeasuredPlane, blur_by_method, by_stack
 from focusqual.levels import LEVELS
-from micrograph_networks.plotting import labelled_figure, save_figure
+from micrograph_networks.plotting import labeled_figure, save_figure
 
 
 def draw_confusion(path: Path, levels: np.ndarray, predicted: np.ndarray, title: str) -> None:
@@ -26,14 +26,14 @@ def draw_confusion(path: Path, levels: np.ndarray, predicted: np.ndarray, title:
     counts = np.zeros((LEVELS, LEVELS))
     np.add.at(counts, (levels, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = labelled_figure("Predicted level", "True level", title)
+    figure, axes = labeled_figure("Predicted level", "True level", title)
     drawn = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1, origin="lower")
     axes.set(xticks=range(LEVELS), yticks=range(LEVELS))
     figure.colorbar(drawn, label="Share of the true level")
     for (row, col), share in np.ndenumerate(shares):
         if share >= 0.005:
-            colour = "black" if share > 0.6 else "white"
-            axes.text(col, row, f"{share:.2f}", ha="center", va="center", size=6, color=colour)
+            color = "black" if share > 0.6 else "white"
+            axes.text(col, row, f"{share:.2f}", ha="center", va="center", size=6, color=color)
     save_figure(figure, path)
 
 
@@ -52,7 +52,7 @@ def draw_reliability(
     """
     counts, confidence, accuracy = reliability(probabilities, levels)
     filled = counts > 0
-    figure, axes = labelled_figure(
+    figure, axes = labeled_figure(
         "Probability of the most likely level",
         "Share that is right",
         f"Expected calibration error {error:.3f}",
@@ -69,7 +69,7 @@ def draw_stacks(path: Path, measured: Sequence[MeasuredPlane]) -> None:
     """Draw for every stack what each measure says of its planes against their distance to focus.
 
     The expected level is on its own scale of 0 to 10; the classical measures, which have none, are
-    turned round and stretched to the same height within the stack. The grey band is in focus.
+    turned round and stretched to the same height within the stack. The gray band is in focus.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ def _draw_stack(axes: Axes, measured: List[MeasuredPlane]) -> None:
     depth = IN_FOCUS * first.depth_of_field
     axes.axvspan(-depth, depth, color="0.9", label="in focus")
     ours, *classical = blur_by_method(measured).items()
-    for (name, blur), colour in zip(classical, ("tab:orange", "tab:green")):
+    for (name, blur), color in zip(classical, ("tab:orange", "tab:green")):
         shown = (LEVELS - 1) * (blur - blur.min()) / max(np.ptp(blur), 1e-12)
-        axes.plot(offsets, shown, color=colour, linestyle="--", linewidth=1, label=name)
+        axes.plot(offsets, shown, color=color, linestyle="--", linewidth=1, label=name)
     name, levels = ours
     axes.plot(offsets, levels, color="tab:blue", label=name)
     sizes = [60 * m.certainty + 4 for m in measured]

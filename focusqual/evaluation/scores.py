@@ -5,7 +5,7 @@ from typing import Dict, Tuple
 import numpy as np
 from scipy.stats import rankdata
 
-from focusqual.inference.rating import certainty
+from focusqual.inference.measurement import certainty
 from focusqual.levels import LEVELS
 from micrograph_networks.evaluation import calibration
 

@@ -11,12 +11,12 @@ from focusqual.evaluation.classical import laplacian_variance, power_log_log_slo
 from focusqual.evaluation.scores import area_under_curve
 from focusqual.inference.model import FocusModel
 from focusqual.inference.objective import Objective
-from focusqual.inference.options import RatingOptions
-from focusqual.inference.prediction import rate_focus
+from focusqual.inference.options import FocusOptions
+from focusqual.inference.prediction import measure_focus
 from focusqual.inference.stacks import weighed_level
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.tables import read_csv
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
 
 COLUMNS = ("image", "stack", "position", "focus")
@@ -43,7 +43,7 @@ class KnownPlane:
     path : Path
     stack, kind : str
     position, focus : float
-        Along the axis, in micrometres, or in another unit if the optics are not known.
+        Along the axis, in micrometers, or in another unit if the optics are not known.
     depth_of_field : float
         In the same unit.
     """
@@ -100,8 +100,8 @@ def read_planes(folder: Path, table: Path) -> List[KnownPlane]:
         What the paths in the table are relative to.
     table : Path
         A CSV with the columns image, stack, position and focus, both along the axis, in
-        micrometres; optional ones are kind, such as fluorescence, and pixel_size,
-        numerical_aperture, wavelength (micrometres) and refractive_index.
+        micrometers; optional ones are kind, such as fluorescence, and pixel_size,
+        numerical_aperture, wavelength (micrometers) and refractive_index.
 
     Returns
     -------
@@ -174,14 +174,14 @@ def _number(row: Dict[str, str], column: str) -> float:
     return value
 
 
-def measure_plane(plane: KnownPlane, model: FocusModel, options: RatingOptions) -> MeasuredPlane:
+def measure_plane(plane: KnownPlane, model: FocusModel, options: FocusOptions) -> MeasuredPlane:
     """Rate a plane, and take the classical measures of the same image.
 
     Parameters
     ----------
     plane : KnownPlane
     model : FocusModel
-    options : RatingOptions
+    options : FocusOptions
 
     Returns
     -------
@@ -193,8 +193,8 @@ def measure_plane(plane: KnownPlane, model: FocusModel, options: RatingOptions) 
         The image cannot be read.
     """
     with naming(plane.path):
-        image = to_grey(read_image(plane.path))
-        summary = rate_focus(image, model, options=options).summary
+        image = to_gray(read_image(plane.path))
+        summary = measure_focus(image, model, options=options).summary
     return MeasuredPlane(
         plane,
         **{name: summary[name] for name in ("score", "expected_level", "certainty")},

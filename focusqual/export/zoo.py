@@ -10,7 +10,7 @@ from focusqual.inference.model import load_model
 from focusqual.inference.network import NETWORKS
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.inference.picture import annotate
-from focusqual.inference.prediction import rate_focus
+from focusqual.inference.prediction import measure_focus
 from focusqual.levels import LEVELS
 from focusqual.simulation.degradation import degrade
 from focusqual.simulation.scenes import nuclei
@@ -25,7 +25,7 @@ DOCUMENTATION = """\
 
 Rates the focus of microscope images patch by patch, after Yang et al. 2018.
 
-**Input**: a grey image of any bit depth and brightness, as float32. Its height and width are
+**Input**: a gray image of any bit depth and brightness, as float32. Its height and width are
 multiples of {size} pixels: cut it, or pad it by reflection. **Output**: for every patch of
 {size}x{size} pixels the probabilities of {levels} levels of defocus, from 0, in focus, to {last};
 a level is about 3 pixels of blur diameter. Blank patches come out flat. The certainty of a patch
@@ -60,7 +60,7 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     weights, network = read_network(model, NETWORKS)
     loaded = load_model(model)
     image = _test_image()
-    rating = rate_focus(image, loaded)
+    measurement = measure_focus(image, loaded)
     name = f"Focus of micrographs ({Path(loaded.name).stem})"
     about = DOCUMENTATION.format(name=name, size=PATCH_SIZE, levels=LEVELS, last=LEVELS - 1)
     return ZooModel(
@@ -77,13 +77,13 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
             ),
         ),
         graph=functools.partial(whole_image, network, weights.layers),
-        channels=("grey",),
+        channels=("gray",),
         classes=tuple(f"level {level}" for level in range(LEVELS)),
         step=PATCH_SIZE,
         pixels=PATCH_SIZE,
         test_image=image[..., None],
-        test_probabilities=rating.probabilities,
-        cover=annotate(image, rating),
+        test_probabilities=measurement.probabilities,
+        cover=annotate(image, measurement),
     )
 
 
@@ -101,17 +101,17 @@ def whole_image(network: Network, arrays: Arrays, operations: GraphOperations, i
     Returns
     -------
     object
-        (n, rows, cols, levels), the distributions that :func:`focusqual.rate_focus` gives.
+        (n, rows, cols, levels), the distributions that :func:`focusqual.measure_focus` gives.
     """
-    patches, constant = normalise(operations, operations.cut(images, PATCH_SIZE))
+    patches, constant = normalize(operations, operations.cut(images, PATCH_SIZE))
     steps = prepare(network, arrays, operations)
     found = compute(steps, operations, operations.begin(patches))
     found = operations.choose(operations.of_image(constant), 1 / LEVELS, found)
     return operations.arrange(found, images, PATCH_SIZE)
 
 
-def normalise(operations: GraphOperations, patches: Any) -> Tuple[Any, Any]:
-    """As :func:`focusqual.inference.patches.normalise`, in a graph.
+def normalize(operations: GraphOperations, patches: Any) -> Tuple[Any, Any]:
+    """As :func:`focusqual.inference.patches.normalize`, in a graph.
 
     Returns
     -------
@@ -121,12 +121,12 @@ def normalise(operations: GraphOperations, patches: Any) -> Tuple[Any, Any]:
         Whether each is constant, (n, 1, 1, 1).
     """
     mean = operations.mean(patches)
-    centred = patches - mean
+    centered = patches - mean
     # A sum in float32 is not exact: what is left of the mean would hide that a patch is constant.
-    centred = centred - operations.mean(centred)
-    deviation = operations.square_root(operations.mean(centred * centred))
+    centered = centered - operations.mean(centered)
+    deviation = operations.square_root(operations.mean(centered * centered))
     constant = deviation <= operations.magnitude(mean) * 1e-6
-    scaled = centred / operations.choose(constant, 1.0, deviation)
+    scaled = centered / operations.choose(constant, 1.0, deviation)
     return operations.arcsinh(scaled), constant
 
 

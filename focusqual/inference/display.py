@@ -1,12 +1,12 @@
-"""What a figure shows of ratings: pictures, level distributions, their legend, and a table."""
+"""What a figure shows of measurements: pictures, level distributions, their legend, and a table."""
 
 from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 import numpy as np
 from matplotlib.gridspec import GridSpec
 
-from focusqual.inference.picture import level_colours
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.measurement import FocusMeasurement
+from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATISTICS = ("Score", "Expected", "Certainty", "In focus", "Out of focus", "Uncertain", "Patches")
 """Of an image, in the order of the table, which is as wide as a small window."""
 BAR_CERTAINTY = 0.85
-"""At which bars have the colours of their levels."""
+"""At which bars have the colors of their levels."""
 ENDS = (-0.5, LEVELS - 0.5)
 """Of an axis of levels."""
 FONT_SIZE = 8
@@ -86,20 +86,20 @@ def draw_distribution(axes: "Axes", probabilities: np.ndarray, lying: bool) -> N
         Whether the levels are on the vertical axis.
     """
     levels = np.arange(LEVELS)
-    colours = level_colours(levels, np.full(LEVELS, BAR_CERTAINTY))
+    colors = level_colors(levels, np.full(LEVELS, BAR_CERTAINTY))
     known = np.nan_to_num(probabilities)
     if lying:
-        axes.barh(levels, known, color=colours)
+        axes.barh(levels, known, color=colors)
         axes.set(xlim=(0, 1), xticks=[0, 1], ylim=ENDS, yticks=levels[::2])
         axes.set_xlabel("Probability", fontsize=FONT_SIZE)
     else:
-        axes.bar(levels, known, color=colours)
+        axes.bar(levels, known, color=colors)
         axes.set(ylim=(0, 1), yticks=[0, 1], xlim=ENDS, xticks=levels[::5])
         axes.set_xlabel("Focus level", fontsize=FONT_SIZE)
 
 
 def draw_legend(axes: "Axes") -> None:
-    """Draw the colours of levels and certainties.
+    """Draw the colors of levels and certainties.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def draw_legend(axes: "Axes") -> None:
     """
     certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
     axes.imshow(
-        level_colours(levels, certainties),
+        level_colors(levels, certainties),
         aspect="auto",
         extent=[0, 1, *ENDS],
         origin="lower",
@@ -117,20 +117,20 @@ def draw_legend(axes: "Axes") -> None:
     axes.set_ylabel("Focus level", fontsize=FONT_SIZE, labelpad=0)
 
 
-def statistics(rating: FocusRating) -> List[str]:
+def statistics(measurement: FocusMeasurement) -> List[str]:
     """What a table says of an image, rounded to what means something.
 
     Parameters
     ----------
-    rating : FocusRating
+    measurement : FocusMeasurement
 
     Returns
     -------
     list of str
         For each of STATISTICS; empty where no patch counts.
     """
-    found, patches = rating.summary, f"{rating.counted.size}"
-    if found["patches"] < rating.counted.size:
+    found, patches = measurement.summary, f"{measurement.counted.size}"
+    if found["patches"] < measurement.counted.size:
         patches = f"{found['patches']} of {patches}"
     if not found["patches"]:
         return [""] * (len(STATISTICS) - 1) + [patches]

@@ -4,12 +4,12 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.measurement import FocusMeasurement
 
 
 def patch_map(
     values: np.ndarray,
-    rating: FocusRating,
+    measurement: FocusMeasurement,
     shape: Tuple[int, int],
     mask: Optional[np.ndarray] = None,
 ) -> np.ndarray:
@@ -18,7 +18,7 @@ def patch_map(
     Parameters
     ----------
     values : ndarray, (rows, cols)
-    rating : FocusRating
+    measurement : FocusMeasurement
     shape : (height, width)
         Of the image.
     mask : ndarray of bool, (height, width), optional
@@ -30,26 +30,28 @@ def patch_map(
         Where patches overlap, their mean; NaN where no patch counts or the mask is False.
     """
     total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for (y, x, height, width), value in zip(rating.boxes[rating.counted], values[rating.counted]):
+    for (y, x, height, width), value in zip(
+        measurement.boxes[measurement.counted], values[measurement.counted]
+    ):
         total[y : y + height, x : x + width] += value
         count[y : y + height, x : x + width] += 1
     known = count > 0 if mask is None else (count > 0) & mask
     return np.where(known, total / np.maximum(count, 1), np.float32(np.nan))
 
 
-def patch_pixels(rating: FocusRating) -> np.ndarray:
+def patch_pixels(measurement: FocusMeasurement) -> np.ndarray:
     """List the pixels of all patches, which may overlap.
 
     Parameters
     ----------
-    rating : FocusRating
+    measurement : FocusMeasurement
 
     Returns
     -------
     ndarray of int32, (pixels, 3)
         Row, column and the number of the patch, from 1 on, row by row of their grid.
     """
-    boxes = rating.boxes.reshape(-1, 4)
+    boxes = measurement.boxes.reshape(-1, 4)
     areas = boxes[:, 2] * boxes[:, 3]
     pixels = np.empty((areas.sum(), 3), dtype=np.int32)
     for number, (end, (y, x, height, width)) in enumerate(zip(areas.cumsum(), boxes), start=1):

@@ -6,8 +6,8 @@ from typing import Optional, Union
 
 from focusqual.inference.network import NETWORKS
 from micrograph_networks.engines import EngineOptions
+from micrograph_networks.models.batching import BatchRunner
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.models.pieces import Pieces
 
 BATCH_SIZES = (256, 64, 16)
 """Patches that the network is given at a time; the smaller ones where memory is short."""
@@ -25,15 +25,15 @@ class FocusModel:
         The model card of a shipped one.
     engine : str
         Name of what computes.
-    batches : Pieces
-        The network, from normalised patches, float32 (n, 84, 84, 1), to probabilities, float32
+    batches : BatchRunner
+        The network, from normalized patches, float32 (n, 84, 84, 1), to probabilities, float32
         (n, 11), in batches that the memory holds.
     """
 
     name: str
     card: Optional[Path]
     engine: str
-    batches: Pieces
+    batches: BatchRunner
 
 
 def load_model(
@@ -60,5 +60,5 @@ def load_model(
         not installed.
     """
     trained = load_network(model, NETWORKS, engine)
-    batches = Pieces("batches of {} patches", BATCH_SIZES, trained.functions)
+    batches = BatchRunner("batches of {} patches", BATCH_SIZES, trained.functions)
     return FocusModel(trained.name, trained.card, trained.engine, batches)

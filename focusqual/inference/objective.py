@@ -13,10 +13,10 @@ class Objective:
     Attributes
     ----------
     pixel_size : float
-        In the plane of the specimen, binning included, in micrometres.
+        In the plane of the specimen, binning included, in micrometers.
     numerical_aperture : float
     wavelength : float
-        Of the emitted light, in micrometres.
+        Of the emitted light, in micrometers.
     refractive_index : float
         Of the immersion medium.
 
@@ -57,7 +57,7 @@ class Objective:
         return min(1.0, STANDARD.resolution / self.resolution)
 
     def level_depth(self, scale: float) -> float:
-        """Micrometres of defocus from one level to the next in an image that was resized.
+        """Micrometers of defocus from one level to the next in an image that was resized.
 
         Defocus by z spreads a point over a disk of diameter 2 z NA / n, in pixels of the resized
         image 2 z NA scale / (n pixel size): a level is the z of the same diameter in pixels as 2 um
@@ -69,7 +69,7 @@ class Objective:
         Parameters
         ----------
         scale : float
-            By which the image is resized before it is rated.
+            By which the image is resized before it is measured.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class Objective:
         return LEVEL_DEPTH * STANDARD._spread(1.0) / self._spread(scale)
 
     def _spread(self, scale: float) -> float:
-        """Pixels of the resized image over which a micrometre of defocus spreads a point."""
+        """Pixels of the resized image over which a micrometer of defocus spreads a point."""
         sine = self.numerical_aperture / self.refractive_index
         return 2 * sine * scale / self.pixel_size
 

@@ -1,4 +1,4 @@
-"""How images are rated: the options, each declared once."""
+"""How images are measured: the options, each declared once."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FACTOR, OBJECTIVE = "factor", "objective"
 
 
 @dataclass(frozen=True)
-class RatingOptions(Checked):
+class FocusOptions(Checked):
     """How to rate and to sum up.
 
     Attributes
@@ -26,7 +26,7 @@ class RatingOptions(Checked):
         The image is resized by this factor before it is cut into patches, 0.01 to 100.
     aggregation : str
         ``weighted``: mean of the patches' distributions weighed by their certainty;
-        ``product``: normalised product of the distributions.
+        ``product``: normalized product of the distributions.
     uncertain_below : float
         Patches of lower certainty count as uncertain, 0 to 1.
     out_of_focus_from : int
@@ -187,5 +187,5 @@ The emission of the dye in fluorescence, such as 0.46 for DAPI and Hoechst, 0.52
 
     @property
     def level_depth(self) -> float:
-        """Micrometres of defocus from one level to the next; NaN if the objective is not known."""
+        """Micrometers of defocus from one level to the next; NaN if the objective is not known."""
         return self.objective.level_depth(self.factor) if self.objective else math.nan

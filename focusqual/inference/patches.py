@@ -1,4 +1,4 @@
-"""Patches of an image and their one normalisation."""
+"""Patches of an image and their one normalization."""
 
 from typing import Sequence, Tuple
 
@@ -9,8 +9,8 @@ from micrograph_networks.images.tiling import tile_starts
 PATCH_SIZE = 84
 """Height and width of a patch in pixels, as in Yang et al. 2018."""
 
-NORMALISATION = "arcsinh((patch - mean) / standard deviation); 0 where the patch is constant"
-"""Of :func:`normalise`, as weights files describe it."""
+NORMALIZATION = "arcsinh((patch - mean) / standard deviation); 0 where the patch is constant"
+"""Of :func:`normalize`, as weights files describe it."""
 
 
 def patch_starts(shape: Sequence[int], stride: int) -> Tuple[np.ndarray, ...]:
@@ -30,8 +30,8 @@ def patch_starts(shape: Sequence[int], stride: int) -> Tuple[np.ndarray, ...]:
     return tuple(tile_starts(length, PATCH_SIZE, stride) for length in shape)
 
 
-def normalise(patches: np.ndarray) -> np.ndarray:
-    """Make patches independent of exposure, camera offset and scaling of the grey levels.
+def normalize(patches: np.ndarray) -> np.ndarray:
+    """Make patches independent of exposure, camera offset and scaling of the gray levels.
 
     Each patch is brought to mean 0 and standard deviation 1, then compressed by arcsinh, so that
     a few bright pixels do not hide the rest.
@@ -47,10 +47,10 @@ def normalise(patches: np.ndarray) -> np.ndarray:
     """
     patches = np.asarray(patches, dtype=np.float32)
     mean = patches.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-    centred = patches - mean
-    deviation = np.sqrt(np.einsum("nhw,nhw->n", centred, centred) / centred[0].size)
+    centered = patches - mean
+    deviation = np.sqrt(np.einsum("nhw,nhw->n", centered, centered) / centered[0].size)
     deviation = deviation[:, None, None]
-    # What is left of a constant patch is rounding of the order of 1e-7 of its grey level.
+    # What is left of a constant patch is rounding of the order of 1e-7 of its gray level.
     constant = deviation <= 1e-6 * np.abs(mean)
-    centred *= np.where(constant, 0, 1 / np.where(constant, 1, deviation))
-    return np.arcsinh(centred, out=centred)
+    centered *= np.where(constant, 0, 1 / np.where(constant, 1, deviation))
+    return np.arcsinh(centered, out=centered)

@@ -1,11 +1,11 @@
-"""Pictures of ratings."""
+"""Pictures of measurements."""
 
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.measurement import FocusMeasurement
 from focusqual.levels import LEVELS
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 
 IN_FOCUS_HUE = 0.6
 """Blue; the hue falls to 0, red, at the last level."""
@@ -17,15 +17,15 @@ BORDER_LIMIT = 10
 """Largest width of a patch's border in pixels."""
 
 
-def level_colours(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
-    """Colours whose hue is the level, blue to red, and whose lightness is the certainty.
+def level_colors(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
+    """Colors whose hue is the level, blue to red, and whose lightness is the certainty.
 
     Parameters
     ----------
     levels : ndarray, (...)
         0 to 10.
     certainties : ndarray, (...)
-        0, black, to 1, full colour.
+        0, black, to 1, full color.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def level_colours(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
     return hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.asarray(certainties)], axis=-1))
 
 
-def annotate(image: np.ndarray, rating: FocusRating) -> np.ndarray:
+def annotate(image: np.ndarray, measurement: FocusMeasurement) -> np.ndarray:
     """Draw a border round every patch, hue the level, lightness the certainty.
 
     The picture of Yang and others' announcement of the method (Google Research, 2018).
@@ -44,37 +44,37 @@ def annotate(image: np.ndarray, rating: FocusRating) -> np.ndarray:
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        The image that was rated.
-    rating : FocusRating
+        The image that was measured.
+    measurement : FocusMeasurement
 
     Returns
     -------
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1; the image is stretched between its 0.5th and 99.8th percentile.
     """
-    grey = to_grey(image)
-    if grey.dtype == bool:
-        grey = grey.view(np.uint8)
-    finite = grey[np.isfinite(grey)]
+    gray = to_gray(image)
+    if gray.dtype == bool:
+        gray = gray.view(np.uint8)
+    finite = gray[np.isfinite(gray)]
     low, high = np.percentile(finite, [0.5, 99.8]) if finite.size else (0, 1)
     contrast = max(high - low, np.finfo(np.float32).tiny)
-    picture = np.empty((*grey.shape, 3), dtype=np.float32)
+    picture = np.empty((*gray.shape, 3), dtype=np.float32)
     # Row by row: the picture takes most of the memory that a large image needs.
-    for row, shown in zip(grey, picture):
+    for row, shown in zip(gray, picture):
         known = np.where(np.isfinite(row), row, low)
         shown[:] = np.clip((known - low) / contrast, 0, 1)[:, None]
-    colours = level_colours(rating.level, rating.certainty)
-    border = int(np.clip(max(grey.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
+    colors = level_colors(measurement.level, measurement.certainty)
+    border = int(np.clip(max(gray.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
     # Where patches overlap the more certain one is seen.
-    for place in np.argsort(rating.certainty, axis=None):
-        row, col = np.unravel_index(place, rating.certainty.shape)
-        if rating.counted[row, col]:
-            _frame(picture, rating.boxes[row, col], colours[row, col], border)
+    for place in np.argsort(measurement.certainty, axis=None):
+        row, col = np.unravel_index(place, measurement.certainty.shape)
+        if measurement.counted[row, col]:
+            _frame(picture, measurement.boxes[row, col], colors[row, col], border)
     return picture
 
 
-def _frame(picture: np.ndarray, box: np.ndarray, colour: np.ndarray, border: int) -> None:
+def _frame(picture: np.ndarray, box: np.ndarray, color: np.ndarray, border: int) -> None:
     y, x, height, width = box
     patch = picture[y : y + height, x : x + width]
     for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):
-        edge[...] = colour
+        edge[...] = color

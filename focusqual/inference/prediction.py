@@ -1,51 +1,51 @@
-"""Rate the focus of an image: pixels in, a rating out."""
+"""Rate the focus of an image: pixels in, a measurement out."""
 
 from typing import Optional, Tuple
 
 import numpy as np
 
+from focusqual.inference.measurement import FocusMeasurement
 from focusqual.inference.model import FocusModel
-from focusqual.inference.options import RatingOptions
-from focusqual.inference.patches import PATCH_SIZE, normalise, patch_starts
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.options import FocusOptions
+from focusqual.inference.patches import PATCH_SIZE, normalize, patch_starts
 from focusqual.levels import LEVELS
 from micrograph_networks.engines import InferenceFunction
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from micrograph_networks.images.tiling import pad_to
 
 
-def rate_focus(
+def measure_focus(
     image: np.ndarray,
     model: FocusModel,
     mask: Optional[np.ndarray] = None,
-    options: RatingOptions = RatingOptions(),
-) -> FocusRating:
+    options: FocusOptions = FocusOptions(),
+) -> FocusMeasurement:
     """Rate the focus of an image.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Any bit depth and scaling; colour is brought to grey by its luma. Pixels that are NaN or
+        Any bit depth and scaling; color is brought to gray by its luma. Pixels that are NaN or
         infinite are treated as if they lay outside of the mask.
     model : FocusModel
         Of :func:`focusqual.load_model`.
     mask : ndarray of bool, (height, width), optional
-        True where the image is to be rated; everywhere by default. Pixels outside are replaced by
+        True where the image is to be measured; everywhere by default. Pixels outside are replaced by
         a mirror image of those inside, so that the mask's outline is not taken for a sharp edge.
-    options : RatingOptions
+    options : FocusOptions
 
     Returns
     -------
-    FocusRating
+    FocusMeasurement
 
     Raises
     ------
     UserError
-        The image is neither grey nor colour, the mask is of another shape, or the memory does not
+        The image is neither gray nor color, the mask is of another shape, or the memory does not
         suffice.
     """
-    image = to_grey(image)
+    image = to_gray(image)
     valid = valid_pixels(image, mask)
     image = _within_float32(mirror_inside(image, valid))
     scaled, counted_pixels = image, valid
@@ -63,7 +63,7 @@ def rate_focus(
     probabilities = model.batches.run(
         lambda network, size: _predict(scaled, corners, network, size)
     )
-    return FocusRating(
+    return FocusMeasurement(
         boxes=_boxes(grid, scaled.shape, image.shape, options.factor),
         probabilities=probabilities.reshape(*grid.shape[:2], LEVELS),
         counted=_inside(counted_pixels, tops, lefts),
@@ -87,7 +87,7 @@ def _predict(
     probabilities = np.empty((len(corners), LEVELS), dtype=np.float32)
     for start in range(0, len(corners), batch_size):
         batch = slice(start, start + batch_size)
-        patches = normalise(windows[tuple(corners[batch].T)])
+        patches = normalize(windows[tuple(corners[batch].T)])
         probabilities[batch] = network(patches[..., None])
         probabilities[batch][~patches.any(axis=(1, 2))] = 1 / LEVELS
     return probabilities

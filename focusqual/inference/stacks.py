@@ -16,12 +16,12 @@ def weighed_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarr
     Parameters
     ----------
     expected_level, certainty : ndarray of float, (planes,)
-        NaN where an image could not be rated.
+        NaN where an image could not be measured.
 
     Returns
     -------
     ndarray of float, (planes,)
-        0 to 10; NaN where the plane was not rated.
+        0 to 10; NaN where the plane was not measured.
     """
     level = np.asarray(expected_level, dtype=float)
     certainty = np.asarray(certainty, dtype=float)
@@ -37,13 +37,13 @@ def rank_planes(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray
     Parameters
     ----------
     expected_level, certainty : ndarray of float, (planes,)
-        NaN where an image could not be rated.
+        NaN where an image could not be measured.
 
     Returns
     -------
     ndarray of int, (planes,)
         1 for the plane most in focus, each number once; of equal planes the first comes first, and
-        those that were not rated come last.
+        those that were not measured come last.
     """
     order = np.argsort(weighed_level(expected_level, certainty), kind="stable")
     ranks = np.empty(len(order), dtype=int)

@@ -1,16 +1,16 @@
-"""Ratings as rows of focus.csv and patches.csv."""
+"""Measurements as rows of focus.csv and patches.csv."""
 
 from pathlib import Path
 from typing import Iterator, List
 
 import numpy as np
 
+from focusqual.inference.measurement import PROBABILITIES, SUMMARY, FocusMeasurement
 from focusqual.inference.model import FocusModel
-from focusqual.inference.rating import PROBABILITIES, SUMMARY, FocusRating
 from micrograph_networks.files.tables import number
 
 FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
-"""Of the ratings of images."""
+"""Of the measurements of images."""
 PREDICTION_COLUMNS = (*FOCUS_COLUMNS, "folder")
 """Of focus.csv."""
 PATCH_COLUMNS = (
@@ -20,26 +20,33 @@ PATCH_COLUMNS = (
 """Of patches.csv."""
 
 
-def focus_row(image: str, rating: FocusRating, model: FocusModel) -> List[object]:
-    """The rating of an image as a row.
+def focus_row(image: str, measurement: FocusMeasurement, model: FocusModel) -> List[object]:
+    """The measurement of an image as a row.
 
     Parameters
     ----------
     image : str
         Its name.
-    rating : FocusRating
+    measurement : FocusMeasurement
     model : FocusModel
-        That rated it.
+        That measured it.
 
     Returns
     -------
     list
         In the order of FOCUS_COLUMNS.
     """
-    return [image, *(number(rating.summary[name]) for name in SUMMARY), model.name, model.engine]
+    return [
+        image,
+        *(number(measurement.summary[name]) for name in SUMMARY),
+        model.name,
+        model.engine,
+    ]
 
 
-def prediction_row(image: str, path: Path, rating: FocusRating, model: FocusModel) -> List[object]:
+def prediction_row(
+    image: str, path: Path, measurement: FocusMeasurement, model: FocusModel
+) -> List[object]:
     """The row of an image in focus.csv.
 
     Parameters
@@ -48,7 +55,7 @@ def prediction_row(image: str, path: Path, rating: FocusRating, model: FocusMode
         Its name.
     path : Path
         Of its file.
-    rating : FocusRating
+    measurement : FocusMeasurement
     model : FocusModel
 
     Returns
@@ -56,10 +63,10 @@ def prediction_row(image: str, path: Path, rating: FocusRating, model: FocusMode
     list
         In the order of PREDICTION_COLUMNS.
     """
-    return [*focus_row(image, rating, model), path.resolve().parent]
+    return [*focus_row(image, measurement, model), path.resolve().parent]
 
 
-def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:
+def patch_rows(image: str, measurement: FocusMeasurement) -> Iterator[List[object]]:
     """The rows of an image's patches in patches.csv, those that do not count left out.
 
     Yields
@@ -67,7 +74,7 @@ def patch_rows(image: str, rating: FocusRating) -> Iterator[List[object]]:
     list
         In the order of PATCH_COLUMNS.
     """
-    places = np.ndindex(rating.counted.shape)
-    for place, values in zip(places, zip(*rating.patch_table().values())):
-        if rating.counted[place]:
-            yield [image, *place, *rating.boxes[place], *map(number, values)]
+    places = np.ndindex(measurement.counted.shape)
+    for place, values in zip(places, zip(*measurement.patch_table().values())):
+        if measurement.counted[place]:
+            yield [image, *place, *measurement.boxes[place], *map(number, values)]

@@ -13,7 +13,7 @@ function verdict(image) {
   return image.score > limits.highest_score ? OUT_OF_FOCUS : IN_FOCUS;
 }
 
-// As verdicts.py: wells_left_out. Each has its corners in the map besides.
+// As verdicts.py: excluded_wells. Each has its corners in the map besides.
 function wellsLeftOut(images) {
   const wells = new Map();
   for (const image of images.filter((image) => image.well)) {
@@ -80,7 +80,7 @@ function save(wells) {
   const lines = [COLUMNS.map((column) => column.replaceAll(" ", "_")), ...rows];
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",") + "\r\n").join("")]));
-  link.download = "wells_left_out.csv";
+  link.download = "excluded_wells.csv";
   link.click();
 }
 

@@ -13,14 +13,14 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 import pandas as pd
 
-from focusqual.inference.picture import level_colours
+from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
+from focusqual.report.measurements import NUMBERS, pictures_of
 from focusqual.report.options import Thresholds
 from focusqual.report.plate import plate_shape
-from focusqual.report.ratings import NUMBERS, pictures_of
 from focusqual.report.verdicts import NOT_MEASURED, NOTHING, VERDICTS
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.options import declared_options
 
@@ -34,7 +34,7 @@ GAP = 0.06
 """From the edge of a well to its sites, in widths of a well."""
 ORDER = "order in the table"
 """What images are drawn against where nothing else is known."""
-COLOURS = ("#3b6fd4", "#d8492f", "#a9a9a9", "white")
+COLORS = ("#3b6fd4", "#d8492f", "#a9a9a9", "white")
 """Of the verdicts."""
 HERE = Path(__file__).parent
 
@@ -54,11 +54,11 @@ def write_page(
         The HTML file.
     title : str
     images : DataFrame
-        As :func:`focusqual.report.ratings.read_ratings` gives them.
+        As :func:`focusqual.report.measurements.read_measurements` gives them.
     thresholds : Thresholds
         With which the page opens; there they are sliders.
     pictures : Path
-        Folder of annotated pictures, see :func:`focusqual.report.ratings.pictures_of`.
+        Folder of annotated pictures, see :func:`focusqual.report.measurements.pictures_of`.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def write_page(
         libraries=libraries.replace("</script", "<\\/script"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
     )
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
@@ -95,7 +95,7 @@ def _vega(images: pd.DataFrame) -> Tuple[str, Dict[str, Any]]:
     except ImportError as error:
         raise UserError(
             f"The page of a plate needs altair and vl-convert-python ({error}): install them with "
-            "'pip install \"cellprofiler-tf-modules[report]\"'."
+            "'pip install \"cellprofiler-focus-darkfield[report]\"'."
         ) from None
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
     libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
@@ -137,7 +137,7 @@ def _tooltip(alt: Any) -> List[Any]:
 
 
 def _map(alt: Any, plate: str, shape: Tuple[int, int], selected: Any) -> Any:
-    """Every site in its well by the colours of the levels; a frame round wells to leave out."""
+    """Every site in its well by the colors of the levels; a frame round wells to leave out."""
     rows, cols = shape
     here = f"datum.plate === {json.dumps(plate)}"
     x = alt.Scale(domain=[0, cols], nice=False)
@@ -164,15 +164,15 @@ def _map(alt: Any, plate: str, shape: Tuple[int, int], selected: Any) -> Any:
         "y2": "bottom:Q",
     }
     levels = np.arange(LEVELS)
-    colour = alt.Color(
+    color = alt.Color(
         "expected_level:Q",
         title="Level",
         scale=alt.Scale(
             domain=list(map(int, levels)),
-            range=list(map(_hex, level_colours(levels, np.full(LEVELS, 0.85)))),
+            range=list(map(_hex, level_colors(levels, np.full(LEVELS, 0.85)))),
         ),
         condition=[
-            {"test": f"datum.verdict === '{verdict}'", "value": COLOURS[VERDICTS.index(verdict)]}
+            {"test": f"datum.verdict === '{verdict}'", "value": COLORS[VERDICTS.index(verdict)]}
             for verdict in (NOTHING, NOT_MEASURED)
         ],
     )
@@ -182,7 +182,7 @@ def _map(alt: Any, plate: str, shape: Tuple[int, int], selected: Any) -> Any:
         .mark_rect(stroke="#999999", strokeWidth=0.3, cursor="pointer")
         .encode(
             **corners,
-            color=colour,
+            color=color,
             opacity=alt.condition(selected, alt.value(1), alt.value(0.3)),
             tooltip=_tooltip(alt),
         )
@@ -199,12 +199,12 @@ def _map(alt: Any, plate: str, shape: Tuple[int, int], selected: Any) -> Any:
     )
 
 
-def _verdict_colour(alt: Any) -> Any:
+def _verdict_color(alt: Any) -> Any:
     return alt.Color(
         "verdict:N",
         title=None,
         # The others have no level, and are drawn in the map alone.
-        scale=alt.Scale(domain=list(VERDICTS[:-1]), range=list(COLOURS[:-1])),
+        scale=alt.Scale(domain=list(VERDICTS[:-1]), range=list(COLORS[:-1])),
     )
 
 
@@ -217,7 +217,7 @@ def _histogram(alt: Any, x: Any, selected: Any) -> Any:
         .encode(
             x=x,
             y=alt.Y("count():Q", title="Images"),
-            color=_verdict_colour(alt),
+            color=_verdict_color(alt),
             tooltip=["verdict:N", "count():Q"],
         )
         .properties(width=WIDTH / 2 - 100, height=200)
@@ -235,7 +235,7 @@ def _course(alt: Any, selected: Any) -> Any:
         .encode(
             x=alt.X("along:Q", title=None, scale=alt.Scale(zero=False)),
             y=alt.Y("expected_level:Q", title="Level", scale=alt.Scale(domain=[0, LEVELS - 1])),
-            color=_verdict_colour(alt),
+            color=_verdict_color(alt),
             opacity=alt.condition(selected, alt.value(0.8), alt.value(0.08)),
             tooltip=_tooltip(alt),
         )
@@ -243,8 +243,8 @@ def _course(alt: Any, selected: Any) -> Any:
     )
 
 
-def _hex(colour: np.ndarray) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
+def _hex(color: np.ndarray) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color)
 
 
 def _records(images: pd.DataFrame) -> List[Dict[str, Any]]:

@@ -25,7 +25,7 @@ IN_FOCUS_SCORE = 1
 
 @dataclass(frozen=True)
 class RatedPlane:
-    """A rated plane.
+    """A measured plane.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class RatedPlane:
     number : float
         Its place in the stack.
     score, expected_level, certainty : float
-        NaN where it could not be rated.
+        NaN where it could not be measured.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""Plots of the ratings of a plate, drawn without a display."""
+"""Plots of the measurements of a plate, drawn without a display."""
 
 import re
 import string
@@ -7,9 +7,9 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from focusqual.inference.picture import level_colours
+from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
-from micrograph_networks.plotting import labelled_figure, save_figure
+from micrograph_networks.plotting import labeled_figure, save_figure
 
 WELL = re.compile(r"(?<![A-Za-z0-9])([A-Pa-p])(0[1-9]|1[0-9]|2[0-4])(?![0-9])")
 """Wells A01 to P24 in file names, such as plate1_a01_s1.tif."""
@@ -25,12 +25,12 @@ def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
         NaN is left out.
     """
     scores = scores[np.isfinite(scores)]
-    figure, axes = labelled_figure(
+    figure, axes = labeled_figure(
         "Score (0 in focus)", "Images", f"{len(scores)} images, median score {np.median(scores):g}"
     )
     counts = np.bincount(scores.astype(int), minlength=LEVELS)
     levels = np.arange(LEVELS)
-    axes.bar(levels, counts, color=level_colours(levels, np.full(LEVELS, 0.85)))
+    axes.bar(levels, counts, color=level_colors(levels, np.full(LEVELS, 0.85)))
     for level in np.flatnonzero(counts):
         axes.text(level, counts[level], str(counts[level]), ha="center", va="bottom")
     axes.set_xticks(levels)
@@ -67,7 +67,7 @@ def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndar
     np.add.at(sums, (row_numbers[known], col_numbers[known]), scores[known])
     np.add.at(counts, (row_numbers[known], col_numbers[known]), 1)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    figure, axes = labelled_figure("Column", "Row", "Mean score of each well (0 in focus)")
+    figure, axes = labeled_figure("Column", "Row", "Mean score of each well (0 in focus)")
     drawn = axes.imshow(means, cmap="viridis", vmin=0, vmax=LEVELS - 1)
     axes.set_xticks(range(shape[1]))
     axes.set_xticklabels([str(col + 1) for col in range(shape[1])], size=7)

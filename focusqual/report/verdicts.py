@@ -17,7 +17,7 @@ def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
     Parameters
     ----------
     images : DataFrame
-        As :func:`focusqual.report.ratings.read_ratings` gives them.
+        As :func:`focusqual.report.measurements.read_measurements` gives them.
     thresholds : Thresholds
 
     Returns
@@ -34,13 +34,13 @@ def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
     return pd.Series(found, index=images.index)
 
 
-def wells_left_out(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Wells too many of whose images are not in focus.
 
     Parameters
     ----------
     images : DataFrame
-        As :func:`focusqual.report.ratings.read_ratings` gives them.
+        As :func:`focusqual.report.measurements.read_measurements` gives them.
     thresholds : Thresholds
 
     Returns

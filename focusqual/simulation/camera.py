@@ -43,13 +43,13 @@ def add_noise(photons: np.ndarray, rng: np.random.Generator, read_noise: float =
     return counted
 
 
-def digitise(values: np.ndarray, bits: int) -> np.ndarray:
-    """Round to grey levels and saturate.
+def digitize(values: np.ndarray, bits: int) -> np.ndarray:
+    """Round to gray levels and saturate.
 
     Parameters
     ----------
     values : ndarray
-        In grey levels.
+        In gray levels.
     bits : int
         8 to 16; values above ``2**bits - 1`` saturate.
 
@@ -76,4 +76,4 @@ def photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """
     peak = np.exp(rng.uniform(np.log(200), np.log(2000)))
     counted = add_noise(peak * (light + rng.uniform(0, 0.1)), rng, read_noise=2)
-    return digitise(100 + counted * rng.uniform(1, 8), 16)
+    return digitize(100 + counted * rng.uniform(1, 8), 16)

@@ -5,9 +5,9 @@ from typing import Optional
 import numpy as np
 
 from focusqual.levels import LEVEL_DEPTH
-from focusqual.simulation.camera import add_noise, change_exposure, digitise
+from focusqual.simulation.camera import add_noise, change_exposure, digitize
 from focusqual.simulation.optics import STANDARD_OPTICS, Optics, defocus
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 
 
 def degrade(
@@ -24,14 +24,14 @@ def degrade(
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Colour is brought to grey.
+        Color is brought to gray.
     level : float
-        Of defocus, in steps of 2 micrometres.
+        Of defocus, in steps of 2 micrometers.
     optics : Optics
     exposure : float
         Ratio of the new to the old exposure.
     offset : float
-        Grey level of the camera without light.
+        Gray level of the camera without light.
     photons : float, optional
         That the brightest pixel of the image stands for; no noise is added by default.
     seed : int
@@ -43,12 +43,12 @@ def degrade(
         Of the image's dtype; integers saturate at its range.
     """
     dtype = image.dtype
-    grey = to_grey(image)
-    degraded = change_exposure(defocus(grey, level * LEVEL_DEPTH, optics), exposure, offset)
+    gray = to_gray(image)
+    degraded = change_exposure(defocus(gray, level * LEVEL_DEPTH, optics), exposure, offset)
     if photons is not None:
-        gain = max(float(grey.max()) - offset, 1e-9) / photons
+        gain = max(float(gray.max()) - offset, 1e-9) / photons
         rng = np.random.default_rng(seed)
         degraded = add_noise((degraded - offset) / gain, rng) * gain + offset
     if dtype.kind == "f":
         return degraded.astype(dtype)
-    return digitise(degraded, 8 * dtype.itemsize).astype(dtype)
+    return digitize(degraded, 8 * dtype.itemsize).astype(dtype)

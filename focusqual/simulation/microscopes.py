@@ -23,7 +23,7 @@ RESOLUTIONS = STANDARD_OPTICS.resolution * np.array([0.55, 0.75, 1, 1, 1, 1.35, 
 """In pixels, from undersampled to oversampled; the standard one is the commonest."""
 
 _FREQUENCIES = np.linspace(0, 1.5 * np.sqrt(2), 1000)
-"""In cycles a pixel, up to the corner of the spectrum's neighbours."""
+"""In cycles a pixel, up to the corner of the spectrum's neighbors."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _profile(microscope: Microscope, step: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=None)
 def _grid() -> np.ndarray:
-    """Where on that radius the frequencies and their neighbours lie, int (9, 240, 121)."""
+    """Where on that radius the frequencies and their neighbors lie, int (9, 240, 121)."""
     rows, cols = np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD)
     shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     radii = np.array([np.hypot(rows + y, cols + x) for y, x in shifts])

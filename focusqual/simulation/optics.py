@@ -11,18 +11,18 @@ from scipy.special import j0, j1
 class Optics:
     """What fixes the blur of a given defocus.
 
-    The defaults define the focus levels: level k is the blur of k x 2 micrometres of defocus with
+    The defaults define the focus levels: level k is the blur of k x 2 micrometers of defocus with
     these optics, about 3 pixels of blur diameter a level (2 * 2 um * NA / n / pixel size = 3.1).
 
     Attributes
     ----------
     wavelength : float
-        Emission wavelength in micrometres.
+        Emission wavelength in micrometers.
     numerical_aperture : float
     refractive_index : float
         Of the immersion medium.
     pixel_size : float
-        In the plane of the specimen, in micrometres.
+        In the plane of the specimen, in micrometers.
     """
 
     wavelength: float = 0.5
@@ -36,7 +36,7 @@ class Optics:
         return 0.61 * self.wavelength / self.numerical_aperture / self.pixel_size
 
     def blur_radius(self, depth: float) -> float:
-        """Radius of the cone of light in pixels, ``depth`` micrometres out of focus."""
+        """Radius of the cone of light in pixels, ``depth`` micrometers out of focus."""
         return abs(depth) * self.numerical_aperture / self.refractive_index / self.pixel_size
 
 
@@ -57,7 +57,7 @@ def radial_profile(
     Parameters
     ----------
     radii : ndarray, (n,)
-        Distances from the centre in pixels.
+        Distances from the center in pixels.
     blur_radius : float
         ``NA depth / n`` in pixels; its sign matters with aberration only.
     resolution : float
@@ -87,7 +87,7 @@ def point_spread_function(depth: float, optics: Optics = STANDARD_OPTICS) -> np.
     Parameters
     ----------
     depth : float
-        Distance from the plane of focus in micrometres; its sign does not matter.
+        Distance from the plane of focus in micrometers; its sign does not matter.
     optics : Optics
 
     Returns
@@ -166,7 +166,7 @@ def bright_field_transfer(
 
 
 def defocus(image: np.ndarray, depth: float, optics: Optics = STANDARD_OPTICS) -> np.ndarray:
-    """Blur an in-focus image as if it lay ``depth`` micrometres out of focus.
+    """Blur an in-focus image as if it lay ``depth`` micrometers out of focus.
 
     Borders are continued by symmetry. At depth 0 the image is returned as it is: its own blur is
     that of the microscope in focus.
@@ -176,7 +176,7 @@ def defocus(image: np.ndarray, depth: float, optics: Optics = STANDARD_OPTICS) -
     image : ndarray, (height, width), any real dtype
         Values proportional to light, camera offset included or not.
     depth : float
-        In micrometres; ``LEVEL_DEPTH * k`` for level k.
+        In micrometers; ``LEVEL_DEPTH * k`` for level k.
     optics : Optics
 
     Returns

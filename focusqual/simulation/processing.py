@@ -18,7 +18,7 @@ Step = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 def noise(picture: np.ndarray) -> float:
-    """Standard deviation of the grain of a picture; 0 where most neighbours do not differ.
+    """Standard deviation of the grain of a picture; 0 where most neighbors do not differ.
 
     From the median of second differences (Donoho and Johnstone 1994, Ideal spatial adaptation by
     wavelet shrinkage, section 4.3, on the finest scale).
@@ -38,7 +38,7 @@ def median(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Mean of those neighbours that are alike (Tomasi and Manduchi 1998)."""
+    """Mean of those neighbors that are alike (Tomasi and Manduchi 1998)."""
     radius, sigma = int(rng.integers(2, 4)), rng.uniform(0.8, 2)
     reach = rng.uniform(0.7, 4) * (noise(picture) + 1e-6)
     height, width = picture.shape

@@ -1,7 +1,7 @@
 """Generated in-focus scenes, for structures and magnifications that photographs at hand lack.
 
 A scene is light without camera: float32 (size, size), 0 where there is none. Lengths are given in
-pixels at 20x (0.65 micrometres) and multiplied by ``zoom``, the magnification divided by 20.
+pixels at 20x (0.65 micrometers) and multiplied by ``zoom``, the magnification divided by 20.
 """
 
 from typing import List, Tuple, Union
@@ -68,7 +68,7 @@ def cytoplasm(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 
 def filaments(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """Bent fibres such as actin or microtubules, alone or in parallel bundles."""
+    """Bent fibers such as actin or microtubules, alone or in parallel bundles."""
     count = int(rng.integers(4, 120))
     length = rng.uniform(20, 160) * zoom
     along = np.linspace(-0.5, 0.5, int(2 * length) + 2)[:, None] * length
@@ -91,9 +91,9 @@ def puncta(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
     for _ in range(rng.integers(1, 4)):
         ys, xs = rng.uniform(0, size, (2, count))
         if rng.uniform() < 0.6:
-            centres = rng.uniform(0, size, (2, max(count // 40, 1)))
-            member = rng.integers(0, centres.shape[1], count)
-            ys, xs = centres[:, member] + rng.normal(0, 14 * zoom, (2, count))
+            centers = rng.uniform(0, size, (2, max(count // 40, 1)))
+            member = rng.integers(0, centers.shape[1], count)
+            ys, xs = centers[:, member] + rng.normal(0, 14 * zoom, (2, count))
         spots = _splat(ys, xs, rng.lognormal(0, 0.6, count), size)
         width = rng.uniform(0.4, 1.6) * zoom ** rng.uniform(0.2, 1)
         scene += gaussian_filter(spots, width) * width**2
@@ -140,13 +140,13 @@ def noise_field(rng: np.random.Generator, size: int, scale: float) -> np.ndarray
 def _scatter(
     rng: np.random.Generator, size: int, zoom: float, radii: Tuple[float, float], most: int
 ) -> List[Tuple[float, float, float]]:
-    """Centres and radii of objects of like size, margins included."""
+    """Centers and radii of objects of like size, margins included."""
     mean = rng.uniform(*radii) * zoom
     room = (size + 2 * mean) ** 2 / (4 * mean**2)
     count = int(np.clip(rng.uniform(0.05, 0.9) * room, 1, most))
-    centres = rng.uniform(-mean, size + mean, (count, 2))
+    centers = rng.uniform(-mean, size + mean, (count, 2))
     sizes = mean * rng.uniform(0.75, 1.3, count)
-    return [(y, x, radius) for (y, x), radius in zip(centres, sizes)]
+    return [(y, x, radius) for (y, x), radius in zip(centers, sizes)]
 
 
 def _blob(

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.restoration import estimate_sigma
 
 DARK_BACKGROUND = 0.25
-"""Where in the range of its grey levels an image has its commonest one, at most, to be a
+"""Where in the range of its gray levels an image has its commonest one, at most, to be a
 fluorescence image; above, structures may be darker than what surrounds them."""
 
 
@@ -38,7 +38,7 @@ def clean(image: np.ndarray) -> np.ndarray:
 
 
 def commonest(scaled: np.ndarray) -> float:
-    """The grey level that most pixels have.
+    """The gray level that most pixels have.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Sequence
 
-from micrograph_networks.plotting import labelled_figure, save_figure
+from micrograph_networks.plotting import labeled_figure, save_figure
 from micrograph_networks.training.log import Epoch
 
 
@@ -16,7 +16,7 @@ def draw_training(path: Path, epochs: Sequence[Epoch]) -> None:
     epochs : sequence of Epoch
     """
     numbers = [epoch["epoch"] for epoch in epochs]
-    figure, axes = labelled_figure("Epoch", "Loss", "Training")
+    figure, axes = labeled_figure("Epoch", "Loss", "Training")
     axes.plot(numbers, [epoch["loss"] for epoch in epochs], color="tab:red", label="training loss")
     right = axes.twinx()
     right.set(ylabel="Share of validation patches", ylim=(0, 1))

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
 from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import read_grey
+from micrograph_networks.images.image_files import read_gray
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 
 SHARPNESS_MIN = 0.115
@@ -50,7 +50,7 @@ def sharpness(image: np.ndarray) -> float:
     """Steepest edges of an image in units of its contrast.
 
     The 99.9th percentile of the gradient magnitude (Gaussian of 1 pixel) divided by the range
-    between the 1st and the 99.9th percentile of the smoothed grey levels. A step edge gives 0.40,
+    between the 1st and the 99.9th percentile of the smoothed gray levels. A step edge gives 0.40,
     an edge blurred to a width of several pixels less.
 
     Parameters
@@ -60,7 +60,7 @@ def sharpness(image: np.ndarray) -> float:
     Returns
     -------
     float
-        0 for an image of one grey level.
+        0 for an image of one gray level.
     """
     image = image.astype(np.float32)
     low, high = np.percentile(gaussian_filter(image, 1), [1, 99.9])
@@ -95,7 +95,7 @@ def divide(paths: Sequence[Path], seed: int) -> List[Record]:
     UserError
         An image cannot be read, or none for training is in focus.
     """
-    images = [read_grey(path) for path in paths]
+    images = [read_gray(path) for path in paths]
     groups = _with_sources(near_duplicate_groups(images), paths)
     records = []
     for path, image, group, part in zip(paths, images, groups, assign_parts(groups, seed)):
@@ -112,7 +112,7 @@ def by_source(records: Sequence[Record], part: str) -> List[List[np.ndarray]]:
     images: Dict[str, List[np.ndarray]] = {}
     for record in records:
         if record.part == part:
-            images.setdefault(record.source, []).append(clean(read_grey(record.path)))
+            images.setdefault(record.source, []).append(clean(read_gray(record.path)))
     return list(images.values())
 
 

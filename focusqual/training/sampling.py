@@ -7,9 +7,9 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from focusqual.inference.patches import PATCH_SIZE, normalise
+from focusqual.inference.patches import PATCH_SIZE, normalize
 from focusqual.levels import LEVELS
-from focusqual.simulation.camera import add_noise, digitise, photograph
+from focusqual.simulation.camera import add_noise, digitize, photograph
 from focusqual.simulation.microscopes import FIELD, Microscope, random_microscope
 from focusqual.simulation.processing import process, resample
 from focusqual.simulation.scenes import random_scene
@@ -53,7 +53,7 @@ class Specimen:
 def sample(
     seed: Union[int, Sequence[int]], sources: Sources, count: int, plain: bool = False
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Draw normalised patches with their levels.
+    """Draw normalized patches with their levels.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def sample(
                 picture = _picture(rng, specimen, transforms, microscope, depth)
             patches.append(_quarters(picture))
             levels += [level] * 4
-    return normalise(np.concatenate(patches)).astype(np.float16), np.array(levels)
+    return normalize(np.concatenate(patches)).astype(np.float16), np.array(levels)
 
 
 def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
@@ -165,7 +165,7 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     bits = int(rng.choice([8, 12, 16]))
     full = 2**bits - 1
     used = np.exp(rng.uniform(np.log(0.06), np.log(1.4)))
-    return digitise(counted / peak * used * full + rng.uniform(0, 0.1) * full, bits)
+    return digitize(counted / peak * used * full + rng.uniform(0, 0.1) * full, bits)
 
 
 def _picture(
@@ -236,10 +236,10 @@ def _random_view(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi) if zoom != 1 else rng.integers(4) * np.pi / 2
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     matrix[:, 0] *= rng.choice([-1, 1])
-    # Places with structure are likelier centres, so that fewer patches are empty.
+    # Places with structure are likelier centers, so that fewer patches are empty.
     candidates = rng.integers(image.shape, size=(4, 2))
-    centre = candidates[np.argmax(np.abs(image[tuple(candidates.T)]))]
-    offset = centre - matrix @ np.full(2, FIELD / 2)
+    center = candidates[np.argmax(np.abs(image[tuple(candidates.T)]))]
+    offset = center - matrix @ np.full(2, FIELD / 2)
     order = 3 if zoom > 1.3 else 1
     view = affine_transform(
         image, matrix, offset, (FIELD, FIELD), np.float32, order=order, mode="mirror"

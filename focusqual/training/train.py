@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
-from focusqual.inference.patches import NORMALISATION, PATCH_SIZE
+from focusqual.inference.patches import NORMALIZATION, PATCH_SIZE
 from focusqual.levels import LEVELS
 from focusqual.training.sampling import Sources, sample
 from micrograph_networks.models.weights_file import Weights, write_weights
@@ -73,7 +73,7 @@ def train(
     workers : int
         Processes that draw patches.
     about : dict
-        JSON values to keep in the weights file: training data, their licence, command.
+        JSON values to keep in the weights file: training data, their license, command.
     initial : Weights, optional
         Of the network to start from; random by default.
 
@@ -101,7 +101,7 @@ def train(
         **about,
         "class_names": [f"level {level}" for level in range(LEVELS)],
         "initial": initial and initial.attributes,
-        "input_normalisation": NORMALISATION,
+        "input_normalization": NORMALIZATION,
         "patch_size": PATCH_SIZE,
         "training_images": sum(map(len, parts["train"])),
         "schedule": asdict(schedule),
@@ -120,7 +120,7 @@ def build_trainable_model() -> Any:
     Returns
     -------
     keras.Model
-        From normalised patches (n, 84, 84, 1) to ``logits`` (n, 11), ``probabilities`` (n, 11)
+        From normalized patches (n, 84, 84, 1) to ``logits`` (n, 11), ``probabilities`` (n, 11)
         and ``cumulative`` (n, 11), the running sum of the probabilities over the levels.
     """
     import keras
@@ -160,7 +160,7 @@ def calibrated_arrays(model: Any, temperature: float) -> Arrays:
 
 
 def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
-    """Find the temperature that minimises the cross-entropy of held-back patches.
+    """Find the temperature that minimizes the cross-entropy of held-back patches.
 
     Guo et al. 2017, On calibration of modern neural networks, section 4.2.
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, enough_memory, naming
 from micrograph_networks.files.tables import FORMATS
-from micrograph_networks.files.writing import only_run, output_folder
+from micrograph_networks.files.writing import output_folder, run_lock
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def run_folder(path: Path) -> Path:
         It cannot be made, or another training runs in it.
     """
     folder = output_folder(path)
-    click.get_current_context().with_resource(only_run(folder))
+    click.get_current_context().with_resource(run_lock(folder))
     return folder
 
 
@@ -133,8 +133,8 @@ model_option = click.option(
     help="Name of a shipped model, or a weights file of your own.",
     show_default="the newest shipped one",
 )
-licence_option = click.option(
-    "--licence", default="", help="Of the images, to be kept in the weights file."
+license_option = click.option(
+    "--license", default="", help="Of the images, to be kept in the weights file."
 )
 format_option = click.option(
     "--format",
@@ -174,7 +174,7 @@ def end_with(done: int, images: Sequence["Plane"]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def about_training(program: str, data: Any, licence: str) -> Dict[str, Any]:
+def about_training(program: str, data: Any, license: str) -> Dict[str, Any]:
     """What a weights file keeps of the run that made it.
 
     Parameters
@@ -183,7 +183,7 @@ def about_training(program: str, data: Any, licence: str) -> Dict[str, Any]:
         Name of the command line, whose arguments are kept.
     data : object
         JSON value: name of the training data.
-    licence : str
+    license : str
         Of the data.
 
     Returns
@@ -192,7 +192,7 @@ def about_training(program: str, data: Any, licence: str) -> Dict[str, Any]:
     """
     return {
         "training_data": data,
-        "training_data_licence": licence,
+        "training_data_license": license,
         "training_command": " ".join(map(shlex.quote, [program, *sys.argv[1:]])),
     }
 
@@ -268,7 +268,7 @@ def export_command(program: str, core: str) -> click.Command:
 def _describe(model: ShippedModel) -> bool:
     """Print what is known of a shipped model; False where its file is not in order."""
     click.echo(f"{model.name}\n  file     {model.path}\n  SHA-256  {model.sha256}")
-    click.echo(f"  card     {model.card}\n  licence  {model.licence}")
+    click.echo(f"  card     {model.card}\n  license  {model.license}")
     try:
         size = verified_path(model).stat().st_size
     except UserError as error:

@@ -17,7 +17,7 @@ from micrograph_networks import __version__
 from micrograph_networks.export.graphs import Graph
 from micrograph_networks.export.onnx_file import OPSET, write_onnx
 from micrograph_networks.export.saved_model import write_saved_model
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.registry import ShippedModel
 
@@ -41,7 +41,7 @@ class ZooModel:
     documentation : str
         Markdown.
     shipped : ShippedModel or None
-        The model, if it ships with the project: its card and its licence go with it.
+        The model, if it ships with the project: its card and its license go with it.
     tags : tuple of str
     cited : tuple of (str, str)
         Titles, and DOIs or addresses.
@@ -109,13 +109,13 @@ def write_package(path: Path, model: ZooModel) -> None:
         # JSON is YAML, too.
         described = json.dumps(_description(model, version), indent=2, ensure_ascii=False)
         (folder / "rdf.yaml").write_text(described, encoding="utf-8")
-        with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for written in sorted(folder.iterdir()):
                 archive.write(written, written.name, zipfile.ZIP_DEFLATED)
 
 
 def _description(model: ZooModel, tensorflow_version: str) -> Dict[str, Any]:
-    licence = {"license": model.shipped.licence} if model.shipped else {}
+    license = {"license": model.shipped.license} if model.shipped else {}
     return {
         "type": "model",
         "format_version": FORMAT_VERSION,
@@ -123,8 +123,8 @@ def _description(model: ZooModel, tensorflow_version: str) -> Dict[str, Any]:
         "name": re.sub(r"[^\w+() -]", "_", model.name, flags=re.ASCII),
         "description": model.description,
         "version": __version__,
-        **licence,
-        "authors": [{"name": "The focusqual developers"}],
+        **license,
+        "authors": [{"name": "The cellprofiler-focus-darkfield developers"}],
         "cite": [_citation(title, place) for title, place in model.cited],
         "tags": list(model.tags),
         "documentation": "README.md",

@@ -21,7 +21,7 @@ class GraphOperations(Operations):
         raise NotImplementedError
 
     def cut(self, images: Any, size: int) -> Any:
-        """The squares, (n * rows * cols, size, size, 1), of grey images that they cover."""
+        """The squares, (n * rows * cols, size, size, 1), of gray images that they cover."""
         raise NotImplementedError
 
     def arrange(self, values: Any, images: Any, size: int) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.export.graphs import Graph, GraphOperations
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 
 OPSET = 17
 """Version of the operations."""
@@ -208,7 +208,7 @@ def write_onnx(path: Path, graph: Graph, channels: int, names: Tuple[str, str]) 
         ir_version=IR_VERSION,
     )
     onnx.checker.check_model(model)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         onnx.save(model, str(temporary))
 
 

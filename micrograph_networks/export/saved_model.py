@@ -8,7 +8,7 @@ from typing import Any, Tuple
 
 from micrograph_networks.engines.tensorflow import TensorFlowOperations, import_framework
 from micrograph_networks.export.graphs import Graph, GraphOperations
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 
 
 class SavedModelOperations(TensorFlowOperations, GraphOperations):
@@ -82,7 +82,7 @@ def write_saved_model(path: Path, graph: Graph, channels: int, names: Tuple[str,
         module = tf.Module()
         module.computed = computed
         tf.saved_model.save(module, folder, signatures=computed)
-        with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for parent, _, files in os.walk(folder):
                 for name in sorted(files):
                     written = Path(parent, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 
 FORMATS = ("csv", "parquet")
 """Suffixes of the tables that users may choose."""
@@ -33,7 +33,9 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     ------
     csv.writer
     """
-    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, open(
+        temporary, "w", newline="", encoding="utf-8"
+    ) as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         yield writer
@@ -70,9 +72,9 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     except ImportError:
         raise UserError(
             "Parquet needs pyarrow: install it with "
-            "'pip install \"cellprofiler-tf-modules[parquet]\"', or choose the format csv."
+            "'pip install \"cellprofiler-focus-darkfield[parquet]\"', or choose the format csv."
         ) from None
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         rows = _ParquetRows(pyarrow, temporary, columns)
         try:
             yield rows

@@ -16,7 +16,7 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def whole_file(path: Union[str, Path]) -> Iterator[Path]:
+def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and rename it at the end.
 
     If the block raises, or the process is killed, ``path`` is as it was before. Processes that
@@ -92,7 +92,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def only_run(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Keep a folder to this process while the block runs; the lock ends with the process.
 
     Parameters

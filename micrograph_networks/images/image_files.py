@@ -9,8 +9,8 @@ import numpy as np
 import tifffile
 
 from micrograph_networks.errors import UserError, naming
-from micrograph_networks.files.writing import whole_file
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.images.gray import to_gray
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 """Of TIFF files."""
@@ -123,10 +123,10 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
     return paths
 
 
-def read_grey(path: Union[str, Path]) -> np.ndarray:
-    """Read an image as :func:`read_image` does and bring it to grey.
+def read_gray(path: Union[str, Path]) -> np.ndarray:
+    """Read an image as :func:`read_image` does and bring it to gray.
 
-    See :func:`micrograph_networks.images.grey.to_grey`.
+    See :func:`micrograph_networks.images.gray.to_gray`.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def read_grey(path: Union[str, Path]) -> np.ndarray:
         The file cannot be read, or holds a stack.
     """
     with naming(path):
-        return to_grey(read_image(path))
+        return to_gray(read_image(path))
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
@@ -152,7 +152,7 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     ----------
     path : Path
     picture : ndarray, (height, width) or (height, width, 3)
-        Grey or RGB; floats of 0 to 1, or uint8, which are written as they are.
+        Gray or RGB; floats of 0 to 1, or uint8, which are written as they are.
     """
     import imagecodecs
 
@@ -162,7 +162,7 @@ def write_png(path: Path, picture: np.ndarray) -> None:
         for source, target in zip(picture, rounded):
             target[...] = np.rint(source * 255)
         picture = rounded
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
 
 
@@ -174,7 +174,7 @@ def write_tiff(path: Path, image: np.ndarray) -> None:
     path : Path
     image : ndarray, (height, width)
     """
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, image, compression="zlib")
 
 

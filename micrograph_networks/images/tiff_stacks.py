@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.grey import is_image
+from micrograph_networks.images.gray import is_image
 from micrograph_networks.images.image_files import Place, Placed, named_channel, readable
 
 AXES = {"T": "time", "C": "channel", "S": "channel", "Z": "z"}
@@ -125,7 +125,7 @@ def _stacked(series: tifffile.TiffPageSeries) -> Tuple[str, Tuple[int, ...]]:
     axes, lengths = series.axes[: -page.ndim], series.shape[: -page.ndim]
     if is_image(page.shape):
         return axes, lengths
-    # Planar colours, and more than four of them, are channels: stacks are often declared so.
+    # Planar colors, and more than four of them, are channels: stacks are often declared so.
     return f"{axes}S", (*lengths, page.shape[page.axes.index("S")])
 
 

@@ -12,7 +12,7 @@ from micrograph_networks.errors import UserError
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
 """Of the package."""
 REGISTRY = MODEL_FOLDER / "registry.json"
-"""By name, from the oldest version of a model to the newest: architecture, SHA-256, licence."""
+"""By name, from the oldest version of a model to the newest: architecture, SHA-256, license."""
 ADVICE = "unzip the release, or install the package, again"
 """Where a part of it is missing or damaged."""
 FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
@@ -31,14 +31,14 @@ class ShippedModel:
         Of its network.
     sha256 : str
         Which the weights file must have.
-    licence : str
+    license : str
         Of the weights, as SPDX writes it.
     """
 
     name: str
     architecture: str
     sha256: str
-    licence: str
+    license: str
 
     @property
     def path(self) -> Path:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.models.registry import registered_digests
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Shapes
@@ -35,9 +35,9 @@ class Weights:
     architecture : str
         Name of the network that the arrays belong to.
     layers : dict of str to dict of str to ndarray of float32
-        For every layer its ``kernel`` and ``bias``, batch normalisation folded in.
+        For every layer its ``kernel`` and ``bias``, batch normalization folded in.
     attributes : dict
-        JSON values: input normalisation, class names, training data, licence, command, scores.
+        JSON values: input normalization, class names, training data, license, command, scores.
     """
 
     architecture: str
@@ -62,7 +62,7 @@ def write_weights(path: Union[str, Path], weights: Weights) -> None:
         for layer, arrays in weights.layers.items():
             for name, array in arrays.items():
                 file.create_dataset(f"{layer}/{name}", data=array.astype(np.float16))
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(sealed(content.getvalue()))
 
 

@@ -1,6 +1,6 @@
 """A network as data: a short sequence of named layers.
 
-The trainable model, the shapes of the arrays, the folding of batch normalisation and the function
+The trainable model, the shapes of the arrays, the folding of batch normalization and the function
 of every engine are made from it.
 """
 
@@ -36,7 +36,7 @@ class Convolution(Layer):
     relu : bool
         Whether negative values become 0.
     momentum : float, optional
-        Of a batch normalisation before the ReLU: training has one, which is folded into the arrays
+        Of a batch normalization before the ReLU: training has one, which is folded into the arrays
         of inference. None: there is none.
     """
 

@@ -42,7 +42,7 @@ def build_keras_model(network: Network) -> Any:
     -------
     keras.Model
         From images (n, height, width, channels) to the last layer's result. Layers with arrays have
-        the network's names, batch normalisations ``NAME_bn``. The logits and what follows are
+        the network's names, batch normalizations ``NAME_bn``. The logits and what follows are
         float32 under any policy of mixed precision.
     """
     import keras
@@ -86,17 +86,17 @@ def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> A
 def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
     from keras import layers
 
-    normalised = layer.momentum is not None
+    normalized = layer.momentum is not None
     x = layers.Conv2D(
         layer.channels,
         layer.size,
         strides=layer.stride,
         padding="same",
-        use_bias=not normalised,
+        use_bias=not normalized,
         name=layer.name,
         dtype=dtype,
     )(x)
-    if normalised:
+    if normalized:
         x = layers.BatchNormalization(momentum=layer.momentum, name=f"{layer.name}_bn")(x)
     return layers.ReLU()(x) if layer.relu else x
 
@@ -111,7 +111,7 @@ def _blocks_to_channels(x: Any) -> Any:
 
 
 def folded_arrays(model: Any, network: Network) -> Arrays:
-    """Take the arrays of inference out of a trained model; batch normalisation is folded in.
+    """Take the arrays of inference out of a trained model; batch normalization is folded in.
 
     Parameters
     ----------
@@ -129,9 +129,9 @@ def folded_arrays(model: Any, network: Network) -> Arrays:
         if bias:
             folded[layer.name] = {"kernel": kernel, "bias": bias[0]}
             continue
-        normalisation = model.get_layer(f"{layer.name}_bn")
-        gamma, beta, mean, variance = normalisation.get_weights()
-        scale = gamma / np.sqrt(variance + normalisation.epsilon)
+        normalization = model.get_layer(f"{layer.name}_bn")
+        gamma, beta, mean, variance = normalization.get_weights()
+        scale = gamma / np.sqrt(variance + normalization.epsilon)
         folded[layer.name] = {"kernel": kernel * scale, "bias": beta - mean * scale}
     return folded
 
@@ -139,9 +139,9 @@ def folded_arrays(model: Any, network: Network) -> Arrays:
 def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray) -> None:
     """Give a new model the arrays of inference, so that training goes on from them.
 
-    Batch normalisation is set to the statistics of the images, and so to change nothing. The
+    Batch normalization is set to the statistics of the images, and so to change nothing. The
     kernels before it get the spread of new ones, which it takes back: a small kernel would be lost
-    with the first steps of an optimiser, whose size does not depend on the kernel's.
+    with the first steps of an optimizer, whose size does not depend on the kernel's.
 
     Parameters
     ----------
@@ -166,9 +166,9 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
         outputs = outputs.astype(np.float32)  # numpy would sum up bfloat16 in three digits
         mean, variance = outputs.mean(axis=(0, 1, 2)), outputs.var(axis=(0, 1, 2))
-        normalisation = model.get_layer(f"{layer.name}_bn")
-        gamma = np.sqrt(variance + normalisation.epsilon) / scale
-        normalisation.set_weights([gamma, mean / scale + bias, mean, variance])
+        normalization = model.get_layer(f"{layer.name}_bn")
+        gamma = np.sqrt(variance + normalization.epsilon) / scale
+        normalization.set_weights([gamma, mean / scale + bias, mean, variance])
 
 
 def _initial_spread(kernel: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
-from micrograph_networks.files.writing import whole_file
+from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.training.log import Epoch, append_epoch, read_epochs, rewind
 
 CHECKPOINT = "checkpoint_{}.keras"
@@ -73,7 +73,7 @@ class TrainingRun:
         """
         path = self.folder / "split.csv"
         if not path.exists():
-            with whole_file(self._recipe_path) as temporary:
+            with atomic_write(self._recipe_path) as temporary:
                 temporary.write_text(json.dumps(self._recipe, indent=1), encoding="utf-8")
             with csv_table(path, columns) as table:
                 table.writerows(rows)
@@ -121,7 +121,7 @@ class TrainingRun:
         """
         append_epoch(self._log, epoch)
         earlier = self._checkpoints()
-        with whole_file(self.folder / CHECKPOINT.format(f"{epoch['epoch']:04}")) as temporary:
+        with atomic_write(self.folder / CHECKPOINT.format(f"{epoch['epoch']:04}")) as temporary:
             model.save(temporary)
         for path in earlier:
             path.unlink()

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import read_csv
-from micrograph_networks.images.grey import to_grey
+from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
-from segment.inference.normalisation import to_rgb
+from segment.inference.normalization import to_rgb
 from segment.inference.scaling import resize, resize_labels
 
 ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
@@ -126,8 +126,8 @@ def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.nd
 
 def _one_channel(mask: np.ndarray, path: Path) -> np.ndarray:
     if mask.ndim == 3 and mask.shape[2] in (3, 4) and (mask[..., :3] != mask[..., :1]).any():
-        raise UserError(f"{path} is in colour: convert it into class indices with convert-masks.")
-    return to_grey(mask[..., :1])
+        raise UserError(f"{path} is in color: convert it into class indices with convert-masks.")
+    return to_gray(mask[..., :1])
 
 
 def _size(image: np.ndarray) -> str:
@@ -232,7 +232,7 @@ def divide(
     UserError
         There are too few different images for a validation part.
     """
-    groups = near_duplicate_groups([to_grey(sample.image) for sample in samples], known_groups)
+    groups = near_duplicate_groups([to_gray(sample.image) for sample in samples], known_groups)
     if not hold_back:
         return groups, ["train"] * len(samples)
     parts = assign_parts(groups, seed)

@@ -6,48 +6,48 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 
-Colour = Tuple[int, int, int]
+Color = Tuple[int, int, int]
 """Red, green and blue."""
 Channel = TypeVar("Channel", int, np.ndarray)
 """A value, or that of every pixel."""
 
 
-def palette(class_names: Sequence[str], colours: Sequence[str]) -> Dict[Colour, int]:
-    """Which colour in a mask stands for which class.
+def palette(class_names: Sequence[str], colors: Sequence[str]) -> Dict[Color, int]:
+    """Which color in a mask stands for which class.
 
     Parameters
     ----------
     class_names : sequence of str
         The background first.
-    colours : sequence of str
+    colors : sequence of str
         ``name=value`` or ``name=red,green,blue``. Black is the background where no other class
-        has it; without any colour, the values 0, 1, ... are the classes themselves.
+        has it; without any color, the values 0, 1, ... are the classes themselves.
 
     Returns
     -------
     dict of (int, int, int) to int
-        Class index by red, green and blue; grey values have three equal ones.
+        Class index by red, green and blue; gray values have three equal ones.
 
     Raises
     ------
     UserError
-        A colour is not of this form, names another class, or belongs to two classes.
+        A color is not of this form, names another class, or belongs to two classes.
     """
-    if not colours:
+    if not colors:
         return {(index,) * 3: index for index in range(len(class_names))}
-    found: Dict[Colour, int] = {}
-    for given in colours:
+    found: Dict[Color, int] = {}
+    for given in colors:
         name, _, value = given.rpartition("=")
         if name not in class_names:
             raise UserError(f"'{given}' names none of the classes {', '.join(class_names)}.")
-        colour = _colour(value, given)
-        if found.setdefault(colour, class_names.index(name)) != class_names.index(name):
-            raise UserError(f"'{given}' gives a second class to the same colour.")
+        color = _color(value, given)
+        if found.setdefault(color, class_names.index(name)) != class_names.index(name):
+            raise UserError(f"'{given}' gives a second class to the same color.")
     found.setdefault((0, 0, 0), 0)
     return found
 
 
-def _colour(value: str, given: str) -> Colour:
+def _color(value: str, given: str) -> Color:
     try:
         numbers = tuple(map(int, value.split(",")))
     except ValueError:
@@ -58,14 +58,14 @@ def _colour(value: str, given: str) -> Colour:
     return red, green, blue
 
 
-def class_indices(mask: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
+def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
     """Bring a mask to class indices.
 
     Parameters
     ----------
     mask : ndarray of bool, uint8 or uint16, (height, width) or (height, width, 1 to 4)
         Alpha is ignored.
-    colours : dict of (int, int, int) to int
+    colors : dict of (int, int, int) to int
         Of :func:`palette`.
 
     Returns
@@ -75,20 +75,20 @@ def class_indices(mask: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray
     Raises
     ------
     UserError
-        It is no such array, or a pixel has none of the colours.
+        It is no such array, or a pixel has none of the colors.
     """
     codes = _codes(mask)
     indices = np.zeros(codes.shape, dtype=np.uint8)
     known = np.zeros(codes.shape, dtype=bool)
-    for colour, index in colours.items():
-        found = codes == _code(*colour)
+    for color, index in colors.items():
+        found = codes == _code(*color)
         indices[found] = index
         known |= found
     if not known.all():
         row, col = np.argwhere(~known)[0]
         value = np.atleast_1d(mask[row, col])
         raise UserError(
-            f"{(~known).sum()} pixels have none of the given colours, the first one, in row {row} "
+            f"{(~known).sum()} pixels have none of the given colors, the first one, in row {row} "
             f"and column {col}, is {','.join(map(str, value[:3]))}: name its class."
         )
     return indices
@@ -122,13 +122,13 @@ def black_and_white(
 
 
 def _codes(mask: np.ndarray) -> np.ndarray:
-    """One number for the colour of each pixel."""
+    """One number for the color of each pixel."""
     if mask.dtype.kind not in "bu" or mask.dtype.itemsize > 2:
-        raise UserError(f"A mask of {mask.dtype} has no colours: save it with 8 or 16 bit.")
+        raise UserError(f"A mask of {mask.dtype} has no colors: save it with 8 or 16 bit.")
     if mask.ndim == 2:
         mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] > 4:
-        raise UserError(f"A mask of shape {mask.shape} is neither grey nor colour.")
+        raise UserError(f"A mask of shape {mask.shape} is neither gray nor color.")
     channels = [0, 1, 2] if mask.shape[2] >= 3 else [0, 0, 0]
     return _code(*(mask[:, :, channel].astype(np.int64) for channel in channels))
 

@@ -19,7 +19,7 @@ from micrograph_networks.commandline.commands import (
     export_command,
     format_option,
     images_argument,
-    licence_option,
+    license_option,
     model_option,
     models_command,
     output_option,
@@ -33,7 +33,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, table
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.training.split import PARTS
-from segment.classes import CLASSES, NOTHING, THREADS, PixelClass, pixel_classes
+from segment.classes import CLASSES, FILAMENTS, NOTHING, PixelClass, pixel_classes
 from segment.inference.network import NETWORKS
 from segment.inference.options import SegmentationOptions
 from segment.training.recipes import RECIPES
@@ -141,7 +141,7 @@ def _predict_image(
     write_png(folder / f"{plane.stem}_classes.png", classes)
     for described, numbers in labels:
         write_tiff(folder / f"{plane.stem}_{described.in_names}.tif", numbers.astype("uint16"))
-    picture = overlay(image, [(numbers, described.colour) for described, numbers in labels])
+    picture = overlay(image, [(numbers, described.color) for described, numbers in labels])
     write_png(folder / f"{plane.stem}_overlay.png", picture)
     return rows
 
@@ -185,7 +185,7 @@ def evaluate(
     Scores of a class are those of all images together: sums of pixels over sums of pixels. Objects
     are compared one to one. Cells that stand alone in the masks are found where the IoU with a
     found one is 0.5 or more; what is found of cells that touch in the masks is not judged.
-    Threads, such as spirochaetes, are found where half of each middle line lies within 4 pixels of
+    Filaments, such as spirochaetes, are found where half of each middle line lies within 4 pixels of
     the other. OUTPUT holds evaluation.csv, images.csv with a row an image, and pictures of the
     worst images: the image, true outlines, found outlines.
     """
@@ -225,9 +225,9 @@ def _report(folder: Path, measured: Mapping[str, float]) -> None:
 @main.command(
     "convert-masks",
     epilog=example(
-        "segment-darkfield convert-masks labels/*.png --output masks --colour 'blood cell=255,0,0' "
-        "--colour spirochaete=0,0,255\n"
-        "segment-darkfield convert-masks white/*.tif --output masks --colour 'blood cell=255'\n"
+        "segment-darkfield convert-masks labels/*.png --output masks --color 'blood cell=255,0,0' "
+        "--color spirochaete=0,0,255\n"
+        "segment-darkfield convert-masks white/*.tif --output masks --color 'blood cell=255'\n"
         "segment-darkfield convert-masks masks/*.png --output white --keep 'blood cell'"
     ),
 )
@@ -235,10 +235,10 @@ def _report(folder: Path, measured: Mapping[str, float]) -> None:
 @output_option("the new masks")
 @_class_option
 @click.option(
-    "--colour",
-    "colours",
+    "--color",
+    "colors",
     multiple=True,
-    help="Class and its grey value or colour in the masks, as NAME=VALUE or NAME=RED,GREEN,BLUE; "
+    help="Class and its gray value or color in the masks, as NAME=VALUE or NAME=RED,GREEN,BLUE; "
     "black is the background. By default the masks hold class indices.",
 )
 @click.option(
@@ -248,7 +248,7 @@ def convert_masks(
     masks: Tuple[Path, ...],
     output: Path,
     classes: Tuple[str, ...],
-    colours: Tuple[str, ...],
+    colors: Tuple[str, ...],
     kept: Tuple[str, ...],
 ) -> None:
     """Turn masks into class indices, or into 0 and 255, as PNG.
@@ -260,7 +260,7 @@ def convert_masks(
     from micrograph_networks.images.planes import planes_of
     from segment.annotations.masks import black_and_white, class_indices, palette
 
-    known = palette(classes, colours)
+    known = palette(classes, colors)
     planes = planes_of(masks)
     unique_stems(planes)
     folder = output_folder(output)
@@ -280,7 +280,7 @@ def convert_masks(
     epilog=example(
         "segment-darkfield train --csv data.csv --output run1 --backbone-weights vgg16.h5\n"
         "segment-darkfield train --csv mine.csv --output run2 --class background --class platelet "
-        "--class fibre --thread fibre"
+        "--class fiber --filament fiber"
     )
 )
 @click.option(
@@ -312,8 +312,8 @@ def convert_masks(
 )
 @_class_option
 @click.option(
-    "--thread",
-    "threads",
+    "--filament",
+    "filaments",
     multiple=True,
     help="Class of long thin objects, which are measured by their length; spirochaete is one.",
 )
@@ -321,10 +321,10 @@ def convert_masks(
     "--no-objects", multiple=True, help="Class that is learned, but of which no objects are made."
 )
 @click.option(
-    "--class-colour",
-    "colours",
+    "--class-color",
+    "colors",
     multiple=True,
-    help="Class and its colour in pictures, as NAME=RED,GREEN,BLUE of 0 to 255.",
+    help="Class and its color in pictures, as NAME=RED,GREEN,BLUE of 0 to 255.",
 )
 @click.option("--groups", type=FILES, help="JSON list of lists of image stems not to be parted.")
 @click.option(
@@ -336,7 +336,7 @@ def convert_masks(
 @click.option("--working-size", type=click.IntRange(32), help="Longer side of the images, pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Crops in a batch.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@licence_option
+@license_option
 @click.option(
     "--mixed-precision",
     is_flag=True,
@@ -351,11 +351,11 @@ def train(
     recipe: str,
     hold_back: bool,
     classes: Tuple[str, ...],
-    threads: Tuple[str, ...],
+    filaments: Tuple[str, ...],
     no_objects: Tuple[str, ...],
-    colours: Tuple[str, ...],
+    colors: Tuple[str, ...],
     groups: Optional[Path],
-    licence: str,
+    license: str,
     mixed_precision: bool,
     **choices: Any,
 ) -> None:
@@ -373,7 +373,7 @@ def train(
 
     if mixed_precision:
         multiply_in_bfloat16()
-    described = _described(classes, threads, no_objects, colours)
+    described = _described(classes, filaments, no_objects, colors)
     chosen = changed_recipe(RECIPES[recipe], described, **choices)
     if not (initial or any(stage.epochs for stage in chosen.stages)):
         raise UserError("Without epochs a model is made narrower, no more: give --initial.")
@@ -382,27 +382,27 @@ def train(
     parts = _training_parts(csv, run, chosen, groups, hold_back)
     click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
     data = csv.resolve().parent.name
-    about = {**about_training("segment-darkfield", data, licence), "initial": initial}
+    about = {**about_training("segment-darkfield", data, license), "initial": initial}
     path = train_network(run, chosen, parts, start, about)
     click.echo(f"Wrote {path}")
 
 
 def _described(
     names: Sequence[str],
-    threads: Sequence[str],
+    filaments: Sequence[str],
     no_objects: Sequence[str],
-    colours: Sequence[str],
+    colors: Sequence[str],
 ) -> Tuple[PixelClass, ...]:
     """The classes to learn, by what is said of them."""
     from segment.annotations.masks import palette
 
-    for name in (*threads, *no_objects):
+    for name in (*filaments, *no_objects):
         if name not in names:
             raise UserError(f"'{name}' is none of the classes {', '.join(names)}.")
-    kinds = {**dict.fromkeys(threads, THREADS), **dict.fromkeys(no_objects, NOTHING)}
-    chosen = palette(names, colours) if colours else {}
+    kinds = {**dict.fromkeys(filaments, FILAMENTS), **dict.fromkeys(no_objects, NOTHING)}
+    chosen = palette(names, colors) if colors else {}
     if max(map(max, chosen), default=0) > 255:
-        raise UserError("Colours of classes are three numbers of 0 to 255.")
+        raise UserError("Colors of classes are three numbers of 0 to 255.")
     scaled = {
         names[index]: (red / 255, green / 255, blue / 255)
         for (red, green, blue), index in chosen.items()

@@ -12,8 +12,8 @@ from micrograph_networks.evaluation.calibration import expected_calibration_erro
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import read_part
 from segment.annotations.dataset import Pair, read_pair, read_table
-from segment.classes import BACKGROUND, NOTHING, THREADS, PixelClass
-from segment.evaluation.matching import Matches, match_cells, match_threads
+from segment.classes import BACKGROUND, FILAMENTS, NOTHING, PixelClass
+from segment.evaluation.matching import Matches, match_cells, match_filaments
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
@@ -156,7 +156,7 @@ def evaluate_pair(
 
 
 def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
-    match = match_threads if found.described.kind == THREADS else match_cells
+    match = match_filaments if found.described.kind == FILAMENTS else match_cells
     matches = match(truth, found.labels)
     return Tally(
         len(found.means),
@@ -216,8 +216,8 @@ def figures(
     - ``found``: all objects that were found;
     - ``true``, ``judged``, ``matched``: the objects that masks tell apart, the found ones that are
       compared with them, and pairs of the two, by :func:`match_cells
-      <segment.evaluation.matching.match_cells>` or :func:`match_threads
-      <segment.evaluation.matching.match_threads>`;
+      <segment.evaluation.matching.match_cells>` or :func:`match_filaments
+      <segment.evaluation.matching.match_filaments>`;
     - ``object_precision``, ``object_recall``, ``object_f1``: matched by judged ones, matched by
       true ones, and their harmonic mean;
     - ``count_error``: mean over the images of the difference between judged and true ones;

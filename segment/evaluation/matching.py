@@ -1,4 +1,4 @@
-"""Which objects were found: one to one, cells by their overlap and threads by their skeletons."""
+"""Which objects were found: one to one, cells by their overlap and filaments by their skeletons."""
 
 import math
 from typing import Iterator, NamedTuple, Tuple
@@ -13,9 +13,9 @@ from segment.inference import objects
 LEAST_IOU = 0.5
 """Of a found cell and the true one that it is matched with."""
 REACH = 4
-"""Pixels from a point of a thread's skeleton to the other skeleton, at which they are the same."""
+"""Pixels from a point of a filament's skeleton to the other skeleton, at which they are the same."""
 LEAST_SHARE = 0.5
-"""Of the skeleton of each of two threads that lies within :data:`REACH` of the other's."""
+"""Of the skeleton of each of two filaments that lies within :data:`REACH` of the other's."""
 ALONE = 0.93
 """Least solidity of a connected region of a mask that is taken for one cell, not for several."""
 
@@ -84,8 +84,8 @@ def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
     return Matches(int(alone.sum()), int((~elsewhere).sum()), len(pairs[0]))
 
 
-def match_threads(truth: np.ndarray, found: np.ndarray) -> Matches:
-    """Match threads one to one, where at least half of each skeleton lies near the other's.
+def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
+    """Match filaments one to one, where at least half of each skeleton lies near the other's.
 
     An IoU would judge the width at which people drew a line of a few pixels, not whether they saw
     it. Near is 4 pixels; the truth are the connected regions of a mask, whose pixels may touch at
@@ -95,9 +95,9 @@ def match_threads(truth: np.ndarray, found: np.ndarray) -> Matches:
     Parameters
     ----------
     truth : ndarray of bool, (height, width)
-        Pixels of threads.
+        Pixels of filaments.
     found : ndarray of int32, (height, width)
-        0 outside of threads, which have 1, 2, ...; one may lie in several pieces.
+        0 outside of filaments, which have 1, 2, ...; one may lie in several pieces.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from micrograph_networks.networks.computing import Arrays, compute, prepare
 from micrograph_networks.networks.layers import Network
 from segment.inference.model import load_model
 from segment.inference.network import NETWORKS, STRIDE
-from segment.inference.normalisation import normalise, to_rgb
+from segment.inference.normalization import normalize, to_rgb
 from segment.simulation.scenes import darkfield_scene
 
 DOCUMENTATION = """\
@@ -21,7 +21,7 @@ DOCUMENTATION = """\
 
 Finds {classes} in dark-field images by a U-Net on a VGG16 backbone.
 
-**Input**: red, green and blue of 0 to 255, as float32; grey images are repeated. Height and width
+**Input**: red, green and blue of 0 to 255, as float32; gray images are repeated. Height and width
 are multiples of {stride} pixels. The network knows images whose longer side is {working_size}
 pixels, in which blood cells are about {cell_diameter:.0f} pixels wide: scale others to that.
 **Output**: the probabilities of the classes for every pixel.
@@ -56,8 +56,8 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     weights, network = read_network(model, NETWORKS)
     loaded = load_model(model)
     image = darkfield_scene(np.random.default_rng(0), SHAPE).image
-    normalised = normalise(to_rgb(image))
-    probabilities = loaded.tiles.run(lambda network, size: network(normalised[None])[0])
+    normalized = normalize(to_rgb(image))
+    probabilities = loaded.tiles.run(lambda network, size: network(normalized[None])[0])
     name = f"Blood cells and spirochaetes in dark field ({Path(loaded.name).stem})"
     about = DOCUMENTATION.format(
         name=name,
@@ -114,7 +114,7 @@ def whole_image(network: Network, arrays: Arrays, operations: GraphOperations, i
         (n, height, width, classes)
     """
     steps = prepare(network, arrays, operations)
-    return operations.end(compute(steps, operations, operations.begin(normalise(images))))
+    return operations.end(compute(steps, operations, operations.begin(normalize(images))))
 
 
 def _cover(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

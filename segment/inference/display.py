@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 
 from segment.classes import BACKGROUND
 from segment.inference import objects
-from segment.inference.normalisation import to_rgb
+from segment.inference.normalization import to_rgb
 from segment.inference.segmentation import ClassObjects, Segmentation, most_probable_classes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def displayed_image(image: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        As :func:`segment.inference.normalisation.to_rgb` takes it.
+        As :func:`segment.inference.normalization.to_rgb` takes it.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def _percent(share: float) -> str:
 
 
 def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
-    """Show the probabilities of classes as one picture, each in its colour.
+    """Show the probabilities of classes as one picture, each in its color.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    colours = [np.array(one.described.colour, dtype=np.float32) for one in found]
-    picture = sum(one.probability[..., None] * colour for one, colour in zip(found, colours))
+    colors = [np.array(one.described.color, dtype=np.float32) for one in found]
+    picture = sum(one.probability[..., None] * color for one, color in zip(found, colors))
     return np.minimum(picture, 1)
 
 
@@ -107,9 +107,9 @@ def draw_legends(
     axes: "Axes",
     outlines: Sequence["Artist"],
     names: Sequence[str],
-    colours: Sequence[Tuple[float, float, float]],
+    colors: Sequence[Tuple[float, float, float]],
 ) -> None:
-    """Say what outlines and colours mean, in axes that show nothing else.
+    """Say what outlines and colors mean, in axes that show nothing else.
 
     Parameters
     ----------
@@ -118,11 +118,11 @@ def draw_legends(
         Those of the classes' objects, and last those of what was left out.
     names : sequence of str
         Of the classes' objects.
-    colours : sequence of tuple of float
+    colors : sequence of tuple of float
         RGB of the classes' probabilities, 0 to 1.
     """
     axes.axis("off")
-    patches = [Patch(color=colour) for colour in colours]
+    patches = [Patch(color=color) for color in colors]
     style: Dict[str, Any] = {"fontsize": 8, "title_fontsize": 8, "labelspacing": 0.3}
     style.update(loc="upper left", borderaxespad=0, frameon=False)
     lines = axes.legend(outlines, [*names, "Left out"], title="Outlines", **style)

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError, naming
+from micrograph_networks.models.batching import BatchRunner
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.models.pieces import Pieces
 from micrograph_networks.networks.layers import Convolution, Network
 from segment.classes import PixelClass, declared_classes
 from segment.inference.network import FULL, NETWORKS
@@ -35,8 +35,8 @@ class SegmentationModel:
         The model card of a shipped one.
     engine : str
         Name of what computes.
-    tiles : Pieces
-        The network, from normalised images, float32 (n, h, w, 3), h and w multiples of 32, to
+    tiles : BatchRunner
+        The network, from normalized images, float32 (n, h, w, 3), h and w multiples of 32, to
         probabilities, float32 (n, h, w, classes), in tiles that the memory holds.
     classes : tuple of PixelClass
         In the order of the indices, the background first.
@@ -49,7 +49,7 @@ class SegmentationModel:
     name: str
     card: Optional[Path]
     engine: str
-    tiles: Pieces
+    tiles: BatchRunner
     classes: Tuple[PixelClass, ...]
     working_size: int
     cell_diameter: float
@@ -82,7 +82,7 @@ def load_model(
     with naming(trained.name):
         classes = declared_classes(trained.attributes)
     working_size, cell_diameter = _scale(trained.name, trained.attributes)
-    tiles = Pieces("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
+    tiles = BatchRunner("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
     return SegmentationModel(
         name=trained.name,
         card=trained.card,

@@ -23,7 +23,7 @@ STRIDE = 32
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Of VGG16's five blocks, each followed by pooling."""
 DECODER_MOMENTUM = 0.97
-"""Of batch normalisation. Data sets are small: the statistics follow within an epoch."""
+"""Of batch normalization. Data sets are small: the statistics follow within an epoch."""
 LOGITS = "classes"
 """The layer before the probabilities, to whose bias the calibration adds its offsets."""
 
@@ -82,7 +82,7 @@ def unet_vgg16(classes: int, widths: Widths = FULL) -> Network:
     Returns
     -------
     Network
-        From normalised images (n, h, w, 3), h and w multiples of 32, to (n, h, w, classes).
+        From normalized images (n, h, w, 3), h and w multiples of 32, to (n, h, w, classes).
     """
     layers: List[Layer] = []
     for number, (names, channels) in enumerate(zip(encoder_blocks(), widths.encoder), 1):

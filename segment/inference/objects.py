@@ -22,7 +22,7 @@ SMOOTHING = 0.08
 SMALLEST_PART = 0.4
 """Width of the smallest part that is cut off as a cell, relative to the largest of a clump."""
 COARSE = 12
-"""Pixels from a cell's centre to its outline that are enough to tell it from its neighbours."""
+"""Pixels from a cell's center to its outline that are enough to tell it from its neighbors."""
 HOLE_SOLIDITY = 0.8
 """A hole is filled if it takes up this share of its convex hull: the inside of a ring is round, but
 the gap between three or more touching cells has hollow sides."""
@@ -40,7 +40,7 @@ clumps are divided in fewer pixels or, if their cells are small, block by block.
 WIDEST = 128
 """Pixels to the outline of the widest object whose width is measured exactly, if it is large."""
 EIGHT = np.ones((3, 3), dtype=bool)
-"""A pixel and its eight neighbours, for objects whose pixels may touch at corners."""
+"""A pixel and its eight neighbors, for objects whose pixels may touch at corners."""
 
 
 def label_cells(
@@ -69,7 +69,7 @@ def label_cells(
         clump = cells[box] == number
         cells[box][clump] = 0
         highest = 0
-        for window, labels in _labelled_windows(clump, probability[box], options):
+        for window, labels in _labeled_windows(clump, probability[box], options):
             inside = labels > 0
             cells[box][window][inside] = -(labels[inside] + count)
             highest = max(highest, labels.max())
@@ -91,7 +91,7 @@ def _step(size: int) -> int:
     return math.ceil(math.sqrt(size / PIXELS_AT_ONCE))
 
 
-def _labelled_windows(
+def _labeled_windows(
     clump: np.ndarray, probability: np.ndarray, options: SegmentationOptions
 ) -> Iterator[Tuple[Any, np.ndarray]]:
     """Windows of a clump, and the numbers of the cells in each, in bounded memory."""

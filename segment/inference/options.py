@@ -16,7 +16,7 @@ class SegmentationOptions(Checked):
         Typical diameter of a blood cell in pixels of the image, 1 to 100000. Without it the image's
         longer side is brought to that of the training images.
     threshold : float
-        Probability against background from which a pixel belongs to a cell or thread, 0.01 to 0.99.
+        Probability against background from which a pixel belongs to a cell or filament, 0.01 to 0.99.
     separate_touching : bool
         Whether touching cells are divided.
     fill_holes : bool
@@ -27,9 +27,9 @@ class SegmentationOptions(Checked):
         Whether cells are left out that touch the border of the image or of its mask.
     minimum_probability : float
         Mean probability of the least sure object that is kept, 0 to 1: of a cell's pixels, or along
-        a thread's middle line.
+        a filament's middle line.
     minimum_length : float, optional
-        Pixels of the shortest thread that is kept, 0 to 100000. Without it that is 20 pixels at the
+        Pixels of the shortest filament that is kept, 0 to 100000. Without it that is 20 pixels at the
         scale at which the network works.
     mirrored_views : bool
         Whether the probabilities are the mean over the image and its three mirrored views.

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 from skimage.segmentation import find_boundaries
 
-from segment.classes import BACKGROUND, Colour, PixelClass
-from segment.inference.normalisation import to_rgb
+from segment.classes import BACKGROUND, Color, PixelClass
+from segment.inference.normalization import to_rgb
 from segment.inference.objects import row_blocks
 
 LINE_SHARE = 1 / 600
@@ -16,15 +16,15 @@ LINE_LIMIT = 3
 """Pixels of half the widest line, its middle included."""
 
 
-def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Colour]]) -> np.ndarray:
+def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Color]]) -> np.ndarray:
     """Draw the outlines of objects on the image.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        As the network saw it: :func:`segment.inference.normalisation.to_rgb`.
-    labels : iterable of (ndarray of int, (height, width), Colour)
-        0 outside of objects, which have different numbers, and the colour of their outlines.
+        As the network saw it: :func:`segment.inference.normalization.to_rgb`.
+    labels : iterable of (ndarray of int, (height, width), Color)
+        0 outside of objects, which have different numbers, and the color of their outlines.
 
     Returns
     -------
@@ -34,14 +34,14 @@ def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Colour]]) -> n
     picture = np.empty((*image.shape[:2], 3), dtype=np.uint8)
     for rows in row_blocks(picture):
         picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
-    for objects, colour in labels:
-        draw_outlines(picture, objects, colour)
+    for objects, color in labels:
+        draw_outlines(picture, objects, color)
     return picture
 
 
 def class_regions(
     indices: np.ndarray, classes: Sequence[PixelClass]
-) -> List[Tuple[np.ndarray, Colour]]:
+) -> List[Tuple[np.ndarray, Color]]:
     """The regions of all classes but the background, for :func:`overlay`.
 
     Parameters
@@ -52,12 +52,12 @@ def class_regions(
 
     Returns
     -------
-    list of (ndarray of bool, (height, width), Colour)
+    list of (ndarray of bool, (height, width), Color)
     """
-    return [(indices == n, one.colour) for n, one in enumerate(classes) if n != BACKGROUND]
+    return [(indices == n, one.color) for n, one in enumerate(classes) if n != BACKGROUND]
 
 
-def draw_outlines(picture: np.ndarray, labels: np.ndarray, colour: Colour) -> None:
+def draw_outlines(picture: np.ndarray, labels: np.ndarray, color: Color) -> None:
     """Draw the outlines of objects.
 
     Parameters
@@ -65,10 +65,10 @@ def draw_outlines(picture: np.ndarray, labels: np.ndarray, colour: Colour) -> No
     picture : ndarray of uint8, (height, width, 3)
         RGB; changed in place.
     labels : ndarray of int, (height, width)
-    colour : Colour
+    color : Color
     """
     lines = outlines(labels)
-    for channel, value in enumerate(colour):
+    for channel, value in enumerate(color):
         picture[..., channel][lines] = round(255 * value)
 
 

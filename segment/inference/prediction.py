@@ -9,7 +9,7 @@ from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.images.tiling import pad_to, tile_starts
 from segment.inference.model import SegmentationModel
 from segment.inference.network import STRIDE, whole_strides
-from segment.inference.normalisation import as_colour, normalise, to_rgb
+from segment.inference.normalization import as_color, normalize, to_rgb
 from segment.inference.scaling import resample, resampling, scaled_shape, working_scale
 
 UNSEEN = 128
@@ -18,7 +18,7 @@ UNSEEN = 128
 The network's 13 + 11 convolutions and 5 poolings bring something from beyond the border, which a
 tile lacks, to 160 pixels; beyond 128 it changes probabilities by less than 1e-3."""
 OVERLAP = 288
-"""Pixels that neighbouring tiles share, a multiple of the network's stride: the unseen ones of both
+"""Pixels that neighboring tiles share, a multiple of the network's stride: the unseen ones of both
 and, between them, those over which one blends into the other."""
 
 MIRRORED: Tuple[Tuple[int, ...], ...] = ((0,), (1,), (0, 1))
@@ -52,7 +52,7 @@ def predict_probabilities(
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        As :func:`segment.inference.normalisation.to_rgb` takes it, without NaN.
+        As :func:`segment.inference.normalization.to_rgb` takes it, without NaN.
     model : SegmentationModel
     cell_diameter : float, optional
         As for :func:`segment.inference.scaling.working_scale`.
@@ -67,7 +67,7 @@ def predict_probabilities(
     UserError
         The image is a stack, empty, or of a dtype without a known range.
     """
-    image = as_colour(image)
+    image = as_color(image)
     working = scaled_shape(image.shape, working_scale(image.shape, model, cell_diameter))
     classes = len(model.classes)
     probabilities = np.empty((*image.shape[:2], classes), dtype=np.float32)
@@ -112,7 +112,7 @@ def _finished_bands(
         resample(image, rows[top : top + height], cols, inside, to_rgb)
         for left, across in zip(lefts, horizontal):
             columns = slice(left, left + width)
-            tile = normalise(pad_to(inside[:, columns], (height, width)))
+            tile = normalize(pad_to(inside[:, columns], (height, width)))
             found = network(tile[None])[0]
             band[:, columns] += found * (down[:, None, None] * across[:, None])
         finished = below - top

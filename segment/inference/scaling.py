@@ -95,10 +95,10 @@ def resampling(source: int, target: int) -> sparse.csr_matrix:
     """
     ratio = source / target
     reach = max(ratio, 1.0)
-    centres = (np.arange(target) + 0.5) * ratio - 0.5
-    first = np.floor(centres - reach).astype(int) + 1
+    centers = (np.arange(target) + 0.5) * ratio - 0.5
+    first = np.floor(centers - reach).astype(int) + 1
     taps = first[:, None] + np.arange(int(np.ceil(2 * reach)))
-    weights = np.maximum(1 - np.abs(taps - centres[:, None]) / reach, 0)
+    weights = np.maximum(1 - np.abs(taps - centers[:, None]) / reach, 0)
     weights[(taps < 0) | (taps >= source)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
     used = weights > 0

@@ -9,14 +9,14 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
-from segment.classes import BACKGROUND, CELLS, NOTHING, THREADS, PixelClass
+from segment.classes import BACKGROUND, CELLS, FILAMENTS, NOTHING, PixelClass
 from segment.inference import objects
+from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
-from segment.inference.normalisation import as_colour
+from segment.inference.normalization import as_color
 from segment.inference.options import SegmentationOptions
 from segment.inference.prediction import mean_of_views, predict_probabilities
 from segment.inference.scaling import working_scale
-from segment.inference.threads import label_threads
 
 
 class ClassObjects(NamedTuple):
@@ -34,9 +34,9 @@ class ClassObjects(NamedTuple):
     probability : ndarray of float32, (height, width)
         Of the class, 0 to 1.
     means : ndarray of float, (objects,)
-        Mean probability of every object: of a cell's pixels, or along a thread's middle line.
+        Mean probability of every object: of a cell's pixels, or along a filament's middle line.
     lengths : ndarray of float, (objects,), or None
-        Of threads in pixels, along their middle lines.
+        Of filaments in pixels, along their middle lines.
     """
 
     described: PixelClass
@@ -49,7 +49,7 @@ class ClassObjects(NamedTuple):
 
     @property
     def widths(self) -> np.ndarray:
-        """Mean widths of threads in pixels, their areas by their lengths, float (objects,)."""
+        """Mean widths of filaments in pixels, their areas by their lengths, float (objects,)."""
         return objects.areas(self.labels) / self.lengths
 
 
@@ -105,12 +105,12 @@ def segment_image(
     mask: Optional[np.ndarray] = None,
     options: SegmentationOptions = SegmentationOptions(),
 ) -> Segmentation:
-    """Find cells and threads, such as blood cells and spirochaetes.
+    """Find cells and filaments, such as blood cells and spirochaetes.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Grey or colour of any bit depth, as :func:`segment.inference.normalisation.to_rgb` takes it.
+        Gray or color of any bit depth, as :func:`segment.inference.normalization.to_rgb` takes it.
         Pixels that are NaN or infinite are treated as if they lay outside of the mask.
     model : SegmentationModel
     mask : ndarray of bool, (height, width), optional
@@ -128,7 +128,7 @@ def segment_image(
         The image is a stack, empty, or of a dtype without a known range, the mask is of another
         shape, or the memory does not suffice.
     """
-    image = as_colour(image)
+    image = as_color(image)
     valid = valid_pixels(image, mask)
     image = mirror_inside(image, valid)
     predict = mean_of_views if options.mirrored_views else predict_probabilities
@@ -165,13 +165,13 @@ def segment_probabilities(
     Segmentation
     """
     regions = _regions(probabilities, valid, classes, options.threshold)
-    threads = [index for index in regions if classes[index].kind == THREADS]
+    filaments = [index for index in regions if classes[index].kind == FILAMENTS]
     cells = [index for index in regions if classes[index].kind == CELLS]
     crossed = _united((regions[index] for index in cells), valid.shape)
     found: Dict[int, ClassObjects] = {}
-    for index in threads:
+    for index in filaments:
         probability = probabilities[..., index]
-        labels, lengths, means = label_threads(
+        labels, lengths, means = label_filaments(
             regions.pop(index), probability, crossed, scale, options
         )
         found[index] = ClassObjects(

@@ -42,7 +42,7 @@ def object_rows(
     Yields
     ------
     list
-        In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the centre
+        In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the center
         of the first one; area, length and mean width are in pixels, too. Cells have no length and
         no mean width: these are empty.
     """

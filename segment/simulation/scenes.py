@@ -1,8 +1,8 @@
 """Generated dark-field scenes with true masks, for a demo and tests without photographs.
 
-Cells and threads scatter light into a dark field: light adds up where they overlap, blooms, and
+Cells and filaments scatter light into a dark field: light adds up where they overlap, blooms, and
 saturates in the camera. Lengths are shares of the image's longer side, as in photographs of
-blood with spirochaetes: cells of 0.06 to 0.22, threads of a 1 to 3 pixels wide core.
+blood with spirochaetes: cells of 0.06 to 0.22, filaments of a 1 to 3 pixels wide core.
 """
 
 from typing import List, NamedTuple, Sequence, Tuple
@@ -15,7 +15,7 @@ from segment.classes import BLOOD_CELL, SPIROCHAETE
 from segment.inference.scaling import resize
 
 Circle = Tuple[float, float, float]
-"""Row and column of the centre, and radius, in pixels."""
+"""Row and column of the center, and radius, in pixels."""
 
 MOST_CELLS = 80
 """In a scene."""
@@ -46,7 +46,7 @@ class _Look(NamedTuple):
     """How cells of a kind scatter light, 1 being almost white.
 
     ``rim`` and ``inside`` are brightnesses, ``width`` that of the rim in radii; ``disc`` that of
-    the ring around the cell's pale centre; ``grains`` of folds and grains; ``spikes`` the height
+    the ring around the cell's pale center; ``grains`` of folds and grains; ``spikes`` the height
     of those on the outline, in radii.
     """
 
@@ -67,16 +67,16 @@ LOOKS = (
     _Look(rim=4.0, width=0.3, inside=3.0),
     _Look(rim=0.2, width=0.08, inside=0.06),
 )
-"""Rings, thick rings, discs with a pale centre, folded, spiky, over-exposed and ghost cells."""
+"""Rings, thick rings, discs with a pale center, folded, spiky, over-exposed and ghost cells."""
 SHARES = (0.3, 0.26, 0.07, 0.12, 0.1, 0.12, 0.03)
 """Of the looks over all scenes."""
 
 INSIDE = np.array([0.12, 0.22, 1.0], dtype=np.float32)
 HALO = np.array([0.3, 0.55, 1.0], dtype=np.float32)
-THREAD = np.array([0.6, 0.95, 0.95], dtype=np.float32)
+FILAMENT = np.array([0.6, 0.95, 0.95], dtype=np.float32)
 NIGHT = np.array([0.055, 0.07, 0.11], dtype=np.float32)
 TINTS = np.array([[0.75, 1, 1.1], [0.7, 0.85, 1.25], [0.85, 1.05, 0.75], [1.1, 1, 0.95]])
-"""Colours of the cells' light: cyan, blue, green, warm; a scene mixes two neighbours."""
+"""Colors of the cells' light: cyan, blue, green, warm; a scene mixes two neighbors."""
 
 
 def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640)) -> Scene:
@@ -96,9 +96,9 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
     light = np.zeros((*shape, 3), dtype=np.float32)
     classes = np.zeros(shape, dtype=np.uint8)
     tint = _between(rng, TINTS)
-    threads = _thread_count(rng)
-    for _ in range(threads):
-        _draw_thread(rng, light, classes, tint)
+    filaments = _filament_count(rng)
+    for _ in range(filaments):
+        _draw_filament(rng, light, classes, tint)
     cells = _place_cells(rng, shape)
     looks = _looks(rng, len(cells))
     exposure = np.exp(rng.normal(0.2, 0.45))
@@ -106,16 +106,16 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
         _draw_cell(rng, light, classes, (y, x, radius), look, exposure * tint)
     light += _debris(rng, shape, tint)
     light = _bloom(rng, light) + _background(rng, shape)
-    return Scene(_photograph(rng, light), classes, len(cells), threads)
+    return Scene(_photograph(rng, light), classes, len(cells), filaments)
 
 
-def _between(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """A colour between one and the next."""
-    place, share = rng.integers(len(colours) - 1), rng.uniform()
-    return ((1 - share) * colours[place] + share * colours[place + 1]).astype(np.float32)
+def _between(rng: np.random.Generator, colors: np.ndarray) -> np.ndarray:
+    """A color between one and the next."""
+    place, share = rng.integers(len(colors) - 1), rng.uniform()
+    return ((1 - share) * colors[place] + share * colors[place + 1]).astype(np.float32)
 
 
-def _thread_count(rng: np.random.Generator) -> int:
+def _filament_count(rng: np.random.Generator) -> int:
     return int(rng.choice(6, p=[0.2, 0.35, 0.2, 0.13, 0.07, 0.05]))
 
 
@@ -126,7 +126,7 @@ def _looks(rng: np.random.Generator, count: int) -> List[_Look]:
 
 
 def _place_cells(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
-    """Centres and radii of cells of like size: alone, touching, overlapping, cut by the border."""
+    """Centers and radii of cells of like size: alone, touching, overlapping, cut by the border."""
     mean = max(shape) * 0.0585 * np.exp(rng.normal(0, 0.38))
     area = rng.uniform() > 0.06 and 0.15 * np.exp(rng.normal(0, 0.55))
     wanted = np.clip(round(area * np.prod(shape) / (np.pi * mean**2)), 0, MOST_CELLS)
@@ -137,13 +137,13 @@ def _place_cells(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray
         if len(placed) and rng.uniform() < crowding:
             y, x, other = placed[rng.integers(len(placed))]
             angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(closest, 1.02) * (radius + other)
-            centre = np.array([y + reach * np.sin(angle), x + reach * np.cos(angle)])
+            center = np.array([y + reach * np.sin(angle), x + reach * np.cos(angle)])
         else:
-            centre = rng.uniform((-radius / 2, -radius / 2), np.add(shape, radius / 2))
-        apart = np.hypot(*(placed[:, :2] - centre).T) >= closest * (placed[:, 2] + radius)
-        inside = (centre > -radius / 2) & (centre < np.add(shape, radius / 2))
+            center = rng.uniform((-radius / 2, -radius / 2), np.add(shape, radius / 2))
+        apart = np.hypot(*(placed[:, :2] - center).T) >= closest * (placed[:, 2] + radius)
+        inside = (center > -radius / 2) & (center < np.add(shape, radius / 2))
         if apart.all() and inside.all():
-            placed = np.vstack([placed, [*centre, radius]])
+            placed = np.vstack([placed, [*center, radius]])
         if len(placed) == wanted:
             break
     return placed
@@ -165,8 +165,8 @@ def _draw_cell(
     within = 1 / (1 + np.exp(-4 * np.clip(depth / max(0.04 * radius, 0.9), -8, 8)))
     uneven = 1 + rng.uniform(0, 0.5) * np.cos(angle - rng.uniform(0, 2 * np.pi))
     white = look.rim * uneven * np.exp(-(((depth - 0.8 * width) / width) ** 2))
-    centre = radius * rng.uniform(0.5, 0.7)
-    white += look.disc * np.exp(-(((depth - centre) / (0.12 * radius)) ** 2))
+    center = radius * rng.uniform(0.5, 0.7)
+    white += look.disc * np.exp(-(((depth - center) / (0.12 * radius)) ** 2))
     if look.grains:
         white += look.grains * _grains(rng, depth.shape, radius * rng.uniform(0.04, 0.12))
     # Over-exposed cells are white all over; inside of others there is a blue haze.
@@ -207,12 +207,12 @@ def _grains(rng: np.random.Generator, shape: Tuple[int, ...], size: float) -> np
     return np.clip(field / (field.std() + 1e-9), 0, None)
 
 
-def _draw_thread(
+def _draw_filament(
     rng: np.random.Generator, light: np.ndarray, classes: np.ndarray, tint: np.ndarray
 ) -> None:
     """Add a spirochaete's light, and a brush stroke along it to the classes."""
     side = max(classes.shape)
-    ys, xs = _thread_path(rng, classes.shape)
+    ys, xs = _filament_path(rng, classes.shape)
     inside = (ys >= 0) & (xs >= 0) & (ys < classes.shape[0]) & (xs < classes.shape[1])
     ys, xs = ys[inside].astype(int), xs[inside].astype(int)
     margin = int(0.03 * side)
@@ -223,12 +223,14 @@ def _draw_thread(
     core = side * rng.uniform(0.0013, 0.003)
     beads = 1 + 0.2 * np.sin(near / (core * rng.uniform(1, 3)) + rng.uniform(0, 6))
     shine = beads * np.exp(-((distance / core) ** 2) / 2) + 0.15 * np.exp(-distance / (3 * core))
-    colour = THREAD * (0.5 + 0.5 * tint) * rng.uniform(0.5, 1.5)
-    light[rows, cols] += shine[..., None].astype(np.float32) * colour
+    color = FILAMENT * (0.5 + 0.5 * tint) * rng.uniform(0.5, 1.5)
+    light[rows, cols] += shine[..., None].astype(np.float32) * color
     classes[rows, cols][distance <= STROKE * side / 2] = SPIROCHAETE
 
 
-def _thread_path(rng: np.random.Generator, shape: Tuple[int, ...]) -> Tuple[np.ndarray, np.ndarray]:
+def _filament_path(
+    rng: np.random.Generator, shape: Tuple[int, ...]
+) -> Tuple[np.ndarray, np.ndarray]:
     """Points less than a pixel apart along a wavy line that begins inside of the image."""
     side = max(shape)
     length = side * np.clip(0.2 * np.exp(rng.normal(0, 0.6)), 0.06, 0.9)
@@ -251,9 +253,9 @@ def _debris(rng: np.random.Generator, shape: Tuple[int, int], tint: np.ndarray) 
     coarse = [-(-length // 8) for length in shape]
     blobs = _specks(rng, coarse, 10 * amount, 0.02 * max(coarse))
     light += 0.1 * resize(blobs, shape)
-    light += _rods(rng, shape, 3 * amount)[..., None] * THREAD
+    light += _rods(rng, shape, 3 * amount)[..., None] * FILAMENT
     if rng.uniform() < 0.25:
-        light += _clump(rng, shape)[..., None] * THREAD
+        light += _clump(rng, shape)[..., None] * FILAMENT
     return light * tint
 
 
@@ -306,12 +308,12 @@ def _background(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
     """A dark, mostly bluish field, unevenly lit."""
     coarse = rng.uniform(0.6, 1.4, (3, 4)).astype(np.float32)
     uneven = zoom(coarse, np.divide(shape, coarse.shape), mode="mirror", grid_mode=True)
-    colour = NIGHT * np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.2, 3))
-    return uneven[..., None] * colour.astype(np.float32)
+    color = NIGHT * np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.2, 3))
+    return uneven[..., None] * color.astype(np.float32)
 
 
 def _photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-    """What a camera makes of light: saturation, noise, colours slightly beside each other."""
+    """What a camera makes of light: saturation, noise, colors slightly beside each other."""
     image = 255 * (1 - np.exp(-light))
     top, left = rng.integers(0, 3, 2)
     around = np.pad(image[..., 0], 1, mode="edge")

@@ -31,7 +31,7 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
         A.RandomRotate90(p=0.75),
         A.HorizontalFlip(p=0.5),
     ]
-    colour = [
+    color = [
         A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.25, p=0.5),
         A.RandomGamma((70, 140), p=0.4),
         A.HueSaturationValue(15, 40, 0, p=0.4),
@@ -42,7 +42,7 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
         A.GaussNoise((5, 80)),
         A.ImageCompression(50, 95),
     ]
-    steps = [*geometry, *colour, A.OneOf(camera, p=0.3)]
+    steps = [*geometry, *color, A.OneOf(camera, p=0.3)]
     return A.Compose(steps)
 
 

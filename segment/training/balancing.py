@@ -25,7 +25,7 @@ def balance(arrays: Arrays, network: Network, images: np.ndarray) -> Arrays:
     Parameters
     ----------
     arrays : Arrays
-        Of a network without batch normalisations, as weights files hold them.
+        Of a network without batch normalizations, as weights files hold them.
     network : Network
         With these convolutions alone.
     images : ndarray of float32, (n, height, width, channels)

@@ -50,7 +50,7 @@ def calibrated(
 def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Find offsets of the logits at which the most probable classes have the highest mean IoU.
 
-    With Dice in the loss, and threads in more crops than they are in images, a network takes
+    With Dice in the loss, and filaments in more crops than they are in images, a network takes
     doubtful pixels for what it seeks. The offsets are found by coordinate ascent; that of the first
     class, the background, is 0.
 

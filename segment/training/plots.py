@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.plotting import labelled_figure, save_figure
+from micrograph_networks.plotting import labeled_figure, save_figure
 from micrograph_networks.training.log import Epoch
 from segment.annotations.dataset import Sample
 from segment.classes import PixelClass
@@ -24,19 +24,19 @@ def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[s
     class_names : sequence of str
     """
     numbers = [epoch["epoch"] for epoch in epochs]
-    figure, axes = labelled_figure("Epoch", "Loss", "Loss of the training crops")
+    figure, axes = labeled_figure("Epoch", "Loss", "Loss of the training crops")
     axes.plot(numbers, [epoch["loss"] for epoch in epochs], color="black")
     save_figure(figure, folder / "loss.png")
-    figure, axes = labelled_figure("Epoch", "IoU", "Intersection over union")
+    figure, axes = labeled_figure("Epoch", "IoU", "Intersection over union")
     axes.set_ylim(0, 1)
     for index, name in enumerate(class_names):
-        colour = colormaps["tab10"](index)
+        color = colormaps["tab10"](index)
         for prefix, style in (("", ":"), ("validation_", "-")):
             if f"{prefix}iou_{name}" not in epochs[0]:
                 continue
             values = [epoch[f"{prefix}iou_{name}"] for epoch in epochs]
             part = "validation" if prefix else "training crops"
-            axes.plot(numbers, values, color=colour, linestyle=style, label=f"{name}, {part}")
+            axes.plot(numbers, values, color=color, linestyle=style, label=f"{name}, {part}")
     figure.legend(loc="outside lower center", ncol=2)
     save_figure(figure, folder / "iou.png")
 

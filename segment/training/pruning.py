@@ -38,7 +38,7 @@ def prune(
     Parameters
     ----------
     arrays : Arrays
-        Of a network without batch normalisations, as weights files hold them.
+        Of a network without batch normalizations, as weights files hold them.
     network, narrow : Network
         The same layers, with no more channels in the narrow one; what follows them is left out.
         The convolutions are of stride 1.

@@ -46,8 +46,8 @@ class Recipe:
     averaged_share : float
         Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
         (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
-    thread_share : float
-        Of the crops of a batch that hold threads, 0 to 1; the others may as well.
+    filament_share : float
+        Of the crops of a batch that hold filaments, 0 to 1; the others may as well.
     batch : int
         Crops in a batch.
     crops_per_image : int
@@ -62,7 +62,7 @@ class Recipe:
     working_size: int
     widths: Widths = FULL
     averaged_share: float = 0.1
-    thread_share: float = 0.5
+    filament_share: float = 0.5
     batch: int = 8
     crops_per_image: int = 2
     classes: Tuple[PixelClass, ...] = ()

@@ -20,7 +20,7 @@ from micrograph_networks.training.keras_models import build_keras_model, folded_
 from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import CELLS, NOTHING, THREADS, PixelClass, class_attributes
+from segment.classes import CELLS, FILAMENTS, NOTHING, PixelClass, class_attributes
 from segment.evaluation.scores import Scores, confusion_matrix, scores
 from segment.inference.network import (
     NETWORKS,
@@ -29,7 +29,7 @@ from segment.inference.network import (
     whole_strides,
     width_attributes,
 )
-from segment.inference.normalisation import NORMALISATION, normalise
+from segment.inference.normalization import NORMALIZATION, normalize
 from segment.training import plots
 from segment.training.augmentation import draw_crop
 from segment.training.balancing import balance
@@ -82,7 +82,7 @@ def train(
     start : callable
         Gives what to start from; called where a run begins.
     about : dict
-        JSON values to keep in the weights file: training data, their licence, command.
+        JSON values to keep in the weights file: training data, their license, command.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def train(
         stage, begins = plan[epoch]
         if begins or epoch == done:
             steps = _steps(recipe, parts.train)
-            optimiser = _optimiser(stage, steps) if begins else model.optimizer
-            counts = _compile(model, recipe, stage, optimiser)
+            optimizer = _optimizer(stage, steps) if begins else model.optimizer
+            counts = _compile(model, recipe, stage, optimizer)
         loss = _learn(model, recipe, stage, parts.train, epoch)
         measured = {"loss": loss, **_figures(recipe, "", scores(counts.total_cm.numpy()))}
         if parts.validation:
@@ -156,7 +156,7 @@ def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
         **width_attributes(recipe.widths),
         "working_size": recipe.working_size,
         "cell_diameter": cell_diameter(parts.train, recipe.classes),
-        "input_normalisation": NORMALISATION,
+        "input_normalization": NORMALIZATION,
         "training_images": len(parts.train),
         "validation_images": len(parts.validation),
         "recipe": asdict(recipe),
@@ -167,9 +167,9 @@ def _names(recipe: Recipe) -> List[str]:
     return [one.name for one in recipe.classes]
 
 
-def _threads(recipe: Recipe) -> Tuple[int, ...]:
-    """Indices of the classes that are threads."""
-    return tuple(index for index, one in enumerate(recipe.classes) if one.kind == THREADS)
+def _filaments(recipe: Recipe) -> Tuple[int, ...]:
+    """Indices of the classes that are filaments."""
+    return tuple(index for index, one in enumerate(recipe.classes) if one.kind == FILAMENTS)
 
 
 def _network(recipe: Recipe) -> Network:
@@ -186,7 +186,7 @@ def _steps(recipe: Recipe, samples: Sequence[Sample]) -> int:
     return math.ceil(len(samples) * recipe.crops_per_image / recipe.batch)
 
 
-def _optimiser(stage: Stage, steps: int) -> Any:
+def _optimizer(stage: Stage, steps: int) -> Any:
     import keras
 
     rate = stage.learning_rate
@@ -200,7 +200,7 @@ def _optimiser(stage: Stage, steps: int) -> Any:
     return keras.optimizers.Adam(rate)
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
+def _compile(model: Any, recipe: Recipe, stage: Stage, optimizer: Any) -> Any:
     """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
     import keras
 
@@ -208,7 +208,7 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, optimiser: Any) -> Any:
         for name in names:
             model.get_layer(name).trainable = number >= stage.frozen_blocks
     counts = keras.metrics.OneHotMeanIoU(len(recipe.classes), name="mean_iou")
-    model.compile(optimiser, loss=cross_entropy_and_dice, metrics=[counts])
+    model.compile(optimizer, loss=cross_entropy_and_dice, metrics=[counts])
     return counts
 
 
@@ -231,9 +231,9 @@ def _batches(
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch; the same ones however often the run was stopped."""
     rng = np.random.default_rng((recipe.seed, epoch))
-    threads, one_hot = _threads(recipe), np.eye(len(recipe.classes), dtype=np.float32)
-    holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, threads).any()]
-    seeking = round(recipe.batch * recipe.thread_share) if holders else 0
+    filaments, one_hot = _filaments(recipe), np.eye(len(recipe.classes), dtype=np.float32)
+    holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, filaments).any()]
+    seeking = round(recipe.batch * recipe.filament_share) if holders else 0
     places = _in_turn(rng, range(len(samples)), (steps, recipe.batch))
     places[:, :seeking] = _in_turn(rng, holders, (steps, seeking))
     for step, chosen in enumerate(places):
@@ -241,13 +241,13 @@ def _batches(
             draw_crop(
                 samples[place],
                 stage.crop,
-                threads if number < seeking else (),
+                filaments if number < seeking else (),
                 f"{recipe.seed} {epoch} {step} {number}",
             )
             for number, place in enumerate(chosen)
         ]
         images, masks = zip(*drawn)
-        yield normalise(np.stack(images).astype(np.float32)), one_hot[np.stack(masks)]
+        yield normalize(np.stack(images).astype(np.float32)), one_hot[np.stack(masks)]
 
 
 def _in_turn(rng: np.random.Generator, items: Sequence[int], shape: Tuple[int, int]) -> np.ndarray:
@@ -277,7 +277,7 @@ def _predict(compute: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> 
     """Probabilities of a whole image, (height, width, classes)."""
     height, width = image.shape[:2]
     size = whole_strides(height), whole_strides(width)
-    padded = normalise(pad_to(image, size).astype(np.float32))
+    padded = normalize(pad_to(image, size).astype(np.float32))
     return compute(padded[None])[0, :height, :width]
 
 

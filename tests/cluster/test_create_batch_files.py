@@ -15,8 +15,8 @@ from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, needs_cellprofiler_4
 from cluster_workflow.batches import DONE, LOG
 from cluster_workflow.image_sets import ImageSets
 from cluster_workflow.merge import FAILURES, merge
+from focusqual.report.measurements import pictures_of, read_measurements
 from focusqual.report.options import Thresholds
-from focusqual.report.ratings import pictures_of, read_ratings
 from focusqual.report.verdicts import NOT_MEASURED, verdicts
 from micrograph_networks.errors import UserError
 
@@ -67,7 +67,7 @@ def numbers(path):
 
 
 def test_the_merged_table_makes_the_page_of_the_plate(plate):
-    images = read_ratings(plate / "merged" / IMAGES)
+    images = read_measurements(plate / "merged" / IMAGES)
     assert sorted(images["well"]) == ["B02"] * 4 + ["B03"] * 4
     assert sorted(images["site"]) == [0, 0, 1, 1, 2, 2, 3, 3]
     lost = verdicts(images, Thresholds()) == NOT_MEASURED

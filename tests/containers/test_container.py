@@ -31,7 +31,7 @@ def harness():
 
 @pytest.fixture(scope="module")
 def focus(container, tmp_path_factory, fly_images):
-    """A folder with a real image and its defocused copies, made and rated in the container."""
+    """A folder with a real image and its defocused copies, made and measured in the container."""
     folder = tmp_path_factory.mktemp("focus")
     shutil.copy(PIPELINES / "focus_qc.cppipe", folder)
     (folder / "images").mkdir()
@@ -55,7 +55,7 @@ def assert_same_as_here(harness, folder, pipeline, tmp_path):
         )
 
 
-def test_focus_is_rated(harness, focus, tmp_path):
+def test_focus_is_measured(harness, focus, tmp_path):
     table = pd.read_csv(focus / "measured" / "FocusQC_Image.csv").set_index("FileName_Image")
     scores = table["ImageFocus_Score_Image"].to_dict()
     assert scores.pop(SHARP) <= 1
@@ -93,7 +93,7 @@ def test_its_versions_are_those_of_the_lock(container, tmp_path):
         re.sub(r"[-_.]+", "-", name).lower(): version
         for name, version in json.loads(container.run("python", "-c", code, data=tmp_path)).items()
     }
-    assert found.pop("cellprofiler-tf-modules")
+    assert found.pop("cellprofiler-focus-darkfield")
     locks = [ROOT / "requirements" / name for name in ("stable.txt", "databases.txt")]
     text = "".join(path.read_text() for path in locks)
     locked = dict(re.findall(r"^([\w-]+)==(\S+)", text, re.M))

@@ -85,12 +85,12 @@ def batch(macro, **settings):
     return result.stdout.strip()
 
 
-def test_the_active_image_is_rated(tmp_path, fly_images, program):
+def test_the_active_image_is_measured(tmp_path, fly_images, program):
     image = tmp_path / "fly.png"
     write_png(image, fly_images["01_POS002_D.TIF"][:200, :300])
-    output = tmp_path / "the ratings"
+    output = tmp_path / "the measurements"
     settings = {"command": program("focusqual"), "output": output, "stride": 42}
-    log = log_of("Rate_Focus.ijm", tmp_path, image, **settings)
+    log = log_of("Measure_Focus.ijm", tmp_path, image, **settings)
     assert "tables focus.csv 1" in log
     assert {"image fly.png", "image image_focus.png", "image Level and certainty"} <= set(log)
     patches = pd.read_csv(output / "patches.csv")
@@ -125,23 +125,23 @@ def test_cells_become_regions(tmp_path, program):
     assert "image scene_01.png" in log
 
 
-def test_a_folder_is_rated(tmp_path, fly_images, program):
+def test_a_folder_is_measured(tmp_path, fly_images, program):
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("a", "b"):
         write_png(folder / f"{name}.png", fly_images["01_POS002_D.TIF"][:100, :100])
-    settings = {"command": program("focusqual"), "input": folder, "output": folder / "rated"}
-    log = log_of("Rate_Focus.ijm", tmp_path, None, **settings)
+    settings = {"command": program("focusqual"), "input": folder, "output": folder / "measured"}
+    log = log_of("Measure_Focus.ijm", tmp_path, None, **settings)
     assert "tables focus.csv 2" in log
-    assert (folder / "rated" / "b_focus.png").is_file()
+    assert (folder / "measured" / "b_focus.png").is_file()
 
 
-@pytest.mark.parametrize("macro", ["Rate_Focus.ijm", "Segment_Darkfield.ijm"])
+@pytest.mark.parametrize("macro", ["Measure_Focus.ijm", "Segment_Darkfield.ijm"])
 def test_mistakes_are_one_sentence(tmp_path, program, macro):
     settings = {"output": tmp_path / "out", "input": tmp_path / "none.png"}
     printed = batch(macro, command=tmp_path / "none", **settings)
     assert f"{tmp_path / 'none'} does not run; choose the program in its environment" in printed
-    package = "focusqual" if macro == "Rate_Focus.ijm" else "segment"
+    package = "focusqual" if macro == "Measure_Focus.ijm" else "segment"
     printed = batch(macro, command=program(package), **settings)
     assert printed == f"{tmp_path / 'none.png'} does not exist or is not a file: check the path."
     printed = batch(macro, command=program(package), output=tmp_path / "out")

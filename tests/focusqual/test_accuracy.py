@@ -13,7 +13,7 @@ from focusqual.simulation import scenes
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.degradation import degrade
 from focusqual.simulation.optics import defocus
-from micrograph_networks.images.image_files import read_grey, read_image
+from micrograph_networks.images.image_files import read_gray, read_image
 
 
 @pytest.fixture(params=["focus_v1", "focus_v2"])
@@ -99,8 +99,8 @@ def test_one_cell_in_a_large_dark_image_decides(rate, rng):
     light = np.zeros((1500, 1500), np.float32)
     light[700:900, 700:900] = scenes.nuclei(np.random.default_rng(3), 200, 1.0)
     for level in (0, 3, 6, 9):
-        rating = rate(photograph(rng, defocus(light, LEVEL_DEPTH * level)))
-        assert abs(rating.summary["score"] - level) <= 1
+        measurement = rate(photograph(rng, defocus(light, LEVEL_DEPTH * level)))
+        assert abs(measurement.summary["score"] - level) <= 1
 
 
 def test_planes_of_real_stacks_in_focus(data_folder):
@@ -109,7 +109,7 @@ def test_planes_of_real_stacks_in_focus(data_folder):
     planes = stacks.read_planes(folder, folder / "stacks.csv")
     in_focus = [plane for plane in planes if plane.depths <= stacks.IN_FOCUS]
     scores = {
-        name: [support.rate(read_grey(p.path), model=name).summary["score"] for p in in_focus]
+        name: [support.rate(read_gray(p.path), model=name).summary["score"] for p in in_focus]
         for name in ("focus_v1", "focus_v2")
     }
     assert np.sum(np.array(scores["focus_v1"]) <= 1) == 10

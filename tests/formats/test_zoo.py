@@ -100,7 +100,7 @@ def test_an_image_of_any_size_has_the_patches_probabilities(packages, weights):
     image[84:168, 84:168] = 0.3
     image = 200 + 3000 * image
     model = focusqual.load_model(engine=EngineOptions("numpy"))
-    expected = focusqual.rate_focus(image, model).probabilities
+    expected = focusqual.measure_focus(image, model).probabilities
     found = predicted(packages["focusqual"], weights, image[..., None])
     assert found.shape == (4, 7, 11)
     assert len(np.unique(expected.argmax(axis=-1))) > 3

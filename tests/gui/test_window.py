@@ -9,23 +9,23 @@ from scipy import ndimage
 
 pytestmark = pytest.mark.window
 GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
-"""CellProfiler's first outline colours until the user chooses others."""
+"""CellProfiler's first outline colors until the user chooses others."""
 
 
 def pixels(path):
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
-def drawn_in(picture, colour):
-    """Pixels of almost a colour."""
-    return np.abs(picture - colour).max(axis=-1) < 40
+def drawn_in(picture, color):
+    """Pixels of almost a color."""
+    return np.abs(picture - color).max(axis=-1) < 40
 
 
 @pytest.mark.parametrize("name", ["darkfield", "darkfield_all", "darkfield_large"])
 def test_outlines_are_seen_at_every_size(driven, name):
     folder, seen = driven("darkfield")
     picture = pixels(folder / f"{name}.png")
-    cells, spirochaetes = (drawn_in(picture, colour) for colour in (GREEN, MAGENTA))
+    cells, spirochaetes = (drawn_in(picture, color) for color in (GREEN, MAGENTA))
     # Lines of more than a pixel's width: erosion along one axis leaves some of them.
     assert ndimage.binary_erosion(cells, np.ones((2, 2))).sum() > 20
     assert cells.sum() > 500

@@ -9,7 +9,7 @@ from support import filled
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
 from segment.inference.network import unet_vgg16
-from segment.inference.normalisation import MEANS
+from segment.inference.normalization import MEANS
 
 # cellprofiler_core.modules loads all modules and plugins when it is imported, as the tests do next.
 preferences.set_headless()
@@ -41,11 +41,11 @@ def release(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def colour_weights(tmp_path_factory):
-    """A weights file of a dark-field network that goes by colour, at 128 pixels.
+def color_weights(tmp_path_factory):
+    """A weights file of a dark-field network that goes by color, at 128 pixels.
 
     Red and white are blood cell, blue is spirochaete, dark is background. The encoder's first block
-    passes the colours on, the last step of the decoder takes them from there, and all else is 0.
+    passes the colors on, the last step of the decoder takes them from there, and all else is 0.
     """
     network = unet_vgg16(3)
     layers = filled(network)
@@ -63,6 +63,6 @@ def colour_weights(tmp_path_factory):
     layers["classes"]["kernel"][1, 1, [blue, red], SPIROCHAETE] = 0.1, -0.1
     layers["classes"]["bias"][[BLOOD_CELL, SPIROCHAETE]] = -12.8, -6.4
     attributes = {"class_names": CLASSES, "working_size": 128, "cell_diameter": 20.0}
-    path = tmp_path_factory.mktemp("weights") / "colours.h5"
+    path = tmp_path_factory.mktemp("weights") / "colors.h5"
     write_weights(path, Weights(network.architecture, layers, attributes))
     return path

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.skipif(not CELLPROFILER_5, reason="is part of make test
 
 @pytest.fixture
 def fluorescence(tmp_path, fly_images):
-    """Real images, of 8, 12 and 16 bits, grey and coloured, sharp and blurred."""
+    """Real images, of 8, 12 and 16 bits, gray and colored, sharp and blurred."""
     nuclei, actin, other = (fly_images[f"01_POS002_{channel}.TIF"] for channel in "DFR")
     images = {
         "8 bits.tif": nuclei,
         "12 bits.tif": gaussian_filter(actin.astype(np.uint16) * 16, 2),
         "16 bits.png": gaussian_filter(other.astype(np.uint16) * 257, 5),
-        "coloured.png": np.dstack([nuclei, actin, other]),
+        "colored.png": np.dstack([nuclei, actin, other]),
     }
     return written(tmp_path / "in", images)
 

@@ -79,8 +79,8 @@ def test_a_clone_gets_modules_tests_rows_and_the_extra(clone):
     exec(source, {"given": given, "__name__": "__main__"})
     assert given["extras_require"] == {
         "one": ["one"],
-        "tf_modules": [
-            f"cellprofiler-tf-modules[cpu] @ git+https://example.org/modules.git@v{__version__}"
+        "focus_darkfield": [
+            f"cellprofiler-focus-darkfield[cpu] @ git+https://example.org/modules.git@v{__version__}"
         ],
     }
 

@@ -36,11 +36,11 @@ from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
 from support import rate
 
-from focusqual import RatingOptions
+from focusqual import FocusOptions
 from focusqual.commandline.commands import main
 from focusqual.inference.maps import patch_pixels
+from focusqual.inference.measurement import FocusMeasurement
 from focusqual.inference.picture import annotate
-from focusqual.inference.rating import FocusRating
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
@@ -118,7 +118,7 @@ def want_two_sets_of_patches(module):
 
 
 def test_default_settings_are_those_of_the_core(module):
-    assert module.rating_options.options() == RatingOptions()
+    assert module.focus_options.options() == FocusOptions()
 
 
 def test_module_is_for_planes_only(module):
@@ -166,8 +166,8 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
     module.set_settings_from_values(SETTINGS_OF_REVISION_1, 1, "MeasureImageFocusQuality")
 
     assert module.chosen_model() == "focus_v1"
-    expected = RatingOptions(42, 0.5, "weighted", uncertain_below=0.125, out_of_focus_from=4)
-    assert module.rating_options.options() == expected
+    expected = FocusOptions(42, 0.5, "weighted", uncertain_below=0.125, out_of_focus_from=4)
+    assert module.focus_options.options() == expected
     assert [group.image_name.value for group in module.image_groups] == ["DNA", "Actin"]
     assert [group.wants_patches.value for group in module.image_groups] == [True, False]
     assert module.image_groups[1].annotated_image_name.value == "FocusAnnotated2"
@@ -188,8 +188,8 @@ SETTINGS_OF_REVISION_2 = [
 def test_pipelines_without_ranks_keep_all_settings_and_their_columns(module):
     module.set_settings_from_values(SETTINGS_OF_REVISION_2, 2, "MeasureImageFocusQuality")
 
-    expected = RatingOptions(42, 0.5, "product", uncertain_below=0.125, out_of_focus_from=4)
-    assert module.rating_options.options() == expected
+    expected = FocusOptions(42, 0.5, "product", uncertain_below=0.125, out_of_focus_from=4)
+    assert module.focus_options.options() == expected
     assert module.engine_options.options().engine == "numpy"
     assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
     assert module.chosen_model() == "focus_v1"
@@ -213,7 +213,7 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     fresh = instantiate_module("MeasureImageFocusQuality")
     fresh.set_settings_from_values(saved[:-1], 3, "MeasureImageFocusQuality")
 
-    assert fresh.rating_options.options() == RatingOptions(stride=21)
+    assert fresh.focus_options.options() == FocusOptions(stride=21)
 
 
 def test_the_model_is_written_into_the_experiment(module, tmp_path):
@@ -375,7 +375,7 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    options = RatingOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
+    options = FocusOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
     summary = rate(scene, options=options).summary
     assert image_value(workspace, "Score") == summary["score"]
     assert image_value(workspace, "Certainty") == summary["certainty"]
@@ -414,7 +414,7 @@ def test_defocus_in_micrometers_is_measured_with_an_objective(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    options = RatingOptions(
+    options = FocusOptions(
         rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.5
     )
     summary = rate(scene, options=options).summary
@@ -481,8 +481,8 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    rating = rate(scene, options=RatingOptions(stride=stride))
-    boxes = rating.boxes.reshape(-1, 4)
+    measurement = rate(scene, options=FocusOptions(stride=stride))
+    boxes = measurement.boxes.reshape(-1, 4)
     objects = workspace.object_set.get_objects("FocusPatches")
     assert objects.count == len(boxes)
     assert np.array_equal(objects.areas, boxes[:, 2] * boxes[:, 3])
@@ -496,10 +496,10 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
         boxes[:, 0] + (boxes[:, 2] - 1) / 2,
     )
     for feature, values in (
-        ("Level", rating.level),
-        ("ExpectedLevel", rating.expected_level),
-        ("Certainty", rating.certainty),
-        ("Probability3", rating.probabilities[..., 3]),
+        ("Level", measurement.level),
+        ("ExpectedLevel", measurement.expected_level),
+        ("Certainty", measurement.certainty),
+        ("Probability3", measurement.probabilities[..., 3]),
     ):
         found = object_values(workspace, "FocusPatches", feature)
         assert np.array_equal(found, values.ravel()), feature
@@ -507,9 +507,9 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
 
 def test_label_planes_hold_every_overlapping_patch():
     boxes = np.array([[[0, 0, 4, 4], [0, 2, 4, 4]]])
-    rating = FocusRating(boxes, np.full((1, 2, 11), 1 / 11), np.ones((1, 2), bool))
+    measurement = FocusMeasurement(boxes, np.full((1, 2, 11), 1 / 11), np.ones((1, 2), bool))
     objects = Objects()
-    objects.set_ijv(patch_pixels(rating), shape=(4, 6))
+    objects.set_ijv(patch_pixels(measurement), shape=(4, 6))
 
     found = {label: plane == label for plane, labels in objects.get_labels() for label in labels}
     assert np.array_equal(np.flatnonzero(found[1].any(axis=0)), [0, 1, 2, 3])
@@ -579,11 +579,11 @@ def test_black_image_is_not_certain(module):
     assert image_value(workspace, "FractionUncertain") == 1
 
 
-def test_colour_is_measured_by_its_luma(module, scene):
+def test_color_is_measured_by_its_luma(module, scene):
     want_two_images(module)
-    colour = np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1)
+    color = np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1)
     workspace = make_workspace(
-        module, {"DNA": colour, "Actin": colour @ np.array([0.299, 0.587, 0.114], np.float32)}
+        module, {"DNA": color, "Actin": color @ np.array([0.299, 0.587, 0.114], np.float32)}
     )
     module.run(workspace)
 
@@ -604,10 +604,10 @@ def test_objects_get_the_mean_of_the_patches_that_cover_them(module, scene):
     workspace = make_workspace(module, {"DNA": scene}, {"Nuclei": labels, "Cells": 0 * labels})
     module.run(workspace)
 
-    rating = rate(scene)
+    measurement = rate(scene)
     for feature, values in (
-        ("MeanLevel", rating.expected_level),
-        ("MeanCertainty", rating.certainty),
+        ("MeanLevel", measurement.expected_level),
+        ("MeanCertainty", measurement.certainty),
     ):
         expected = [values[0, 0], (values[0, 1] + values[1, 1]) / 2]
         found = object_values(workspace, "Nuclei", feature)
@@ -640,12 +640,12 @@ def test_maps_are_the_patches_spread_over_the_image(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    rating = rate(scene)
+    measurement = rate(scene)
     level = workspace.image_set.get_image("FocusLevel").pixel_data
     certainty = workspace.image_set.get_image("FocusCertainty").pixel_data
-    expected = np.repeat(rating.expected_level, 84, axis=1).repeat(84, axis=0)
+    expected = np.repeat(measurement.expected_level, 84, axis=1).repeat(84, axis=0)
     np.testing.assert_allclose(level * 10, expected, rtol=1e-5)
-    expected = np.repeat(rating.certainty, 84, axis=1).repeat(84, axis=0)
+    expected = np.repeat(measurement.certainty, 84, axis=1).repeat(84, axis=0)
     np.testing.assert_allclose(certainty, expected, rtol=1e-5)
 
 
@@ -656,12 +656,12 @@ def test_patches_that_do_not_count_do_not_enter_the_maps(module, scene):
     workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
     module.run(workspace)
 
-    rating = rate(scene, mask)
+    measurement = rate(scene, mask)
     level = workspace.image_set.get_image("FocusLevel")
-    assert list(rating.counted.any(axis=1)) == [True, False, False]
+    assert list(measurement.counted.any(axis=1)) == [True, False, False]
     # Rows 84 to 99 are inside of the mask, but only patches that do not count cover them.
     assert np.array_equal(np.flatnonzero(level.mask.any(axis=1)), np.arange(84))
-    assert level.pixel_data[0, 0] * 10 == pytest.approx(rating.expected_level[0, 0], rel=1e-5)
+    assert level.pixel_data[0, 0] * 10 == pytest.approx(measurement.expected_level[0, 0], rel=1e-5)
 
 
 def test_annotated_image_is_the_picture_of_the_core(module, scene):
@@ -753,12 +753,12 @@ def test_status_bar_says_level_and_certainty_of_the_patch_under_the_mouse(module
         )
         return figure.status_bar.fields
 
-    rating = rate(scene, mask)
+    measurement = rate(scene, mask)
     assert fields_at(100, 40) == [
         "X: 100",
         "Y: 40",
-        f"Level: {rating.level[0, 1]}",
-        f"Certainty: {rating.certainty[0, 1]:.2f}",
+        f"Level: {measurement.level[0, 1]}",
+        f"Certainty: {measurement.certainty[0, 1]:.2f}",
     ]
     assert fields_at(40, 40) == ["X: 40", "Y: 40", "No patch counts here"]
     # CellProfiler unbinds what is in here when it clears the figure.
@@ -783,7 +783,7 @@ def test_nothing_is_drawn_without_a_window(module, scene, monkeypatch, plugin):
 def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     workspace = make_workspace(module, {"DNA": np.zeros(shape)})
 
-    with pytest.raises(ValueError, match="^DNA: .*neither grey nor colour") as error:
+    with pytest.raises(ValueError, match="^DNA: .*neither gray nor color") as error:
         module.run(workspace)
 
     assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
@@ -856,15 +856,15 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     assert sorted(table.index) == sorted(images)
     assert table.loc["black.png", "Metadata_QCFlag"] == 1
     for name, image in images.items():
-        row, rating = table.loc[name], rate(image)
+        row, measurement = table.loc[name], rate(image)
         found = row["ImageFocus_ExpectedLevel_Image"]
-        assert found == pytest.approx(rating.summary["expected_level"], abs=1e-3)
+        assert found == pytest.approx(measurement.summary["expected_level"], abs=1e-3)
         poor = row["ImageFocus_Score_Image"] > 1 or row["ImageFocus_Certainty_Image"] < 0.1
         assert row["Metadata_QCFlag"] == poor
-        assert row["Count_FocusPatches"] == rating.counted.size
+        assert row["Count_FocusPatches"] == measurement.counted.size
         np.testing.assert_allclose(
             patches.get_group(name)["ImageFocus_ExpectedLevel_Image"],
-            rating.expected_level.ravel(),
+            measurement.expected_level.ravel(),
             atol=1e-3,
         )
         picture = imageio.imread(output / f"{Path(name).stem}_focus.png")

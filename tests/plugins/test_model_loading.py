@@ -25,10 +25,10 @@ def name(request):
 
 
 @pytest.fixture
-def weights(name, colour_weights, tmp_path):
+def weights(name, color_weights, tmp_path):
     """A weights file of its own, which no other test has loaded."""
     shipped = ROOT / "model_weights" / "focus_v1.h5"
-    source = shipped if name == "MeasureImageFocusQuality" else colour_weights
+    source = shipped if name == "MeasureImageFocusQuality" else color_weights
     return shutil.copy(source, tmp_path / "weights.h5")
 
 

@@ -18,24 +18,24 @@ from segment.inference.network import Widths
 from segment.training.recipes import RECIPES
 
 SHAPE = (96, 128)
-COLOURS = np.array([[15, 15, 30], [230, 120, 90], [90, 220, 130]])
-"""Of night, discs and fibres in the scenes."""
-CLASSES = ("--class", "night", "--class", "disc", "--class", "fibre", "--thread", "fibre")
+COLORS = np.array([[15, 15, 30], [230, 120, 90], [90, 220, 130]])
+"""Of night, discs and fibers in the scenes."""
+CLASSES = ("--class", "night", "--class", "disc", "--class", "fiber", "--filament", "fiber")
 PURPLE = (200, 60, 255)
 
 
 def scene(seed):
-    """Discs and a fibre that crosses none of them: the image, and its mask."""
+    """Discs and a fiber that crosses none of them: the image, and its mask."""
     rng = np.random.default_rng(seed)
     mask = np.zeros(SHAPE, np.uint8)
     for left in (10, 50, 90):
-        centre = rng.uniform((14, left), (44, left + 26))
-        mask[disk(centre, rng.uniform(8, 12), shape=SHAPE)] = 1
+        center = rng.uniform((14, left), (44, left + 26))
+        mask[disk(center, rng.uniform(8, 12), shape=SHAPE)] = 1
     ends = rng.integers((62, 10), (90, 30)), rng.integers((62, 90), (90, 118))
     rows, cols = line(*ends[0], *ends[1])
     for shift in (-1, 0, 1):
         mask[rows + shift, cols] = 2
-    image = COLOURS[mask] + rng.normal(0, 12, (*SHAPE, 3))
+    image = COLORS[mask] + rng.normal(0, 12, (*SHAPE, 3))
     return np.clip(image, 0, 255).astype(np.uint8), mask
 
 
@@ -69,7 +69,7 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(folder, backbone):
     epochs = (item for count in (40, 2) for item in ("--epochs", count))
     run(
         *("train", "--csv", folder / "data.csv", "--output", folder / "run"),
-        *(*CLASSES, "--class-colour", f"fibre={','.join(map(str, PURPLE))}"),
+        *(*CLASSES, "--class-color", f"fiber={','.join(map(str, PURPLE))}"),
         *("--backbone-weights", backbone, "--working-size", 128, "--batch", 4, *epochs),
     )
     weights, scores = folder / "run" / "darkfield.h5", folder / "scores"
@@ -83,15 +83,15 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(folder, backbone):
     run("evaluate", "--csv", folder / "new.csv", "--output", scores, "--model", weights)
     figures = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
     assert figures["iou_disc"] > 0.8
-    assert figures["object_f1_disc"] == figures["object_f1_fibre"] == 1
-    assert figures["count_error_fibre"] == 0
+    assert figures["object_f1_disc"] == figures["object_f1_fiber"] == 1
+    assert figures["count_error_fiber"] == 0
 
     run("predict", folder / "100.png", "--output", scores, "--model", weights)
     rows = pd.read_csv(scores / "cells.csv").groupby("class")
-    assert set(rows.groups) == {"disc", "fibre"}
-    assert rows.get_group("fibre")["length"].item() > 60
+    assert set(rows.groups) == {"disc", "fiber"}
+    assert rows.get_group("fiber")["length"].item() > 60
     assert (read_image(scores / "100_overlay.png") == PURPLE).all(axis=2).sum() > 50
-    assert read_image(scores / "100_fibre.tif").max() == 1
+    assert read_image(scores / "100_fiber.tif").max() == 1
 
     module = instantiate_module("SegmentDarkfieldCells")
     module.x_name.value, module.show_window = "Field", True
@@ -104,6 +104,6 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(folder, backbone):
     assert_declared_is_written(module, workspace)
     measured = workspace.measurements
     assert measured.get_current_image_measurement("Count_BloodCells") == 3
-    lengths = measured.get_current_measurement("Fibres", "Darkfield_Length")
-    np.testing.assert_allclose(lengths, rows.get_group("fibre")["length"], rtol=1e-3)
-    assert displayed(module, workspace).table[0] == ["", "BloodCells", "Fibres"]
+    lengths = measured.get_current_measurement("Fibers", "Darkfield_Length")
+    np.testing.assert_allclose(lengths, rows.get_group("fiber")["length"], rtol=1e-3)
+    assert displayed(module, workspace).table[0] == ["", "BloodCells", "Fibers"]

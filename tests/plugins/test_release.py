@@ -145,9 +145,9 @@ def run_module(plugins, folder, *arguments, path=(), code=RELEASE_ONLY):
 
 
 def test_release_without_tensorflow_computes_and_says_what_it_would_take(
-    release, tmp_path, product, colour_weights
+    release, tmp_path, product, color_weights
 ):
-    weights = [colour_weights] if product.package == "segment" else []
+    weights = [color_weights] if product.package == "segment" else []
     result = run_module(release / "plugins", tmp_path, product.module, *weights)
 
     assert result.returncode == 0, result.stderr

@@ -46,11 +46,11 @@ def plugin():
 
 
 @pytest.fixture
-def module(colour_weights):
-    """A fresh module that segments the image Field by its colours, spirochaetes included."""
+def module(color_weights):
+    """A fresh module that segments the image Field by its colors, spirochaetes included."""
     module = instantiate_module("SegmentDarkfieldCells")
     module.x_name.value = "Field"
-    choose_weights(module, colour_weights)
+    choose_weights(module, color_weights)
     module.add_next_class()
     return module
 
@@ -59,8 +59,8 @@ def module(colour_weights):
 def truth():
     """True classes, 96 x 128: three cells, one of which is cut, and two spirochaetes."""
     classes = np.zeros((96, 128), np.uint8)
-    for centre in ((25, 25), (30, 90), (90, 60)):
-        classes[disk(centre, 12, shape=classes.shape)] = 1
+    for center in ((25, 25), (30, 90), (90, 60)):
+        classes[disk(center, 12, shape=classes.shape)] = 1
     classes[70:74, 10:40] = 2
     classes[50:80, 100:104] = 2
     return classes
@@ -68,7 +68,7 @@ def truth():
 
 @pytest.fixture(scope="session")
 def field(truth):
-    """The picture of these classes that the network of colour_weights knows, as CellProfiler's."""
+    """The picture of these classes that the network of color_weights knows, as CellProfiler's."""
     return np.array([[0.1, 0.1, 0.1], [1, 0, 0], [0, 0, 1]])[truth]
 
 
@@ -110,7 +110,7 @@ def test_default_settings_are_those_of_the_core():
 # As 0.1.0 saved them: the shipped model, all options changed.
 SETTINGS_OF_REVISION_1 = [
     *("Field", "Cells", "Yes", "CellMask", "No", "CellProbability"),
-    *("Yes", "Threads", "No", "ThreadMask", "Yes", "ThreadProbability"),
+    *("Yes", "Filaments", "No", "ThreadMask", "Yes", "ThreadProbability"),
     *("Shipped model", "Elsewhere...|", "darkfield.h5"),
     *("Enter a value", "33.5", "0.25", "No", "No", "7", "Yes", "Yes"),
 ]
@@ -134,7 +134,7 @@ def test_pipelines_of_the_first_version_keep_their_model_and_options():
 
 
 def test_pipelines_of_the_second_version_keep_the_classes_that_they_found():
-    for wanted, names in (("Yes", ["Cells", "Threads"]), ("No", ["Cells"])):
+    for wanted, names in (("Yes", ["Cells", "Filaments"]), ("No", ["Cells"])):
         values = [*SETTINGS_OF_REVISION_1[:6], wanted, *SETTINGS_OF_REVISION_1[7:12]]
         values += ["darkfield_v1", "Elsewhere...|", "darkfield.h5", "numpy", "No"]
         values += SETTINGS_OF_REVISION_1[15:22]
@@ -155,12 +155,12 @@ def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     assert fresh.segmentation_options.options() == SegmentationOptions()
 
 
-def test_the_model_is_written_into_the_experiment(module, colour_weights):
+def test_the_model_is_written_into_the_experiment(module, color_weights):
     workspace = make_workspace(module, {})
     module.prepare_run(workspace)
 
     name = "Darkfield_Model_BloodCells"
-    assert workspace.measurements.get_experiment_measurement(name) == str(colour_weights)
+    assert workspace.measurements.get_experiment_measurement(name) == str(color_weights)
 
 
 def change_options(module):
@@ -177,7 +177,7 @@ def change_options(module):
 
 
 @needs_tensorflow
-def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colour_weights):
+def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, color_weights):
     change_options(module)
     calls = []
 
@@ -194,7 +194,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     module.run(make_workspace(module, {"Field": field}))
 
     assert calls == [
-        (str(colour_weights), RoundingEngineOptions(bfloat16=True)),
+        (str(color_weights), RoundingEngineOptions(bfloat16=True)),
         SegmentationOptions(
             threshold=0.25,
             cell_diameter=33.5,
@@ -364,12 +364,12 @@ def test_cells_and_spirochaetes_become_objects(module, field, truth):
     assert sorted(object_values(workspace, "Spirochaetes", "Location_Center_Y")) == [64.5, 71.5]
 
 
-def test_objects_and_means_are_those_of_the_core(module, field, colour_weights, rng):
+def test_objects_and_means_are_those_of_the_core(module, field, color_weights, rng):
     noisy = np.clip(field + rng.normal(0, 0.4, field.shape), 0, 1)
     workspace = make_workspace(module, {"Field": noisy})
     module.run(workspace)
 
-    result = segment_image(noisy, cell_model(colour_weights))
+    result = segment_image(noisy, cell_model(color_weights))
     for name, expected in zip(("BloodCells", "Spirochaetes"), result.by_class):
         assert np.array_equal(workspace.object_set.get_objects(name).segmented, expected.labels)
         found = object_values(workspace, name, "Darkfield_MeanProbability")
@@ -410,7 +410,7 @@ def test_discarded_cells_are_no_objects_but_known_to_later_modules(module, field
     assert np.array_equal(objects.unedited_segmented > 0, truth == 1)
 
 
-def test_gray_image_is_a_colour_image_without_colour(module, truth):
+def test_gray_image_is_a_color_image_without_color(module, truth):
     gray = (truth == 1) * 0.9 + 0.05
     workspace = make_workspace(module, {"Field": gray})
     module.run(workspace)
@@ -430,7 +430,7 @@ def test_gray_image_is_a_colour_image_without_colour(module, truth):
         np.zeros((33, 20), dtype=bool),
         np.zeros((40, 50, 4)),
     ],
-    ids=["black", "one colour", "nan", "one pixel", "binary", "alpha"],
+    ids=["black", "one color", "nan", "one pixel", "binary", "alpha"],
 )
 def test_image_that_shows_nothing_gives_no_objects(module, pixels):
     want_images(module)
@@ -505,12 +505,12 @@ def test_masks_are_binary_images_of_the_objects(module, field, truth):
         assert np.array_equal(mask, objects > 0)
 
 
-def test_probability_images_are_those_of_the_core(module, field, colour_weights):
+def test_probability_images_are_those_of_the_core(module, field, color_weights):
     want_images(module)
     workspace = make_workspace(module, {"Field": field})
     module.run(workspace)
 
-    expected = segment_image(field, cell_model(colour_weights)).probabilities
+    expected = segment_image(field, cell_model(color_weights)).probabilities
     for name, kind in (("BloodCellProbability", 1), ("SpirochaeteProbability", 2)):
         found = workspace.image_set.get_image(name, must_be_grayscale=True).pixel_data
         np.testing.assert_allclose(found, expected[..., kind], atol=1e-6)
@@ -592,7 +592,7 @@ def test_nothing_is_kept_for_the_figure_without_a_window(module, field):
 def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     workspace = make_workspace(module, {"Field": np.zeros(shape)})
 
-    with pytest.raises(ValueError, match="^Field: .*neither grey nor colour") as error:
+    with pytest.raises(ValueError, match="^Field: .*neither gray nor color") as error:
         module.run(workspace)
 
     assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
@@ -613,9 +613,9 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
 
 
 @pytest.fixture
-def pets(colour_weights, tmp_path):
-    """The same network with other names of the classes, the second of which is no thread."""
-    weights = read_weights(colour_weights, ["segment-unet-vgg16-1"])
+def pets(color_weights, tmp_path):
+    """The same network with other names of the classes, the second of which is no filament."""
+    weights = read_weights(color_weights, ["segment-unet-vgg16-1"])
     weights.attributes["class_names"] = ["background", "cat", "tall dog"]
     write_weights(tmp_path / "pets.h5", weights)
     return tmp_path / "pets.h5"
@@ -699,9 +699,9 @@ def folder(field, truth, tmp_path):
     return folder
 
 
-def test_cells_pipeline_runs_headless(folder, truth, colour_weights, tmp_path):
+def test_cells_pipeline_runs_headless(folder, truth, color_weights, tmp_path):
     output = tmp_path / "out"
-    run_cellprofiler(with_weights(CELLS, colour_weights, tmp_path), folder, output)
+    run_cellprofiler(with_weights(CELLS, color_weights, tmp_path), folder, output)
 
     table = pd.read_csv(output / "Darkfield_Image.csv").set_index("FileName_Image")
     assert list(table["Count_BloodCells"].loc[["field1.png", "field2.tif", "black.png"]]) == [
@@ -720,12 +720,12 @@ def test_cells_pipeline_runs_headless(folder, truth, colour_weights, tmp_path):
     assert imageio.imread(output / "field1_outlines.png").shape == (*truth.shape, 3)
 
 
-def test_evaluate_pipeline_runs_headless(folder, colour_weights, tmp_path):
+def test_evaluate_pipeline_runs_headless(folder, color_weights, tmp_path):
     worse = imageio.imread(folder / "field2_mask.png")
     worse[:, :64] = 0
     imageio.imwrite(folder / "field2_mask.png", worse)
     output = tmp_path / "out"
-    run_cellprofiler(with_weights(EVALUATE, colour_weights, tmp_path), folder, output)
+    run_cellprofiler(with_weights(EVALUATE, color_weights, tmp_path), folder, output)
 
     table = pd.read_csv(output / "DarkfieldEvaluation_Image.csv").set_index("FileName_Image")
     assert sorted(table["FileName_Truth"]) == ["black_mask.png", "field1_mask.png"] + [

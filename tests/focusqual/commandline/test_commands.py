@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from support import needs_training
 
 from focusqual.commandline.commands import main
+from focusqual.inference.measurement import PROBABILITIES
 from focusqual.inference.network import FOCUS_PATCH_1
-from focusqual.inference.rating import PROBABILITIES
 from focusqual.simulation import scenes
 from micrograph_networks.images.image_files import read_image, write_tiff
 from micrograph_networks.models.registry import MODEL_FOLDER
@@ -68,7 +68,7 @@ def test_predict_writes_the_same_as_parquet(images, tmp_path):
         pd.testing.assert_frame_equal(found, written, check_dtype=False)
     assert not list((tmp_path / "parquet").glob("*.csv"))
     result = run("summarize", tmp_path / "parquet" / "focus.parquet", "--output", tmp_path / "page")
-    assert "wells_left_out.csv (0 wells)" in result.output
+    assert "excluded_wells.csv (0 wells)" in result.output
 
 
 def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
@@ -76,15 +76,15 @@ def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
     result = run("predict", *images, "--output", tmp_path / "out")
     assert result.exit_code == 1
     assert "p_B12_s1.tif cannot be read as an image" in result.output
-    assert "Rated 2 of 3 images" in result.output
+    assert "Measured 2 of 3 images" in result.output
     assert len(pd.read_csv(tmp_path / "out" / "focus.csv")) == 2
 
 
-def test_predict_says_what_was_done_with_colour(tmp_path, rng):
+def test_predict_says_what_was_done_with_color(tmp_path, rng):
     write_tiff(tmp_path / "rgb.tif", rng.integers(0, 255, (90, 90, 3), dtype=np.uint8))
     result = run("predict", tmp_path / "rgb.tif", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "1 of them in colour, as their luma" in result.output
+    assert "1 of them in color, as their luma" in result.output
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ def stack(tmp_path, images):
     return path
 
 
-def test_planes_of_a_stack_are_rated_as_images(images, stack, tmp_path):
+def test_planes_of_a_stack_are_measured_as_images(images, stack, tmp_path):
     output = tmp_path / "out"
     result = run("predict", *images, stack, "--output", output)
     assert result.exit_code == 0, result.output
-    assert "Rated 6 of 6 images" in result.output
+    assert "Measured 6 of 6 images" in result.output
     assert {f"stack_z{z}_focus.png" for z in range(3)} < {path.name for path in output.iterdir()}
     rows = pd.read_csv(output / "focus.csv", index_col="image", dtype=str, keep_default_na=False)
     assert rows.columns[-3:].tolist() == ["file", "z", "frame"]

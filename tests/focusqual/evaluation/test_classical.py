@@ -22,7 +22,7 @@ def test_blur_lowers_both(rng):
         assert measure(blurred) < measure(image)
 
 
-def test_an_image_of_one_grey_level_has_neither():
+def test_an_image_of_one_gray_level_has_neither():
     image = np.full((64, 64), 7, dtype=np.uint16)
     assert power_log_log_slope(image) == laplacian_variance(image) == 0
 

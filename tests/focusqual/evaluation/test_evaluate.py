@@ -2,28 +2,28 @@ import numpy as np
 import pytest
 from support import focus_model
 
-from focusqual import RatingOptions
+from focusqual import FocusOptions
 from focusqual.evaluation import evaluate as evaluation
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.measurement import FocusMeasurement
 from focusqual.simulation import scenes
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import write_tiff
 
 
-def rated(level, patch_levels, content):
+def measured(level, patch_levels, content):
     probabilities = np.eye(11, dtype=np.float32)[patch_levels][None]
     counted = np.ones((1, len(patch_levels)), bool)
     boxes = np.zeros((1, len(patch_levels), 4), int)
-    rating = FocusRating(boxes, probabilities, counted, RatingOptions())
-    return evaluation.RatedImage("a", level, rating, np.array([content]))
+    measurement = FocusMeasurement(boxes, probabilities, counted, FocusOptions())
+    return evaluation.MeasuredImage("a", level, measurement, np.array([content]))
 
 
 def test_accuracy_of_known_predictions():
     images = [
-        rated(3, [3, 3, 9], [evaluation.FOREGROUND, evaluation.FOREGROUND, evaluation.BLANK]),
-        rated(0, [2, 2, 0], [evaluation.FOREGROUND, evaluation.BETWEEN, evaluation.FOREGROUND]),
+        measured(3, [3, 3, 9], [evaluation.FOREGROUND, evaluation.FOREGROUND, evaluation.BLANK]),
+        measured(0, [2, 2, 0], [evaluation.FOREGROUND, evaluation.BETWEEN, evaluation.FOREGROUND]),
     ]
-    accuracy = evaluation.accuracy(images, RatingOptions())
+    accuracy = evaluation.accuracy(images, FocusOptions())
     assert accuracy["images"] == 2
     assert accuracy["image_exact"] == 0.5
     assert accuracy["image_within_one"] == 0.5
@@ -34,10 +34,10 @@ def test_accuracy_of_known_predictions():
     assert accuracy["blank_median_certainty"] == pytest.approx(1, abs=1e-6)
 
 
-def test_every_image_is_rated_at_every_level(tmp_path, rng):
+def test_every_image_is_measured_at_every_level(tmp_path, rng):
     write_tiff(tmp_path / "a.tif", scenes.nuclei(rng, 200, 1.0).astype(np.float32))
     images = list(
-        evaluation.rate_synthetic(tmp_path / "a.tif", focus_model(), RatingOptions(), seed=0)
+        evaluation.measure_synthetic(tmp_path / "a.tif", focus_model(), FocusOptions(), seed=0)
     )
     assert [image.level for image in images] == list(range(11))
     assert all(image.content.shape == (3, 3) for image in images)
@@ -61,7 +61,7 @@ def test_z_planes_are_found_with_their_levels(tmp_path):
     found = evaluation.z_planes(tmp_path, focal_plane=16)
     assert [level for _, level in found] == [10, 2, 0, 10]
     path, level = found[1]
-    assert evaluation.rate_plane(path, level, focus_model(), RatingOptions()).level == 2
+    assert evaluation.measure_plane(path, level, focus_model(), FocusOptions()).level == 2
 
 
 def test_a_folder_without_planes_is_named(tmp_path):

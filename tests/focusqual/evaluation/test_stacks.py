@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support import focus_model
 
-from focusqual import RatingOptions
+from focusqual import FocusOptions
 from focusqual.evaluation import stacks
 from focusqual.evaluation.scores import area_under_curve
 from micrograph_networks.errors import UserError
@@ -123,7 +123,7 @@ def test_area_under_the_curve_counts_ties_as_half():
 def test_a_plane_is_measured_as_the_image_is(folder):
     table = write_table(folder, "a.tif,s,0,0", "b.tif,s,1,0")
     (plane, _) = stacks.read_planes(folder, table)
-    found = stacks.measure_plane(plane, focus_model(), RatingOptions())
+    found = stacks.measure_plane(plane, focus_model(), FocusOptions())
     assert 0 <= found.score <= 10
     assert found.laplacian_variance > 0
 
@@ -153,7 +153,7 @@ def test_stacks_of_real_planes(data_folder):
     folder = data_folder / "focus_stacks"
     planes = stacks.read_planes(folder, folder / "stacks.csv")
     smear = [plane for plane in planes if plane.stack == "smear"]
-    found = [stacks.measure_plane(p, focus_model("focus_v1"), RatingOptions()) for p in smear]
+    found = [stacks.measure_plane(p, focus_model("focus_v1"), FocusOptions()) for p in smear]
     (ours, slope, laplacian) = stacks.stack_figures(found)
     assert ours.planes_off == slope.planes_off == laplacian.planes_off == 0
     assert ours.spearman > 0.98

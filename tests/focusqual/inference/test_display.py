@@ -10,7 +10,7 @@ from focusqual.inference.display import (
     seen_patch,
     statistics,
 )
-from focusqual.inference.rating import FocusRating
+from focusqual.inference.measurement import FocusMeasurement
 
 
 def test_table_is_rounded_to_what_means_something():
@@ -18,8 +18,8 @@ def test_table_is_rounded_to_what_means_something():
     probabilities[0, 0, 0] = probabilities[0, 1, 5] = 1
     probabilities[0, 2] = 1 / 11
     boxes = np.array([[[0, 84 * col, 84, 84] for col in range(3)]])
-    rating = FocusRating(boxes, probabilities, np.ones((1, 3), dtype=bool))
-    table = dict(zip(STATISTICS, statistics(rating)))
+    measurement = FocusMeasurement(boxes, probabilities, np.ones((1, 3), dtype=bool))
+    table = dict(zip(STATISTICS, statistics(measurement)))
     assert table["Expected"] == "2.5"
     assert [table[name] for name in ("In focus", "Out of focus", "Uncertain")] == ["33 %"] * 3
     assert table["Patches"] == "3"
@@ -48,6 +48,6 @@ def test_panels_do_not_overlap(count):
 @pytest.mark.parametrize("lying", [True, False])
 def test_without_a_patch_that_counts_no_bar_is_drawn(lying):
     axes = Figure().add_subplot()
-    rating = rate(np.zeros((84, 84)), np.zeros((84, 84), dtype=bool))
-    draw_distribution(axes, rating.aggregate, lying)
+    measurement = rate(np.zeros((84, 84)), np.zeros((84, 84), dtype=bool))
+    draw_distribution(axes, measurement.aggregate, lying)
     assert all((bar.get_width() if lying else bar.get_height()) == 0 for bar in axes.patches)

@@ -5,17 +5,17 @@ from focusqual.inference.maps import mean_within, patch_map
 
 
 def test_a_map_spreads_patches_and_averages_where_they_overlap(rng):
-    rating = rate(rng.random((84, 126)))
-    assert rating.boxes[0, :, 1].tolist() == [0, 42]
-    found = patch_map(np.array([[2.0, 4.0]]), rating, (84, 126))
+    measurement = rate(rng.random((84, 126)))
+    assert measurement.boxes[0, :, 1].tolist() == [0, 42]
+    found = patch_map(np.array([[2.0, 4.0]]), measurement, (84, 126))
     assert found[0, [0, 41, 42, 83, 84, 125]].tolist() == [2, 2, 3, 3, 4, 4]
 
 
 def test_a_map_leaves_out_what_does_not_count(rng):
     mask = np.ones((84, 168), bool)
     mask[:, :84] = False
-    rating = rate(rng.random((84, 168)), mask)
-    found = patch_map(np.array([[2.0, 4.0]]), rating, (84, 168))
+    measurement = rate(rng.random((84, 168)), mask)
+    found = patch_map(np.array([[2.0, 4.0]]), measurement, (84, 168))
     assert np.isnan(found[:, :84]).all()
     assert (found[:, 84:] == 4).all()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import rate
 
-from focusqual import RatingOptions
+from focusqual import FocusOptions
 from focusqual.inference.objective import STANDARD, Objective
 from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation import optics
@@ -82,21 +82,21 @@ def test_impossible_objectives_are_refused(values, sentence):
 
 def test_an_image_is_resized_by_its_objective(rng):
     image = rng.random((300, 300))
-    options = RatingOptions(
+    options = FocusOptions(
         rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.52
     )
     assert options.factor == options.objective.scale == pytest.approx(0.721, abs=1e-3)
-    rating = rate(image, options=options)
-    by_factor = rate(image, options=RatingOptions(scale=options.factor))
-    np.testing.assert_array_equal(rating.probabilities, by_factor.probabilities)
-    defocus = rating.summary["expected_defocus_um"]
-    assert defocus == pytest.approx(rating.summary["expected_level"] * options.level_depth)
+    measurement = rate(image, options=options)
+    by_factor = rate(image, options=FocusOptions(scale=options.factor))
+    np.testing.assert_array_equal(measurement.probabilities, by_factor.probabilities)
+    defocus = measurement.summary["expected_defocus_um"]
+    assert defocus == pytest.approx(measurement.summary["expected_level"] * options.level_depth)
     assert np.isnan(by_factor.summary["expected_defocus_um"])
 
 
 def test_the_aperture_has_to_fit_its_medium():
     optics = {"pixel_size": 0.1, "numerical_aperture": 1.3, "wavelength": 0.5}
     with pytest.raises(UserError, match="enter that of the immersion medium"):
-        RatingOptions(rescaling="objective", **optics)
-    options = RatingOptions(rescaling="objective", refractive_index=1.515, **optics)
+        FocusOptions(rescaling="objective", **optics)
+    options = FocusOptions(rescaling="objective", refractive_index=1.515, **optics)
     assert options.level_depth == pytest.approx(0.5 * 1.515 / 1.3**2)

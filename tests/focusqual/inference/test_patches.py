@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.inference.patches import normalise, patch_starts
+from focusqual.inference.patches import normalize, patch_starts
 
 
 @pytest.fixture
@@ -12,19 +12,19 @@ def patches(rng):
 @pytest.mark.parametrize("gain, offset", [(1 / 4095, 0), (1 / 65535, 0), (4, 0), (16, 5000)])
 def test_exposure_scaling_and_offset_do_not_matter(patches, gain, offset):
     changed = patches * np.float32(gain) + np.float32(offset)
-    np.testing.assert_allclose(normalise(changed), normalise(patches), atol=2e-4)
+    np.testing.assert_allclose(normalize(changed), normalize(patches), atol=2e-4)
 
 
-def test_patches_are_standardised_then_compressed(patches):
-    standardised = np.sinh(normalise(patches))
-    np.testing.assert_allclose(standardised.mean(axis=(1, 2)), 0, atol=1e-5)
-    np.testing.assert_allclose(standardised.std(axis=(1, 2)), 1, rtol=1e-5)
-    assert normalise(patches).dtype == np.float32
+def test_patches_are_standardized_then_compressed(patches):
+    standardized = np.sinh(normalize(patches))
+    np.testing.assert_allclose(standardized.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(standardized.std(axis=(1, 2)), 1, rtol=1e-5)
+    assert normalize(patches).dtype == np.float32
 
 
 @pytest.mark.parametrize("value", [0, 1e-3, 0.1, 105, 65535])
 def test_a_constant_patch_is_zero(value):
-    assert not normalise(np.full((2, 84, 84), value)).any()
+    assert not normalize(np.full((2, 84, 84), value)).any()
 
 
 def test_the_grid_covers_the_image():

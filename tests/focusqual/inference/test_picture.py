@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from support import rate
 
-from focusqual.inference.picture import annotate, level_colours
+from focusqual.inference.picture import annotate, level_colors
 
 
 def test_hue_is_the_level_and_lightness_the_certainty():
-    in_focus, half, out_of_focus = level_colours([0, 0, 10], [1, 0.5, 1])
+    in_focus, half, out_of_focus = level_colors([0, 0, 10], [1, 0.5, 1])
     assert in_focus.argmax() == 2
     np.testing.assert_allclose(half, in_focus / 2)
     np.testing.assert_allclose(out_of_focus, [1, 0, 0], atol=1e-9)
@@ -16,14 +16,14 @@ def test_every_counted_patch_has_its_border(fly_images):
     image = fly_images["01_POS002_D.TIF"][:168, :168]
     mask = np.ones(image.shape, bool)
     mask[:84, :84] = False
-    rating = rate(image, mask)
-    picture = annotate(image, rating)
+    measurement = rate(image, mask)
+    picture = annotate(image, measurement)
     assert picture.shape == (168, 168, 3)
     assert picture.dtype == np.float32
     assert 0 <= picture.min() <= picture.max() <= 1
-    colours = level_colours(rating.level, rating.certainty)
-    np.testing.assert_allclose(picture[84, 30], colours[1, 0], rtol=1e-5)
-    np.testing.assert_allclose(picture[165, 165], colours[1, 1], rtol=1e-5)
+    colors = level_colors(measurement.level, measurement.certainty)
+    np.testing.assert_allclose(picture[84, 30], colors[1, 0], rtol=1e-5)
+    np.testing.assert_allclose(picture[165, 165], colors[1, 1], rtol=1e-5)
     inside = picture[10:74, 10:74]
     assert (inside == inside[..., :1]).all()
     assert (picture[0, :84] == picture[0, :84, :1]).all()

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from focusqual.commandline.commands import main
+from focusqual.report.measurements import read_measurements
 from focusqual.report.options import Thresholds
-from focusqual.report.ratings import read_ratings
-from focusqual.report.verdicts import VERDICTS, verdicts, wells_left_out
+from focusqual.report.verdicts import VERDICTS, excluded_wells, verdicts
 from micrograph_networks.images.image_files import write_png
 
 SITES = 9
@@ -85,7 +85,7 @@ def until(condition, seconds=60):
 
 def counts(images, thresholds):
     found = verdicts(images, thresholds).value_counts()
-    wells = len(wells_left_out(images, thresholds))
+    wells = len(excluded_wells(images, thresholds))
     each = ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     return f"{len(images)} images: {each}; {wells} wells to leave out"
 
@@ -97,7 +97,7 @@ def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
 
     table = write_plate(tmp_path, 8, 12, 500)
     summarize(table, tmp_path / "out")
-    images = read_ratings(table)
+    images = read_measurements(table)
 
     def text(selector):
         return browser.find_element(By.CSS_SELECTOR, selector).text
@@ -106,7 +106,7 @@ def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
     until(lambda: text("#counts"))
     assert text("#counts") == counts(images, Thresholds())
     assert ", 9 nothing to see, 1 not measured;" in text("#counts")
-    written = pd.read_csv(tmp_path / "out" / "wells_left_out.csv")
+    written = pd.read_csv(tmp_path / "out" / "excluded_wells.csv")
     shown = [line.split()[0] for line in text("#wells tbody").splitlines()]
     assert shown == written["well"].tolist()
     assert len(browser.find_elements(By.CSS_SELECTOR, "#worst img")) == 24
@@ -120,9 +120,9 @@ def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
     until(lambda: text("#counts") == counts(images, moved))
     assert counts(images, moved) != counts(images, Thresholds())
     browser.find_element(By.ID, "download").click()
-    until((tmp_path / "wells_left_out.csv").exists)
-    saved = pd.read_csv(tmp_path / "wells_left_out.csv", keep_default_na=False)
-    pd.testing.assert_frame_equal(saved, wells_left_out(images, moved), check_dtype=False)
+    until((tmp_path / "excluded_wells.csv").exists)
+    saved = pd.read_csv(tmp_path / "excluded_wells.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(saved, excluded_wells(images, moved), check_dtype=False)
 
     Select(browser.find_element(By.ID, "place")).select_by_visible_text("time (hours)")
     chart = browser.find_element(By.CSS_SELECTOR, "#chart canvas")
@@ -145,7 +145,7 @@ def test_a_large_plate_is_small_and_complete(altair, tmp_path):
     assert page.stat().st_size < 5e6
     text = page.read_text(encoding="utf-8")
     assert all(f"p_{row}{col:02}_s9.tif" in text for row in "AP" for col in (1, 24))
-    assert len(pd.read_csv(tmp_path / "out" / "wells_left_out.csv")) == 65
+    assert len(pd.read_csv(tmp_path / "out" / "excluded_wells.csv")) == 65
 
 
 def test_names_of_files_stay_text(altair, browser, tmp_path):
@@ -156,7 +156,7 @@ def test_names_of_files_stay_text(altair, browser, tmp_path):
     table.columns = ["image", "score", "expected_level", "certainty"]
     table.to_csv(tmp_path / "focus.csv", index=False)
     summarize(tmp_path / "focus.csv", tmp_path / "out")
-    assert not (tmp_path / "out" / "wells_left_out.csv").exists()
+    assert not (tmp_path / "out" / "excluded_wells.csv").exists()
     browser.get((tmp_path / "out" / "plate.html").as_uri())
     until(lambda: browser.find_element(By.ID, "counts").text)
     assert browser.title == str(tmp_path / "focus.csv")
@@ -170,6 +170,6 @@ def test_without_altair_a_sentence_says_what_to_install(tmp_path, monkeypatch):
     arguments = ["summarize", str(table), "--output", str(tmp_path / "out")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
-    assert 'pip install "cellprofiler-tf-modules[report]"' in result.output.replace("\n", " ")
+    assert 'pip install "cellprofiler-focus-darkfield[report]"' in result.output.replace("\n", " ")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"scores.png", "plate.png", "wells_left_out.csv"}
+    assert names == {"scores.png", "plate.png", "excluded_wells.csv"}

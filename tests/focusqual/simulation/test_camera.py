@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.simulation.camera import add_noise, change_exposure, digitise
+from focusqual.simulation.camera import add_noise, change_exposure, digitize
 
 
 def test_exposure_leaves_the_offset():
@@ -16,7 +16,7 @@ def test_noise_is_poisson_plus_read_noise(rng):
 
 
 @pytest.mark.parametrize("bits, dtype, full", [(8, "uint8", 255), (12, "uint16", 4095)])
-def test_grey_levels_saturate(bits, dtype, full):
-    digital = digitise(np.array([-5, 1.6, 70000]), bits)
+def test_gray_levels_saturate(bits, dtype, full):
+    digital = digitize(np.array([-5, 1.6, 70000]), bits)
     assert digital.dtype == dtype
     assert digital.tolist() == [0, 2, full]

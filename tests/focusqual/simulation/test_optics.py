@@ -15,10 +15,10 @@ def second_moment_radius(psf):
 def test_in_focus_it_is_the_airy_pattern():
     optics = Optics(pixel_size=0.1)
     psf = point_spread_function(0, optics)
-    centre = psf.shape[0] // 2
-    v = 2 * np.pi * 0.5 / 0.5 * 0.1 * np.arange(1, centre)
+    center = psf.shape[0] // 2
+    v = 2 * np.pi * 0.5 / 0.5 * 0.1 * np.arange(1, center)
     airy = (2 * j1(v) / v) ** 2
-    np.testing.assert_allclose(psf[centre, centre + 1 : -1] / psf[centre, centre], airy, atol=2e-3)
+    np.testing.assert_allclose(psf[center, center + 1 : -1] / psf[center, center], airy, atol=2e-3)
 
 
 @pytest.mark.parametrize("level", [0, 1, 5, 10])

@@ -22,7 +22,7 @@ def test_a_step_changes_a_picture_but_not_what_it_shows(rng, picture, step):
 
 
 @pytest.mark.parametrize("step", processing.STEPS)
-def test_a_step_takes_a_picture_of_one_grey_level(rng, step):
+def test_a_step_takes_a_picture_of_one_gray_level(rng, step):
     assert np.isfinite(step(rng, np.full((168, 168), 0.5, np.float32))).all()
 
 

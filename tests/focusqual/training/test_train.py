@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from focusqual import load_model, rate_focus
+from focusqual import load_model, measure_focus
 from focusqual.simulation import scenes
 from focusqual.training import train as training
 from focusqual.training.train import Schedule, calibrate, train
@@ -31,16 +31,16 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
 ):
     until = list(range(1, epoch + 1))
     monkeypatch.setattr(training, "VALIDATION_SPECIMENS", 2)
-    whole_file, run = training_run.whole_file, TrainingRun(tmp_path, {})
+    atomic_write, run = training_run.atomic_write, TrainingRun(tmp_path, {})
 
     def killed(path):
         if path.suffix == ".keras" and logged(run) == until:
             raise KeyboardInterrupt
-        return whole_file(path)
+        return atomic_write(path)
 
     schedule = Schedule(epochs=3, steps=2, learning_rate=2e-3, seed=0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training_run, "whole_file", killed)
+        patch.setattr(training_run, "atomic_write", killed)
         train(run, parts, schedule, workers=1, about={})
     assert logged(run) == until
     path = train(run, parts, schedule, workers=1, about={})
@@ -50,8 +50,8 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
 
     model = keras.models.load_model(tmp_path / "checkpoint_0003.keras")
     assert int(model.optimizer.iterations) == 6
-    rating = rate_focus(images[0], load_model(path))
-    np.testing.assert_allclose(rating.probabilities.sum(axis=-1), 1, rtol=1e-5)
+    measurement = measure_focus(images[0], load_model(path))
+    np.testing.assert_allclose(measurement.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
 
 def test_calibration_finds_the_temperature(rng):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import only_run, output_folder, whole_file
+from micrograph_networks.files.writing import atomic_write, output_folder, run_lock
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half of the n")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -23,7 +23,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_the_file_appears_at_the_end(tmp_path):
     path = tmp_path / "a.csv"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert temporary.suffix == ".csv"
         assert not path.exists()
@@ -33,7 +33,7 @@ def test_the_file_appears_at_the_end(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     missing = tmp_path / "missing" / "a.csv"
-    with pytest.raises(UserError, match="cannot be written"), whole_file(missing) as path:
+    with pytest.raises(UserError, match="cannot be written"), atomic_write(missing) as path:
         path.write_text("")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
@@ -47,15 +47,15 @@ def test_a_read_only_file_system_is_told_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_text", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     told = "cannot be written .Read-only file system."
-    with pytest.raises(UserError, match=told), whole_file(tmp_path / "a.csv") as path:
+    with pytest.raises(UserError, match=told), atomic_write(tmp_path / "a.csv") as path:
         path.write_text("new")
 
 
 def test_two_runs_write_a_file_without_meeting(tmp_path):
     path = tmp_path / "a.csv"
     script = (
-        "import sys; from micrograph_networks.files.writing import whole_file\n"
-        "with whole_file(sys.argv[1]) as path:\n"
+        "import sys; from micrograph_networks.files.writing import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as path:\n"
         "    path.write_text('theirs'); print('here', flush=True); input()"
     )
     command = [sys.executable, "-c", script, path]
@@ -64,7 +64,7 @@ def test_two_runs_write_a_file_without_meeting(tmp_path):
         other.stdout.readline()
         # The temporary file of a process that lives is left alone.
         output_folder(tmp_path)
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("ours")
         assert path.read_text() == "ours"
         other.communicate(b"\n")
@@ -86,16 +86,16 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
 
 def test_one_run_at_a_time_has_a_folder(tmp_path):
     script = (
-        "import sys, pathlib; from micrograph_networks.files.writing import only_run\n"
-        "with only_run(pathlib.Path(sys.argv[1])): print('here', flush=True); input()"
+        "import sys, pathlib; from micrograph_networks.files.writing import run_lock\n"
+        "with run_lock(pathlib.Path(sys.argv[1])): print('here', flush=True); input()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", script, tmp_path], **pipes) as other:
         other.stdout.readline()
-        with pytest.raises(UserError, match="Another run writes"), only_run(tmp_path):
+        with pytest.raises(UserError, match="Another run writes"), run_lock(tmp_path):
             pass
         other.kill()
-    with only_run(tmp_path):
+    with run_lock(tmp_path):
         assert os.listdir(tmp_path)
     assert not os.listdir(tmp_path)
 

@@ -6,9 +6,9 @@ import tifffile
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import (
     list_images,
-    read_grey,
+    read_gray,
     read_image,
-    to_grey,
+    to_gray,
     write_png,
     write_tiff,
 )
@@ -52,20 +52,20 @@ def test_a_missing_file_is_named(tmp_path):
         read_image(tmp_path / "nothing.png")
 
 
-def test_colour_becomes_luma_and_alpha_is_dropped(rng):
-    colour = rng.integers(0, 255, (5, 6, 4), dtype=np.uint8)
-    grey = to_grey(colour)
-    assert grey.shape == (5, 6)
-    expected = 0.299 * colour[..., 0] + 0.587 * colour[..., 1] + 0.114 * colour[..., 2]
-    np.testing.assert_allclose(grey, expected, rtol=1e-5)
-    np.testing.assert_array_equal(to_grey(colour[..., :1]), colour[..., 0])
-    assert to_grey(colour[..., 0]) is not None
+def test_color_becomes_luma_and_alpha_is_dropped(rng):
+    color = rng.integers(0, 255, (5, 6, 4), dtype=np.uint8)
+    gray = to_gray(color)
+    assert gray.shape == (5, 6)
+    expected = 0.299 * color[..., 0] + 0.587 * color[..., 1] + 0.114 * color[..., 2]
+    np.testing.assert_allclose(gray, expected, rtol=1e-5)
+    np.testing.assert_array_equal(to_gray(color[..., :1]), color[..., 0])
+    assert to_gray(color[..., 0]) is not None
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 4, 5), (2, 3, 4, 3)])
 def test_a_stack_is_refused(shape):
     with pytest.raises(UserError, match="planes of a stack"):
-        to_grey(np.zeros(shape))
+        to_gray(np.zeros(shape))
 
 
 def test_pictures_are_written_as_8_bit_png(tmp_path):
@@ -79,12 +79,12 @@ def test_pictures_are_written_as_8_bit_png(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), read[..., 2])
 
 
-def test_reading_grey_names_a_stack(tmp_path, rng):
+def test_reading_gray_names_a_stack(tmp_path, rng):
     write_tiff(tmp_path / "a.tif", np.zeros((4, 9, 9), np.uint8))
     with pytest.raises(UserError, match=r"a\.tif: An image of shape \(4, 9, 9\)"):
-        read_grey(tmp_path / "a.tif")
+        read_gray(tmp_path / "a.tif")
     write_tiff(tmp_path / "b.tif", rng.integers(0, 255, (9, 8, 3), dtype=np.uint8))
-    assert read_grey(tmp_path / "b.tif").shape == (9, 8)
+    assert read_gray(tmp_path / "b.tif").shape == (9, 8)
 
 
 def test_folders_without_images_are_named(tmp_path):

@@ -12,13 +12,13 @@ def test_pixels_are_mirrored_at_the_outline():
     assert mirror_inside(image, valid).tolist() == [[1, 2, 3, 2, 1, 1, 1, 1]]
 
 
-def test_colours_are_mirrored_together(rng):
+def test_colors_are_mirrored_together(rng):
     image = rng.random((20, 20, 3)).astype(np.float32)
     valid = rng.random((20, 20)) < 0.7
     filled = mirror_inside(image, valid)
     np.testing.assert_array_equal(filled[valid], image[valid])
-    known = {tuple(colour) for colour in image[valid]}
-    assert {tuple(colour) for colour in filled.reshape(-1, 3)} <= known
+    known = {tuple(color) for color in image[valid]}
+    assert {tuple(color) for color in filled.reshape(-1, 3)} <= known
     assert mirror_inside(image, np.ones((20, 20), bool)) is image
     assert not mirror_inside(image, np.zeros((20, 20), bool)).any()
 

@@ -110,7 +110,7 @@ def test_predict_takes_a_plate_and_names_what_is_damaged(plate, tmp_path):
     output = tmp_path / "out"
     result = CliRunner().invoke(main, ["predict", str(plate), "--output", str(output)])
     assert result.exit_code == 1, result.output
-    assert "Rated 6 of 8 images" in result.output
+    assert "Measured 6 of 8 images" in result.output
     for name in ("B03_field1", "C11"):
         assert f"({name}): {plate} cannot be read as OME-Zarr" in result.output
     stems = [f"plate_B03_field0_ch{channel}_z{z}" for channel in range(2) for z in range(3)]

@@ -70,7 +70,7 @@ def test_pages_of_several_sizes_are_images_and_previews_are_none(tmp_path, rng):
         np.testing.assert_array_equal(plane.read(), image)
 
 
-def test_samples_that_are_no_colours_are_channels(tmp_path, rng):
+def test_samples_that_are_no_colors_are_channels(tmp_path, rng):
     pages = rng.integers(0, 255, (5, 30, 40), dtype=np.uint8)
     many = written(
         *(tmp_path / "many.tif", pages),

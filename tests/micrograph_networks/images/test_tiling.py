@@ -32,7 +32,7 @@ def test_a_stride_that_would_leave_gaps_is_refused(stride):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 100), (100, 3, 3), (84, 84)])
-def test_padding_keeps_the_image_and_its_grey_levels(shape, rng):
+def test_padding_keeps_the_image_and_its_gray_levels(shape, rng):
     image = rng.integers(0, 255, shape, dtype=np.uint8)
     padded = pad_to(image, 84)
     assert padded.shape[:2] == (max(84, shape[0]), max(84, shape[1]))

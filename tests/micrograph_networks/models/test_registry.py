@@ -14,7 +14,7 @@ from micrograph_networks.products import PRODUCTS
 def model(tmp_path, monkeypatch):
     """The only shipped model, in a folder of its own."""
     (tmp_path / "net_v1.h5").write_bytes(b"weights")
-    entry = {"architecture": "net-1", "licence": "CC0-1.0"}
+    entry = {"architecture": "net-1", "license": "CC0-1.0"}
     entry["sha256"] = hashlib.sha256(b"weights").hexdigest()
     (tmp_path / "registry.json").write_text(json.dumps({"net_v1": entry}))
     monkeypatch.setattr(registry, "MODEL_FOLDER", tmp_path)
@@ -24,7 +24,7 @@ def model(tmp_path, monkeypatch):
 
 
 def test_models_are_those_of_the_networks_asked_for(model):
-    assert (model.name, model.licence) == ("net_v1", "CC0-1.0")
+    assert (model.name, model.license) == ("net_v1", "CC0-1.0")
     assert shipped_models(["net-2"]) == []
 
 

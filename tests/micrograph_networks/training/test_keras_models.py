@@ -20,7 +20,7 @@ def network(request):
 
 @pytest.fixture(scope="module")
 def trained(network):
-    """A model whose batch normalisation matters."""
+    """A model whose batch normalization matters."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -71,7 +71,7 @@ def test_training_goes_on_from_the_arrays_of_inference(network, arrays, images):
         np.testing.assert_allclose(folded[name]["bias"], expected["bias"], atol=1e-4)
 
 
-def test_kernels_before_a_normalisation_are_as_large_as_new_ones(network, arrays, images):
+def test_kernels_before_a_normalization_are_as_large_as_new_ones(network, arrays, images):
     model = build_keras_model(network)
     kernels = {layer.name: layer.get_weights()[0] for layer in model.layers if layer.get_weights()}
     small = {name: {**own, "kernel": own["kernel"] * 1e-4} for name, own in arrays.items()}
@@ -83,7 +83,7 @@ def test_kernels_before_a_normalisation_are_as_large_as_new_ones(network, arrays
         np.testing.assert_allclose(given.std(), kernels[name].std(), rtol=0.1)
 
 
-def test_training_in_bfloat16_normalises_by_the_same_statistics(network, arrays, images):
+def test_training_in_bfloat16_normalizes_by_the_same_statistics(network, arrays, images):
     import keras
 
     found = {}
@@ -94,8 +94,8 @@ def test_training_in_bfloat16_normalises_by_the_same_statistics(network, arrays,
             set_arrays(model, network, arrays, images)
         finally:
             keras.mixed_precision.set_global_policy("float32")
-        normalisations = [layer for layer in model.layers if layer.name.endswith("_bn")]
-        found[policy] = [np.sqrt(layer.get_weights()[3]) for layer in normalisations]
+        normalizations = [layer for layer in model.layers if layer.name.endswith("_bn")]
+        found[policy] = [np.sqrt(layer.get_weights()[3]) for layer in normalizations]
     assert found["float32"]
     for expected, spread in zip(*found.values()):
         np.testing.assert_allclose(spread, expected, rtol=0.05)

@@ -62,9 +62,9 @@ def test_all_faults_are_listed_at_once(data):
     (data / "images/02.png").write_bytes(b"no image")
     imagecodecs.imwrite(data / "masks/03.png", np.zeros((40, 79), np.uint8))
     imagecodecs.imwrite(data / "masks/04.png", np.full((40, 80), 255, np.uint8))
-    coloured = np.zeros((40, 80, 3), np.uint8)
-    coloured[..., 0] = 255
-    imagecodecs.imwrite(data / "masks/05.png", coloured)
+    colored = np.zeros((40, 80, 3), np.uint8)
+    colored[..., 0] = 255
+    imagecodecs.imwrite(data / "masks/05.png", colored)
     with pytest.raises(UserError) as raised:
         dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
     lines = str(raised.value).splitlines()
@@ -76,13 +76,13 @@ def test_all_faults_are_listed_at_once(data):
             "02.png cannot be read",
             "03.png is 80x40 pixels but",
             "04.png holds the value 255",
-            "05.png is in colour",
+            "05.png is in color",
         ),
     ):
         assert part in line
 
 
-def test_masks_saved_as_grey_colour_are_read(data):
+def test_masks_saved_as_gray_color_are_read(data):
     mask = np.repeat(np.arange(40, dtype=np.uint8)[:, None] % 3, 80, axis=1)
     imagecodecs.imwrite(data / "masks/00.png", np.repeat(mask[..., None], 3, axis=2))
     pair = dataset.read_table(data / "data.csv")[0]

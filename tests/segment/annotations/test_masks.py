@@ -5,7 +5,7 @@ from micrograph_networks.errors import UserError
 from segment.annotations.masks import black_and_white, class_indices, palette
 from segment.classes import CLASSES
 
-COLOURS = {"background": (0, 0, 0), "blood cell": (255, 0, 0), "spirochaete": (0, 0, 255)}
+COLORS = {"background": (0, 0, 0), "blood cell": (255, 0, 0), "spirochaete": (0, 0, 255)}
 
 
 @pytest.fixture
@@ -13,21 +13,21 @@ def indices(rng):
     return rng.integers(0, 3, (30, 41)).astype(np.uint8)
 
 
-def test_colours_become_indices_without_losing_a_pixel(indices):
-    known = palette(CLASSES, [f"{name}={r},{g},{b}" for name, (r, g, b) in COLOURS.items()])
-    coloured = np.array(list(COLOURS.values()), dtype=np.uint8)[indices]
-    np.testing.assert_array_equal(class_indices(coloured, known), indices)
-    alpha = np.concatenate([coloured, np.full((30, 41, 1), 200, np.uint8)], axis=2)
+def test_colors_become_indices_without_losing_a_pixel(indices):
+    known = palette(CLASSES, [f"{name}={r},{g},{b}" for name, (r, g, b) in COLORS.items()])
+    colored = np.array(list(COLORS.values()), dtype=np.uint8)[indices]
+    np.testing.assert_array_equal(class_indices(colored, known), indices)
+    alpha = np.concatenate([colored, np.full((30, 41, 1), 200, np.uint8)], axis=2)
     np.testing.assert_array_equal(class_indices(alpha, known), indices)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_grey_values_become_indices_and_black_is_background(indices, dtype):
+def test_gray_values_become_indices_and_black_is_background(indices, dtype):
     values = np.array([0, 255, 128]).astype(dtype)[indices]
     known = palette(CLASSES, ["blood cell=255", "spirochaete=128"])
     np.testing.assert_array_equal(class_indices(values, known), indices)
-    as_colour = np.repeat(values[..., None], 3, axis=2)
-    np.testing.assert_array_equal(class_indices(as_colour, known), indices)
+    as_color = np.repeat(values[..., None], 3, axis=2)
+    np.testing.assert_array_equal(class_indices(as_color, known), indices)
 
 
 def test_indices_and_booleans_are_taken_as_they_are(indices):
@@ -54,7 +54,7 @@ def test_unknown_values_are_named(indices):
 
 
 @pytest.mark.parametrize(
-    ("colours", "message"),
+    ("colors", "message"),
     [
         (["platelet=1"], "names none"),
         (["255"], "names none"),
@@ -64,6 +64,6 @@ def test_unknown_values_are_named(indices):
         (["blood cell=1", "spirochaete=1,1,1"], "second class"),
     ],
 )
-def test_wrong_colours_are_named(colours, message):
+def test_wrong_colors_are_named(colors, message):
     with pytest.raises(UserError, match=message):
-        palette(CLASSES, colours)
+        palette(CLASSES, colors)

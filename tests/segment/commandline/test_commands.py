@@ -86,9 +86,9 @@ def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path, random_
 
 
 def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, random_weights):
-    colours = np.moveaxis(read_image(images[0]), 2, 0)
+    colors = np.moveaxis(read_image(images[0]), 2, 0)
     stack = tmp_path / "composite.tif"
-    tifffile.imwrite(stack, colours, photometric="minisblack", metadata={"axes": "CYX"})
+    tifffile.imwrite(stack, colors, photometric="minisblack", metadata={"axes": "CYX"})
     output = tmp_path / "out"
     result = predict([images[1], stack], output, random_weights, *EVERYTHING)
     assert result.exit_code == 0, result.output
@@ -98,9 +98,9 @@ def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, rando
     places += [[f"composite_ch{c}", "composite.tif", str(c)] for c in range(3)]
     found = table[["image", "file", "channel"]].drop_duplicates().to_numpy().tolist()
     assert found == places
-    for channel, colour in enumerate(colours):
+    for channel, color in enumerate(colors):
         (tmp_path / "plain").mkdir(exist_ok=True)
-        write_png(tmp_path / "plain" / f"{channel}.png", colour)
+        write_png(tmp_path / "plain" / f"{channel}.png", color)
     plain = sorted((tmp_path / "plain").iterdir())
     predict(plain, tmp_path / "plain_out", random_weights, *EVERYTHING)
     for channel in range(3):

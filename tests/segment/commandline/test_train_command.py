@@ -47,9 +47,9 @@ def backbone(tmp_path, rng, monkeypatch):
 
 @needs_training
 def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path):
-    command = ("train", "--csv", data, "--output", tmp_path / "run", "--licence", "CC0")
-    classes = ("--class", "background", "--class", "platelet", "--class", "fibre")
-    described = ("--thread", "fibre", "--class-colour", "platelet=255,0,51")
+    command = ("train", "--csv", data, "--output", tmp_path / "run", "--license", "CC0")
+    classes = ("--class", "background", "--class", "platelet", "--class", "fiber")
+    described = ("--filament", "fiber", "--class-color", "platelet=255,0,51")
     options = ("--backbone-weights", backbone, "--working-size", 64, "--batch", 4)
     epochs = ("--epochs", 1) * 2
     result = run(*command, *classes, *described, *options, *epochs)
@@ -58,14 +58,14 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
     folder = tmp_path / "run"
     assert len(read_part(folder / "split.csv", "train")) == 8
     row = read_epochs(folder / "training.csv")[-1]
-    assert {"iou_platelet", "validation_dice_fibre"} < set(row)
+    assert {"iou_platelet", "validation_dice_fiber"} < set(row)
     from micrograph_networks.models.weights_file import read_weights
 
     attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
-    assert attributes["class_names"] == ["background", "platelet", "fibre"]
-    assert attributes["class_kinds"] == ["nothing", "cells", "threads"]
-    assert attributes["class_colours"][1] == [1, 0, 0.2]
-    assert attributes["training_data_licence"] == "CC0"
+    assert attributes["class_names"] == ["background", "platelet", "fiber"]
+    assert attributes["class_kinds"] == ["nothing", "cells", "filaments"]
+    assert attributes["class_colors"][1] == [1, 0, 0.2]
+    assert attributes["training_data_license"] == "CC0"
 
 
 @needs_training
@@ -93,8 +93,8 @@ def test_a_trained_model_is_gone_on_from(data, random_weights, tmp_path, monkeyp
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (("--thread", "fibre"), "'fibre' is none of the classes"),
-        (("--class-colour", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
+        (("--filament", "fiber"), "'fiber' is none of the classes"),
+        (("--class-color", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
         (("--no-objects", "blood cell", "--no-objects", "spirochaete"), "becomes objects"),
         (("--epochs", 0, "--epochs", 0), "give --initial"),
     ],
@@ -122,9 +122,9 @@ def test_masks_are_converted_and_faulty_ones_named(tmp_path, rng):
     imagecodecs.imwrite(tmp_path / "a.png", indices * 255)
     imagecodecs.imwrite(tmp_path / "b.png", indices * 100)
     output = tmp_path / "masks"
-    colours = ("--colour", "blood cell=255")
+    colors = ("--color", "blood cell=255")
     result = run(
-        "convert-masks", tmp_path / "a.png", tmp_path / "b.png", "--output", output, *colours
+        "convert-masks", tmp_path / "a.png", tmp_path / "b.png", "--output", output, *colors
     )
     assert result.exit_code == 1
     assert "Converted 1 of 2 masks" in result.output

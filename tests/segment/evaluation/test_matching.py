@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from segment.evaluation.matching import Matches, match_cells, match_threads
+from segment.evaluation.matching import Matches, match_cells, match_filaments
 
 SHAPE = (100, 140)
 
@@ -64,25 +64,25 @@ def test_cells_that_touch_are_not_judged():
     assert match_cells(pair | alone, found) == (1, 2, 1)
 
 
-def test_threads_are_matched_by_their_middle_lines():
+def test_filaments_are_matched_by_their_middle_lines():
     truth = bar(20, 10, 110, height=9)
-    assert match_threads(truth, numbered(bar(22, 12, 108, height=3))) == (1, 1, 1)
-    assert match_threads(truth, numbered(bar(27, 12, 108, height=3))) == (1, 1, 1)
-    assert match_threads(truth, numbered(bar(32, 12, 108, height=3))) == (1, 1, 0)
+    assert match_filaments(truth, numbered(bar(22, 12, 108, height=3))) == (1, 1, 1)
+    assert match_filaments(truth, numbered(bar(27, 12, 108, height=3))) == (1, 1, 1)
+    assert match_filaments(truth, numbered(bar(32, 12, 108, height=3))) == (1, 1, 0)
     # Half of each has to lie near the other.
-    assert match_threads(truth, numbered(bar(22, 10, 70, height=3))) == (1, 1, 1)
-    assert match_threads(truth, numbered(bar(22, 10, 48, height=3))) == (1, 1, 0)
-    assert match_threads(bar(20, 10, 48), numbered(bar(20, 10, 110))) == (1, 1, 0)
+    assert match_filaments(truth, numbered(bar(22, 10, 70, height=3))) == (1, 1, 1)
+    assert match_filaments(truth, numbered(bar(22, 10, 48, height=3))) == (1, 1, 0)
+    assert match_filaments(bar(20, 10, 48), numbered(bar(20, 10, 110))) == (1, 1, 0)
 
 
-def test_a_thread_in_pieces_may_be_one_or_many():
+def test_a_filament_in_pieces_may_be_one_or_many():
     left, right = bar(20, 10, 50), bar(20, 56, 110)
     truth = bar(20, 10, 110)
-    assert match_threads(truth, numbered(left | right)) == (1, 1, 1)
-    assert match_threads(truth, numbered(left, right)) == (1, 2, 1)
+    assert match_filaments(truth, numbered(left | right)) == (1, 1, 1)
+    assert match_filaments(truth, numbered(left, right)) == (1, 2, 1)
 
 
-@pytest.mark.parametrize("match", [match_cells, match_threads])
+@pytest.mark.parametrize("match", [match_cells, match_filaments])
 def test_nothing_is_matched_with_nothing(match):
     nothing, thing = np.zeros(SHAPE, bool), bar(20, 10, 40)
     assert match(nothing, numbered()) == (0, 0, 0)

@@ -15,7 +15,7 @@ def found(labels, lengths=None):
     return ClassObjects(described, SPIROCHAETE, labels, labels, probability, means, lengths)
 
 
-def test_threads_are_described_by_their_length_and_cells_by_their_diameter():
+def test_filaments_are_described_by_their_length_and_cells_by_their_diameter():
     labels = np.zeros((100, 100), dtype=np.int32)
     labels[10:14, 10:60] = 1
     labels[50:54, 10:40] = 2

@@ -6,7 +6,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.models.registry import MODEL_FOLDER
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment import load_model
-from segment.classes import CELLS, CLASSES, COLOURS, NOTHING, THREADS, PixelClass, pixel_classes
+from segment.classes import CELLS, CLASSES, COLORS, FILAMENTS, NOTHING, PixelClass, pixel_classes
 from segment.inference.network import UNET_VGG16_1, unet_vgg16
 
 ATTRIBUTES = {"class_names": CLASSES, "working_size": 640, "cell_diameter": 50.0}
@@ -48,22 +48,22 @@ def test_the_newest_shipped_model_is_the_default():
 
 def test_what_a_file_does_not_say_of_its_classes_is_as_in_darkfield_v1(zeros, path):
     expected = (
-        PixelClass("background", NOTHING, COLOURS[0]),
-        PixelClass("blood cell", CELLS, COLOURS[1]),
-        PixelClass("spirochaete", THREADS, COLOURS[2]),
+        PixelClass("background", NOTHING, COLORS[0]),
+        PixelClass("blood cell", CELLS, COLORS[1]),
+        PixelClass("spirochaete", FILAMENTS, COLORS[2]),
     )
     assert load_model("darkfield_v1").classes == expected
-    write(path, zeros, class_names=["night", "platelet", "fibre"])
+    write(path, zeros, class_names=["night", "platelet", "fiber"])
     kinds = [(one.name, one.kind) for one in load_model(path).classes]
-    assert kinds == [("night", NOTHING), ("platelet", CELLS), ("fibre", CELLS)]
+    assert kinds == [("night", NOTHING), ("platelet", CELLS), ("fiber", CELLS)]
 
 
 def test_a_file_describes_its_classes(zeros, path):
-    colours = [[0, 0, 0], [1, 0.5, 0], [0, 0, 1]]
-    write(path, zeros, class_kinds=[NOTHING, NOTHING, THREADS], class_colours=colours)
+    colors = [[0, 0, 0], [1, 0.5, 0], [0, 0, 1]]
+    write(path, zeros, class_kinds=[NOTHING, NOTHING, FILAMENTS], class_colors=colors)
     model = load_model(path)
-    assert [one.kind for one in model.classes] == [NOTHING, NOTHING, THREADS]
-    assert [list(one.colour) for one in model.classes] == colours
+    assert [one.kind for one in model.classes] == [NOTHING, NOTHING, FILAMENTS]
+    assert [list(one.color) for one in model.classes] == colors
     write(path, zeros, class_kinds=[NOTHING] * 3)
     with pytest.raises(UserError, match=r"a\.h5: None of its classes becomes objects"):
         load_model(path)
@@ -83,7 +83,7 @@ def test_weights_that_lack_classes_are_refused(zeros, path):
         *({"working_size": None}, {"cell_diameter": "x"}, {"cell_diameter": -1}),
         {"cell_diameter": float("nan")},
         *({"class_kinds": ["nothing"]}, {"class_kinds": 3}, {"class_kinds": ["a", "b", [1]]}),
-        *({"class_colours": [1, 2, 3]}, {"class_colours": [[0, 0, 2]] * 3}, {"class_colours": "a"}),
+        *({"class_colors": [1, 2, 3]}, {"class_colors": [[0, 0, 2]] * 3}, {"class_colors": "a"}),
     ],
 )
 def test_unusable_attributes_are_refused(zeros, path, changed):

@@ -108,11 +108,11 @@ def test_an_oval_cell_is_one(ratio):
 
 def test_spiky_cells_in_a_chain_are_divided():
     shape = (100, 200)
-    centres = [30, 74, 118, 162]
-    region = np.any([spiky(shape, 50, x, 22, 9) for x in centres], axis=0)
+    centers = [30, 74, 118, 162]
+    region = np.any([spiky(shape, 50, x, 22, 9) for x in centers], axis=0)
     labels = label_cells(region)
     assert labels.max() == 4
-    assert len(set(labels[50, centres])) == 4
+    assert len(set(labels[50, centers])) == 4
 
 
 def test_rings_are_filled_but_not_the_gap_between_cells():
@@ -152,7 +152,7 @@ def test_a_field_full_of_touching_cells_keeps_its_gaps():
     np.testing.assert_array_equal(labels > 0, field)
 
 
-def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labelled(monkeypatch):
+def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labeled(monkeypatch):
     places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
     whole = disks((140, 140), places)
     region = whole & ~disk((140, 140), 40, 99, 15)
@@ -244,9 +244,9 @@ def test_areas_and_means_are_those_of_the_objects(rng):
     np.testing.assert_allclose(
         objects.means(labels, values), ndimage.mean(values, labels, index), rtol=1e-5
     )
-    centres = ndimage.center_of_mass(labels > 0, labels, index)
+    centers = ndimage.center_of_mass(labels > 0, labels, index)
     y, x = objects.means(labels, np.arange(700)[:, None]), objects.means(labels, np.arange(30))
-    np.testing.assert_allclose(np.stack([y, x], axis=1), centres)
+    np.testing.assert_allclose(np.stack([y, x], axis=1), centers)
     assert len(objects.means(labels * 0, values)) == 0
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from segment.classes import COLOURS
+from segment.classes import COLORS
 from segment.inference.picture import outlines, overlay
 
 
@@ -24,11 +24,11 @@ def test_outlines_are_drawn_on_the_image_as_the_network_saw_it(rng):
     image = rng.integers(0, 65535, (300, 40), dtype=np.uint16)
     cells, spirochaetes = np.zeros((2, 300, 40), int)
     cells[20:30, 10:20], spirochaetes[260:263, 5:35] = 1, 1
-    picture = overlay(image, [(cells, COLOURS[1]), (spirochaetes, COLOURS[2])])
+    picture = overlay(image, [(cells, COLORS[1]), (spirochaetes, COLORS[2])])
     assert picture.dtype == np.uint8
-    colours = np.rint(255 * np.array(COLOURS))
-    assert picture[20, 10].tolist() == colours[1].tolist()
-    assert picture[260, 5].tolist() == colours[2].tolist()
+    colors = np.rint(255 * np.array(COLORS))
+    assert picture[20, 10].tolist() == colors[1].tolist()
+    assert picture[260, 5].tolist() == colors[2].tolist()
     untouched = ~outlines(cells) & ~outlines(spirochaetes)
     np.testing.assert_array_equal(
         picture[untouched], np.repeat(np.rint(image / 257)[untouched][:, None], 3, axis=1)
@@ -37,4 +37,4 @@ def test_outlines_are_drawn_on_the_image_as_the_network_saw_it(rng):
 
 def test_nan_is_black():
     image = np.full((5, 5, 3), np.nan)
-    assert not overlay(image, [(np.zeros((5, 5), int), COLOURS[1])]).any()
+    assert not overlay(image, [(np.zeros((5, 5), int), COLORS[1])]).any()

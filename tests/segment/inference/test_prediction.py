@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter
 from support import cell_model
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.pieces import Pieces
+from micrograph_networks.models.batching import BatchRunner
 from segment.inference import prediction
 from segment.inference.model import TILE_SIZES, tile_sizes
 from segment.inference.network import FULL, STRIDE, unet_vgg16
@@ -40,7 +40,7 @@ def model(network=local_network, **scale):
 
 def in_tiles_of(sizes, model):
     """The same model with tiles of other sizes."""
-    tiles = Pieces("tiles of {0}x{0} pixels", sizes, [model.network])
+    tiles = BatchRunner("tiles of {0}x{0} pixels", sizes, [model.network])
     return SimpleNamespace(**{**vars(model), "tiles": tiles})
 
 
@@ -141,22 +141,22 @@ def test_short_memory_makes_the_tiles_smaller(out_of_memory, rng):
     np.testing.assert_allclose(found, untiled(image, model(cell_diameter=10.0), 10), atol=1e-5)
 
 
-def test_every_bit_depth_and_grey_give_the_same(rng):
-    grey = rng.integers(0, 255, (60, 70), dtype=np.uint8)
-    expected = predict_probabilities(grey, model())
+def test_every_bit_depth_and_gray_give_the_same(rng):
+    gray = rng.integers(0, 255, (60, 70), dtype=np.uint8)
+    expected = predict_probabilities(gray, model())
     for image in (
-        grey.astype(np.uint16) * 257,
-        grey / 255,
-        np.dstack([grey] * 3),
-        np.dstack([grey] * 3 + [grey * 0]),
+        gray.astype(np.uint16) * 257,
+        gray / 255,
+        np.dstack([gray] * 3),
+        np.dstack([gray] * 3 + [gray * 0]),
     ):
         np.testing.assert_allclose(predict_probabilities(image, model()), expected, atol=1e-5)
 
 
 def test_what_is_no_image_is_refused():
-    with pytest.raises(UserError, match="empty, or neither grey nor colour"):
+    with pytest.raises(UserError, match="empty, or neither gray nor color"):
         predict_probabilities(np.zeros((0, 5)), model())
-    with pytest.raises(UserError, match="neither grey nor colour"):
+    with pytest.raises(UserError, match="neither gray nor color"):
         predict_probabilities(np.zeros((4, 50, 50, 3)), model())
     with pytest.raises(UserError, match="int32 has no known range"):
         predict_probabilities(np.zeros((50, 50), np.int32), model())

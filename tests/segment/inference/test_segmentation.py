@@ -5,9 +5,9 @@ import pytest
 from support import BFLOAT16, cell_model, needs_tensorflow
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.pieces import Pieces
+from micrograph_networks.models.batching import BatchRunner
 from segment import Segmentation, SegmentationOptions, segment_image
-from segment.classes import CELLS, CLASSES, COLOURS, NOTHING, PixelClass, pixel_classes
+from segment.classes import CELLS, CLASSES, COLORS, NOTHING, PixelClass, pixel_classes
 from segment.inference.model import TILE_SIZES, SegmentationModel
 from segment.inference.segmentation import segment_probabilities
 from segment.inference.tables import OBJECT_COLUMNS, object_rows
@@ -25,7 +25,7 @@ def scene():
     return image
 
 
-def colour_network(order=(0, 1, 2)):
+def color_network(order=(0, 1, 2)):
     """A network that takes red for cells and green for spirochaetes."""
 
     def network(images):
@@ -40,12 +40,12 @@ def colour_network(order=(0, 1, 2)):
 SHIPPED = pixel_classes(CLASSES, {}, {})
 
 
-def colour_model(classes=SHIPPED, order=(0, 1, 2)):
-    tiles = Pieces("tiles of {0}x{0} pixels", TILE_SIZES, [colour_network(order)])
-    return SegmentationModel("colours", None, "numpy", tiles, classes, 128, 30.0)
+def color_model(classes=SHIPPED, order=(0, 1, 2)):
+    tiles = BatchRunner("tiles of {0}x{0} pixels", TILE_SIZES, [color_network(order)])
+    return SegmentationModel("colors", None, "numpy", tiles, classes, 128, 30.0)
 
 
-def segment(image, mask=None, options=SegmentationOptions(), model=colour_model()):
+def segment(image, mask=None, options=SegmentationOptions(), model=color_model()):
     return segment_image(image, model, mask, options)
 
 
@@ -55,14 +55,14 @@ def labels(found, index=1):
 
 def test_mirrored_views_are_averaged_where_they_are_wanted():
     seen = []
-    known = colour_network()
+    known = color_network()
 
     def network(images):
         seen.append(images)
         return known(images)
 
-    tiles = Pieces("tiles of {0}x{0} pixels", TILE_SIZES, [network])
-    model = dataclasses.replace(colour_model(), tiles=tiles)
+    tiles = BatchRunner("tiles of {0}x{0} pixels", TILE_SIZES, [network])
+    model = dataclasses.replace(color_model(), tiles=tiles)
     plain = segment(scene(), model=model)
     found = segment(scene(), options=SegmentationOptions(mirrored_views=True), model=model)
     assert len(seen) == 1 + 4
@@ -89,7 +89,7 @@ def test_cells_and_spirochaetes_are_found():
 
 
 def test_rows_of_the_table():
-    rows = list(object_rows("a.png", segment(scene()), colour_model()))
+    rows = list(object_rows("a.png", segment(scene()), color_model()))
     assert [row[:3] for row in rows] == [
         ["a.png", "blood cell", 1],
         ["a.png", "blood cell", 2],
@@ -141,13 +141,13 @@ def test_at_a_half_the_classes_are_the_most_probable_ones(rng):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (31, 33), (200, 77)])
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
-def test_an_image_of_one_colour_holds_nothing(shape, dtype):
+def test_an_image_of_one_color_holds_nothing(shape, dtype):
     found = segment(np.zeros(shape, dtype))
     assert found.classes.shape == labels(found).shape == shape
     assert not found.classes.any()
     assert [len(one.means) for one in found.by_class] == [0, 0]
     assert len(found.by_class[1].lengths) == len(found.by_class[1].widths) == 0
-    assert list(object_rows("a", found, colour_model())) == []
+    assert list(object_rows("a", found, color_model())) == []
     assert labels(segment(np.ones(shape, dtype))).shape == shape
 
 
@@ -196,14 +196,14 @@ def test_cells_at_the_border_of_image_and_mask_can_be_left_out():
 
 
 def test_classes_are_those_of_the_model():
-    green = PixelClass("fibre", CELLS, COLOURS[3])
-    model = colour_model((SHIPPED[0], PixelClass("haze", NOTHING, COLOURS[2]), green))
+    green = PixelClass("fiber", CELLS, COLORS[3])
+    model = color_model((SHIPPED[0], PixelClass("haze", NOTHING, COLORS[2]), green))
     found = segment(scene(), model=model)
-    (fibres,) = found.by_class
-    assert fibres.described == green
-    assert fibres.lengths is None
+    (fibers,) = found.by_class
+    assert fibers.described == green
+    assert fibers.lengths is None
     np.testing.assert_array_equal(found.classes, 2 * (scene()[..., 1] > 0))
-    with pytest.raises(UserError, match="finds no haze: choose one of fibre"):
+    with pytest.raises(UserError, match="finds no haze: choose one of fiber"):
         found.of_class("haze")
 
 
@@ -232,9 +232,9 @@ def test_the_random_network_runs_from_a_file(random_weights, rng):
 
 
 def test_bad_input_is_said_in_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="empty, or neither grey nor colour"):
+    with pytest.raises(UserError, match="empty, or neither gray nor color"):
         segment(np.zeros((3, 50, 50, 3)))
-    with pytest.raises(UserError, match="empty, or neither grey nor colour"):
+    with pytest.raises(UserError, match="empty, or neither gray nor color"):
         segment(np.zeros((0, 50)))
     with pytest.raises(UserError, match="mask is of shape"):
         segment(scene(), np.ones((5, 5), bool))

@@ -5,7 +5,7 @@ from micrograph_networks.engines import load_functions
 from micrograph_networks.models.loading import read_network
 from segment.annotations.dataset import Sample
 from segment.inference.network import LOGITS, NETWORKS
-from segment.inference.normalisation import normalise
+from segment.inference.normalization import normalize
 from segment.training.calibration import calibrated, class_offsets
 
 
@@ -47,13 +47,13 @@ def test_whole_images_calibrate_a_model(random_weights, rng):
     bias = weights.layers[LOGITS]["bias"]
     images = rng.integers(0, 256, (2, 64, 96, 3)).astype(np.uint8)
     compute = load_functions(network, weights.layers, "numpy")[0]
-    truth = compute(normalise(images.astype(np.float32))).argmax(axis=3).astype(np.uint8)
+    truth = compute(normalize(images.astype(np.float32))).argmax(axis=3).astype(np.uint8)
     samples = [Sample("a.png", image, mask) for image, mask in zip(images, truth)]
     weights.layers[LOGITS]["bias"] = bias + np.float32([0, 1, 0])
     shifted = load_functions(network, weights.layers, "numpy")[0]
 
     def predict(image):
-        return shifted(normalise(image.astype(np.float32))[None])[0]
+        return shifted(normalize(image.astype(np.float32))[None])[0]
 
     found = calibrated(weights, predict, samples)
     assert found.attributes["class_offsets"][1] < -0.5

@@ -10,7 +10,7 @@ from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import CLASSES, NOTHING, THREADS, pixel_classes
+from segment.classes import CLASSES, FILAMENTS, NOTHING, pixel_classes
 from segment.inference.model import load_model
 from segment.inference.network import NETWORKS, Widths, encoder, encoder_blocks, unet_vgg16
 from segment.training import train as training
@@ -29,8 +29,8 @@ def scene(seed):
     rows, cols = np.mgrid[:64, :96]
     mask = np.zeros((64, 96), np.uint8)
     mask[(rows - rng.integers(5, 59)) ** 2 < 2] = 2
-    for centre in rng.integers(12, 52, (2, 2)):
-        mask[np.hypot(rows - centre[0], cols - centre[1]) < 9] = 1
+    for center in rng.integers(12, 52, (2, 2)):
+        mask[np.hypot(rows - center[0], cols - center[1]) < 9] = 1
     image = np.take([[10, 10, 20], [200, 210, 220], [90, 160, 90]], mask, axis=0)
     return Sample(f"images/{seed}.png", (image + rng.normal(0, 5, image.shape)).astype("u1"), mask)
 
@@ -69,15 +69,15 @@ def logged(run):
 def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     run, tmp_path, parts, recipe, monkeypatch
 ):
-    whole_file, about = training_run.whole_file, {"training_data": "scenes"}
+    atomic_write, about = training_run.atomic_write, {"training_data": "scenes"}
 
     def killed(path):
         if path.name == "checkpoint_0003.keras":
             raise KeyboardInterrupt
-        return whole_file(path)
+        return atomic_write(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training_run, "whole_file", killed)
+        patch.setattr(training_run, "atomic_write", killed)
         train(run, recipe, parts, start, about)
     assert logged(run) == [1, 2, 3]
     path = train(run, recipe, parts, start, about)
@@ -142,16 +142,16 @@ def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
         assert (first != other).any()
 
 
-def test_a_share_of_the_crops_holds_threads(parts, recipe):
+def test_a_share_of_the_crops_holds_filaments(parts, recipe):
     empty = [Sample(one.name, one.image, np.minimum(one.mask, 1)) for one in parts.train[1:]]
     few = Parts([parts.train[0], *empty], [])
     stage = dataclasses.replace(recipe.stages[0], crop=64)
     for share in (0, 0.5, 1):
-        chosen = dataclasses.replace(recipe, thread_share=share)
+        chosen = dataclasses.replace(recipe, filament_share=share)
         batches = training._batches(chosen, stage, few.train, 10, 0)
         held = np.array([(target.argmax(-1) == 2).any(axis=(1, 2)) for _, target in batches])
         seeking = int(4 * share)
-        # The thread lies at the border of the scene, which turns and scales may cut off.
+        # The filament lies at the border of the scene, which turns and scales may cut off.
         assert held[:, :seeking].mean() > 0.7 if seeking else True
         assert held[:, seeking:].mean() < 0.4 if seeking < 4 else True
 
@@ -174,8 +174,8 @@ def test_cell_diameter_is_that_of_the_cells():
         mask[np.hypot(rows - 50, cols - col) < radius] = 1
     sample = Sample("a", np.zeros((100, 200, 3), np.uint8), mask)
     assert cell_diameter([sample], SHIPPED) == pytest.approx(24, rel=0.03)
-    names = ("background", "fibre", "platelet")
-    for kinds, index in (({"fibre": THREADS}, 2), ({"fibre": NOTHING, "platelet": THREADS}, 2)):
+    names = ("background", "fiber", "platelet")
+    for kinds, index in (({"fiber": FILAMENTS}, 2), ({"fiber": NOTHING, "platelet": FILAMENTS}, 2)):
         one = pixel_classes(names, kinds, {})
         other = Sample("b", sample.image, sample.mask * index)
         assert cell_diameter([other], one) == pytest.approx(24, rel=0.03)

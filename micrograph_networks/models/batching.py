@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-class Pieces:
+class BatchRunner:
     """How much a network is given at a time: as much as there is memory for.
 
     Where it does not suffice, all goes on in smaller pieces, and then by the network's next

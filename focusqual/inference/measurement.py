@@ -1,4 +1,4 @@
-"""What a rating says: level distributions of patches, and of the whole image."""
+"""What a measurement says: level distributions of patches, and of the whole image."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import Dict, Union
 import numpy as np
 from scipy.special import softmax
 
-from focusqual.inference.options import RatingOptions
+from focusqual.inference.options import FocusOptions
 from focusqual.levels import LEVELS
 
 PROBABILITIES = tuple(f"p{level}" for level in range(LEVELS))
@@ -15,7 +15,7 @@ PROBABILITIES = tuple(f"p{level}" for level in range(LEVELS))
 
 
 @dataclass(frozen=True)
-class FocusRating:
+class FocusMeasurement:
     """The focus of an image, patch by patch and as a whole.
 
     Attributes
@@ -26,13 +26,13 @@ class FocusRating:
         Distribution over the defocus levels, 0 in focus; sums to 1.
     counted : ndarray of bool, (rows, cols)
         False for patches that lie mostly outside of the mask; they do not enter the whole.
-    options : RatingOptions
+    options : FocusOptions
     """
 
     boxes: np.ndarray
     probabilities: np.ndarray
     counted: np.ndarray
-    options: RatingOptions = field(default_factory=RatingOptions)
+    options: FocusOptions = field(default_factory=FocusOptions)
 
     @cached_property
     def level(self) -> np.ndarray:
@@ -61,14 +61,14 @@ class FocusRating:
 
     @cached_property
     def summary(self) -> Dict[str, Union[float, int]]:
-        """What the rating says of the whole image, by name.
+        """What the measurement says of the whole image, by name.
 
         ``score`` is the median of ``aggregate``, the level whose expected distance to the true one
         is the least; ``expected_level`` is its mean and ``certainty`` its certainty;
         ``certainty_mean``, ``certainty_max`` and ``certainty_weighted`` (weighed by itself) are
         those of the patches; ``patches`` is the number of patches that count; ``in_focus``,
         ``out_of_focus`` and ``uncertain`` are fractions of them and sum to 1; ``p0`` to ``p10`` are
-        ``aggregate``; ``expected_defocus_um`` is ``expected_level`` in micrometres, to either side,
+        ``aggregate``; ``expected_defocus_um`` is ``expected_level`` in micrometers, to either side,
         NaN where the options tell no objective. All are floats, and NaN where no patch counts, but
         for ``patches``, an int.
         """
@@ -131,7 +131,7 @@ SUMMARY = (
     *PROBABILITIES,
     "expected_defocus_um",
 )
-"""Names in :attr:`FocusRating.summary`, in the order of the tables."""
+"""Names in :attr:`FocusMeasurement.summary`, in the order of the tables."""
 
 
 def certainty(probabilities: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from focusqual.report.measurements import pictures_of, read_measurements
 from focusqual.report.options import Thresholds
-from focusqual.report.ratings import pictures_of, read_ratings
-from focusqual.report.verdicts import verdicts, wells_left_out
+from focusqual.report.verdicts import excluded_wells, verdicts
 from micrograph_networks.errors import UserError
 
 
@@ -15,7 +15,7 @@ def write(path, rows, columns="image,score,expected_level,certainty"):
 
 def test_focus_table_with_wells_and_sites_in_names(tmp_path):
     rows = ["p_B03_s2.tif,1,1.5,0.5", "p_b03_s1.tif,0,0.25,0.75", "none.tif,,,"]
-    images = read_ratings(write(tmp_path / "focus.csv", rows))
+    images = read_measurements(write(tmp_path / "focus.csv", rows))
     assert images["image"].tolist() == ["p_B03_s2.tif", "p_b03_s1.tif", "none.tif"]
     assert images["well"].tolist() == ["B03", "B03", ""]
     assert images[["row", "col"]].to_numpy().tolist() == [[1, 2], [1, 2], [-1, -1]]
@@ -27,14 +27,14 @@ def test_focus_table_with_wells_and_sites_in_names(tmp_path):
 
 def test_the_letter_of_a_well_is_none_of_a_field(tmp_path):
     rows = [f"p_{well}_f{field}.tif,1,1,0.5" for well in ("F06", "E12") for field in (0, 1)]
-    images = read_ratings(write(tmp_path / "focus.csv", rows))
+    images = read_measurements(write(tmp_path / "focus.csv", rows))
     assert images["well"].tolist() == ["F06", "F06", "E12", "E12"]
     assert images["site"].tolist() == [0, 1, 0, 1]
 
 
 def test_sites_that_are_not_known_are_counted(tmp_path):
     rows = ["A01_x.tif,1,1,0.5", "A02_x.tif,1,1,0.5", "A01_y.tif,1,1,0.5"]
-    assert read_ratings(write(tmp_path / "focus.csv", rows))["site"].tolist() == [0, 0, 1]
+    assert read_measurements(write(tmp_path / "focus.csv", rows))["site"].tolist() == [0, 0, 1]
 
 
 COLUMNS = (
@@ -51,7 +51,7 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
         "2,d2.tif,a2.tif,P1,P24,6,2024-01-01T11:30:00,-0.5,8,,,,,,,LoadImages: gone",
     ]
     path = write(tmp_path / "Image.csv", rows, COLUMNS)
-    images = read_ratings(path, "Actin")
+    images = read_measurements(path, "Actin")
     assert images["image"].tolist() == ["a1.tif", "a2.tif"]
     assert images["plate"].tolist() == ["P1", "P1"]
     assert images["well"].tolist() == ["C04", "P24"]
@@ -62,9 +62,9 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
     assert list(images)[-2:] == ["AbsTime (hours)", "PositionX"]
     assert list(verdicts(images, Thresholds())) == ["out of focus", "not measured"]
     with pytest.raises(UserError, match="holds several images: choose one by --image, of Actin, D"):
-        read_ratings(path)
+        read_measurements(path)
     with pytest.raises(UserError, match="holds no image RNA"):
-        read_ratings(path, "RNA")
+        read_measurements(path, "RNA")
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
         ("", "cannot be read as a table"),
     ],
 )
-def test_what_is_no_table_of_ratings_is_refused(tmp_path, text, sentence):
+def test_what_is_no_table_of_measurements_is_refused(tmp_path, text, sentence):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(UserError, match=sentence):
-        read_ratings(tmp_path / "a.csv")
+        read_measurements(tmp_path / "a.csv")
 
 
 def test_verdicts_and_wells():
@@ -98,16 +98,16 @@ def test_verdicts_and_wells():
         *("nothing to see", "not measured", "in focus", "out of focus"),
     ]
     assert list(verdicts(images, Thresholds())) == expected
-    left_out = wells_left_out(images, Thresholds())
+    left_out = excluded_wells(images, Thresholds())
     assert left_out.to_dict("records") == [
         {
             **{"plate": "", "well": "A02", "images": 2, "in_focus": 0},
             **{"out_of_focus": 1, "nothing_to_see": 1, "not_measured": 0},
         }
     ]
-    strict = wells_left_out(images, Thresholds(largest_share=0.49))
+    strict = excluded_wells(images, Thresholds(largest_share=0.49))
     assert strict["well"].tolist() == ["A01", "A02", "B01"]
-    assert wells_left_out(images, Thresholds(largest_share=1)).empty
+    assert excluded_wells(images, Thresholds(largest_share=1)).empty
 
 
 def test_pictures_are_found_below_a_folder(tmp_path):

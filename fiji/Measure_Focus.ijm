@@ -1,8 +1,8 @@
 // Rates the focus of the active image, or of a folder of images, by the program focusqual, and shows
-// the annotated image, the table of ratings, and level and certainty of the patches as a stack.
+// the annotated image, the table of measurements, and level and certainty of the patches as a stack.
 //
 // In a batch the argument takes the place of the dialog: command=/opt/env/bin/focusqual, stride=42,
-// scale=0.5, input=/data/image.tif (or a folder, or nothing for the active image), output=/data/rated,
+// scale=0.5, input=/data/image.tif (or a folder, or nothing for the active image), output=/data/measured,
 // one a line.
 
 settings = getArgument();
@@ -10,7 +10,7 @@ if (settings == "") settings = askedFor();
 List.setList(replace("command=focusqual\nstride=84\nscale=1\n" + settings, "\\\\", "\\\\\\\\"));
 output = List.get("output");
 if (output == "") output = getDirectory("temp") + "rated_focus";
-words = "Rated \n" + List.get("command") + "\n" + List.get("input") + "\n" + output
+words = "Measured \n" + List.get("command") + "\n" + List.get("input") + "\n" + output
     + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
 input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
@@ -36,7 +36,7 @@ function askedFor() {
     asked = "command=" + command + "\nstride=" + stride + "\nscale=" + scale;
     if (Dialog.getCheckbox()) {
         folder = getDirectory("Choose a folder of images");
-        asked += "\ninput=" + folder + "\noutput=" + folder + "rated";
+        asked += "\ninput=" + folder + "\noutput=" + folder + "measured";
     }
     return asked;
 }

@@ -1,4 +1,4 @@
-"""From colour to grey."""
+"""From color to gray."""
 
 from typing import Sequence
 
@@ -24,10 +24,10 @@ def is_image(shape: Sequence[int]) -> bool:
     return len(shape) == 2 or len(shape) == 3 and shape[2] in (1, 2, 3, 4)
 
 
-def to_grey(image: np.ndarray) -> np.ndarray:
-    """Bring a grey or colour image to one channel.
+def to_gray(image: np.ndarray) -> np.ndarray:
+    """Bring a gray or color image to one channel.
 
-    Alpha is dropped and colours are weighed by ITU-R BT.601 luma (0.299, 0.587, 0.114).
+    Alpha is dropped and colors are weighed by ITU-R BT.601 luma (0.299, 0.587, 0.114).
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, (height, width)
-        The image itself where it is grey, else float32 of the same range.
+        The image itself where it is gray, else float32 of the same range.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     """
     if not is_image(image.shape):
         raise UserError(
-            f"An image of shape {image.shape} is neither grey nor colour: "
+            f"An image of shape {image.shape} is neither gray nor color: "
             "rate the planes of a stack, or the channels of a composite, one at a time."
         )
     if image.ndim == 2:

@@ -1,4 +1,4 @@
-"""The images of a plate, read from a table of ratings."""
+"""The images of a plate, read from a table of measurements."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ MEASUREMENT = re.compile(r"ImageFocus_|ExecutionTime_|ModuleError_|FileName_|Pat
 """Beginnings of the names of CellProfiler's columns that do not."""
 
 
-def read_ratings(path: Path, image: Optional[str] = None) -> pd.DataFrame:
+def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
     """Read a table of 'focusqual predict', or CellProfiler's of images, one plate's or several.
 
     Parameters

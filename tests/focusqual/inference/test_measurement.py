@@ -2,21 +2,21 @@ import numpy as np
 import pytest
 from support import focus_model, rate
 
-from focusqual import RatingOptions, rate_focus
+from focusqual import FocusOptions, measure_focus
+from focusqual.inference.measurement import SUMMARY, FocusMeasurement, certainty, expected_level
 from focusqual.inference.model import FocusModel, load_model
 from focusqual.inference.patches import PATCH_SIZE
-from focusqual.inference.rating import SUMMARY, FocusRating, certainty, expected_level
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.pieces import Pieces
+from micrograph_networks.models.batching import BatchRunner
 
 
 def rating_of(probabilities, counted=None, **options):
-    """A rating of one row of patches."""
+    """A measurement of one row of patches."""
     probabilities = np.asarray(probabilities, dtype=np.float32)[None]
     count = probabilities.shape[1]
     boxes = np.array([[(0, 84 * col, 84, 84) for col in range(count)]])
     counted = np.ones((1, count), bool) if counted is None else np.array([counted])
-    return FocusRating(boxes, probabilities, counted, RatingOptions(**options))
+    return FocusMeasurement(boxes, probabilities, counted, FocusOptions(**options))
 
 
 FLAT = np.full(11, 1 / 11)
@@ -72,20 +72,20 @@ def test_patches_that_do_not_count_are_left_out():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (83, 84), (85, 200), (300, 170)])
 @pytest.mark.parametrize("stride, scale", [(84, 1), (30, 1), (84, 0.5), (50, 2.3)])
 def test_boxes_cover_the_image(rng, shape, stride, scale):
-    rating = rate(rng.random(shape), options=RatingOptions(stride=stride, scale=scale))
+    measurement = rate(rng.random(shape), options=FocusOptions(stride=stride, scale=scale))
     covered = np.zeros(shape, int)
-    for y, x, height, width in rating.boxes.reshape(-1, 4):
+    for y, x, height, width in measurement.boxes.reshape(-1, 4):
         assert min(y, x) >= 0
         assert min(height, width) >= 1
         assert y + height <= shape[0]
         assert x + width <= shape[1]
         covered[y : y + height, x : x + width] += 1
     assert covered.min() >= 1
-    assert rating.counted.all()
-    np.testing.assert_allclose(rating.probabilities.sum(axis=-1), 1, rtol=1e-5)
+    assert measurement.counted.all()
+    np.testing.assert_allclose(measurement.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
 
-def test_patches_do_not_depend_on_their_neighbours(fly_images):
+def test_patches_do_not_depend_on_their_neighbors(fly_images):
     image = fly_images["01_POS002_D.TIF"]
     whole = rate(image)
     row, col = 3, 5
@@ -103,18 +103,18 @@ def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
         sizes.append(len(patches))
         return out_of_memory() if len(patches) > 5 else network(patches)
 
-    batches = Pieces("batches of {} patches", (10, 5), [short_of_memory])
-    found = rate_focus(image, FocusModel("short", None, "numpy", batches))
+    batches = BatchRunner("batches of {} patches", (10, 5), [short_of_memory])
+    found = measure_focus(image, FocusModel("short", None, "numpy", batches))
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
     assert sizes == [10, 5, 5, 5, 5, 1]
 
 
 @pytest.mark.parametrize("value", [0, 0.1, 255, 65535])
 def test_a_constant_image_is_flat(value):
-    rating = rate(np.full((200, 200), value, dtype=np.float32))
-    np.testing.assert_allclose(rating.probabilities, 1 / 11)
-    assert rating.summary["certainty"] == pytest.approx(0, abs=1e-5)
-    assert rating.summary["uncertain"] == 1
+    measurement = rate(np.full((200, 200), value, dtype=np.float32))
+    np.testing.assert_allclose(measurement.probabilities, 1 / 11)
+    assert measurement.summary["certainty"] == pytest.approx(0, abs=1e-5)
+    assert measurement.summary["uncertain"] == 1
 
 
 def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
@@ -152,21 +152,21 @@ def test_nan_and_infinity_count_as_outside_of_the_mask(fly_images):
     assert np.isnan(rate(np.full((90, 90), np.nan)).summary["score"])
 
 
-def test_colour_is_rated_as_its_luma(fly_images):
+def test_color_is_measured_as_its_luma(fly_images):
     image = fly_images["01_POS002_D.TIF"][:200, :200]
-    grey, colour = rate(image), rate(np.dstack([image] * 3))
-    np.testing.assert_allclose(colour.probabilities, grey.probabilities, atol=1e-4)
+    gray, color = rate(image), rate(np.dstack([image] * 3))
+    np.testing.assert_allclose(color.probabilities, gray.probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1e-40, 1e-30, 1e30, 1e300])
-def test_grey_levels_of_any_size_are_rated_alike(rng, factor):
+def test_gray_levels_of_any_size_are_measured_alike(rng, factor):
     image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
     expected = rate(image).probabilities
     np.testing.assert_allclose(rate(image * factor).probabilities, expected, atol=1e-5)
 
 
 def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
-    with pytest.raises(UserError, match="neither grey nor colour"):
+    with pytest.raises(UserError, match="neither gray nor color"):
         rate(rng.random((3, 100, 100, 100)))
     with pytest.raises(UserError, match="mask is of shape"):
         rate(rng.random((100, 100)), np.ones((50, 50), bool))
@@ -189,4 +189,4 @@ def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(UserError):
-        RatingOptions(**wrong)
+        FocusOptions(**wrong)

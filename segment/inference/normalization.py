@@ -4,20 +4,20 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 
-NORMALISATION = "bgr-minus-imagenet-mean"
-"""Of :func:`normalise`, as weights files name it."""
+NORMALIZATION = "bgr-minus-imagenet-mean"
+"""Of :func:`normalize`, as weights files name it."""
 # VGG16 was trained on blue, green, red of 0 to 255 less their means over ImageNet: Simonyan and
 # Zisserman 2015, Very deep convolutional networks, section 2.1; Keras's mode "caffe".
 MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring a grey or colour image of any bit depth to red, green, blue of 0 to 255.
+    """Bring a gray or color image of any bit depth to red, green, blue of 0 to 255.
 
     8-bit images are taken as they are. 16-bit images are divided by 257, so that 65535 becomes
     255: a 12-bit image in 16-bit numbers cannot be told from a dark one, so multiply it by 16
     first. Booleans are 0 and 255. Floats are intensities of 0 to 1, as CellProfiler's are, times
-    255, and clipped. Grey is repeated and alpha dropped.
+    255, and clipped. Gray is repeated and alpha dropped.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        As for :func:`as_colour`.
+        As for :func:`as_color`.
     """
-    colour = as_colour(image)
-    if colour.dtype == np.uint8:
-        return colour.astype(np.float32)
-    if colour.dtype == np.uint16:
-        return colour / np.float32(257)
-    return np.clip(colour.astype(np.float32), 0, 1) * 255
+    color = as_color(image)
+    if color.dtype == np.uint8:
+        return color.astype(np.float32)
+    if color.dtype == np.uint16:
+        return color / np.float32(257)
+    return np.clip(color.astype(np.float32), 0, 1) * 255
 
 
-def as_colour(image: np.ndarray) -> np.ndarray:
-    """Give an image three channels: grey is repeated and alpha dropped, nothing is copied.
+def as_color(image: np.ndarray) -> np.ndarray:
+    """Give an image three channels: gray is repeated and alpha dropped, nothing is copied.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def as_colour(image: np.ndarray) -> np.ndarray:
     """
     if not image.size or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] > 4:
         raise UserError(
-            f"An image of shape {image.shape} is empty, or neither grey nor colour: "
+            f"An image of shape {image.shape} is empty, or neither gray nor color: "
             "segment the planes of a stack, or the channels of a composite, one at a time."
         )
     if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind not in "bf":
@@ -70,12 +70,12 @@ def as_colour(image: np.ndarray) -> np.ndarray:
         )
     if image.ndim == 3 and image.shape[2] > 2:
         return image[:, :, :3]
-    grey = image if image.ndim == 2 else image[:, :, 0]
-    return np.broadcast_to(grey[:, :, None], (*grey.shape, 3))
+    gray = image if image.ndim == 2 else image[:, :, 0]
+    return np.broadcast_to(gray[:, :, None], (*gray.shape, 3))
 
 
-def normalise(rgb: np.ndarray) -> np.ndarray:
-    """Bring colours to the network's input: blue, green, red less ImageNet's means.
+def normalize(rgb: np.ndarray) -> np.ndarray:
+    """Bring colors to the network's input: blue, green, red less ImageNet's means.
 
     Parameters
     ----------

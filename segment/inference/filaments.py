@@ -1,4 +1,4 @@
-"""From pixels to threads: long thin objects, each one object even where it is interrupted."""
+"""From pixels to filaments: long thin objects, each one object even where it is interrupted."""
 
 from typing import List, NamedTuple, Set, Tuple
 
@@ -16,34 +16,34 @@ from segment.inference.options import SegmentationOptions
 # All lengths are in pixels at the working scale. They and the least probability were chosen by the
 # training images of darkfield_v1.
 SHORTEST = 20
-"""Length of the shortest thread, unless the user says otherwise."""
+"""Length of the shortest filament, unless the user says otherwise."""
 SMALLEST_PIECE = 20
-"""Pixels of the smallest piece of a thread."""
+"""Pixels of the smallest piece of a filament."""
 THINNESS = 5
 """Least ratio of a piece's area to the square of half its width: 3 is a disk, 12 a line three times
 as long as wide. 99% of the spirochaetes that people outlined have more."""
 GAP = 16
-"""Between the ends of two pieces of a thread, not counting what lies in cells that it crosses."""
+"""Between the ends of two pieces of a filament, not counting what lies in cells that it crosses."""
 FARTHEST = 60
-"""Between the ends of two pieces of a thread, cells included."""
+"""Between the ends of two pieces of a filament, cells included."""
 TANGENT = 16
 """Along a piece, from where its end is looked at to tell whether it leads to another one."""
 STRAIGHT = 0.8
 """Least cosine of the angle between the end of a piece and the way from there to the other end."""
 
 
-class Threads(NamedTuple):
-    """The threads of a region.
+class Filaments(NamedTuple):
+    """The filaments of a region.
 
     Attributes
     ----------
     labels : ndarray of int32, (height, width)
-        0 outside of threads, which have 1, 2, ... from top to bottom. A thread may lie in several
+        0 outside of filaments, which have 1, 2, ... from top to bottom. A filament may lie in several
         pieces.
-    lengths : ndarray of float, (threads,)
+    lengths : ndarray of float, (filaments,)
         In pixels, from end to end along the middle lines of the pieces and straight across the gaps
         between them.
-    means : ndarray of float, (threads,)
+    means : ndarray of float, (filaments,)
         Mean probability along the middle lines.
     """
 
@@ -53,7 +53,7 @@ class Threads(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Connected pixels of a thread.
+    """Connected pixels of a filament.
 
     ``path`` are the pixels of the middle line, int (n, 2); ``length`` is that of the line,
     ``beyond`` how far the piece goes on beyond its ends; ``sum`` is that of the probabilities.
@@ -73,34 +73,34 @@ class _Joint(NamedTuple):
     length: float
 
 
-def label_threads(
+def label_filaments(
     region: np.ndarray,
     probability: np.ndarray,
     crossed: np.ndarray,
     scale: float,
     options: SegmentationOptions,
-) -> Threads:
-    """Number the threads of a region, and measure their lengths.
+) -> Filaments:
+    """Number the filaments of a region, and measure their lengths.
 
     Pieces are pixels that touch, corners included, and are thin together. Two pieces are of one
-    thread where an end of each leads to that of the other, and no more is between them than a few
+    filament where an end of each leads to that of the other, and no more is between them than a few
     pixels or a cell. An end belongs to the nearest one.
 
     Parameters
     ----------
     region : ndarray of bool, (height, width)
-        Pixels of threads.
+        Pixels of filaments.
     probability : ndarray of float32, (height, width)
-        Of threads, 0 to 1.
+        Of filaments, 0 to 1.
     crossed : ndarray of bool, (height, width)
-        Pixels of cells, which hide a thread that crosses them.
+        Pixels of cells, which hide a filament that crosses them.
     scale : float
         Pixels at the working scale of a pixel of the image.
     options : SegmentationOptions
 
     Returns
     -------
-    Threads
+    Filaments
     """
     labels, _ = ndimage.label(region, EIGHT)
     keep(labels, areas(labels) >= SMALLEST_PIECE / scale**2)
@@ -111,12 +111,12 @@ def label_threads(
         for n, box in enumerate(ndimage.find_objects(labels), 1)
     ]
     joints = _joints([piece.path for piece in pieces], crossed, scale)
-    threads, lengths, means = _threads(pieces, joints)
+    filaments, lengths, means = _filaments(pieces, joints)
     shortest = SHORTEST / scale if options.minimum_length is None else options.minimum_length
     kept = (lengths >= shortest) & (means >= options.minimum_probability)
-    numbers = np.append(0, (np.cumsum(kept) * kept)[threads])
+    numbers = np.append(0, (np.cumsum(kept) * kept)[filaments])
     map_array(labels, np.arange(len(numbers)), numbers, out=labels)
-    return Threads(labels, lengths[kept], means[kept])
+    return Filaments(labels, lengths[kept], means[kept])
 
 
 def middle_line(region: np.ndarray) -> np.ndarray:
@@ -218,21 +218,25 @@ def _leads(inner: np.ndarray, end: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (along * onwards).sum(axis=1) >= STRAIGHT * product
 
 
-def _threads(
+def _filaments(
     pieces: List[_Piece], joints: List[_Joint]
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """To which thread each piece belongs, and the lengths and mean probabilities of the threads."""
+    """To which filament each piece belongs, and the lengths and mean probabilities of the filaments."""
     if not pieces:
         return np.zeros(0, int), np.zeros(0), np.zeros(0)
     joined = [(joint.first // 2, joint.second // 2) for joint in joints]
     graph = sparse.csr_matrix(
         (np.ones(len(joined)), np.reshape(joined, (-1, 2)).T.astype(int)), (len(pieces),) * 2
     )
-    count, threads = csgraph.connected_components(graph, directed=False)
-    lengths = np.bincount(threads, [piece.length for piece in pieces], count)
-    np.add.at(lengths, threads[[a for a, _ in joined]], [joint.length for joint in joints])
+    count, filaments = csgraph.connected_components(graph, directed=False)
+    lengths = np.bincount(filaments, [piece.length for piece in pieces], count)
+    np.add.at(lengths, filaments[[a for a, _ in joined]], [joint.length for joint in joints])
     # Beyond the ends at a joint is its length, to be counted once.
     outer = np.zeros(count)
-    np.maximum.at(outer, threads, [piece.beyond for piece in pieces])
-    points = np.bincount(threads, [len(piece.path) for piece in pieces], count)
-    return threads, lengths + outer, np.bincount(threads, [p.sum for p in pieces], count) / points
+    np.maximum.at(outer, filaments, [piece.beyond for piece in pieces])
+    points = np.bincount(filaments, [len(piece.path) for piece in pieces], count)
+    return (
+        filaments,
+        lengths + outer,
+        np.bincount(filaments, [p.sum for p in pieces], count) / points,
+    )

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from skimage.draw import line
 
+from segment.inference.filaments import label_filaments, middle_line, path_length
 from segment.inference.options import SegmentationOptions
-from segment.inference.threads import label_threads, middle_line, path_length
 
 SHAPE = (120, 160)
 ANYTHING = SegmentationOptions(minimum_probability=0.0)
@@ -22,7 +22,7 @@ def stroke(*points, width=3):
 def find(region, crossed=None, scale=1.0, probability=None, options=ANYTHING):
     probability = np.ones(SHAPE, np.float32) if probability is None else probability
     crossed = np.zeros(SHAPE, bool) if crossed is None else crossed
-    return label_threads(region, probability, crossed, scale, options)
+    return label_filaments(region, probability, crossed, scale, options)
 
 
 def disk(y, x, radius):
@@ -45,7 +45,7 @@ def test_a_bend_is_measured_along_the_line():
     np.testing.assert_allclose(found.lengths, [123], rtol=0.05)
 
 
-def test_threads_are_numbered_from_top_to_bottom_and_blobs_and_specks_are_none():
+def test_filaments_are_numbered_from_top_to_bottom_and_blobs_and_specks_are_none():
     low, high = stroke((100, 20), (100, 60)), stroke((10, 90), (30, 140))
     found = find(low | high | disk(60, 60, 12) | disk(60, 120, 2))
     np.testing.assert_array_equal(found.labels, high + 2 * low)
@@ -53,7 +53,7 @@ def test_threads_are_numbered_from_top_to_bottom_and_blobs_and_specks_are_none()
     assert (found.lengths[0], found.lengths[1]) == pytest.approx((57, 43), rel=0.06)
 
 
-def test_a_thread_that_is_broken_by_a_few_pixels_is_one():
+def test_a_filament_that_is_broken_by_a_few_pixels_is_one():
     whole = stroke((20, 20), (60, 100))
     gap = disk(40, 60, 6)
     found = find(whole & ~gap)
@@ -61,7 +61,7 @@ def test_a_thread_that_is_broken_by_a_few_pixels_is_one():
     np.testing.assert_allclose(found.lengths, find(whole).lengths, rtol=0.03)
 
 
-def test_a_thread_that_crosses_a_cell_is_one():
+def test_a_filament_that_crosses_a_cell_is_one():
     whole, cell = stroke((40, 10), (50, 140)), disk(45, 75, 22)
     found = find(whole & ~cell, crossed=cell)
     np.testing.assert_array_equal(found.labels, whole & ~cell)
@@ -69,7 +69,7 @@ def test_a_thread_that_crosses_a_cell_is_one():
     assert len(find(whole & ~cell).lengths) == 2
 
 
-def test_neighbours_that_do_not_lead_to_each_other_are_two():
+def test_neighbors_that_do_not_lead_to_each_other_are_two():
     beside = stroke((20, 20), (20, 80)) | stroke((28, 20), (28, 80))
     corner = stroke((60, 20), (60, 60)) | stroke((50, 68), (80, 68))
     assert len(find(beside).lengths) == 2
@@ -83,7 +83,7 @@ def test_an_end_belongs_to_the_nearest_one_alone():
     assert found.labels[40, 20] == found.labels[40, 90] != found.labels[60, 99] > 0
 
 
-def test_short_and_unsure_threads_are_left_out():
+def test_short_and_unsure_filaments_are_left_out():
     short, long = stroke((10, 10), (10, 24)), stroke((40, 20), (40, 100))
     np.testing.assert_array_equal(find(short | long).labels, long)
     assert len(find(short | long, scale=2.0).lengths) == 2
@@ -115,7 +115,7 @@ def test_length_of_a_digital_line():
     assert path_length(np.array([[3, 4]])) == 0
 
 
-def test_nothing_gives_no_thread():
+def test_nothing_gives_no_filament():
     found = find(np.zeros(SHAPE, bool))
     assert not found.labels.any()
     assert len(found.lengths) == len(found.means) == 0

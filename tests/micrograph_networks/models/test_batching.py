@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.pieces import Pieces
+from micrograph_networks.models.batching import BatchRunner
 
 
 class Function:
@@ -14,7 +14,7 @@ class Function:
 
 
 def test_pieces_become_smaller_until_memory_suffices(out_of_memory, caplog):
-    pieces, tried = Pieces("tiles of {} pixels", (8, 4, 2), [abs]), []
+    pieces, tried = BatchRunner("tiles of {} pixels", (8, 4, 2), [abs]), []
 
     def compute(function, size):
         tried.append((function, size))
@@ -27,7 +27,7 @@ def test_pieces_become_smaller_until_memory_suffices(out_of_memory, caplog):
 
 
 def test_too_little_memory_is_said_in_one_sentence(out_of_memory):
-    pieces = Pieces("tiles of {} pixels", (4, 2), [abs])
+    pieces = BatchRunner("tiles of {} pixels", (4, 2), [abs])
     with pytest.raises(UserError, match="not suffice for tiles of 2 pixels: close .* fewer"):
         pieces.run(lambda function, size: out_of_memory())
     assert pieces.run(lambda function, size: size) == 2
@@ -35,7 +35,7 @@ def test_too_little_memory_is_said_in_one_sentence(out_of_memory):
 
 def test_after_the_smallest_pieces_comes_the_next_function(out_of_memory, caplog):
     gpu, cpu = Function("on the GPU"), Function("on the CPU")
-    pieces = Pieces("batches of {}", (2, 1), [gpu, cpu])
+    pieces = BatchRunner("batches of {}", (2, 1), [gpu, cpu])
 
     def compute(function, size):
         return out_of_memory() if function is gpu else size
@@ -45,6 +45,6 @@ def test_after_the_smallest_pieces_comes_the_next_function(out_of_memory, caplog
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():
-    pieces = Pieces("tiles of {} pixels", (4, 2), [abs])
+    pieces = BatchRunner("tiles of {} pixels", (4, 2), [abs])
     with pytest.raises(ZeroDivisionError):
         pieces.run(lambda function, size: 1 / 0)
