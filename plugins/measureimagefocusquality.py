@@ -72,7 +72,6 @@ try:
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
     from micrograph_networks.cellprofiler.network_module import (
-        SHIPPED_UNTIL_0_1,
         SMOOTH,
         NetworkModule,
         free_earlier_image_sets,
@@ -82,7 +81,7 @@ try:
         show_under_mouse,
         shown_errors,
     )
-    from micrograph_networks.engines import AUTOMATIC, EngineOptions
+    from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError
 except Exception as error:
     LEVELS = 0
@@ -295,7 +294,7 @@ TABLE_HEADER, TABLE_ROW = 0.1, 0.055
 class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
-    variable_revision_number = 3
+    variable_revision_number = 1
     # For the citation generator of CellProfiler 5.
     doi = {
         "Please cite the following when using MeasureImageFocusQuality:": (
@@ -459,23 +458,6 @@ Select the objects whose focus you want to measure, in each of the images above.
                 f"times as long as at {PATCH_SIZE}. The focus level image is as fine, and quick.",
                 self.stride,
             )
-
-    def upgrade_settings(self, setting_values, variable_revision_number, module_name):
-        if variable_revision_number == 1:
-            # Models have names, engine and aggregation are options, and images come first.
-            count, model, folder, file, stride, scale, *limits = setting_values[:8]
-            objects, images = setting_values[8:10], setting_values[10:]
-            model = "focus_v1" if model == SHIPPED_UNTIL_0_1 else model
-            setting_values = [count, *images, *objects, model, folder, file, AUTOMATIC]
-            setting_values += [stride, scale, "weighted", *limits]
-            variable_revision_number = 2
-        if variable_revision_number == 2:
-            # The images of a group are ranked; settings of images and objects come before that.
-            images = int(setting_values[0]) * len(self.image_groups[0].pipeline_settings())
-            place = 1 + images + 2
-            setting_values = [*setting_values[:place], "No", *setting_values[place:]]
-            variable_revision_number = 3
-        return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
         for group in self.image_groups:

@@ -40,7 +40,6 @@ try:
         raise ImportError(f"micrograph_networks is of version {__version__}")
 
     from micrograph_networks.cellprofiler.network_module import (
-        SHIPPED_UNTIL_0_1,
         SMOOTH,
         NetworkModule,
         free_earlier_image_sets,
@@ -50,7 +49,7 @@ try:
         shown_errors,
     )
     from micrograph_networks.cellprofiler.settings import LateChoice
-    from micrograph_networks.engines import AUTOMATIC, RoundingEngineOptions
+    from micrograph_networks.engines import RoundingEngineOptions
     from micrograph_networks.errors import UserError
     from segment import SegmentationOptions, segment_image
     from segment.classes import (
@@ -243,7 +242,7 @@ GROUP_COUNT_PLACE = 1
 class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
     module_name = "SegmentDarkfieldCells"
     category = "Object Processing"
-    variable_revision_number = 3
+    variable_revision_number = 1
     # For the citation generator of CellProfiler 5.
     doi = {
         "Please cite the following when using SegmentDarkfieldCells:": (
@@ -329,24 +328,6 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
                 f"images become {enlarged:.0f} times as wide and high, and take long.",
                 self.cell_diameter,
             )
-
-    def upgrade_settings(self, setting_values, variable_revision_number, module_name):
-        if variable_revision_number == 1:
-            # Models have names, the engine is an option, and bfloat16 stands beside it.
-            *values, bfloat16 = setting_values
-            values[12] = "darkfield_v1" if values[12] == SHIPPED_UNTIL_0_1 else values[12]
-            setting_values = [*values[:15], AUTOMATIC, bfloat16, *values[15:]]
-            variable_revision_number = 2
-        if variable_revision_number == 2:
-            # Every class has its settings; no object was left out for its probability.
-            image, cells, rest = setting_values[0], setting_values[1:6], setting_values[12:]
-            groups = [CLASSES[BLOOD_CELL], *cells]
-            wants_spirochaetes = setting_values[6] == "Yes"
-            if wants_spirochaetes:
-                groups += [CLASSES[SPIROCHAETE], *setting_values[7:12]]
-            setting_values = [image, str(1 + wants_spirochaetes), *groups, *rest, "0.0"]
-            variable_revision_number = 3
-        return setting_values, variable_revision_number
 
     def prepare_run(self, workspace):
         workspace.measurements.add_experiment_measurement(

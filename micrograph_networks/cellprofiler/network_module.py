@@ -41,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 M_CUSTOM = "Custom model"
 """The choice of a weights file of one's own."""
-SHIPPED_UNTIL_0_1 = "Shipped model"
-"""What the first version of the modules called the model that is now the first of its name."""
 
 
 class NetworkModule(Module):

@@ -151,67 +151,11 @@ def test_names_of_outputs_are_visible_only_where_they_are_used(module):
     }
 
 
-# As 0.1.0 saved them: a shipped model, two images, all options changed, one output wanted.
-SETTINGS_OF_REVISION_1 = [
-    *("2", "Shipped model", "Elsewhere...|", "focus.h5", "42", "0.5", "0.125", "4"),
-    *("Yes", "Nuclei"),
-    *("DNA", "Yes", "FocusPatches", "No", "FocusLevel", "No", "FocusCertainty"),
-    *("No", "FocusAnnotated"),
-    *("Actin", "No", "FocusPatches2", "No", "FocusLevel2", "No", "FocusCertainty2"),
-    *("No", "FocusAnnotated2"),
-]
-
-
-def test_pipelines_of_the_first_version_keep_their_model_and_options(module):
-    module.set_settings_from_values(SETTINGS_OF_REVISION_1, 1, "MeasureImageFocusQuality")
-
-    assert module.chosen_model() == "focus_v1"
-    expected = FocusOptions(42, 0.5, "weighted", uncertain_below=0.125, out_of_focus_from=4)
-    assert module.focus_options.options() == expected
-    assert [group.image_name.value for group in module.image_groups] == ["DNA", "Actin"]
-    assert [group.wants_patches.value for group in module.image_groups] == [True, False]
-    assert module.image_groups[1].annotated_image_name.value == "FocusAnnotated2"
-    assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
-
-
-# As 0.2.0 saved them before groups were ranked: two images, all options changed.
-SETTINGS_OF_REVISION_2 = [
-    *("2", "DNA", "Yes", "FocusPatches", "No", "FocusLevel", "No", "FocusCertainty"),
-    *("No", "FocusAnnotated"),
-    *("Actin", "No", "FocusPatches2", "No", "FocusLevel2", "Yes", "FocusCertainty2"),
-    *("No", "FocusAnnotated2"),
-    *("Yes", "Nuclei", "focus_v1", "Elsewhere...|", "focus.h5", "numpy"),
-    *("42", "0.5", "product", "0.125", "4"),
-]
-
-
-def test_pipelines_without_ranks_keep_all_settings_and_their_columns(module):
-    module.set_settings_from_values(SETTINGS_OF_REVISION_2, 2, "MeasureImageFocusQuality")
-
-    expected = FocusOptions(42, 0.5, "product", uncertain_below=0.125, out_of_focus_from=4)
-    assert module.focus_options.options() == expected
-    assert module.engine_options.options().engine == "numpy"
-    assert (module.wants_objects.value, module.objects_list.value) == (True, ["Nuclei"])
-    assert module.chosen_model() == "focus_v1"
-    assert not module.wants_ranks.value
-    features = {column[1] for column in module.get_measurement_columns(None)}
-    assert not any("InGroup" in name or "Defocus" in name for name in features)
-
-
-def test_own_weights_of_the_first_version_stay(module, tmp_path):
-    folder = f"Elsewhere...|{tmp_path}"
-    saved = [*SETTINGS_OF_REVISION_1]
-    saved[1:4] = "Custom model", folder, "mine.h5"
-    module.set_settings_from_values(saved, 1, "MeasureImageFocusQuality")
-
-    assert module.chosen_model() == str(tmp_path / "mine.h5")
-
-
 def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     module.stride.value = 21
     saved = [s.unicode_value for s in module.settings()]
     fresh = instantiate_module("MeasureImageFocusQuality")
-    fresh.set_settings_from_values(saved[:-1], 3, "MeasureImageFocusQuality")
+    fresh.set_settings_from_values(saved[:-1], 1, "MeasureImageFocusQuality")
 
     assert fresh.focus_options.options() == FocusOptions(stride=21)
 
@@ -251,7 +195,7 @@ def test_settings_survive_a_saved_pipeline(module):
 def test_images_are_removed_when_a_pipeline_has_fewer(module):
     saved = [s.unicode_value for s in module.settings()]
     want_two_images(module)
-    module.set_settings_from_values(saved, 3, "MeasureImageFocusQuality")
+    module.set_settings_from_values(saved, 1, "MeasureImageFocusQuality")
 
     assert [g.image_name.value for g in module.image_groups] == ["DNA"]
 

@@ -1,4 +1,3 @@
-import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -107,50 +106,10 @@ def test_default_settings_are_those_of_the_core():
     assert module.chosen_model() == "darkfield_v2_small"
 
 
-# As 0.1.0 saved them: the shipped model, all options changed.
-SETTINGS_OF_REVISION_1 = [
-    *("Field", "Cells", "Yes", "CellMask", "No", "CellProbability"),
-    *("Yes", "Filaments", "No", "ThreadMask", "Yes", "ThreadProbability"),
-    *("Shipped model", "Elsewhere...|", "darkfield.h5"),
-    *("Enter a value", "33.5", "0.25", "No", "No", "7", "Yes", "Yes"),
-]
-
-
-def test_pipelines_of_the_first_version_keep_their_model_and_options():
-    module = instantiate_module("SegmentDarkfieldCells")
-    module.set_settings_from_values(SETTINGS_OF_REVISION_1, 1, "SegmentDarkfieldCells")
-    expected = instantiate_module("SegmentDarkfieldCells")
-    change_options(expected)
-
-    assert module.chosen_model() == "darkfield_v1"
-    assert module.engine_options.options() == expected.engine_options.options()
-    # No object is left out for its mean probability, as none was.
-    kept = dataclasses.replace(expected.segmentation_options.options(), minimum_probability=0.0)
-    assert module.segmentation_options.options() == kept
-    cells, spirochaetes = module.groups
-    assert (cells.class_name.value, cells.objects_name.value) == ("blood cell", "Cells")
-    assert spirochaetes.class_name.value == "spirochaete"
-    assert spirochaetes.wants_probability.value
-
-
-def test_pipelines_of_the_second_version_keep_the_classes_that_they_found():
-    for wanted, names in (("Yes", ["Cells", "Filaments"]), ("No", ["Cells"])):
-        values = [*SETTINGS_OF_REVISION_1[:6], wanted, *SETTINGS_OF_REVISION_1[7:12]]
-        values += ["darkfield_v1", "Elsewhere...|", "darkfield.h5", "numpy", "No"]
-        values += SETTINGS_OF_REVISION_1[15:22]
-        module = instantiate_module("SegmentDarkfieldCells")
-        module.set_settings_from_values(values, 2, "SegmentDarkfieldCells")
-
-        assert [group.objects_name.value for group in module.groups] == names
-        assert module.engine_options.options() == RoundingEngineOptions("numpy")
-        assert module.segmentation_options.options().minimum_area == 7
-        assert module.segmentation_options.options().minimum_probability == 0
-
-
 def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
     saved = [s.unicode_value for s in module.settings()]
     fresh = instantiate_module("SegmentDarkfieldCells")
-    fresh.set_settings_from_values(saved[:-1], 3, "SegmentDarkfieldCells")
+    fresh.set_settings_from_values(saved[:-1], 1, "SegmentDarkfieldCells")
 
     assert fresh.segmentation_options.options() == SegmentationOptions()
 
