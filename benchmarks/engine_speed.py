@@ -11,6 +11,7 @@ process of its own, the peak memory and the seconds from its start to the first 
 
 import argparse
 import functools
+import importlib
 import subprocess
 import sys
 import time
@@ -22,15 +23,15 @@ from timing import in_turns
 
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import ENGINE_NAMES, EngineOptions
+from micrograph_networks.models.registry import shipped_models
 
-FOCUS = "focus"
 CASES = {
-    "darkfield_v1": ("darkfield_v1", (640, 640)),
-    "darkfield_v1 3:4": ("darkfield_v1", (480, 640)),
-    "darkfield_v2_small": ("darkfield_v2_small", (640, 640)),
-    FOCUS: ("focus_v2", (2160, 2160)),
+    "dark field, oldest": ("segment", 0, (640, 640)),
+    "dark field, oldest 3:4": ("segment", 0, (480, 640)),
+    "dark field, newest": ("segment", -1, (640, 640)),
+    "focus, newest": ("focusqual", -1, (2160, 2160)),
 }
-"""Model of each, and height and width of the image."""
+"""Core, index of its model in the registry, and height and width of the image."""
 
 # Arguments: engine, case. Prints seconds from the process's start and its peak memory.
 ALONE = """
@@ -53,14 +54,14 @@ def main():
     print(
         f"\n{'seconds, models loaded':22}"
         + "".join(f"{name:>12}" for name in ENGINE_NAMES)
-        + "  ratio"
+        + "  NumPy/TensorFlow"
     )
     for case in CASES:
         image = image_of(case)
         runs = [functools.partial(ready(name, case), image) for name in ENGINE_NAMES]
         times = in_turns(*runs, repeats=arguments.repeats)
         print(f"{case:22}" + "".join(f"{value:12.3f}" for value in times), end="")
-        print(f"{times[0] / times[1]:7.2f}", flush=True)
+        print(f"{times[1] / times[0]:7.2f}", flush=True)
     print("\na process of its own, from start to first result")
     for case in CASES:
         for name in ENGINE_NAMES:
@@ -69,20 +70,22 @@ def main():
 
 
 def image_of(case):
-    """An image of a case, the same at every call."""
-    _, shape = CASES[case]
+    """Return the image of a case, the same at every call."""
+    _, _, shape = CASES[case]
     return np.random.default_rng(0).integers(0, 65536, shape, dtype=np.uint16)
 
 
 def ready(engine, case):
-    """From an image to a result, with the model loaded.
+    """Load the model of a case and return a function from the image to a result.
 
-    The dark-field network sees the image in its own pixels. Each core is imported where it is used:
-    the import is a part of what a process takes.
+    The dark-field network sees the image in its own pixels. Each core is imported where it is used,
+    because the import is part of the time that a process takes.
     """
     options = EngineOptions(engine)
-    name, _ = CASES[case]
-    if case == FOCUS:
+    core, index, _ = CASES[case]
+    networks = importlib.import_module(f"{core}.inference.network").NETWORKS
+    name = shipped_models(networks)[index].name
+    if core == "focusqual":
         import focusqual
 
         model = focusqual.load_model(name, options)

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 import psutil
 
@@ -27,20 +27,6 @@ def cpu_share() -> int:
     process = psutil.Process()
     limits = [_affinity(process), *_quotas(), *_environment()]
     return max(min(limits) // _alike(process), 1)
-
-
-def vector_instructions() -> FrozenSet[str]:
-    """Vector instructions of this processor that NumPy knows, such as AVX2 and AVX512F.
-
-    Returns
-    -------
-    frozenset of str
-    """
-    try:
-        from numpy._core._multiarray_umath import __cpu_features__
-    except ImportError:  # NumPy 1
-        from numpy.core._multiarray_umath import __cpu_features__
-    return frozenset(name for name, there in __cpu_features__.items() if there)
 
 
 def _affinity(process: psutil.Process) -> int:

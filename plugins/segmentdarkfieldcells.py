@@ -49,7 +49,7 @@ try:
         shown_errors,
     )
     from micrograph_networks.cellprofiler.settings import LateChoice
-    from micrograph_networks.engines import RoundingEngineOptions
+    from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError
     from segment import SegmentationOptions, segment_image
     from segment.classes import (
@@ -263,7 +263,7 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         self.group_count = HiddenCount(self.groups, "Number of classes")
         self.add_class(CLASSES[BLOOD_CELL], can_remove=False)
         self.add_button = DoSomething("", "Identify another class", self.add_next_class)
-        self.engine_options = self.create_option_settings(RoundingEngineOptions)
+        self.engine_options = self.create_option_settings(EngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
     def settings(self):

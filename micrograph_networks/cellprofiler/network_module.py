@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import interpolations_names
 
 from micrograph_networks.cellprofiler.settings import OptionSettings
-from micrograph_networks.engines import check_engine
+from micrograph_networks.engines import chosen_engine
 from micrograph_networks.errors import UserError, enough_memory
 from micrograph_networks.models.loading import read_network
 from micrograph_networks.models.registry import ADVICE, REGISTRY, ShippedModel, shipped_models
@@ -172,12 +172,12 @@ Enter the name of the weights file, an HDF5 file written by *python -m {product.
         ValidationError
         """
         try:
-            _, network = self.described_model()
+            self.described_model()
         except UserError as error:
             setting = self.weights_file if self.model == M_CUSTOM else self.model
             raise ValidationError(str(error), setting) from error
         try:
-            check_engine(self.engine_options.options(), network)
+            chosen_engine(self.engine_options.options())
         except UserError as error:
             raise ValidationError(str(error), self.engine_options.by_name["engine"]) from error
 

@@ -26,9 +26,8 @@ import numpy as np
 
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
-from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
-from micrograph_networks.networks.layers import Convolution, Network
+from micrograph_networks.networks.layers import Network
 
 # Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
 IMAGES = 64
@@ -59,32 +58,13 @@ KERNEL_TO_POINTS = np.array(
 """G of F(4, 3), a row for each of the points 1, -1, 2, -2, 0 and infinity."""
 
 
-WIDE = 512
-"""Channels of the widest layer from which on Winograd's convolutions are the faster ones."""
-
-
-def expected_time(network: Network, bfloat16: bool) -> float:
-    """Beside that of TensorFlow on AVX2 alone: see :mod:`micrograph_networks.engines`.
-
-    Measured on two cores: 0.8 to 1.0 for the full U-Net, whose convolutions are Winograd's, 1.7 for
-    one of fewer channels, where the transforms weigh more than the products, and 1.0 to 1.1 for
-    the focus network (benchmarks/engine_speed.py).
-    """
-    if bfloat16:
-        return math.inf
-    convolutions = network.find(Convolution)
-    quick = [layer for layer in convolutions if (layer.size, layer.stride) == (3, 1)]
-    if 2 * len(quick) <= len(convolutions):
-        return 1.1
-    return 0.9 if max(layer.channels for layer in quick) >= WIDE else 1.6
+def problem(bfloat16: bool) -> str:
+    """Return why the engine cannot compute, empty if it can: see the head of engines."""
+    return "The engine numpy does not compute in bfloat16." if bfloat16 else ""
 
 
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
     """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
-    if bfloat16:
-        raise UserError(
-            "The engine numpy computes in float32 only: choose another engine for bfloat16."
-        )
     steps, threads = prepare(network, arrays, NumpyOperations()), cpu_share()
 
     def probabilities(images: np.ndarray) -> np.ndarray:

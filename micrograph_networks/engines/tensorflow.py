@@ -3,18 +3,15 @@
 import contextlib
 import functools
 import gc
-import importlib.metadata
 import importlib.util
-import math
 import os
 import platform
-import shutil
 import sys
 from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
-from micrograph_networks.cpus import cpu_share, vector_instructions
+from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.errors import UserError
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
@@ -40,29 +37,20 @@ def requirement() -> str:
     return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
 
 
-def expected_time(network: Network, bfloat16: bool) -> float:
-    """On this processor, that on a processor with AVX2 alone being 1; infinite if not installed."""
-    if importlib.util.find_spec("tensorflow") is None:
-        return math.inf
-    if _computes_on_card():
-        return 0.1
-    return 0.5 if "AVX512F" in vector_instructions() else 1.0
-
-
-def _computes_on_card() -> bool:
-    """Whether a graphics card is likely to be used, without the seconds of TensorFlow's import."""
-    # Its builds for processors alone, and all of Windows since 2.11, use none.
-    for_processors = any(map(_is_installed, ("tensorflow-cpu", "tensorflow-intel")))
-    driver = shutil.which("nvidia-smi") is not None
-    return driver and not for_processors and sys.platform != "win32"
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+def problem(bfloat16: bool = False) -> str:
+    """Return why the engine cannot compute, empty if it can: see the head of engines."""
+    if importlib.util.find_spec("tensorflow") is not None:
+        return ""
+    if sys.version_info < (3, 9):
+        return (
+            "TensorFlow is not installed, and it needs Python 3.9 or newer: compute with numpy and "
+            "without bfloat16."
+        )
+    return (
+        "TensorFlow is not installed in this Python: install it with "
+        f"'pip install \"{requirement()}\"' and start again, or compute with numpy and without "
+        "bfloat16."
+    )
 
 
 @functools.lru_cache(maxsize=None)
@@ -80,16 +68,8 @@ def import_framework() -> Any:
     UserError
         TensorFlow is not installed, or its installation is broken.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        if sys.version_info < (3, 9):
-            raise UserError(
-                "TensorFlow is not installed, and needs Python 3.9 or newer: choose automatic or "
-                "numpy to compute with."
-            )
-        raise UserError(
-            "TensorFlow is not installed in this Python: install it with "
-            f"'pip install \"{requirement()}\"' and start again."
-        )
+    if problem():
+        raise UserError(problem())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with _quick_import():

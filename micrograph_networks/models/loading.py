@@ -74,7 +74,7 @@ def load_network(
     """
     known = shipped_model(model, networks)
     weights, network = _read(known, model, networks)
-    chosen = chosen_engine(options, network)
+    chosen = chosen_engine(options)
     functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (known.name, known.card) if known else (str(model), None)
     logger.info("%s computes %s", chosen, name)

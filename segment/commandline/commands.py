@@ -28,7 +28,7 @@ from micrograph_networks.commandline.commands import (
     version_option,
 )
 from micrograph_networks.commandline.options import options_of
-from micrograph_networks.engines import RoundingEngineOptions
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, table
 from micrograph_networks.files.writing import output_folder
@@ -83,14 +83,14 @@ main.add_command(export_command("segment-darkfield", "segment"))
 @output_option("tables and pictures")
 @format_option
 @model_option
-@options_of("engine", RoundingEngineOptions)
+@options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
     suffix: str,
     model: Optional[str],
-    engine: RoundingEngineOptions,
+    engine: EngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Segment images and write cells.csv, class images, label images and overlays.
@@ -168,7 +168,7 @@ def _predict_image(
     "the model; pixels of others than the model's count as background.",
 )
 @model_option
-@options_of("engine", RoundingEngineOptions)
+@options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
 def evaluate(
     csv: Path,
@@ -177,7 +177,7 @@ def evaluate(
     part: str,
     classes: Tuple[str, ...],
     model: Optional[str],
-    engine: RoundingEngineOptions,
+    engine: EngineOptions,
     options: SegmentationOptions,
 ) -> None:
     """Compare segmentations with true masks, at the images' own sizes.

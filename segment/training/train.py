@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 from skimage.measure import label
 
-from micrograph_networks.engines import EngineOptions, chosen_engine, load_functions
+from micrograph_networks.engines import load_functions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
@@ -116,7 +116,7 @@ def train(
         plots.draw_training(run.folder, run.epochs, _names(recipe))
     mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
     network = _network(recipe)
-    compute = load_functions(network, mean.layers, chosen_engine(EngineOptions(), network))[0]
+    compute = load_functions(network, mean.layers)[0]
     predict = functools.partial(_predict, compute)
     write_weights(path, calibrated(mean, predict, parts.train))
     return path

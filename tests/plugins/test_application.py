@@ -29,7 +29,6 @@ PIPELINES = {
 """Example pipelines, and the tables that they write."""
 NOT_NEEDED = {
     "filelock": "trainings lock their folder",
-    "numpy._core": "cpus.py looks for it in newer releases",
     "tensorflow": "is there or not",
 }
 """Imports that may fail in the application, and why."""

@@ -160,6 +160,6 @@ def test_window_warns_of_an_engine_that_is_not_installed(name, monkeypatch):
     module.engine.value = "numpy"
     module.validate_module_warnings(None)
     module.engine.value = "tensorflow"
-    with pytest.raises(ValidationError, match="^tensorflow is not installed") as error:
+    with pytest.raises(ValidationError, match="^TensorFlow is not installed") as error:
         module.validate_module_warnings(None)
     assert error.value.get_setting() is module.engine

@@ -26,7 +26,7 @@ from matplotlib.legend import Legend
 from skimage.draw import disk
 from support import cell_model, needs_tensorflow
 
-from micrograph_networks.engines import RoundingEngineOptions
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
@@ -102,7 +102,7 @@ def test_default_settings_are_those_of_the_core():
     module = instantiate_module("SegmentDarkfieldCells")
 
     assert module.segmentation_options.options() == SegmentationOptions()
-    assert module.engine_options.options() == RoundingEngineOptions()
+    assert module.engine_options.options() == EngineOptions()
     assert module.chosen_model() == "darkfield_v2_small"
 
 
@@ -153,7 +153,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
     module.run(make_workspace(module, {"Field": field}))
 
     assert calls == [
-        (str(color_weights), RoundingEngineOptions(bfloat16=True)),
+        (str(color_weights), EngineOptions(bfloat16=True)),
         SegmentationOptions(
             threshold=0.25,
             cell_diameter=33.5,

@@ -14,7 +14,6 @@ import focusqual
 import segment
 from micrograph_networks.engines import EngineOptions, OutOfMemory, load_functions
 from micrograph_networks.engines import numpy as engine
-from micrograph_networks.errors import UserError
 from micrograph_networks.networks.layers import Convolution, Network, Softmax
 
 NUMPY = "numpy"
@@ -178,11 +177,6 @@ def test_lack_of_memory_is_the_engines_own_error(rng, monkeypatch, count):
     monkeypatch.setattr(engine.Unfolding, "compute", fail)
     with pytest.raises(OutOfMemory, match="9 TiB"):
         probabilities(normal(rng, count, 4, 4, 1))
-
-
-def test_bfloat16_is_refused_in_one_sentence():
-    with pytest.raises(UserError, match=r"^The engine numpy .*bfloat16\.$"):
-        load_functions(SMALL, ARRAYS, NUMPY, bfloat16=True)
 
 
 def test_it_does_without_threadpoolctl(rng, monkeypatch):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import needs_tensorflow
+from support import BFLOAT16, focus_model, needs_tensorflow
 
-from micrograph_networks.engines import OutOfMemory
+from micrograph_networks.engines import EngineOptions, OutOfMemory
 from micrograph_networks.engines import tensorflow as engine
 from micrograph_networks.errors import UserError
 
@@ -18,7 +18,8 @@ MODULES = ("commandline.commands", "evaluation.evaluate", "inference.prediction"
 
 
 @pytest.mark.parametrize(
-    "version, advice", [((3, 8), "needs Python 3.9 or newer: choose"), ((3, 9), "pip install")]
+    "version, advice",
+    [((3, 8), "needs Python 3.9 or newer: compute with numpy"), ((3, 9), "pip install")],
 )
 def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch, version, advice):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -80,6 +81,17 @@ def test_keras_is_left_to_those_who_need_it():
         "print(layers.Dense(3)(tf.zeros((2, 1))).shape == (2, 3), keras.optimizers.Adam().name)"
     )
     assert [word.lower() for word in output_of(code)] == ["false", "true", "true", "adam"]
+
+
+@needs_tensorflow
+def test_bfloat16_changes_focus_probabilities_little(rng):
+    patches = rng.normal(size=(4, 84, 84, 1)).astype(np.float32)
+    found = [
+        focus_model(engine=options).batches.run(lambda network, size: network(patches))
+        for options in (EngineOptions("tensorflow"), BFLOAT16)
+    ]
+    assert found[1].dtype == np.float32
+    np.testing.assert_allclose(*found, atol=0.05)
 
 
 @needs_tensorflow
