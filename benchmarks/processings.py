@@ -12,7 +12,7 @@ from scipy.ndimage import median_filter
 from skimage import filters, restoration
 from skimage.transform import downscale_local_mean, rescale
 
-from focusqual.simulation.optics import defocus, point_spread_function
+from focusqual.simulation.defocus import defocus, point_spread_function
 
 SCALES = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2)
 ORDERS = (0, 1, 3)

@@ -1,4 +1,4 @@
-"""Rate the focus of microscope images patch by patch."""
+"""Measure the focus of microscope images patch by patch."""
 
 from focusqual.inference.measurement import FocusMeasurement
 from focusqual.inference.model import FocusModel, load_model

@@ -97,15 +97,16 @@ def predict(
     loaded = load_model(model, engine)
     done = color = 0
     with contextlib.ExitStack() as stack:
-        columns = [*tables.PREDICTION_COLUMNS, *places]
+        columns = [*tables.FOCUS_COLUMNS, "folder", *places]
         focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
         patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
         for plane, (image, measured) in each_image(planes, rate):
             done += 1
             color += image.ndim == 3
-            row = tables.prediction_row(plane.name, plane.path, measured, loaded)
-            focus.writerow([*row, *place_values(plane, places)])
+            row = tables.focus_row(plane.name, measured, loaded)
+            position = [plane.path.resolve().parent, *place_values(plane, places)]
+            focus.writerow([*row, *position])
             patches.writerows(tables.patch_rows(plane.name, measured))
     click.echo(f"Measured {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
     if color:
@@ -172,8 +173,8 @@ def degrade(
 
     Writes STEM_levelK.tif with the bit depth of the input; values above its range saturate.
     """
+    from focusqual.optics import Optics
     from focusqual.simulation.degradation import degrade as degrade_image
-    from focusqual.simulation.optics import Optics
     from micrograph_networks.images.image_files import write_tiff
     from micrograph_networks.images.planes import planes_of
 

@@ -13,7 +13,7 @@ from focusqual.inference.options import FocusOptions
 from focusqual.inference.prediction import measure_focus
 from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.camera import photograph
-from focusqual.simulation.optics import defocus
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray, read_image

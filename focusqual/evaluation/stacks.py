@@ -10,10 +10,11 @@ from scipy.stats import spearmanr
 from focusqual.evaluation.classical import laplacian_variance, power_log_log_slope
 from focusqual.evaluation.scores import area_under_curve
 from focusqual.inference.model import FocusModel
-from focusqual.inference.objective import Objective
 from focusqual.inference.options import FocusOptions
 from focusqual.inference.prediction import measure_focus
-from focusqual.inference.stacks import weighed_level
+from focusqual.inference.stacks import weighted_level
+from focusqual.levels import level_depth, rescaling_factor
+from focusqual.optics import Optics
 from micrograph_networks.errors import UserError, naming
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
@@ -90,9 +91,9 @@ class MeasuredPlane:
 def read_planes(folder: Path, table: Path) -> List[KnownPlane]:
     """Read a table of the planes of stacks.
 
-    The depth of field is that of :meth:`Objective.level_depth` with the pixel size, aperture and
-    wavelength of the stack, where the table has them: about wavelength n / NA^2, or what the pixels
-    resolve where they are too coarse for that. Else it is the median step between the planes.
+    The depth of field is :func:`focusqual.levels.level_depth` of the stack's optics where the table
+    has them: about wavelength n / NA^2, or what the pixels resolve where they are too coarse for
+    that. Otherwise it is the median step between the planes.
 
     Parameters
     ----------
@@ -160,8 +161,8 @@ def _depth_of_field(stack: str, rows: Sequence[Dict[str, str]]) -> float:
         return float(np.median(steps))
     index = _number(first, "refractive_index") if first.get("refractive_index") else 1.0
     pixel_size, aperture, wavelength = (_number(first, column) for column in OPTICS_COLUMNS)
-    objective = Objective(pixel_size, aperture, wavelength, index)
-    return objective.level_depth(objective.scale)
+    optics = Optics(pixel_size, aperture, wavelength, index)
+    return level_depth(optics, rescaling_factor(optics))
 
 
 def _number(row: Dict[str, str], column: str) -> float:
@@ -249,7 +250,7 @@ class StackFigures:
 def stack_figures(measured: Sequence[MeasuredPlane]) -> List[StackFigures]:
     """How each method does on the planes of one stack, sorted by position.
 
-    The model chooses the best plane by :func:`weighed_level`.
+    The model chooses the best plane by :func:`weighted_level`.
 
     Parameters
     ----------
@@ -267,7 +268,7 @@ def stack_figures(measured: Sequence[MeasuredPlane]) -> List[StackFigures]:
     for method, blur in blur_by_method(measured).items():
         choice = blur
         if method == MODEL:
-            choice = weighed_level(blur, np.array([m.certainty for m in measured]))
+            choice = weighted_level(blur, np.array([m.certainty for m in measured]))
         best = int(np.argmin(choice))
         figures.append(
             StackFigures(

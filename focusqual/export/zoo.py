@@ -111,7 +111,7 @@ def whole_image(network: Network, arrays: Arrays, operations: GraphOperations, i
 
 
 def normalize(operations: GraphOperations, patches: Any) -> Tuple[Any, Any]:
-    """As :func:`focusqual.inference.patches.normalize`, in a graph.
+    """As :func:`focusqual.inference.normalization.normalize`, in a graph.
 
     Returns
     -------

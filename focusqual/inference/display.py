@@ -1,4 +1,4 @@
-"""What a figure shows of measurements: pictures, level distributions, their legend, and a table."""
+"""Figure of measurements: pictures, level distributions, their legend, and a table."""
 
 from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
@@ -14,25 +14,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATISTICS = ("Score", "Expected", "Certainty", "In focus", "Out of focus", "Uncertain", "Patches")
-"""Of an image, in the order of the table, which is as wide as a small window."""
+"""Columns of the table of images, which fits into a small window."""
 BAR_CERTAINTY = 0.85
-"""At which bars have the colors of their levels."""
-ENDS = (-0.5, LEVELS - 0.5)
-"""Of an axis of levels."""
+"""Certainty in whose colors the bars of the levels are drawn."""
+LIMITS = (-0.5, LEVELS - 0.5)
+"""Limits of an axis of levels."""
 FONT_SIZE = 8
-"""Of the numbers and labels of axes, in points."""
+"""Size of the numbers and labels of axes in points."""
 
 
 class Panels(NamedTuple):
-    """The axes of a figure.
-
-    Attributes
-    ----------
-    pictures, distributions : list of matplotlib.axes.Axes
-        One of each for every image.
-    legend : matplotlib.axes.Axes
-        Of all pictures.
-    """
+    """Axes of a figure: a picture and a distribution for each image, and one legend."""
 
     pictures: List["Axes"]
     distributions: List["Axes"]
@@ -40,107 +32,93 @@ class Panels(NamedTuple):
 
 
 def arrange(figure: "Figure", count: int) -> Panels:
-    """Divide a figure, so that the pictures become as large as they may.
+    """Arrange the panels so that images are as large as possible.
 
-    The distribution of a single image is to the right of it, those of several are below.
+    The distribution of a single image is to its right; those of several images are below them.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     count : int
-        Of images.
+        Number of images.
 
     Returns
     -------
     Panels
     """
     if count == 1:
-        places = GridSpec(1, 3, figure=figure, width_ratios=[12, 1, 4])
-        pictures, below = [places[0, 0]], [places[0, 2]]
-        legend = figure.add_subplot(places[0, 1])
+        grid = GridSpec(1, 3, figure=figure, width_ratios=[12, 1, 4])
+        cells, below, legend = [grid[0, 0]], [grid[0, 2]], grid[0, 1]
     else:
         ratios = {"width_ratios": [8] * count + [1], "height_ratios": [3, 1]}
-        places = GridSpec(2, count + 1, figure=figure, **ratios)
-        pictures, below = ([places[row, col] for col in range(count)] for row in (0, 1))
-        legend = figure.add_subplot(places[0, count])
-    first = figure.add_subplot(pictures[0])
-    shared = {"sharex": first, "sharey": first}
-    drawn = [first, *(figure.add_subplot(place, **shared) for place in pictures[1:])]
-    panels = Panels(drawn, [figure.add_subplot(place) for place in below], legend)
-    for axes in (*panels.pictures, *panels.distributions, legend):
+        grid = GridSpec(2, count + 1, figure=figure, **ratios)
+        cells = [grid[0, col] for col in range(count)]
+        below = [grid[1, col] for col in range(count)]
+        legend = grid[0, count]
+    pictures = [figure.add_subplot(cells[0])]
+    for cell in cells[1:]:
+        pictures.append(figure.add_subplot(cell, sharex=pictures[0], sharey=pictures[0]))
+    distributions = [figure.add_subplot(cell) for cell in below]
+    panels = Panels(pictures, distributions, figure.add_subplot(legend))
+    for axes in (*pictures, *distributions, panels.legend):
         axes.tick_params(labelsize=FONT_SIZE)
-    for axes in panels.pictures[1:]:
+    for axes in pictures[1:]:
         axes.tick_params(labelleft=False)
     return panels
 
 
-def draw_distribution(axes: "Axes", probabilities: np.ndarray, lying: bool) -> None:
+def draw_distribution(axes: "Axes", probabilities: np.ndarray, horizontal: bool) -> None:
     """Draw the probabilities of the levels as bars.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     probabilities : ndarray of float, (11,)
-        NaN where no patch counts: no bars are drawn.
-    lying : bool
-        Whether the levels are on the vertical axis.
+        NaN if no patch counts; then no bars are drawn.
+    horizontal : bool
+        Draw horizontal bars, with the levels on the vertical axis.
     """
     levels = np.arange(LEVELS)
     colors = level_colors(levels, np.full(LEVELS, BAR_CERTAINTY))
     known = np.nan_to_num(probabilities)
-    if lying:
+    if horizontal:
         axes.barh(levels, known, color=colors)
-        axes.set(xlim=(0, 1), xticks=[0, 1], ylim=ENDS, yticks=levels[::2])
+        axes.set(xlim=(0, 1), xticks=[0, 1], ylim=LIMITS, yticks=levels[::2])
         axes.set_xlabel("Probability", fontsize=FONT_SIZE)
     else:
         axes.bar(levels, known, color=colors)
-        axes.set(ylim=(0, 1), yticks=[0, 1], xlim=ENDS, xticks=levels[::5])
+        axes.set(ylim=(0, 1), yticks=[0, 1], xlim=LIMITS, xticks=levels[::5])
         axes.set_xlabel("Focus level", fontsize=FONT_SIZE)
 
 
 def draw_legend(axes: "Axes") -> None:
-    """Draw the colors of levels and certainties.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    """
+    """Draw the colors of levels and certainties."""
     certainties, levels = np.meshgrid(np.linspace(0, 1, 64), np.arange(LEVELS))
-    axes.imshow(
-        level_colors(levels, certainties),
-        aspect="auto",
-        extent=[0, 1, *ENDS],
-        origin="lower",
-    )
+    colors = level_colors(levels, certainties)
+    axes.imshow(colors, aspect="auto", extent=[0, 1, *LIMITS], origin="lower")
     axes.set(xticks=[0, 1], yticks=range(0, LEVELS, 2))
     axes.set_xlabel("Certainty", fontsize=FONT_SIZE, x=1, horizontalalignment="right")
     axes.set_ylabel("Focus level", fontsize=FONT_SIZE, labelpad=0)
 
 
 def statistics(measurement: FocusMeasurement) -> List[str]:
-    """What a table says of an image, rounded to what means something.
-
-    Parameters
-    ----------
-    measurement : FocusMeasurement
-
-    Returns
-    -------
-    list of str
-        For each of STATISTICS; empty where no patch counts.
-    """
-    found, patches = measurement.summary, f"{measurement.counted.size}"
-    if found["patches"] < measurement.counted.size:
-        patches = f"{found['patches']} of {patches}"
-    if not found["patches"]:
+    """Return the rounded values of STATISTICS; all but the last are empty if no patch counts."""
+    summary, patches = measurement.summary, f"{measurement.counted.size}"
+    if summary["patches"] < measurement.counted.size:
+        patches = f"{summary['patches']} of {patches}"
+    if not summary["patches"]:
         return [""] * (len(STATISTICS) - 1) + [patches]
-    shares = (f"{100 * found[name]:.0f} %" for name in ("in_focus", "out_of_focus", "uncertain"))
-    numbers = f"{found['score']:.0f}", f"{found['expected_level']:.1f}", f"{found['certainty']:.2f}"
-    return [*numbers, *shares, patches]
+    return [
+        f"{summary['score']:.0f}",
+        f"{summary['expected_level']:.1f}",
+        f"{summary['certainty']:.2f}",
+        *(f"{100 * summary[name]:.0f} %" for name in ("in_focus", "out_of_focus", "uncertain")),
+        patches,
+    ]
 
 
 def seen_patch(boxes: np.ndarray, certainties: np.ndarray, x: float, y: float) -> Optional[int]:
-    """The patch that a picture shows at a point: the most certain one of those that cover it.
+    """Return the index of the patch at a point: the most certain one of those that cover it.
 
     Parameters
     ----------
@@ -148,12 +126,12 @@ def seen_patch(boxes: np.ndarray, certainties: np.ndarray, x: float, y: float) -
         y, x, height and width.
     certainties : ndarray of float, (patches,)
     x, y : float
-        In pixels.
+        Point in pixels.
 
     Returns
     -------
     int or None
-        Its index; None if there is none.
+        None if no patch covers the point.
     """
     row, col = int(y + 0.5), int(x + 0.5)
     top, left, height, width = boxes.T

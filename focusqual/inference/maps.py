@@ -1,4 +1,4 @@
-"""From patches to pixels: maps over the image, objects, and means within objects."""
+"""Conversion of patches to pixels: maps, objects, and means within objects."""
 
 from typing import Optional, Tuple
 
@@ -13,26 +13,26 @@ def patch_map(
     shape: Tuple[int, int],
     mask: Optional[np.ndarray] = None,
 ) -> np.ndarray:
-    """Spread a value a patch over the pixels that the patch covers.
+    """Assign the values of patches to the pixels that they cover.
 
     Parameters
     ----------
     values : ndarray, (rows, cols)
+        One value per patch.
     measurement : FocusMeasurement
     shape : (height, width)
-        Of the image.
+        Shape of the image.
     mask : ndarray of bool, (height, width), optional
-        True where the image counts; everywhere by default.
+        True where pixels count; everywhere by default.
 
     Returns
     -------
     ndarray of float32, (height, width)
-        Where patches overlap, their mean; NaN where no patch counts or the mask is False.
+        Mean where patches overlap; NaN outside of the mask and where no patch counts.
     """
     total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for (y, x, height, width), value in zip(
-        measurement.boxes[measurement.counted], values[measurement.counted]
-    ):
+    counted = measurement.counted
+    for (y, x, height, width), value in zip(measurement.boxes[counted], values[counted]):
         total[y : y + height, x : x + width] += value
         count[y : y + height, x : x + width] += 1
     known = count > 0 if mask is None else (count > 0) & mask
@@ -42,14 +42,10 @@ def patch_map(
 def patch_pixels(measurement: FocusMeasurement) -> np.ndarray:
     """List the pixels of all patches, which may overlap.
 
-    Parameters
-    ----------
-    measurement : FocusMeasurement
-
     Returns
     -------
     ndarray of int32, (pixels, 3)
-        Row, column and the number of the patch, from 1 on, row by row of their grid.
+        Row, column and the number of the patch, from 1, in row-major order.
     """
     boxes = measurement.boxes.reshape(-1, 4)
     areas = boxes[:, 2] * boxes[:, 3]
@@ -70,8 +66,7 @@ def mean_within(pixels: np.ndarray, ijv: np.ndarray, count: int) -> np.ndarray:
     pixels : ndarray, (height, width)
         NaN where there is no value.
     ijv : ndarray of int, (n, 3)
-        Rows, columns and labels, from 1 on, of the objects' pixels; those outside of the map are
-        left out.
+        Row, column and label, from 1, of the objects' pixels; those outside of the map are ignored.
     count : int
         Number of objects.
 

@@ -1,4 +1,4 @@
-"""A trained focus network, loaded."""
+"""Loading of trained focus networks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +10,24 @@ from micrograph_networks.models.batching import BatchRunner
 from micrograph_networks.models.loading import load_network
 
 BATCH_SIZES = (256, 64, 16)
-"""Patches that the network is given at a time; the smaller ones where memory is short."""
+"""Patches per batch; smaller batches are used if there is not enough memory."""
 
 
 @dataclass(frozen=True)
 class FocusModel:
-    """A trained focus network, ready to rate images.
+    """A trained focus network, ready to measure images.
 
     Attributes
     ----------
     name : str
-        Name and version of a shipped model, or the path of a weights file.
+        Name and version of a shipped model, or path of a weights file.
     card : Path or None
-        The model card of a shipped one.
+        Model card of a shipped model.
     engine : str
-        Name of what computes.
+        Name of the engine.
     batches : BatchRunner
-        The network, from normalized patches, float32 (n, 84, 84, 1), to probabilities, float32
-        (n, 11), in batches that the memory holds.
+        Runs the network on batches of normalized patches, float32 (n, 84, 84, 1), and returns
+        probabilities, float32 (n, 11).
     """
 
     name: str
@@ -39,15 +39,14 @@ class FocusModel:
 def load_model(
     model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
 ) -> FocusModel:
-    """Load a focus model; keep it, since this takes seconds.
+    """Load a focus model. Loading takes seconds, so reuse the returned object.
 
     Parameters
     ----------
     model : str or Path, optional
         Name of a shipped model, such as ``focus_v1``, or path of a weights file; the newest shipped
-        one by default.
+        model by default.
     engine : EngineOptions
-        What computes.
 
     Returns
     -------
@@ -56,8 +55,7 @@ def load_model(
     Raises
     ------
     UserError
-        The file is missing, damaged or for another network, or the engine is
-        not installed.
+        The file is missing, damaged or for another network, or the engine is not installed.
     """
     trained = load_network(model, NETWORKS, engine)
     batches = BatchRunner("batches of {} patches", BATCH_SIZES, trained.functions)

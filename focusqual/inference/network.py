@@ -1,4 +1,4 @@
-"""The focus networks, by architecture."""
+"""Declaration of the focus networks."""
 
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
@@ -13,13 +13,13 @@ from micrograph_networks.networks.layers import (
 )
 
 LOGITS = "logits"
-"""The layer before the probabilities, whose arrays the calibration's temperature divides."""
+"""Name of the layer before the softmax; calibration divides its arrays by a temperature."""
 
 FOCUS_PATCH_1 = Network(
     "focus-patch-1",
     inputs=(PATCH_SIZE, PATCH_SIZE, 1),
     layers=(
-        # No detail is lost, and the costly first layers run at half resolution.
+        # The expensive first layers run at half resolution without losing detail.
         BlocksToChannels("blocks"),
         Convolution("conv1", 24, momentum=0.99),
         Convolution("conv2", 48, stride=2, momentum=0.99),
@@ -35,4 +35,4 @@ FOCUS_PATCH_1 = Network(
 )
 
 NETWORKS = {FOCUS_PATCH_1.architecture: lambda attributes: FOCUS_PATCH_1}
-"""What declares each network from the attributes of its weights file."""
+"""Functions that declare a network from the attributes of its weights file, by architecture."""

@@ -1,42 +1,42 @@
-"""How images are measured: the options, each declared once."""
+"""Options of the focus measurement, each declared once."""
 
 import math
 from dataclasses import dataclass
 from typing import Optional
 
-from focusqual.inference.objective import STANDARD, Objective
 from focusqual.inference.patches import PATCH_SIZE
-from focusqual.levels import LEVELS
+from focusqual.levels import LEVELS, STANDARD_OPTICS, level_depth, rescaling_factor
+from focusqual.optics import Optics
 from micrograph_networks.options import Checked, option
 
 RESCALING = "rescaling"
 FACTOR, OBJECTIVE = "factor", "objective"
-"""The option of how images are rescaled, and its choices."""
+"""Name of the option that selects the rescaling, and its choices."""
 
 
 @dataclass(frozen=True)
 class FocusOptions(Checked):
-    """How to rate and to sum up.
+    """Options of the focus measurement.
 
     Attributes
     ----------
     stride : int
-        From one patch to the next in pixels of the rescaled image, 1 to 84.
+        Pixels from one patch to the next in the rescaled image, 1 to 84.
     scale : float
-        The image is resized by this factor before it is cut into patches, 0.01 to 100.
+        Factor by which the image is resized before it is cut into patches, 0.01 to 100.
     aggregation : str
-        ``weighted``: mean of the patches' distributions weighed by their certainty;
+        ``weighted``: mean of the patches' distributions weighted by their certainty;
         ``product``: normalized product of the distributions.
     uncertain_below : float
-        Patches of lower certainty count as uncertain, 0 to 1.
+        Certainty below which a patch is uncertain, 0 to 1.
     out_of_focus_from : int
-        Patches of this most likely level or higher count as out of focus, 1 to 10.
+        Most likely level from which a patch is out of focus, 1 to 10.
     rescaling : str
-        ``factor``: images are resized by ``scale``; ``objective``: by what the next options make
-        of it, see ``factor``.
+        ``factor``: resize images by ``scale``; ``objective``: resize them to the resolution of the
+        standard optics, see :func:`focusqual.levels.rescaling_factor`.
     pixel_size, numerical_aperture, wavelength, refractive_index : float, optional
-        See :class:`focusqual.inference.objective.Objective`. For ``objective`` all have to be
-        given, but for the index, which is that of air by default; else none.
+        See :class:`focusqual.optics.Optics`. Only for the rescaling ``objective``, which requires
+        the first three.
     """
 
     stride: int = option(
@@ -44,10 +44,10 @@ class FocusOptions(Checked):
         "Patch stride",
         "Pixels from one patch to the next.",
         details=f"""\
-With {PATCH_SIZE}, the width of a patch, patches lie side by side. Smaller values let them overlap
+With {PATCH_SIZE}, the width of a patch, patches are side by side. With smaller values they overlap
 and give finer maps of the focus, but half the stride takes four times as long. The last row and
-column of patches are moved inwards where the image is no multiple of the stride, so that no pixel
-is left out.
+column of patches are moved inwards if the image is not a multiple of the stride, so that every
+pixel is measured.
 """,
         minimum=1,
         maximum=PATCH_SIZE,
@@ -60,7 +60,7 @@ is left out.
         details="""\
 All results are in pixels of the original image.
 
-Factors above 1 invent no detail: an image that was taken at 10x, enlarged by 2, looks blurred to
+Factors above 1 add no detail: an image that was taken at 10x and enlarged by 2 looks blurred to
 the network. Leave the factor at 1 for lower magnifications.
 """,
         minimum=0.01,
@@ -72,10 +72,10 @@ the network. Leave the factor at 1 for lower magnifications.
         "How patches make up the image",
         "Mean of the patches' probabilities weighted by their certainty, or their product.",
         details="""\
--  *weighted:* Patches count by their certainty, so that those that show nothing do not count. This
-   is right for most uses.
+-  *weighted:* Patches are weighted by their certainty, so that blank ones do not count. This is
+   right for most uses.
 -  *product:* The probabilities of the patches are multiplied, as if each were an independent
-   witness of one level. The image's certainty is then near 1 if there are many patches.
+   measurement of the same level. The certainty of the image is near 1 if there are many patches.
 """,
         choices=("weighted", "product"),
     )
@@ -85,7 +85,7 @@ the network. Leave the factor at 1 for lower magnifications.
         "Patches of a lower certainty count as uncertain.",
         details="""\
 They count in *FractionUncertain*, and neither as in focus nor as out of focus. Patches without
-cells usually belong here. This setting changes the fractions only, not the score.
+cells are usually uncertain. This affects only the fractions, not the score.
 """,
         minimum=0,
         maximum=1,
@@ -93,10 +93,10 @@ cells usually belong here. This setting changes the fractions only, not the scor
     out_of_focus_from: int = option(
         2,
         "Level from which a patch is out of focus",
-        "Certain patches of this most probable level or a higher one count as out of focus.",
+        "Certain patches whose most probable level is this or higher count as out of focus.",
         details="""\
-They count in *FractionOutOfFocus*, other certain ones in *FractionInFocus*. This setting changes
-the fractions only, not the score.
+They count in *FractionOutOfFocus*, other certain patches in *FractionInFocus*. This affects only
+the fractions, not the score.
 """,
         minimum=1,
         maximum=LEVELS - 1,
@@ -106,16 +106,15 @@ the fractions only, not the score.
         "How to rescale images",
         "By a factor, or by what the objective resolves.",
         details="""\
-The focus levels are defined for a usual 20x objective, of numerical aperture 0.5 and without
-binning: pixels of 0.65 micrometers.
+The focus levels are defined for a typical 20x objective, see the help of the module.
 
--  *factor:* Enter the factor; 1 leaves the images as they are. A level then stands for about
-   3 pixels of blur in the image, whatever the objective.
+-  *factor:* Enter the factor; 1 leaves the images unchanged. A level is then the same blur in
+   pixels of the image for all objectives.
 -  *objective:* Enter the size of the pixels, the numerical aperture and the wavelength. Images are
-   resized so that what the objective resolves in focus, 0.61 wavelength / NA, is as many pixels as
-   with the standard one. They are never enlarged: that brings back no detail. A level then stands
-   for one depth of field, wavelength x refractive index / NA\\ :sup:`2`, whatever the objective
-   (or for more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
+   resized so that the smallest distance that the objective resolves, 0.61 wavelength / NA, has as
+   many pixels as with the 20x objective. They are never enlarged, because that adds no detail. A
+   level is then one depth of field, wavelength x refractive index / NA\\ :sup:`2`, for all
+   objectives (or more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
 """,
         choices=(FACTOR, OBJECTIVE),
     )
@@ -124,68 +123,68 @@ binning: pixels of 0.65 micrometers.
         "Pixel size in micrometers",
         "Width of a pixel in the specimen, in micrometers.",
         details="""\
-That of the camera, times the binning, divided by the magnification. The metadata of most image
-files tell it.
+It is the pixel size of the camera, times the binning, divided by the magnification. The metadata
+of most image files contain it.
 """,
         kind=float,
         minimum=0.001,
         maximum=100,
-        suggested=STANDARD.pixel_size,
+        suggested=STANDARD_OPTICS.pixel_size,
         used_if=(RESCALING, OBJECTIVE),
     )
     numerical_aperture: Optional[float] = option(
         None,
         "Numerical aperture",
-        "That is engraved on the objective after its magnification, as in 20x/0.75.",
+        "Numerical aperture, engraved on the objective after its magnification, as in 20x/0.75.",
         kind=float,
         minimum=0.01,
         maximum=2,
-        suggested=STANDARD.numerical_aperture,
+        suggested=STANDARD_OPTICS.numerical_aperture,
         used_if=(RESCALING, OBJECTIVE),
     )
     wavelength: Optional[float] = option(
         None,
         "Wavelength in micrometers",
-        "Of the light that reaches the camera, in micrometers.",
+        "Wavelength of the light that reaches the camera, in micrometers.",
         details="""\
-The emission of the dye in fluorescence, such as 0.46 for DAPI and Hoechst, 0.52 for GFP and
-0.6 for mCherry; 0.55 in white light.
+In fluorescence, enter the emission of the dye, such as 0.46 for DAPI and Hoechst, 0.52 for GFP and
+0.6 for mCherry. In white light, enter 0.55.
 """,
         kind=float,
         minimum=0.1,
         maximum=10,
-        suggested=STANDARD.wavelength,
+        suggested=STANDARD_OPTICS.wavelength,
         used_if=(RESCALING, OBJECTIVE),
     )
     refractive_index: float = option(
-        STANDARD.refractive_index,
+        STANDARD_OPTICS.refractive_index,
         "Refractive index of the immersion medium",
-        "1 for objectives in air, 1.33 in water, 1.515 in oil.",
-        details="It is above the numerical aperture.",
+        "Refractive index of the immersion medium: 1 for air, 1.33 for water, 1.515 for oil.",
+        details="It must be above the numerical aperture.",
         minimum=1,
         maximum=2,
         used_if=(RESCALING, OBJECTIVE),
     )
 
     def __post_init__(self) -> None:
-        """Raise UserError where an option is none, or where the optics are impossible."""
+        """Raise UserError if an option is not valid or the optics are impossible."""
         super().__post_init__()
-        _ = self.objective
+        _ = self.optics
 
     @property
-    def objective(self) -> Optional[Objective]:
-        """With which the image was taken, if that is to be considered."""
+    def optics(self) -> Optional[Optics]:
+        """Optics of the image, if specified."""
         size, aperture, wavelength = self.pixel_size, self.numerical_aperture, self.wavelength
         if size is None or aperture is None or wavelength is None:
             return None
-        return Objective(size, aperture, wavelength, self.refractive_index)
+        return Optics(size, aperture, wavelength, self.refractive_index)
 
     @property
     def factor(self) -> float:
-        """By which the image is resized before it is cut into patches."""
-        return self.objective.scale if self.objective else self.scale
+        """Factor by which the image is resized before it is cut into patches."""
+        return rescaling_factor(self.optics) if self.optics else self.scale
 
     @property
     def level_depth(self) -> float:
-        """Micrometers of defocus from one level to the next; NaN if the objective is not known."""
-        return self.objective.level_depth(self.factor) if self.objective else math.nan
+        """Defocus from one level to the next in micrometers; NaN if the optics are unknown."""
+        return level_depth(self.optics, self.factor) if self.optics else math.nan

@@ -1,6 +1,6 @@
-"""Patches of an image and their one normalization."""
+"""Grid of patches that covers an image."""
 
-from typing import Sequence, Tuple
+from typing import Sequence
 
 import numpy as np
 
@@ -9,48 +9,64 @@ from micrograph_networks.images.tiling import tile_starts
 PATCH_SIZE = 84
 """Height and width of a patch in pixels, as in Yang et al. 2018."""
 
-NORMALIZATION = "arcsinh((patch - mean) / standard deviation); 0 where the patch is constant"
-"""Of :func:`normalize`, as weights files describe it."""
 
-
-def patch_starts(shape: Sequence[int], stride: int) -> Tuple[np.ndarray, ...]:
-    """Top rows and left columns of the grid of patches that covers an image.
+def patch_corners(shape: Sequence[int], stride: int) -> np.ndarray:
+    """Return the top left corners of the patches that cover an image.
 
     Parameters
     ----------
     shape : (height, width)
-        At least one patch each way.
+        At least PATCH_SIZE each.
     stride : int
-        From one patch to the next in pixels, 1 to 84.
+        Pixels from one patch to the next, 1 to 84.
 
     Returns
     -------
-    tops, lefts : ndarray of int
+    ndarray of int, (rows, cols, 2)
+        y and x.
     """
-    return tuple(tile_starts(length, PATCH_SIZE, stride) for length in shape)
+    tops, lefts = (tile_starts(length, PATCH_SIZE, stride) for length in shape)
+    return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
 
 
-def normalize(patches: np.ndarray) -> np.ndarray:
-    """Make patches independent of exposure, camera offset and scaling of the gray levels.
-
-    Each patch is brought to mean 0 and standard deviation 1, then compressed by arcsinh, so that
-    a few bright pixels do not hide the rest.
+def original_boxes(
+    corners: np.ndarray, padded_shape: Sequence[int], shape: Sequence[int], factor: float
+) -> np.ndarray:
+    """Return the area of each patch in the original image.
 
     Parameters
     ----------
-    patches : ndarray, (n, height, width), any real dtype, finite
+    corners : ndarray of int, (rows, cols, 2)
+        Corners in the rescaled and padded image.
+    padded_shape, shape : (height, width)
+        Shapes of the rescaled and padded image and of the original image.
+    factor : float
+        Factor by which the original image was resized.
 
     Returns
     -------
-    ndarray of float32, (n, height, width)
-        A constant patch is 0 everywhere.
+    ndarray of int, (rows, cols, 4)
+        y, x, height and width, at least 1 pixel; together they cover the image.
     """
-    patches = np.asarray(patches, dtype=np.float32)
-    mean = patches.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-    centered = patches - mean
-    deviation = np.sqrt(np.einsum("nhw,nhw->n", centered, centered) / centered[0].size)
-    deviation = deviation[:, None, None]
-    # What is left of a constant patch is rounding of the order of 1e-7 of its gray level.
-    constant = deviation <= 1e-6 * np.abs(mean)
-    centered *= np.where(constant, 0, 1 / np.where(constant, 1, deviation))
-    return np.arcsinh(centered, out=centered)
+    limits = np.array(shape)
+    top_left = np.minimum(np.rint(corners / factor).astype(int), limits - 1)
+    ends = corners + PATCH_SIZE
+    bottom_right = np.minimum(np.rint(ends / factor).astype(int), limits)
+    # Rounding must not omit the last rows and columns.
+    bottom_right = np.where(ends >= padded_shape, limits, bottom_right)
+    return np.concatenate([top_left, np.maximum(bottom_right - top_left, 1)], axis=-1)
+
+
+def mostly_valid(valid: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Return which patches have at least half of their pixels valid, bool (rows, cols).
+
+    Parameters
+    ----------
+    valid : ndarray of bool, (height, width)
+    corners : ndarray of int, (rows, cols, 2)
+    """
+    areas = [
+        np.count_nonzero(valid[y : y + PATCH_SIZE, x : x + PATCH_SIZE])
+        for y, x in corners.reshape(-1, 2)
+    ]
+    return np.reshape(areas, corners.shape[:2]) >= PATCH_SIZE**2 / 2

@@ -1,4 +1,4 @@
-"""Pictures of measurements."""
+"""Annotated pictures of measured images."""
 
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
@@ -8,24 +8,23 @@ from focusqual.levels import LEVELS
 from micrograph_networks.images.gray import to_gray
 
 IN_FOCUS_HUE = 0.6
-"""Blue; the hue falls to 0, red, at the last level."""
-BORDER = 3
-"""Smallest width of a patch's border in pixels."""
+"""Blue, the hue of level 0; the hue of the last level is 0, red."""
 BORDER_SHARE = 1 / 300
-"""Of the longer side, the width of a border, so that it is seen in a picture shown smaller."""
-BORDER_LIMIT = 10
-"""Largest width of a patch's border in pixels."""
+"""Width of a patch's border as a share of the longer side, so that it remains visible when a large
+picture is shown smaller."""
+BORDER_LIMITS = (3, 10)
+"""Minimum and maximum width of a patch's border in pixels."""
 
 
 def level_colors(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
-    """Colors whose hue is the level, blue to red, and whose lightness is the certainty.
+    """Return colors whose hue shows the level and whose lightness shows the certainty.
 
     Parameters
     ----------
     levels : ndarray, (...)
-        0 to 10.
+        0 (blue) to 10 (red).
     certainties : ndarray, (...)
-        0, black, to 1, full color.
+        0 (black) to 1 (full color).
 
     Returns
     -------
@@ -37,44 +36,45 @@ def level_colors(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
 
 
 def annotate(image: np.ndarray, measurement: FocusMeasurement) -> np.ndarray:
-    """Draw a border round every patch, hue the level, lightness the certainty.
+    """Draw a border around each patch in the color of its level and certainty.
 
-    The picture of Yang and others' announcement of the method (Google Research, 2018).
+    The design is that of the authors' announcement of the method (Google Research, 2018). Where
+    patches overlap, the more certain one is on top.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        The image that was measured.
+        Image that was measured.
     measurement : FocusMeasurement
 
     Returns
     -------
     ndarray of float32, (height, width, 3)
-        RGB, 0 to 1; the image is stretched between its 0.5th and 99.8th percentile.
+        RGB, 0 to 1; the contrast is stretched between the 0.5th and 99.8th percentiles.
     """
-    gray = to_gray(image)
+    picture = _stretch(to_gray(image))
+    colors = level_colors(measurement.level, measurement.certainty)
+    border = int(np.clip(max(picture.shape) * BORDER_SHARE, *BORDER_LIMITS))
+    for index in np.argsort(measurement.certainty, axis=None):
+        row, col = np.unravel_index(index, measurement.certainty.shape)
+        if measurement.counted[row, col]:
+            y, x, height, width = measurement.boxes[row, col]
+            patch = picture[y : y + height, x : x + width]
+            for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):
+                edge[...] = colors[row, col]
+    return picture
+
+
+def _stretch(gray: np.ndarray) -> np.ndarray:
+    """Return the gray image as RGB with stretched contrast, float32 (height, width, 3)."""
     if gray.dtype == bool:
         gray = gray.view(np.uint8)
     finite = gray[np.isfinite(gray)]
     low, high = np.percentile(finite, [0.5, 99.8]) if finite.size else (0, 1)
     contrast = max(high - low, np.finfo(np.float32).tiny)
     picture = np.empty((*gray.shape, 3), dtype=np.float32)
-    # Row by row: the picture takes most of the memory that a large image needs.
+    # Row by row, because the picture needs most of the memory for a large image.
     for row, shown in zip(gray, picture):
         known = np.where(np.isfinite(row), row, low)
         shown[:] = np.clip((known - low) / contrast, 0, 1)[:, None]
-    colors = level_colors(measurement.level, measurement.certainty)
-    border = int(np.clip(max(gray.shape) * BORDER_SHARE, BORDER, BORDER_LIMIT))
-    # Where patches overlap the more certain one is seen.
-    for place in np.argsort(measurement.certainty, axis=None):
-        row, col = np.unravel_index(place, measurement.certainty.shape)
-        if measurement.counted[row, col]:
-            _frame(picture, measurement.boxes[row, col], colors[row, col], border)
     return picture
-
-
-def _frame(picture: np.ndarray, box: np.ndarray, color: np.ndarray, border: int) -> None:
-    y, x, height, width = box
-    patch = picture[y : y + height, x : x + width]
-    for edge in (patch[:border], patch[-border:], patch[:, :border], patch[:, -border:]):
-        edge[...] = color

@@ -9,7 +9,7 @@ from typing import Dict, List, Pattern, Sequence, Tuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from focusqual.inference.stacks import rank_planes, weighed_level
+from focusqual.inference.stacks import rank_planes, weighted_level
 from focusqual.levels import LEVELS
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
@@ -196,14 +196,14 @@ def best_columns(stacks: Sequence[Stack]) -> List[str]:
     return [
         *stacks[0].tags,
         *("planes", "best_image", "best_plane", "score", "expected_level", "certainty"),
-        *("weighed_level", "any_in_focus"),
+        *("weighted_level", "any_in_focus"),
     ]
 
 
 def best_row(stack: Stack, certain_from: float) -> List[object]:
     """The row of a stack in best_planes.csv; any_in_focus is 1 or 0."""
     plane = stack.best_plane
-    weighed = weighed_level(stack.expected_levels, stack.certainties)[stack.best]
+    weighed = weighted_level(stack.expected_levels, stack.certainties)[stack.best]
     return [
         *stack.tags.values(),
         *(len(stack.planes), plane.image, number(plane.number)),

@@ -1,12 +1,13 @@
-"""Degrade whole images, keeping their bit depth."""
+"""Degradation of whole images, keeping their bit depth."""
 
 from typing import Optional
 
 import numpy as np
 
-from focusqual.levels import LEVEL_DEPTH
+from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
+from focusqual.optics import Optics
 from focusqual.simulation.camera import add_noise, change_exposure, digitize
-from focusqual.simulation.optics import STANDARD_OPTICS, Optics, defocus
+from focusqual.simulation.defocus import defocus
 from micrograph_networks.images.gray import to_gray
 
 
@@ -24,23 +25,24 @@ def degrade(
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Color is brought to gray.
+        Gray or color; color is converted to gray.
     level : float
-        Of defocus, in steps of 2 micrometers.
+        Defocus in steps of LEVEL_DEPTH.
     optics : Optics
+        Optics of the image.
     exposure : float
         Ratio of the new to the old exposure.
     offset : float
-        Gray level of the camera without light.
+        Camera offset (gray level without light).
     photons : float, optional
-        That the brightest pixel of the image stands for; no noise is added by default.
+        Photons of the brightest pixel before degradation; no noise is added by default.
     seed : int
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------
     ndarray, (height, width)
-        Of the image's dtype; integers saturate at its range.
+        Image of the same dtype; integers saturate at its range.
     """
     dtype = image.dtype
     gray = to_gray(image)

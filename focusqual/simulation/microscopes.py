@@ -1,4 +1,4 @@
-"""Microscopes of many kinds, for training: how each blurs a specimen at every level."""
+"""Random microscopes for training: the blur of each at every defocus level."""
 
 import functools
 from dataclasses import dataclass
@@ -6,38 +6,34 @@ from typing import Optional
 
 import numpy as np
 
-from focusqual.levels import LEVEL_DEPTH
-from focusqual.simulation.optics import (
-    STANDARD_OPTICS,
-    bright_field_transfer,
-    fluorescence_transfer,
-)
+from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
+from focusqual.simulation.defocus import bright_field_transfer, fluorescence_transfer
 
 FIELD = 240
-"""Height and width in pixels of what a training microscope sees."""
+"""Height and width in pixels of the field of view of a training microscope."""
 BLUR_PER_LEVEL = STANDARD_OPTICS.blur_radius(LEVEL_DEPTH)
-"""Radius in pixels of the cone of light, for each level: 1.54."""
+"""Radius of the cone of light per level in pixels, 1.54."""
 LEVEL_STEP = 0.1
-"""From one tabulated transfer to the next."""
+"""Step between tabulated transfer functions in levels."""
 RESOLUTIONS = STANDARD_OPTICS.resolution * np.array([0.55, 0.75, 1, 1, 1, 1.35, 1.8, 2.4])
-"""In pixels, from undersampled to oversampled; the standard one is the commonest."""
+"""Resolutions in pixels, from undersampled to oversampled; the standard one is most frequent."""
 
 _FREQUENCIES = np.linspace(0, 1.5 * np.sqrt(2), 1000)
-"""In cycles a pixel, up to the corner of the spectrum's neighbors."""
+"""Cycles per pixel, up to the corner of the neighbors of the spectrum."""
 
 
 @dataclass(frozen=True)
 class Microscope:
-    """What fixes the blur of a level besides the level.
+    """What determines the blur at a given level.
 
     Attributes
     ----------
     resolution : float
-        In focus, ``0.61 wavelength / NA``, in pixels.
+        Resolution in focus in pixels, see :attr:`focusqual.optics.Optics.resolution`.
     spherical : float
-        Aberration in wavelengths, see :func:`focusqual.simulation.optics.radial_profile`.
+        Aberration in wavelengths, see :func:`focusqual.simulation.defocus.radial_profile`.
     condenser : float, optional
-        In transmitted light, its aperture as a fraction of the objective's; None in fluorescence.
+        Aperture of the condenser as a fraction of the objective's; None in fluorescence.
     phase : float
         In transmitted light, between absorption (0) and refraction.
     """
@@ -48,10 +44,15 @@ class Microscope:
     phase: float = 0.0
 
     def transfer(self, level: float) -> np.ndarray:
-        """Transfer of a sampled image at a level, of either sign, on the grid of ``rfft2``.
+        """Return the transfer function of a sampled image on the grid of ``rfft2``.
 
-        Frequencies that the pixels cannot tell apart add up, as in the transform of a sampled
+        Frequencies that the pixels cannot distinguish add up, as in the transform of a sampled
         point spread function.
+
+        Parameters
+        ----------
+        level : float
+            Defocus in levels, of either sign.
 
         Returns
         -------
@@ -64,17 +65,7 @@ class Microscope:
 
 
 def random_microscope(rng: np.random.Generator, transmitted: bool) -> Microscope:
-    """Draw a microscope for fluorescence or for transmitted light.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    transmitted : bool
-
-    Returns
-    -------
-    Microscope
-    """
+    """Draw a microscope for transmitted light or for fluorescence."""
     resolution = float(rng.choice(RESOLUTIONS))
     if transmitted:
         condenser, phase = float(rng.choice([0.3, 0.6, 1])), float(rng.choice([0, 0, -0.8, 0.8]))
@@ -85,7 +76,7 @@ def random_microscope(rng: np.random.Generator, transmitted: bool) -> Microscope
 
 @functools.lru_cache(maxsize=None)
 def _profile(microscope: Microscope, step: int) -> np.ndarray:
-    """Transfer along a radius, at a multiple of LEVEL_STEP."""
+    """Return the transfer function along a radius at a multiple of LEVEL_STEP."""
     blur = step * LEVEL_STEP * BLUR_PER_LEVEL
     resolution = microscope.resolution
     if microscope.condenser is None:
@@ -97,7 +88,7 @@ def _profile(microscope: Microscope, step: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=None)
 def _grid() -> np.ndarray:
-    """Where on that radius the frequencies and their neighbors lie, int (9, 240, 121)."""
+    """Return the indices of frequencies and their neighbors on that radius, int (9, 240, 121)."""
     rows, cols = np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD)
     shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     radii = np.array([np.hypot(rows + y, cols + x) for y, x in shifts])

@@ -1,8 +1,8 @@
-"""What programs do to pictures after the camera.
+"""Processing of pictures after the camera: filters, compression, corrections and defects.
 
-No step blurs more than one level of defocus does (a standard deviation of 0.77 pixels in each
-direction), so a picture keeps the level that the optics gave it. Resampling changes the size of
-everything, and the level with it: the picture is taken at a level that becomes the wanted one.
+No step blurs more than one defocus level does (a standard deviation of 0.77 pixels in each
+direction), so a picture keeps its level. Resampling changes the size of everything, including the
+level, so such a picture is taken at the level that becomes the wanted one.
 """
 
 import io
@@ -14,31 +14,31 @@ from scipy import ndimage
 from skimage import restoration
 
 Step = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-"""From a picture, float32 (height, width) from 0 to about 1, to another."""
+"""Processing of a picture, float32 (height, width) from 0 to about 1."""
 
 
 def noise(picture: np.ndarray) -> float:
-    """Standard deviation of the grain of a picture; 0 where most neighbors do not differ.
+    """Return the standard deviation of the noise; 0 if most neighboring pixels are equal.
 
-    From the median of second differences (Donoho and Johnstone 1994, Ideal spatial adaptation by
-    wavelet shrinkage, section 4.3, on the finest scale).
+    Estimated from the median of second differences (Donoho and Johnstone 1994, Ideal spatial
+    adaptation by wavelet shrinkage, section 4.3, on the finest scale).
     """
     mixed = picture[1:, 1:] - picture[:-1, 1:] - picture[1:, :-1] + picture[:-1, :-1]
     return float(np.median(np.abs(mixed))) / (0.6745 * 2)
 
 
 def smooth(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Gaussian filter of up to 0.8 pixels."""
+    """Smooth with a Gaussian of up to 0.8 pixels."""
     return ndimage.gaussian_filter(picture, rng.uniform(0.3, 0.8))
 
 
 def median(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Median of 3x3 pixels."""
+    """Take the median of 3x3 pixels."""
     return ndimage.median_filter(picture, 3)
 
 
 def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Mean of those neighbors that are alike (Tomasi and Manduchi 1998)."""
+    """Average similar neighbors (bilateral filter, Tomasi and Manduchi 1998)."""
     radius, sigma = int(rng.integers(2, 4)), rng.uniform(0.8, 2)
     reach = rng.uniform(0.7, 4) * (noise(picture) + 1e-6)
     height, width = picture.shape
@@ -54,7 +54,7 @@ def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def wavelets(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Noise removed by shrinking wavelets."""
+    """Remove noise by shrinking wavelet coefficients."""
     sigma = noise(picture)
     if sigma == 0:
         return picture
@@ -64,7 +64,7 @@ def wavelets(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def non_local_means(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Noise removed by averaging alike places."""
+    """Remove noise by averaging similar regions (non-local means)."""
     sigma = noise(picture)
     if sigma == 0:
         return picture
@@ -79,13 +79,13 @@ def non_local_means(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray
 
 
 def sharpen(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Unsharp mask."""
+    """Sharpen with an unsharp mask."""
     radius, amount = rng.uniform(0.7, 3), rng.uniform(0.3, 1.5)
     return picture + amount * (picture - ndimage.gaussian_filter(picture, radius))
 
 
 def deconvolve(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """A few iterations of Richardson and Lucy with a narrow point spread function."""
+    """Deconvolve with 2 to 7 Richardson-Lucy iterations and a narrow point spread function."""
     sigma = rng.uniform(0.6, 1.2)
     offsets = np.arange(-4, 5)
     line = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -96,19 +96,22 @@ def deconvolve(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def jpeg(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Saved as JPEG of quality 60 to 95."""
-    return _saved(eight_bits(rng, picture), "JPEG", quality=int(rng.integers(60, 96)))
+    """Compress as JPEG with quality 60 to 95."""
+    file = io.BytesIO()
+    gray = np.uint8(np.rint(eight_bits(rng, picture) * 255))
+    Image.fromarray(gray).save(file, "JPEG", quality=int(rng.integers(60, 96)))
+    return np.asarray(Image.open(file), dtype=np.float32) / 255
 
 
 def eight_bits(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Stretched to its range and rounded to 256 levels or fewer."""
+    """Stretch to the full range and round to 64 or 256 gray levels."""
     low, high = picture.min(), np.percentile(picture, rng.choice([100, 99.9]))
     levels = rng.choice([255, 255, 63])
     return np.rint(np.clip((picture - low) / max(high - low, 1e-6), 0, 1) * levels) / levels
 
 
 def subtract_background(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Opened and smoothed in wide windows, as by a rolling ball; what is below is 0."""
+    """Subtract a background opened and smoothed in wide windows, as a rolling ball does."""
     reach = rng.uniform(10, 40)
     small = ndimage.gaussian_filter(picture, 2)[::4, ::4]
     opened = ndimage.grey_opening(small, int(reach / 2) | 1, mode="reflect")
@@ -118,14 +121,14 @@ def subtract_background(rng: np.random.Generator, picture: np.ndarray) -> np.nda
 
 
 def flatten_field(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Divided by a smooth field of light, which need not be the right one."""
+    """Divide by a smooth illumination, which need not be the true one."""
     rows, cols = np.ogrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]  # type: ignore[misc]
     tilt = rng.uniform(-0.2, 0.2, 3)
     return picture / (1 + tilt[0] * rows + tilt[1] * cols + tilt[2] * (rows**2 + cols**2))
 
 
 def hot_pixels(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Some pixels that are always bright."""
+    """Add up to 29 bright pixels."""
     picture = picture.copy()
     count = rng.integers(1, 30)
     rows, cols = rng.integers(0, picture.shape[0], (2, count))
@@ -134,7 +137,7 @@ def hot_pixels(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """A seam where two tiles of other brightness meet."""
+    """Add a seam between two tiles of different brightness."""
     picture = picture.copy()
     across = picture if rng.uniform() < 0.5 else picture.T
     row = rng.integers(1, across.shape[0])
@@ -157,21 +160,11 @@ STEPS: Dict[Step, float] = {
     hot_pixels: 1,
     stitch: 1,
 }
-"""How often each is taken, in relation to the others."""
+"""Relative frequency of each step."""
 
 
 def process(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """One or two of :data:`STEPS`, drawn at random.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    picture : ndarray, (height, width)
-
-    Returns
-    -------
-    ndarray of float32, (height, width)
-    """
+    """Apply one or two random :data:`STEPS` to a picture."""
     shares = np.array(list(STEPS.values())) / sum(STEPS.values())
     for chosen in rng.choice(len(STEPS), size=rng.choice([1, 2], p=[0.65, 0.35]), p=shares):
         picture = list(STEPS)[chosen](rng, picture.astype(np.float32))
@@ -179,15 +172,15 @@ def process(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def resample(rng: np.random.Generator, picture: np.ndarray, factor: float) -> np.ndarray:
-    """Enlarge or shrink what is seen; the picture keeps its height and width.
+    """Enlarge or shrink the content of a picture, keeping its height and width.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the spline's order, or for half the size binning.
     picture : ndarray, (height, width)
     factor : float
-        Above 1 the middle is enlarged. Below, what is missing about the border is mirrored.
+        Above 1 the center is enlarged; below 1 the picture is mirrored at its borders. A factor of
+        0.5 bins 2x2 pixels; others use a spline of random order.
 
     Returns
     -------
@@ -204,10 +197,3 @@ def resample(rng: np.random.Generator, picture: np.ndarray, factor: float) -> np
     return ndimage.affine_transform(
         picture, np.eye(2) / factor, offset, order=order, mode="mirror", output=np.float32
     )
-
-
-def _saved(picture: np.ndarray, form: str, **options: int) -> np.ndarray:
-    """What is read again of a picture from 0 to 1 that was saved in 8 bits."""
-    file = io.BytesIO()
-    Image.fromarray(np.uint8(np.rint(picture * 255))).save(file, form, **options)
-    return np.asarray(Image.open(file), dtype=np.float32) / 255

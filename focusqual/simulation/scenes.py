@@ -1,7 +1,7 @@
-"""Generated in-focus scenes, for structures and magnifications that photographs at hand lack.
+"""Generated in-focus scenes, for structures and magnifications that are missing in photographs.
 
-A scene is light without camera: float32 (size, size), 0 where there is none. Lengths are given in
-pixels at 20x (0.65 micrometers) and multiplied by ``zoom``, the magnification divided by 20.
+A scene is the light before the camera, float32 (size, size), 0 for none. Lengths are in pixels of
+:data:`focusqual.levels.STANDARD_OPTICS`, a 20x objective, times ``zoom``, magnification / 20.
 """
 
 from typing import List, Tuple, Union
@@ -11,26 +11,14 @@ from scipy.ndimage import gaussian_filter
 
 
 def random_scene(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draw a scene of one to three kinds of structure.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    size : int
-        Height and width in pixels.
-
-    Returns
-    -------
-    ndarray of float32, (size, size)
-        At least 0; the brightest structures are about 1.
-    """
+    """Draw a scene of one to three kinds of structure; the brightest ones are about 1."""
     zoom = np.exp(rng.uniform(np.log(0.45), np.log(3.3)))
     several = rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1])
     kinds = rng.choice(len(KINDS), size=several, replace=False, p=SHARES)
     scene = np.zeros((size, size), dtype=np.float32)
     for kind in kinds:
         scene += rng.uniform(0.2, 1) * KINDS[kind](rng, size, zoom)
-    # From undersampled to Nyquist and beyond, and specimens that are smooth by themselves.
+    # From undersampled to oversampled, and specimens that are smooth by themselves.
     blur = rng.uniform(0, 0.5) + rng.uniform(0, 0.2) * max(zoom - 1, 0)
     if rng.uniform() < 0.15:
         blur += rng.uniform(0.3, 1.2)
@@ -38,7 +26,7 @@ def random_scene(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def nuclei(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """Ellipse-like nuclei, flat or domed, smooth or with chromatin and nucleoli."""
+    """Draw elliptical nuclei: flat or domed, smooth or with chromatin and nucleoli."""
     texture_strength, dome = rng.uniform(0, 0.6), rng.uniform() < 0.2
     texture = noise_field(rng, size, rng.uniform(0.8, 3) * zoom)
     edge = rng.uniform(0.1, 0.6) * np.sqrt(zoom)
@@ -53,7 +41,7 @@ def nuclei(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 
 def cytoplasm(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """Large cells that thin out towards their rim, with texture and a dark or bright nucleus."""
+    """Draw large textured cells, thinner towards the rim, with a dark or bright nucleus."""
     scene = np.zeros((size, size), dtype=np.float32)
     fine = noise_field(rng, size, rng.uniform(0.6, 2) * zoom)
     coarse = noise_field(rng, size, rng.uniform(3, 8) * zoom)
@@ -68,7 +56,7 @@ def cytoplasm(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 
 def filaments(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """Bent fibers such as actin or microtubules, alone or in parallel bundles."""
+    """Draw bent fibers such as actin or microtubules, single or in parallel bundles."""
     count = int(rng.integers(4, 120))
     length = rng.uniform(20, 160) * zoom
     along = np.linspace(-0.5, 0.5, int(2 * length) + 2)[:, None] * length
@@ -85,7 +73,7 @@ def filaments(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 
 def puncta(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """Vesicles or spots of a few pixels, scattered or gathered in cells, on faint haze."""
+    """Draw spots of a few pixels such as vesicles, scattered or clustered, on faint haze."""
     count = int(rng.integers(3, 500))
     scene = np.zeros((size, size), dtype=np.float32)
     for _ in range(rng.integers(1, 4)):
@@ -102,7 +90,7 @@ def puncta(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 
 def grains(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
-    """A thresholded random field: edges of every shape, as in tissue or confluent layers."""
+    """Draw a thresholded random field: edges of every shape, as in tissue."""
     scale = rng.uniform(2, 14) * zoom
     edge = rng.uniform(0.2, 0.8) * np.sqrt(zoom) / scale  # the field rises by about 1 in a scale
     scene = _soft_step((noise_field(rng, size, scale) - rng.uniform(-0.5, 1.5)) / edge)
@@ -111,24 +99,12 @@ def grains(rng: np.random.Generator, size: int, zoom: float) -> np.ndarray:
 
 KINDS = (nuclei, cytoplasm, filaments, puncta, grains)
 SHARES = (0.2, 0.15, 0.2, 0.3, 0.15)
-"""How often each is drawn: the smallest structures are the hardest to rate."""
+"""Probability of each kind. Small structures are frequent, because they are the hardest."""
 
 
 def noise_field(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
-    """Smooth Gaussian noise of mean 0 and deviation 1.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    size : int
-    scale : float
-        Standard deviation in pixels of the Gaussian that smooths white noise.
-
-    Returns
-    -------
-    ndarray of float32, (size, size)
-    """
-    # White noise on a grid no finer than needed, and the Gaussian as a matrix for each axis.
+    """Draw white noise smoothed by a Gaussian of ``scale`` pixels, mean 0 and deviation 1."""
+    # Noise on a grid no finer than needed, and the Gaussian as a matrix for each axis.
     step = max(scale / 1.5, 1)
     nodes = np.arange(-4 * scale, size + 4 * scale, step, dtype=np.float32)
     distance = (np.arange(size, dtype=np.float32)[:, None] - nodes) / np.float32(scale)
@@ -140,7 +116,7 @@ def noise_field(rng: np.random.Generator, size: int, scale: float) -> np.ndarray
 def _scatter(
     rng: np.random.Generator, size: int, zoom: float, radii: Tuple[float, float], most: int
 ) -> List[Tuple[float, float, float]]:
-    """Centers and radii of objects of like size, margins included."""
+    """Draw centers and radii of objects of similar size, also beyond the borders."""
     mean = rng.uniform(*radii) * zoom
     room = (size + 2 * mean) ** 2 / (4 * mean**2)
     count = int(np.clip(rng.uniform(0.05, 0.9) * room, 1, most))
@@ -152,7 +128,7 @@ def _scatter(
 def _blob(
     rng: np.random.Generator, size: int, y: float, x: float, radius: float, wobble: float
 ) -> Tuple[slice, slice, np.ndarray]:
-    """Window of a wobbly ellipse and, in it, the depth below the outline in pixels."""
+    """Return the window of a wobbly ellipse and the depth inside its outline in pixels."""
     reach = int(1.7 * radius) + 4
     top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
     bottom, right = min(int(y) + reach, size), min(int(x) + reach, size)
@@ -175,7 +151,7 @@ def _soft_step(x: np.ndarray) -> np.ndarray:
 
 
 def _splat(ys: np.ndarray, xs: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    """Add points to the grid, each shared out to its four pixels."""
+    """Distribute points bilinearly to their four pixels."""
     ys, xs, values = ys.ravel(), xs.ravel(), np.ravel(values)
     top, left = np.floor(ys).astype(int), np.floor(xs).astype(int)
     fy, fx = ys - top, xs - left
@@ -194,7 +170,7 @@ def _splat(ys: np.ndarray, xs: np.ndarray, values: np.ndarray, size: int) -> np.
 
 
 def _patchiness(rng: np.random.Generator, size: int, zoom: float) -> Union[np.ndarray, np.float32]:
-    """Where cells carry the structure, 0 to 1; in half of all scenes everywhere."""
+    """Draw where cells contain the structure, 0 to 1; everywhere in half of all scenes."""
     if rng.uniform() < 0.5:
         return np.float32(1)
     return _soft_step(2 * noise_field(rng, size, 15 * zoom))

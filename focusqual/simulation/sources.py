@@ -5,16 +5,16 @@ from scipy.ndimage import gaussian_filter
 from skimage.restoration import estimate_sigma
 
 DARK_BACKGROUND = 0.25
-"""Where in the range of its gray levels an image has its commonest one, at most, to be a
-fluorescence image; above, structures may be darker than what surrounds them."""
+"""Highest background of a fluorescence image, as a fraction of its range of gray levels. With a
+brighter background, structures may be darker than their surroundings."""
 
 
 def clean(image: np.ndarray) -> np.ndarray:
-    """Bring a photograph to the range of a scene and quieten its background.
+    """Scale a photograph like a scene, and remove the noise of its background.
 
-    The camera's noise must not be blurred along with the cells: the network would read the level
-    off the grain of empty patches. Where the smoothed image does not rise above the noise it
-    fades to 0.
+    Otherwise the camera's noise would be blurred along with the cells, and the network would learn
+    the level from the grain of empty patches. The image fades to 0 where it is not above the noise
+    after smoothing.
 
     Parameters
     ----------
@@ -24,31 +24,15 @@ def clean(image: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, (height, width)
         Bright cells are about 1 and the background is 0. In fluorescence nothing is below 0; in
-        transmitted light what is darker than the background is.
+        transmitted light structures that are darker than the background are.
     """
     low, high = np.percentile(image, [2, 99.8])
     scaled = (image.astype(np.float32) - low) / max(high - low, 1e-6)
     floor = 4 * estimate_sigma(scaled) + 0.01
-    background = commonest(scaled)
+    counts, edges = np.histogram(scaled, bins=50, range=(0, 1))
+    background = float(edges[counts.argmax()])
     transmitted = background > DARK_BACKGROUND
     if transmitted:
         scaled -= background
     signal = np.clip(np.abs(gaussian_filter(scaled, 2)) / floor - 0.5, 0, 1)
     return (scaled if transmitted else np.maximum(scaled, 0)) * signal
-
-
-def commonest(scaled: np.ndarray) -> float:
-    """The gray level that most pixels have.
-
-    Parameters
-    ----------
-    scaled : ndarray of float
-        Values outside of 0 to 1 do not count.
-
-    Returns
-    -------
-    float
-        To a fiftieth, 0 to 1.
-    """
-    counts, edges = np.histogram(scaled, bins=50, range=(0, 1))
-    return float(edges[counts.argmax()])

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from focusqual.inference.patches import PATCH_SIZE, normalize
+from focusqual.inference.normalization import normalize
+from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
 from focusqual.simulation.camera import add_noise, digitize, photograph
 from focusqual.simulation.microscopes import FIELD, Microscope, random_microscope

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
-from focusqual.inference.patches import NORMALIZATION, PATCH_SIZE
+from focusqual.inference.normalization import NORMALIZATION
+from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
 from focusqual.training.sampling import Sources, sample
 from micrograph_networks.models.weights_file import Weights, write_weights

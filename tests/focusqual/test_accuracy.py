@@ -11,8 +11,8 @@ from focusqual.evaluation import stacks
 from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation import scenes
 from focusqual.simulation.camera import photograph
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.degradation import degrade
-from focusqual.simulation.optics import defocus
 from micrograph_networks.images.image_files import read_gray, read_image
 
 

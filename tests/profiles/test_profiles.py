@@ -13,7 +13,7 @@ from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import ROOT, run_cellprofiler
 
 from focusqual.simulation.camera import photograph
-from focusqual.simulation.optics import defocus
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_tiff
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from focusqual.inference.stacks import rank_planes, weighed_level
+from focusqual.inference.stacks import rank_planes, weighted_level
 
 
 def test_a_blank_plane_counts_as_an_average_one():
     level, certainty = np.array([2.0, 6.0, 0.5]), np.array([0.45, 0.45, 0.0])
-    np.testing.assert_allclose(weighed_level(level, certainty), [2.2, 5.8, 4], atol=1e-6)
+    np.testing.assert_allclose(weighted_level(level, certainty), [2.2, 5.8, 4], atol=1e-6)
     assert rank_planes(level, certainty).tolist() == [1, 3, 2]
 
 

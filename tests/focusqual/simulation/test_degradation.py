@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.degradation import degrade
-from focusqual.simulation.optics import defocus
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

@@ -3,8 +3,8 @@ import pytest
 
 from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation import microscopes, scenes
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.microscopes import FIELD, Microscope
-from focusqual.simulation.optics import defocus
 
 
 @pytest.mark.parametrize("level", [1, 6, 10])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from focusqual.simulation.optics import defocus
+from focusqual.simulation.defocus import defocus
 from focusqual.simulation.scenes import nuclei
 from focusqual.training import in_focus_images as dataset
 from micrograph_networks.errors import UserError

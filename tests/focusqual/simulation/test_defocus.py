@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.special import j1
 
-from focusqual.levels import LEVEL_DEPTH
-from focusqual.simulation.optics import Optics, defocus, point_spread_function
+from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
+from focusqual.simulation.defocus import defocus, point_spread_function
 
 
 def second_moment_radius(psf):
@@ -13,7 +15,7 @@ def second_moment_radius(psf):
 
 
 def test_in_focus_it_is_the_airy_pattern():
-    optics = Optics(pixel_size=0.1)
+    optics = dataclasses.replace(STANDARD_OPTICS, pixel_size=0.1)
     psf = point_spread_function(0, optics)
     center = psf.shape[0] // 2
     v = 2 * np.pi * 0.5 / 0.5 * 0.1 * np.arange(1, center)
@@ -56,6 +58,6 @@ def test_borders_are_symmetric():
 
 
 def test_other_optics_blur_otherwise():
-    coarse = point_spread_function(10, Optics(pixel_size=1.3))
-    fine = point_spread_function(10, Optics(pixel_size=0.65))
+    coarse = point_spread_function(10, dataclasses.replace(STANDARD_OPTICS, pixel_size=1.3))
+    fine = point_spread_function(10, STANDARD_OPTICS)
     assert second_moment_radius(fine) == pytest.approx(2 * second_moment_radius(coarse), rel=0.1)

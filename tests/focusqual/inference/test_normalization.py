@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.inference.patches import normalize, patch_starts
+from focusqual.inference.normalization import normalize
 
 
 @pytest.fixture
@@ -25,9 +25,3 @@ def test_patches_are_standardized_then_compressed(patches):
 @pytest.mark.parametrize("value", [0, 1e-3, 0.1, 105, 65535])
 def test_a_constant_patch_is_zero(value):
     assert not normalize(np.full((2, 84, 84), value)).any()
-
-
-def test_the_grid_covers_the_image():
-    tops, lefts = patch_starts((84, 200), 84)
-    assert tops.tolist() == [0]
-    assert lefts.tolist() == [0, 84, 116]
