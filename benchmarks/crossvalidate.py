@@ -22,6 +22,7 @@ import numpy as np
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
 from micrograph_networks.files.writing import atomic_write, output_folder
+from micrograph_networks.models.registry import MODEL_FOLDER, shipped_models
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import multiply_in_bfloat16
@@ -38,7 +39,7 @@ from segment.evaluation.evaluate import (
     figures,
     pairs_of,
 )
-from segment.inference.network import FULL, encoder, unet_vgg16
+from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
 from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
@@ -46,7 +47,7 @@ from segment.training.start import Start, from_backbone, from_model
 from segment.training.train import Parts, train
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ROOT / "model_weights" / "darkfield_v1_split.csv"
+GROUPS = MODEL_FOLDER / f"{shipped_models(NETWORKS)[-1].name}_split.csv"
 TABLE = ROOT / "benchmarks" / "darkfield_crossvalidation.csv"
 DESCRIBED = pixel_classes(CLASSES, {}, {})
 COLUMNS = ["variant", "fold", "epoch", *figure_names(DESCRIBED)]

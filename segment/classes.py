@@ -101,7 +101,7 @@ def declared_classes(attributes: Mapping[str, Any]) -> Tuple[PixelClass, ...]:
     Parameters
     ----------
     attributes : mapping of str to JSON value
-        With class names. Kinds and colors may be missing: those of darkfield_v1 are.
+        With class names. Kinds and colors may be missing.
 
     Returns
     -------

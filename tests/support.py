@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import focusqual
+import focusqual.inference.network
 import segment
+import segment.inference.network
 from micrograph_networks.engines import EngineOptions
+from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network, array_shapes
 from segment.inference.network import encoder, unet_vgg16
@@ -18,6 +21,10 @@ needs_training = pytest.mark.skipif(find_spec("keras") is None, reason="Keras is
 needs_tensorflow = pytest.mark.skipif(
     find_spec("tensorflow") is None, reason="TensorFlow is not installed"
 )
+
+FOCUS_MODELS = shipped_models(focusqual.inference.network.NETWORKS)
+CELL_MODELS = shipped_models(segment.inference.network.NETWORKS)
+"""Shipped models of each core, from the oldest to the newest."""
 
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
 cell_model = functools.lru_cache(maxsize=None)(segment.load_model)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from cellprofiler_core import preferences
 from chroot import ROOT
+from support import CELL_MODELS, FOCUS_MODELS
 
 from micrograph_networks.images.image_files import write_tiff
 
@@ -82,8 +83,8 @@ def test_dark_field_is_segmented(harness, container, tmp_path):
 
 
 def test_the_models_are_there(container, tmp_path):
-    for program, name in (("focusqual", "focus_v2"), ("segment-darkfield", "darkfield_v2_small")):
-        assert name in container.run(program, "models", data=tmp_path)
+    for program, models in (("focusqual", FOCUS_MODELS), ("segment-darkfield", CELL_MODELS)):
+        assert models[-1].name in container.run(program, "models", data=tmp_path)
 
 
 def test_its_versions_are_those_of_the_lock(container, tmp_path):

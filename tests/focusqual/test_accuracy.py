@@ -120,7 +120,7 @@ def test_planes_of_real_stacks_in_focus(data_folder):
 def test_blank_images_stay_uncertain_whatever_programs_do_to_them(photons, dtype):
     frame = np.random.default_rng(1).poisson(photons, (420, 420)).astype(dtype)
     certainties = {
-        name: np.median(support.rate(process(frame), model="focus_v2").certainty)
+        name: np.median(support.rate(process(frame)).certainty)
         for name, process in PROCESSINGS.items()
     }
     assert certainties.pop("non-local means") < 0.25

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support import FOCUS_MODELS
 
 import focusqual
 from focusqual.simulation.degradation import degrade
@@ -122,9 +123,8 @@ def test_a_dark_field_image_has_the_pixels_probabilities(packages, weights):
 
 def test_a_model_of_ones_own_is_exported(tmp_path):
     from focusqual.commandline.commands import main
-    from micrograph_networks.models.registry import MODEL_FOLDER
 
-    own = shutil.copy(MODEL_FOLDER / "focus_v1.h5", tmp_path / "mine 2,0.h5")
+    own = shutil.copy(FOCUS_MODELS[-1].path, tmp_path / "mine 2,0.h5")
     arguments = ["export", "--format", "bioimageio", "--model", own, "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output

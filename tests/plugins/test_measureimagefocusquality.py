@@ -34,7 +34,7 @@ from harness import (
 )
 from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
-from support import rate
+from support import FOCUS_MODELS, rate
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
@@ -164,7 +164,7 @@ def test_the_model_is_written_into_the_experiment(module, tmp_path):
     workspace = make_workspace(module, {"DNA": np.zeros((100, 100))})
     module.prepare_run(workspace)
     name = "ImageFocus_Model_DNA"
-    assert workspace.measurements.get_experiment_measurement(name) == "focus_v2"
+    assert workspace.measurements.get_experiment_measurement(name) == FOCUS_MODELS[-1].name
 
     choose_weights(module, tmp_path / "mine.h5")
     module.prepare_run(workspace)
@@ -743,7 +743,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
 
 
 def test_own_weights_file_is_used(module, scene, tmp_path):
-    shutil.copy(ROOT / "model_weights" / "focus_v2.h5", tmp_path / "mine.h5")
+    shutil.copy(FOCUS_MODELS[-1].path, tmp_path / "mine.h5")
     choose_weights(module, tmp_path / "mine.h5")
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)

@@ -12,7 +12,8 @@ from cellprofiler_core.constants.measurement import EXPERIMENT
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.utilities.core.modules import instantiate_module
-from harness import ROOT, choose_weights, make_workspace, saved_and_loaded
+from harness import choose_weights, make_workspace, saved_and_loaded
+from support import FOCUS_MODELS
 
 from micrograph_networks.models import loading
 from micrograph_networks.models.registry import shipped_models
@@ -27,8 +28,7 @@ def name(request):
 @pytest.fixture
 def weights(name, color_weights, tmp_path):
     """A weights file of its own, which no other test has loaded."""
-    shipped = ROOT / "model_weights" / "focus_v1.h5"
-    source = shipped if name == "MeasureImageFocusQuality" else color_weights
+    source = FOCUS_MODELS[-1].path if name == "MeasureImageFocusQuality" else color_weights
     return shutil.copy(source, tmp_path / "weights.h5")
 
 

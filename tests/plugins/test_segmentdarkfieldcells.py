@@ -24,7 +24,7 @@ from harness import (
 )
 from matplotlib.legend import Legend
 from skimage.draw import disk
-from support import cell_model, needs_tensorflow
+from support import CELL_MODELS, FOCUS_MODELS, cell_model, needs_tensorflow
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
@@ -103,7 +103,7 @@ def test_default_settings_are_those_of_the_core():
 
     assert module.segmentation_options.options() == SegmentationOptions()
     assert module.engine_options.options() == EngineOptions()
-    assert module.chosen_model() == "darkfield_v2_small"
+    assert module.chosen_model() == CELL_MODELS[-1].name
 
 
 def test_a_pipeline_that_lacks_a_new_option_gets_its_default(module):
@@ -564,10 +564,10 @@ def test_volumetric_pipeline_is_refused_by_cellprofiler(module, field):
 
 
 def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
-    choose_weights(module, ROOT / "model_weights" / "focus_v1.h5")
+    choose_weights(module, FOCUS_MODELS[-1].path)
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^/.*focus_v1\.h5 holds weights of focus"):
+    with pytest.raises(ValueError, match=r"^/.*\.h5 holds weights of focus"):
         module.run(workspace)
 
 
@@ -634,7 +634,7 @@ def test_example_pipelines_are_valid_and_name_no_folder(path, middle, java, capl
 
 def with_weights(pipeline, weights, folder):
     """A copy of a pipeline file that takes a weights file of one's own."""
-    text = pipeline.read_text().replace("the model:darkfield_v2_small", "the model:Custom model")
+    text = re.sub(r"the model:.*", "the model:Custom model", pipeline.read_text())
     text = text.replace("location:Elsewhere...|\n", f"location:Elsewhere...|{weights.parent}\n")
     copy = folder / pipeline.name
     copy.write_text(text.replace("name:darkfield.h5", f"name:{weights.name}"))

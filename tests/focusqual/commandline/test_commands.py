@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 import tifffile
 from click.testing import CliRunner
-from support import needs_training
+from support import FOCUS_MODELS, needs_training
 
 from focusqual.commandline.commands import main
 from focusqual.inference.measurement import PROBABILITIES
 from focusqual.inference.network import FOCUS_PATCH_1
 from focusqual.simulation import scenes
 from micrograph_networks.images.image_files import read_image, write_tiff
-from micrograph_networks.models.registry import MODEL_FOLDER
 from micrograph_networks.models.weights_file import Weights, write_weights
 
 
@@ -51,7 +50,7 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     focus, patches = (pd.read_csv(output / name) for name in ("focus.csv", "patches.csv"))
     assert focus["image"].tolist() == [path.name for path in images]
     assert focus["patches"].tolist() == [9, 9, 9]
-    assert set(focus["model"]) == {"focus_v2"}
+    assert set(focus["model"]) == {FOCUS_MODELS[-1].name}
     assert len(patches) == 27
     for table in (focus, patches):
         np.testing.assert_allclose(table[list(PROBABILITIES)].sum(axis=1), 1, atol=1e-4)
@@ -237,7 +236,7 @@ def test_help_has_an_example_for_every_command():
 
 def test_a_damaged_weights_file_is_named(images, tmp_path):
     path = tmp_path / "w.h5"
-    path.write_bytes((MODEL_FOLDER / "focus_v1.h5").read_bytes()[:5000])
+    path.write_bytes(FOCUS_MODELS[-1].path.read_bytes()[:5000])
     result = run("predict", images[0], "--output", tmp_path / "out", "--weights", path)
     assert result.exit_code == 2
     assert "w.h5 is not a weights file" in result.output

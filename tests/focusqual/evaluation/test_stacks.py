@@ -153,7 +153,7 @@ def test_stacks_of_real_planes(data_folder):
     folder = data_folder / "focus_stacks"
     planes = stacks.read_planes(folder, folder / "stacks.csv")
     smear = [plane for plane in planes if plane.stack == "smear"]
-    found = [stacks.measure_plane(p, focus_model("focus_v1"), FocusOptions()) for p in smear]
+    found = [stacks.measure_plane(p, focus_model(), FocusOptions()) for p in smear]
     (ours, slope, laplacian) = stacks.stack_figures(found)
     assert ours.planes_off == slope.planes_off == laplacian.planes_off == 0
     assert ours.spearman > 0.98
