@@ -85,8 +85,8 @@ setup(
             *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
             *("pytest-xdist", "ruff", "selenium", "zarr>=2.13"),
         ],
-        # What exports models besides TensorFlow.
-        "zoo": ["onnx>=1.14"],
+        # What exports models besides TensorFlow. bioimageio.spec does not load with pydantic 2.14.
+        "zoo": ["bioimageio.spec>=0.5.12,<0.6", "pydantic<2.14", "tf2onnx>=1.16"],
         # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.
         "zarr": ["zarr>=2.13"],
     },

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from focusqual.evaluation.evaluate import MeasuredImage
     from focusqual.inference.measurement import FocusMeasurement
     from focusqual.inference.model import FocusModel
+    from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.images.planes import Plane
 
 
@@ -58,7 +59,15 @@ def main() -> None:
 
 
 main.add_command(models_command("focusqual", NETWORKS))
-main.add_command(export_command("focusqual", "focusqual"))
+
+
+def _zoo_model(model: Optional[str]) -> "ZooModel":
+    from focusqual.export.zoo import zoo_model
+
+    return zoo_model(model)
+
+
+main.add_command(export_command("focusqual", _zoo_model))
 
 
 @main.command(

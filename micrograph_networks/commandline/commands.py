@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -28,6 +27,7 @@ from micrograph_networks.files.writing import output_folder, run_lock
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 
 if TYPE_CHECKING:
+    from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.images.planes import Plane
 
 FILES = click.Path(path_type=Path)
@@ -230,35 +230,41 @@ def models_command(program: str, architectures: Collection[str]) -> click.Comman
     return models
 
 
-def export_command(program: str, core: str) -> click.Command:
-    """A command that writes a model for other programs.
+def export_command(program: str, zoo_model: Callable[[Optional[str]], "ZooModel"]) -> click.Command:
+    """Make a command that writes a model for other programs.
 
     Parameters
     ----------
     program : str
-        Name of the command line, for the examples.
-    core : str
-        Its package.
+        Name of the command line, for the example.
+    zoo_model : callable
+        Function from the name of a model (None for the newest) to its description.
 
     Returns
     -------
     click.Command
     """
 
-    @click.command(epilog=example(f"{program} export --format bioimageio --output zoo"))
+    @click.command(epilog=example(f"{program} export --output zoo"))
     @output_option("the package")
-    @click.option("--format", "_", type=click.Choice(["bioimageio"]), required=True)
     @model_option
-    def export(output: Path, _: str, model: Optional[str]) -> None:
+    def export(output: Path, model: Optional[str]) -> None:
         """Write a model for other programs.
 
-        bioimageio: MODEL.zip, a package of bioimage.io's specification 0.5 with ONNX weights, and a
-        TensorFlow SavedModel for Fiji's deepImageJ. It needs the extras [zoo] and [cpu].
+        OUTPUT/MODEL.zip is a package by version 0.5 of bioimage.io's specification, with ONNX
+        weights, and a TensorFlow SavedModel for Fiji's deepImageJ. This command needs the extras
+        [zoo] and [cpu].
         """
-        from micrograph_networks.export.bioimageio import write_package
+        try:
+            from micrograph_networks.export.bioimageio import write_package
 
-        described = import_module(f"{core}.export.zoo").zoo_model(model)
-        path = output_folder(output) / f"{described.file_name}.zip"
+            described = zoo_model(model)
+        except ImportError as error:
+            raise UserError(
+                f"The export needs the package {error.name}: install it with "
+                "'pip install \"cellprofiler-focus-darkfield[cpu,zoo]\"'."
+            ) from None
+        path = output_folder(output) / f"{described.name}.zip"
         write_package(path, described)
         click.echo(f"Wrote {path}")
 

@@ -39,6 +39,7 @@ from segment.inference.options import SegmentationOptions
 from segment.training.recipes import RECIPES
 
 if TYPE_CHECKING:
+    from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.images.planes import Plane
     from micrograph_networks.training.run import TrainingRun
     from segment.evaluation.evaluate import Evaluated, Tally
@@ -70,7 +71,15 @@ def main() -> None:
 
 
 main.add_command(models_command("segment-darkfield", NETWORKS))
-main.add_command(export_command("segment-darkfield", "segment"))
+
+
+def _zoo_model(model: Optional[str]) -> "ZooModel":
+    from segment.export.zoo import zoo_model
+
+    return zoo_model(model)
+
+
+main.add_command(export_command("segment-darkfield", _zoo_model))
 
 
 @main.command(

@@ -9,6 +9,7 @@ from micrograph_networks.commandline.commands import (
     Commands,
     each_image,
     example,
+    export_command,
     models_command,
     unique_stems,
 )
@@ -78,3 +79,12 @@ def test_an_image_that_no_memory_can_hold_is_named(capsys):
 
     assert list(each_image([Path("a.png")], process)) == []
     assert "Error: a.png: The memory does not suffice" in capsys.readouterr().err
+
+
+def test_export_names_the_missing_package(tmp_path):
+    def zoo_model(model):
+        raise ModuleNotFoundError("No module named 'tf2onnx'", name="tf2onnx")
+
+    result = CliRunner().invoke(export_command("program", zoo_model), ["--output", str(tmp_path)])
+    assert "needs the package" in str(result.exception)
+    assert "[cpu,zoo]" in str(result.exception)
