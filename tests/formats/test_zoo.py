@@ -6,6 +6,7 @@ import socket
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support import FOCUS_MODELS
 
 import focusqual
 import segment
@@ -13,7 +14,6 @@ from focusqual.commandline.commands import main as focusqual_main
 from focusqual.simulation.degradation import degrade
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.models.registry import MODEL_FOLDER
 from segment.commandline.commands import main as segment_main
 from segment.inference.prediction import predict_probabilities
 from segment.simulation.scenes import darkfield_scene
@@ -98,7 +98,7 @@ def test_package_is_valid_and_gives_our_probabilities(packages, name, case, weig
 
 
 def test_users_own_weights_file_is_exported(tmp_path):
-    own = shutil.copy(MODEL_FOLDER / "focus_v2.h5", tmp_path / "mine 2,0.h5")
+    own = shutil.copy(FOCUS_MODELS[-1].path, tmp_path / "mine 2,0.h5")
     package = export("focusqual", tmp_path, "--model", own)
     assert package.name == "mine 2,0.zip"
     summary = core.test_model(package, weight_format="onnx")
