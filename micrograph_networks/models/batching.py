@@ -1,4 +1,4 @@
-"""How much a network is given at a time, and what to do when the memory does not suffice."""
+"""Batch sizes that fit into memory."""
 
 import logging
 from typing import Callable, Sequence, Tuple, TypeVar
@@ -11,20 +11,20 @@ Result = TypeVar("Result")
 
 
 class BatchRunner:
-    """How much a network is given at a time: as much as there is memory for.
+    """Runs a network in the largest batches that fit into memory.
 
-    Where it does not suffice, all goes on in smaller pieces, and then by the network's next
-    function, until the process ends: some engines wait for seconds before they give up, too long to
-    try with every image.
+    When the memory does not suffice, all later calls use smaller batches, and then the network's
+    next function: some engines wait for seconds before they report a lack of memory, too long to
+    try again with every image.
 
     Parameters
     ----------
     name : str
-        What the pieces are called, with ``{}`` for their size.
+        Name of a batch in messages, with ``{}`` for its size.
     sizes : sequence of int
-        The largest first.
+        Batch sizes to try, the largest first.
     functions : sequence of InferenceFunction
-        As :func:`micrograph_networks.engines.load_functions` gives them.
+        See :func:`micrograph_networks.engines.load_functions`.
     """
 
     def __init__(
@@ -34,23 +34,23 @@ class BatchRunner:
         self._steps = [(function, size) for function in functions for size in sizes]
 
     def run(self, compute: Callable[[InferenceFunction, int], Result]) -> Result:
-        """Compute with the largest pieces that have not failed yet.
+        """Compute with the largest batch size that has not failed yet.
 
         Parameters
         ----------
         compute : callable
-            From the function and the size of a piece to the result; called anew where the memory
-            does not suffice.
+            Takes the function and the batch size and returns the result. It is called again with a
+            smaller batch size after an OutOfMemory.
 
         Returns
         -------
         object
-            The result.
+            Result of ``compute``.
 
         Raises
         ------
         UserError
-            The memory does not suffice for the smallest pieces and the last function either.
+            The memory does not suffice for the smallest batches and the last function.
         """
         while True:
             try:
@@ -59,13 +59,14 @@ class BatchRunner:
                 self._step_down(error)
 
     def _step_down(self, error: OutOfMemory) -> None:
-        failed, *left = self._steps
-        problem = f"The memory does not suffice for {self._called(failed)}"
-        if not left:
+        failed, *remaining = self._steps
+        problem = f"The memory does not suffice for {self._description(failed)}"
+        if not remaining:
             raise UserError(f"{problem}: close other programs or run fewer workers.") from error
-        logger.warning("%s: going on with %s (%s)", problem, self._called(left[0]), error)
-        self._steps = left
+        following = self._description(remaining[0])
+        logger.warning("%s: continuing with %s (%s)", problem, following, error)
+        self._steps = remaining
 
-    def _called(self, step: Tuple[InferenceFunction, int]) -> str:
+    def _description(self, step: Tuple[InferenceFunction, int]) -> str:
         function, size = step
         return f"{self._name.format(size)} {getattr(function, 'place', '')}".rstrip()

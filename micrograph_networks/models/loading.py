@@ -1,4 +1,4 @@
-"""From the name of a shipped model, or a weights file, to a network that is ready to compute."""
+"""Load a trained network from the name of a shipped model or from a weights file."""
 
 import logging
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ from micrograph_networks.networks.layers import Network, array_shapes
 logger = logging.getLogger(__name__)
 
 Networks = Mapping[str, Callable[[Dict[str, Any]], Network]]
-"""By architecture, what declares the network from the attributes of a weights file."""
+"""By architecture, the function that declares a network from the attributes of a weights file."""
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with its arrays, ready to compute.
+    """A network that is ready to compute.
 
     Attributes
     ----------
     name : str
-        Name and version of a shipped model, or else the path of the weights file.
+        Name and version of a shipped model, or path of the weights file.
     card : Path or None
-        The model card of a shipped one.
+        Path of the model card; None for other weights files.
     attributes : dict
-        Of the weights file.
+        Attributes of the weights file.
     network : Network
-        Its declaration.
+        Declaration of the network.
     engine : str
-        Name of what computes.
+        Name of the engine that computes.
     functions : tuple of InferenceFunction
-        As :func:`micrograph_networks.engines.load_functions` gives them.
+        See :func:`micrograph_networks.engines.load_functions`.
     """
 
     name: str
@@ -53,14 +53,14 @@ class TrainedNetwork:
 def load_network(
     model: Union[str, Path, None], networks: Networks, options: EngineOptions
 ) -> TrainedNetwork:
-    """Load a trained network.
+    """Load a trained network into an engine.
 
     Parameters
     ----------
-    model : str or Path, optional
-        Name of a shipped model, or path of a weights file; the newest shipped one by default.
+    model : str, Path or None
+        Name of a shipped model or path of a weights file; None for the newest shipped model.
     networks : Networks
-        Those that may be.
+        Networks to accept.
     options : EngineOptions
 
     Returns
@@ -72,33 +72,24 @@ def load_network(
     UserError
         The file is missing, damaged or for another network, or the engine is not installed.
     """
-    known = shipped_model(model, networks)
-    weights, network = _read(known, model, networks)
-    chosen = chosen_engine(options)
-    functions = load_functions(network, weights.layers, chosen, options.bfloat16)
-    name, card = (known.name, known.card) if known else (str(model), None)
-    logger.info("%s computes %s", chosen, name)
-    return TrainedNetwork(name, card, weights.attributes, network, chosen, functions)
+    shipped = shipped_model(model, networks)
+    weights, network = read_network(model, networks)
+    engine = chosen_engine(options)
+    functions = load_functions(network, weights.layers, engine, options.bfloat16)
+    name, card = (shipped.name, shipped.card) if shipped else (str(model), None)
+    logger.info("%s computes %s", engine, name)
+    return TrainedNetwork(name, card, weights.attributes, network, engine, functions)
 
 
 def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Weights, Network]:
-    """Read the weights of a model, and declare the network that they are for.
+    """Read the weights of a model, and declare the network that they belong to.
 
     Parameters and errors as for :func:`load_network`.
-
-    Returns
-    -------
-    Weights, Network
     """
-    return _read(shipped_model(model, networks), model, networks)
-
-
-def _read(
-    known: Optional[ShippedModel], model: Union[str, Path, None], networks: Networks
-) -> Tuple[Weights, Network]:
-    path = Path(str(model)) if known is None else verified_path(known)
+    shipped = shipped_model(model, networks)
+    path = verified_path(shipped) if shipped else Path(str(model))
     if not path.exists():
-        names = ", ".join(shipped.name for shipped in shipped_models(networks))
+        names = ", ".join(known.name for known in shipped_models(networks))
         raise UserError(
             f"The weights file {path} does not exist, and the shipped models are {names}: "
             "check the name or the path."
@@ -111,13 +102,8 @@ def _read(
 
 
 def shipped_model(model: Union[str, Path, None], networks: Networks) -> Optional[ShippedModel]:
-    """The shipped model of a name, the newest one for None; None for a path.
-
-    Parameters as for :func:`load_network`.
-
-    Returns
-    -------
-    ShippedModel or None
-    """
-    by_name = {known.name: known for known in shipped_models(networks)}
-    return by_name.get(list(by_name)[-1] if model is None else str(model))
+    """Return the shipped model of a name, the newest one for None, or None for a path."""
+    known = shipped_models(networks)
+    if model is None:
+        return known[-1]
+    return next((one for one in known if one.name == str(model)), None)

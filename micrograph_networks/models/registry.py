@@ -1,22 +1,22 @@
-"""The models that ship with the package, by name and version."""
+"""Names and versions of the shipped models, and their files."""
 
 import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Collection, List, Set
+from typing import Collection, List
 
 from micrograph_networks.errors import UserError
 
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
-"""Of the package."""
+"""Folder of the shipped weights files, model cards and registry."""
 REGISTRY = MODEL_FOLDER / "registry.json"
-"""By name, from the oldest version of a model to the newest: architecture, SHA-256, license."""
+"""List of the shipped models, from the oldest version to the newest."""
 ADVICE = "unzip the release, or install the package, again"
-"""Where a part of it is missing or damaged."""
+"""What to do when a shipped file is missing or damaged."""
 FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
-"""Environment variable that names another folder for the weights files of shipped models."""
+"""Environment variable that names another folder for the shipped weights files."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class ShippedModel:
     Attributes
     ----------
     name : str
-        With its version, such as ``focus_v1``.
+        Name with the version.
     architecture : str
-        Of its network.
+        Architecture of its network.
     sha256 : str
-        Which the weights file must have.
+        SHA-256 of its weights file, in hexadecimal.
     license : str
-        Of the weights, as SPDX writes it.
+        SPDX identifier of the license of the weights.
     """
 
     name: str
@@ -42,69 +42,35 @@ class ShippedModel:
 
     @property
     def path(self) -> Path:
-        """Of the weights file, in the folder that CELLPROFILER_MODEL_DIR names or the package's."""
+        """Path of the weights file."""
         return Path(os.environ.get(FOLDER_VARIABLE) or MODEL_FOLDER) / f"{self.name}.h5"
 
     @property
     def card(self) -> Path:
-        """Path of the model card, in the package."""
+        """Path of the model card."""
         return MODEL_FOLDER / f"{self.name}.md"
 
 
 def shipped_models(architectures: Collection[str]) -> List[ShippedModel]:
-    """The shipped models of some networks, from the oldest to the newest.
-
-    Parameters
-    ----------
-    architectures : collection of str
-
-    Returns
-    -------
-    list of ShippedModel
+    """Return the shipped models of these architectures, from the oldest to the newest.
 
     Raises
     ------
     UserError
         The registry is missing or damaged.
     """
-    return [model for model in _registered() if model.architecture in architectures]
-
-
-def registered_digests() -> Set[str]:
-    """SHA-256 of the weights files of all shipped models.
-
-    Returns
-    -------
-    set of str
-
-    Raises
-    ------
-    UserError
-        The registry is missing or damaged.
-    """
-    return {model.sha256 for model in _registered()}
-
-
-def _registered() -> List[ShippedModel]:
     try:
         entries = json.loads(REGISTRY.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"The list of the models, {REGISTRY}, cannot be read ({error}): {ADVICE}."
         ) from error
-    return [ShippedModel(name, **entry) for name, entry in entries.items()]
+    models = [ShippedModel(name, **entry) for name, entry in entries.items()]
+    return [model for model in models if model.architecture in architectures]
 
 
 def verified_path(model: ShippedModel) -> Path:
-    """Path of the weights file of a shipped model, checked by its SHA-256.
-
-    Parameters
-    ----------
-    model : ShippedModel
-
-    Returns
-    -------
-    Path
+    """Return the path of the weights file of a shipped model after checking its SHA-256.
 
     Raises
     ------

@@ -12,32 +12,31 @@ import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write
-from micrograph_networks.models.registry import registered_digests
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Shapes
 
 FORMAT_VERSION = 1
-"""Of what this code reads and writes."""
+"""Version of the format that this code reads and writes."""
 SEAL = b"Weights in HDF5; SHA-256 of all that follows these 512 bytes: "
-"""How a sealed weights file begins."""
+"""First bytes of a weights file. The digest follows, then spaces, then the HDF5 file."""
 SEAL_SIZE = 512
-"""Bytes before the HDF5 file, the smallest of HDF5's user blocks."""
+"""Bytes before the HDF5 file, the smallest size of what HDF5 calls a user block."""
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-"""Compressions that HDF5 brings along, so that no other library is loaded."""
+"""Filters that are part of HDF5. Any other filter would load a plugin library."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A trained network.
+    """Content of a weights file.
 
     Attributes
     ----------
     architecture : str
         Name of the network that the arrays belong to.
-    layers : dict of str to dict of str to ndarray of float32
-        For every layer its ``kernel`` and ``bias``, batch normalization folded in.
-    attributes : dict
-        JSON values: input normalization, class names, training data, license, command, scores.
+    layers : Arrays
+        ``kernel`` and ``bias`` of every layer, float32, with batch normalization folded in.
+    attributes : dict of str to JSON value
+        Input normalization, class names, training data, license, command, scores.
     """
 
     architecture: str
@@ -46,13 +45,7 @@ class Weights:
 
 
 def write_weights(path: Union[str, Path], weights: Weights) -> None:
-    """Write a weights file whole or not at all.
-
-    Parameters
-    ----------
-    path : str or Path
-    weights : Weights
-    """
+    """Write a weights file atomically, with arrays as float16."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         file.attrs["format_version"] = FORMAT_VERSION
@@ -67,80 +60,53 @@ def write_weights(path: Union[str, Path], weights: Weights) -> None:
 
 
 def sealed(content: bytes) -> bytes:
-    """Put the SHA-256 of an HDF5 file before it, in what HDF5 calls a user block.
-
-    Parameters
-    ----------
-    content : bytes
-
-    Returns
-    -------
-    bytes
-        An HDF5 file as before.
-    """
-    return (
-        SEAL + hashlib.sha256(content).hexdigest().encode().ljust(SEAL_SIZE - len(SEAL)) + content
-    )
+    """Return an HDF5 file with its SHA-256 before it; the result is an HDF5 file, too."""
+    digest = hashlib.sha256(content).hexdigest().encode()
+    return (SEAL + digest).ljust(SEAL_SIZE) + content
 
 
 def read_weights(path: Union[str, Path], architectures: Collection[str]) -> Weights:
-    """Read a weights file and check that it belongs to one of some networks.
+    """Read a weights file and check that it belongs to one of these architectures.
 
-    The HDF5 library may crash on a damaged file, so that it is given none: files carry their
-    SHA-256, or are registered with it. Neither links to other files nor objects are followed.
-
-    Parameters
-    ----------
-    path : str or Path
-    architectures : collection of str
-        Those of the networks that may be.
+    A damaged file can crash the HDF5 library, so the file is opened only if its SHA-256 is correct.
+    Links to other files and Python objects are never followed.
 
     Returns
     -------
     Weights
-        Arrays as float32.
+        Arrays are float32.
 
     Raises
     ------
     UserError
-        The file is missing, damaged, of another format or for another network.
+        The file is missing, damaged, in another format or for another network.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"The weights file {path} does not exist: check the path.") from None
     except OSError as error:
         raise UserError(f"The weights file {path} cannot be read ({error.strerror}).") from error
     try:
-        found, attributes, layers = _parsed(_unsealed(content))
-    except Exception as error:  # HDF5 may hold anything
+        if content != sealed(content[SEAL_SIZE:]):
+            raise ValueError("its SHA-256 is missing or wrong")
+        architecture, attributes, layers = _parsed(content[SEAL_SIZE:])
+    except Exception as error:  # an HDF5 file may hold anything
         raise UserError(
             f"{path} is not a weights file of format {FORMAT_VERSION}, or is damaged: "
             "copy it again or choose another file."
         ) from error
-    if found not in architectures:
+    if architecture not in architectures:
         raise UserError(
-            f"{path} holds weights of {found}, but {' or '.join(architectures)} is needed: "
+            f"{path} holds weights of {architecture}, but {' or '.join(architectures)} is needed: "
             "choose another file."
         )
     if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
         raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
-    return Weights(found, layers, attributes)
-
-
-def _unsealed(content: bytes) -> bytes:
-    """The HDF5 file behind its SHA-256; a registered one may come without."""
-    digest, rest = content[len(SEAL) : SEAL_SIZE].strip(), content[SEAL_SIZE:]
-    if content.startswith(SEAL) and hashlib.sha256(rest).hexdigest().encode() == digest:
-        return rest
-    if hashlib.sha256(content).hexdigest() not in registered_digests():
-        raise ValueError("no SHA-256, or another one")
-    return content
+    return Weights(architecture, layers, attributes)
 
 
 def _parsed(content: bytes) -> Tuple[str, Dict[str, Any], Arrays]:
-    """Architecture, attributes and layers of an HDF5 file."""
+    """Return architecture, attributes and layers of an HDF5 file."""
     with h5py.File(io.BytesIO(content), "r") as file:
         attributes = {name: _attribute(file, name) for name in file.attrs}
         version, architecture = attributes.pop("format_version"), attributes.pop("architecture")
@@ -151,7 +117,7 @@ def _parsed(content: bytes) -> Tuple[str, Dict[str, Any], Arrays]:
             layer: {name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)}
             for layer in file
         }
-        # A wicked file may claim arrays that no memory can hold.
+        # A malicious file may claim arrays that do not fit into memory.
         if sum(d.nbytes for group in datasets.values() for d in group.values()) > len(content):
             raise ValueError("larger than the file")
         layers = {
@@ -163,21 +129,12 @@ def _parsed(content: bytes) -> Tuple[str, Dict[str, Any], Arrays]:
 
 def _attribute(file: h5py.File, name: str) -> Any:
     if file.attrs.get_id(name).shape != ():
-        raise ValueError(f"{name} is no single value")
+        raise ValueError(f"{name} is not a single value")
     return file.attrs[name]
 
 
 def own_item(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
-    """A group or dataset that lies in the file itself, so that no other file is opened.
-
-    Parameters
-    ----------
-    group : h5py.Group
-    name : str
-
-    Returns
-    -------
-    h5py.Group or h5py.Dataset
+    """Return a group or dataset that is in the file itself.
 
     Raises
     ------
@@ -190,19 +147,13 @@ def own_item(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
 
 
 def own_dataset(file: h5py.File, path: str) -> h5py.Dataset:
-    """A dataset of plain numbers that are stored in the file itself.
-
-    When it is read, no other file is opened and no filter loaded that HDF5 does not bring along.
+    """Return a dataset of floats that are stored in the file itself, without external filters.
 
     Parameters
     ----------
     file : h5py.File
     path : str
         ``group/name``.
-
-    Returns
-    -------
-    h5py.Dataset
 
     Raises
     ------
@@ -215,23 +166,12 @@ def own_dataset(file: h5py.File, path: str) -> h5py.Dataset:
     filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
     elsewhere = dataset.is_virtual or dataset.external
     if dataset.dtype.kind != "f" or elsewhere or not filters <= BUILT_IN_FILTERS:
-        raise ValueError(f"{path} holds no plain numbers")
+        raise ValueError(f"{path} does not hold plain numbers")
     return dataset
 
 
 def check_shapes(weights: Weights, shapes: Shapes) -> None:
-    """Refuse weights that lack arrays of their network, or hold others.
-
-    Parameters
-    ----------
-    weights : Weights
-    shapes : dict of (layer, name) to tuple of int
-        As :func:`micrograph_networks.networks.layers.array_shapes` gives them.
-
-    Raises
-    ------
-    UserError
-    """
+    """Raise UserError unless the arrays have exactly these names and shapes."""
     found = {
         (layer, name): array.shape
         for layer, arrays in weights.layers.items()

@@ -1,35 +1,74 @@
+"""Several versions of a model, with small made-up networks."""
+
 import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models import registry
+from micrograph_networks.models.loading import load_network
 from micrograph_networks.models.registry import shipped_models, verified_path
+from micrograph_networks.models.weights_file import Weights, write_weights
+from micrograph_networks.networks.layers import Dense, Network
 from micrograph_networks.products import PRODUCTS
 
 
+def declared(attributes):
+    return Network("net-1", (None, None, 1), (Dense("dense", 1, relu=False),))
+
+
+NETWORKS = {"net-1": declared, "net-2": declared}
+
+
+def add_version(folder, name, architecture, bias):
+    """Write and register a model, and return its registry entry."""
+    layers = {"dense": {"kernel": np.zeros((1, 1)), "bias": np.array([bias])}}
+    write_weights(folder / f"{name}.h5", Weights(architecture, layers, {}))
+    digest = hashlib.sha256((folder / f"{name}.h5").read_bytes()).hexdigest()
+    return {"architecture": architecture, "sha256": digest, "license": "CC0-1.0"}
+
+
 @pytest.fixture
-def model(tmp_path, monkeypatch):
-    """The only shipped model, in a folder of its own."""
-    (tmp_path / "net_v1.h5").write_bytes(b"weights")
-    entry = {"architecture": "net-1", "license": "CC0-1.0"}
-    entry["sha256"] = hashlib.sha256(b"weights").hexdigest()
-    (tmp_path / "registry.json").write_text(json.dumps({"net_v1": entry}))
+def folder(tmp_path, monkeypatch):
+    """A folder of two versions of one model, and of a model of other networks."""
+    entries = {
+        "net_v1": add_version(tmp_path, "net_v1", "net-1", bias=1),
+        "net_v2": add_version(tmp_path, "net_v2", "net-2", bias=2),
+        "other_v1": add_version(tmp_path, "other_v1", "other-1", bias=3),
+    }
+    (tmp_path / "registry.json").write_text(json.dumps(entries))
     monkeypatch.setattr(registry, "MODEL_FOLDER", tmp_path)
     monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.json")
-    (model,) = shipped_models(["net-1", "net-2"])
-    return model
+    return tmp_path
 
 
-def test_models_are_those_of_the_networks_asked_for(model):
-    assert (model.name, model.license) == ("net_v1", "CC0-1.0")
-    assert shipped_models(["net-2"]) == []
+def result(model):
+    """Name of a loaded model, and what it computes."""
+    trained = load_network(model, NETWORKS, EngineOptions("numpy"))
+    return trained.name, trained.functions[0](np.zeros((1, 1), np.float32)).item()
 
 
-def test_a_shipped_file_is_checked_by_its_hash(model):
-    assert verified_path(model) == model.path
+def test_models_are_listed_from_the_oldest_to_the_newest(folder):
+    assert [model.name for model in shipped_models(NETWORKS)] == ["net_v1", "net_v2"]
+    assert [model.name for model in shipped_models(["other-1"])] == ["other_v1"]
+
+
+def test_the_newest_version_is_the_default_and_names_keep_their_version(folder):
+    assert result(None) == ("net_v2", 2)
+    assert result("net_v1") == ("net_v1", 1)
+    own = shutil.copy(folder / "net_v1.h5", folder / "mine.h5")
+    assert result(own) == (str(own), 1)
+    with pytest.raises(UserError, match="the shipped models are net_v1, net_v2: check the name"):
+        result("other_v1")
+
+
+def test_a_shipped_file_is_checked_by_its_hash(folder):
+    model, _ = shipped_models(NETWORKS)
+    assert verified_path(model) == folder / "net_v1.h5"
     model.path.write_bytes(b"other weights")
     with pytest.raises(UserError, match="of net_v1 differ from their SHA-256 .* install the"):
         verified_path(model)
@@ -38,16 +77,17 @@ def test_a_shipped_file_is_checked_by_its_hash(model):
         verified_path(model)
 
 
-def test_weights_are_found_in_another_folder_and_checked(model, tmp_path, monkeypatch):
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(folder))
+def test_weights_are_found_in_another_folder_and_checked(folder, monkeypatch):
+    model, _ = shipped_models(NETWORKS)
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(elsewhere))
     with pytest.raises(UserError, match="cannot be read .* copy it there"):
         verified_path(model)
-    shutil.copy(tmp_path / "net_v1.h5", folder)
-    assert verified_path(model) == folder / "net_v1.h5"
+    shutil.copy(folder / "net_v1.h5", elsewhere)
+    assert verified_path(model) == elsewhere / "net_v1.h5"
     monkeypatch.setenv("CELLPROFILER_MODEL_DIR", "")
-    assert verified_path(model) == tmp_path / "net_v1.h5"
+    assert verified_path(model) == folder / "net_v1.h5"
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)
