@@ -1,24 +1,24 @@
-"""Mistakes that a user can mend."""
+"""Errors that a user can correct."""
 
 import contextlib
 from typing import Iterator
 
 
 class UserError(Exception):
-    """One sentence that names the file or setting at fault and says what to do.
+    """One sentence that names the wrong file or setting and says what to do.
 
-    Command lines print it and exit with 2; CellProfiler modules show it as it is.
+    Command lines print it and exit with 2; CellProfiler modules show it.
     """
 
 
 @contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Say in a sentence where the memory does not suffice for an image.
+def explain_memory_errors() -> Iterator[None]:
+    """Turn a MemoryError of the block into a UserError: the image is too large for the memory.
 
     Raises
     ------
     UserError
-        Where the block raises MemoryError.
+        The block raised MemoryError.
     """
     try:
         yield
@@ -27,17 +27,17 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def naming(path: object) -> Iterator[None]:
-    """Put a file's path before a complaint of the block that lacks it.
+def add_path_to_errors(path: object) -> Iterator[None]:
+    """Put a path in front of every UserError of the block that does not mention it.
 
     Parameters
     ----------
-    path : str or Path, or an object that shows itself by a path
+    path : str, Path or Plane
 
     Raises
     ------
     UserError
-        Where the block raises one.
+        The block raised one.
     """
     try:
         yield

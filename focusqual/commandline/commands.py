@@ -35,7 +35,7 @@ from micrograph_networks.commandline.commands import (
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import csv_table, table
 from micrograph_networks.files.writing import output_folder
 
@@ -97,16 +97,16 @@ def predict(
     """
     from focusqual.inference import tables
     from focusqual.inference.model import load_model
-    from micrograph_networks.images.planes import place_columns, place_values, planes_of
+    from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
     planes = planes_of(images)
     unique_stems(planes)
-    places = place_columns(planes)
+    positions = position_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = color = 0
     with contextlib.ExitStack() as stack:
-        columns = [*tables.FOCUS_COLUMNS, "folder", *places]
+        columns = [*tables.FOCUS_COLUMNS, "folder", *positions]
         focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
         patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
         rate = functools.partial(_predict_image, folder, loaded, options)
@@ -114,7 +114,7 @@ def predict(
             done += 1
             color += image.ndim == 3
             row = tables.focus_row(plane.name, measured, loaded)
-            position = [plane.path.resolve().parent, *place_values(plane, places)]
+            position = [plane.path.resolve().parent, *position_values(plane, positions)]
             focus.writerow([*row, *position])
             patches.writerows(tables.patch_rows(plane.name, measured))
     click.echo(f"Measured {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
@@ -192,7 +192,7 @@ def degrade(
     unique_stems(planes)
     jobs = [(plane, level) for plane in planes for level in levels]
     for plane, level in tqdm(jobs, unit="image", disable=None):
-        with naming(plane):
+        with add_path_to_errors(plane):
             image = degrade_image(
                 plane.read(), level, Optics(**optics), exposure, offset, photons, seed
             )

@@ -5,7 +5,7 @@ from typing import List
 import numpy as np
 
 from focusqual.inference.patches import PATCH_SIZE
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.planes import Plane
 
@@ -26,7 +26,7 @@ def faults(plane: Plane) -> List[str]:
         One sentence a fault that names the file; empty for an image in order.
     """
     try:
-        with naming(plane):
+        with add_path_to_errors(plane):
             image = to_gray(plane.read())
     except UserError as error:
         return [str(error)]

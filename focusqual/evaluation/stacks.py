@@ -15,7 +15,7 @@ from focusqual.inference.prediction import measure_focus
 from focusqual.inference.stacks import weighted_level
 from focusqual.levels import level_depth, rescaling_factor
 from focusqual.optics import Optics
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
@@ -120,7 +120,7 @@ def read_planes(folder: Path, table: Path) -> List[KnownPlane]:
         stacks.setdefault(row["stack"], []).append(row)
     planes = []
     for name, members in sorted(stacks.items()):
-        with naming(table):
+        with add_path_to_errors(table):
             depth = _depth_of_field(name, members)
             found = [_plane(Path(folder), row, depth) for row in members]
         planes += sorted(found, key=lambda plane: plane.position)
@@ -193,7 +193,7 @@ def measure_plane(plane: KnownPlane, model: FocusModel, options: FocusOptions) -
     UserError
         The image cannot be read.
     """
-    with naming(plane.path):
+    with add_path_to_errors(plane.path):
         image = to_gray(read_image(plane.path))
         summary = measure_focus(image, model, options=options).summary
     return MeasuredPlane(

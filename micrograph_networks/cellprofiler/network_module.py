@@ -27,7 +27,7 @@ from matplotlib.image import interpolations_names
 
 from micrograph_networks.cellprofiler.settings import OptionSettings
 from micrograph_networks.engines import chosen_engine
-from micrograph_networks.errors import UserError, enough_memory
+from micrograph_networks.errors import UserError, explain_memory_errors
 from micrograph_networks.models.loading import read_network
 from micrograph_networks.models.registry import ADVICE, REGISTRY, ShippedModel, shipped_models
 from micrograph_networks.networks.layers import Network
@@ -446,7 +446,7 @@ def shown_errors(image_name: Optional[str] = None) -> Iterator[None]:
         Where the block raises UserError or MemoryError.
     """
     try:
-        with enough_memory():
+        with explain_memory_errors():
             yield
     except UserError as error:
         raise ValueError(f"{image_name}: {error}" if image_name else str(error)) from error

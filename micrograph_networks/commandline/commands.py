@@ -21,7 +21,7 @@ import click
 from tqdm import tqdm
 
 from micrograph_networks import __version__
-from micrograph_networks.errors import UserError, enough_memory, naming
+from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import output_folder, run_lock
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
@@ -116,7 +116,7 @@ def each_image(
     """
     for image in tqdm(images, unit="image", disable=None):
         try:
-            with naming(image), enough_memory():
+            with add_path_to_errors(image), explain_memory_errors():
                 result = process(image)
         except UserError as error:
             tqdm.write(f"Error: {error}", file=sys.stderr)

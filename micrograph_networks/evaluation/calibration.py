@@ -1,41 +1,47 @@
-"""How well probabilities agree with how often they are right."""
+"""Calibration: how well probabilities agree with frequencies."""
 
 import numpy as np
 
 BINS = 15
-"""Of probability, in which calibration is judged."""
+"""Number of bins of equal width between the probabilities 0 and 1."""
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Count how often something is true, by the probability of it; counts can be added.
+    """Count how often a class is true, by its predicted probability.
 
     Parameters
     ----------
     probability : ndarray of float, any shape
-        0 to 1.
+        Predicted probability of the class, 0 to 1.
     truth : ndarray of bool, same shape
+        True where the class is true.
 
     Returns
     -------
     ndarray of float, (3, 15)
-        In bins of equal width in probability: how many there are, the sum of their probabilities,
-        and how many are true.
+        For each bin of probability: number of values, sum of their probabilities, and number of
+        true values. The results for several images can be added.
     """
     probability = probability.ravel()
-    place = np.minimum((probability * BINS).astype(int), BINS - 1)
-    sums = (np.bincount(place, weights, BINS) for weights in (None, probability, truth.ravel()))
-    return np.stack(list(sums))
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    return np.stack(
+        [
+            np.bincount(bins, minlength=BINS),
+            np.bincount(bins, probability, BINS),
+            np.bincount(bins, truth.ravel(), BINS),
+        ]
+    )
 
 
 def expected_calibration_error(counts: np.ndarray) -> float:
-    """Mean gap between the probability of something and how often it is true.
+    """Return the mean difference between predicted probability and true frequency.
 
     Guo et al. 2017, On calibration of modern neural networks, section 2, eq. 3.
 
     Parameters
     ----------
     counts : ndarray, (3, 15)
-        Of :func:`reliability`, or a sum of several.
+        Result of :func:`reliability`, or a sum of several.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files, output folders, and locks of folders."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ import psutil
 from micrograph_networks.errors import UserError
 
 LOCK = ".lock"
-"""Name of the file that keeps a folder to one process."""
+"""Name of the file that locks a folder."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and rename it at the end.
+    """Write a file completely or not at all: yield a temporary path, and rename it at the end.
 
-    If the block raises, or the process is killed, ``path`` is as it was before. Processes that
-    write the same file have temporary paths of their own: the last one to end wins.
+    If the block raises or the process is killed, ``path`` stays as it was. Processes that write
+    the same file have different temporary paths; the last one to finish wins.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     Yields
     ------
     Path
-        With the same suffix.
+        Path in the same folder, with the same suffix.
 
     Raises
     ------
     UserError
-        The folder cannot be written to, or the disk is full.
+        The folder is not writable, or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.part{path.suffix}")
@@ -47,13 +47,13 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
             "check the folder's permissions and the free space."
         ) from error
     finally:
-        # On a read-only file system even to remove what is not there is an error.
+        # On a read-only file system, removing a file that does not exist is an error, too.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def output_folder(path: Union[str, Path]) -> Path:
-    """Make a folder for output if it does not exist yet, and clear it of what killed runs left.
+    """Make an output folder if it does not exist, and remove temporary files of killed processes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def output_folder(path: Union[str, Path]) -> Path:
     Raises
     ------
     UserError
-        It cannot be made or written to.
+        The folder cannot be made, or is not writable.
     """
     path = Path(path)
     try:
@@ -80,20 +80,20 @@ def output_folder(path: Union[str, Path]) -> Path:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove temporary files whose process, on this machine, runs no more."""
+    """Remove temporary files of processes of this computer that no longer run."""
     for path in folder.glob(f".*.{platform.node()}-*.part*"):
         found = re.search(r"-(\d+)\.part", path.name)
-        if found is None:  # of another program
+        if found is None:  # a file of another program
             continue
         process = int(found[1])
-        # In a container a new run often gets the number of the one that was killed.
+        # In containers, a new process often has the number of the one that was killed.
         if process == os.getpid() or not psutil.pid_exists(process):
             path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process while the block runs; the lock ends with the process.
+    """Lock a folder, so that only one process writes to it. The lock ends with the process.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises
     ------
     UserError
-        Another process has it.
+        Another process has locked the folder.
     """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK)
     try:
-        # Some file systems of clusters know no locks: there the user must take care.
+        # Some file systems of clusters have no locks. There the user has to take care.
         with contextlib.suppress(NotImplementedError):
             lock.acquire(timeout=0)
     except Timeout:
@@ -122,6 +122,6 @@ def run_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows does not let go of an open file
+        with contextlib.suppress(OSError):  # Windows does not delete open files
             os.unlink(lock.lock_file)
         lock.release()

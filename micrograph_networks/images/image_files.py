@@ -1,32 +1,28 @@
-"""Read microscope images as arrays."""
+"""Read and write image files."""
 
 import contextlib
 import logging
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Iterator, List, Sequence, Union
 
 import numpy as np
 import tifffile
 
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.gray import to_gray
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-"""Of TIFF files."""
+"""Suffixes of TIFF files."""
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES)
-"""Of the files that folders are searched for."""
-Place = Mapping[str, object]
-"""Where in a file an image lies, such as its channel and its plane."""
-Placed = Tuple[Place, Callable[[], np.ndarray]]
-"""An image of several in a file, and what reads it: (height, width, channels) or without them."""
-# Remarks of the decoders on damaged files would stand beside our one sentence.
+"""Suffixes of the images that are searched for in folders."""
+# Hide what decoders log about damaged files: our error message says it.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
-    """Read an 8- to 16-bit PNG or any TIFF, LZW included, with its own bit depth.
+    """Read a PNG of 8 or 16 bits or any TIFF, with its own bit depth.
 
     Parameters
     ----------
@@ -34,80 +30,61 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 
     Returns
     -------
-    ndarray, (height, width) or (height, width, channels) or, for a stack, more dimensions
+    ndarray, (height, width) or (height, width, channels)
+        A stack has more dimensions.
 
     Raises
     ------
     UserError
-        The file is missing, truncated, or no image.
+        The file is missing, truncated, or not an image.
     """
-    import imagecodecs  # CellProfiler reads images by itself, and comes without it
+    import imagecodecs  # the CellProfiler application lacks it, and reads images itself
 
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file: check the path.")
-    with readable(path):
+    with explain_read_errors(path):
         is_tiff = path.suffix.lower() in TIFF_SUFFIXES
         image = tifffile.imread(path) if is_tiff else imagecodecs.imread(path)
         if image is None:
-            raise ValueError("it holds no page")
+            raise ValueError("it has no page")
     if image.size == 0:
-        raise UserError(f"{path} holds no pixels: export the image again.")
+        raise UserError(f"{path} has no pixels: export the image again.")
     return image
 
 
 @contextlib.contextmanager
-def readable(path: Path, kind: str = "an image") -> Iterator[None]:
-    """Say in a sentence that a file cannot be read.
+def explain_read_errors(path: Path, kind: str = "an image") -> Iterator[None]:
+    """Turn every error of the block into a UserError: the file cannot be read.
 
     Parameters
     ----------
     path : Path
     kind : str
-        What it ought to be, for the sentence.
+        What the file should be, for the message.
 
     Raises
     ------
     UserError
-        Where the block raises anything.
+        The block raised any exception.
     """
     try:
         yield
     except Exception as error:  # decoders raise dozens of types on damaged files
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"{path} cannot be read as {kind} ({_first_line(error)}): "
+            f"{path} cannot be read as {kind} ({lines[0]}): "
             "it may be truncated or of an unsupported format; use PNG or TIFF."
         ) from error
 
 
-def named_channel(place: Place, names: Sequence[str]) -> Dict[str, object]:
-    """The name of the channel of an image, where there is one.
-
-    Parameters
-    ----------
-    place : Place
-        With the number of the channel, if it has one.
-    names : list of str
-        Of the channels; those that are not known are missing or empty.
-
-    Returns
-    -------
-    dict
-        Nothing, or ``channel_name``.
-    """
-    for number, name in enumerate(names):
-        if name and number == place.get("channel", 0):
-            return {"channel_name": name}
-    return {}
-
-
 def list_images(folders: Sequence[Path]) -> List[Path]:
-    """Paths of the PNG and TIFF images in folders, sorted.
+    """Return the paths of the PNG and TIFF images in folders, sorted.
 
     Raises
     ------
     UserError
-        A folder does not exist or there is no image.
+        A folder does not exist, or none contains an image.
     """
     for folder in folders:
         if not Path(folder).is_dir():
@@ -119,14 +96,12 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
         if path.suffix.lower() in IMAGE_SUFFIXES
     )
     if not paths:
-        raise UserError(f"No PNG or TIFF image lies in {', '.join(map(str, folders))}.")
+        raise UserError(f"No PNG or TIFF image is in {', '.join(map(str, folders))}.")
     return paths
 
 
 def read_gray(path: Union[str, Path]) -> np.ndarray:
-    """Read an image as :func:`read_image` does and bring it to gray.
-
-    See :func:`micrograph_networks.images.gray.to_gray`.
+    """Read an image and convert it to gray.
 
     Parameters
     ----------
@@ -139,9 +114,9 @@ def read_gray(path: Union[str, Path]) -> np.ndarray:
     Raises
     ------
     UserError
-        The file cannot be read, or holds a stack.
+        The file cannot be read, or is a stack.
     """
-    with naming(path):
+    with add_path_to_errors(path):
         return to_gray(read_image(path))
 
 
@@ -152,13 +127,13 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     ----------
     path : Path
     picture : ndarray, (height, width) or (height, width, 3)
-        Gray or RGB; floats of 0 to 1, or uint8, which are written as they are.
+        Gray or RGB; floats from 0 to 1, or uint8.
     """
     import imagecodecs
 
     if picture.dtype != np.uint8:
         rounded = np.empty(picture.shape, dtype=np.uint8)
-        # Row by row: a large picture leaves no memory for copies.
+        # Row by row, because there may not be enough memory for copies of a large picture.
         for source, target in zip(picture, rounded):
             target[...] = np.rint(source * 255)
         picture = rounded
@@ -167,7 +142,7 @@ def write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def write_tiff(path: Path, image: np.ndarray) -> None:
-    """Write an image as a TIFF of its own bit depth, compressed without loss.
+    """Write an image as a TIFF with its own bit depth and lossless compression.
 
     Parameters
     ----------
@@ -176,7 +151,3 @@ def write_tiff(path: Path, image: np.ndarray) -> None:
     """
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, image, compression="zlib")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

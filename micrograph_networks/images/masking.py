@@ -1,4 +1,4 @@
-"""Which pixels of an image count, and what takes the place of the others."""
+"""Masks of valid pixels, and values for the pixels outside of them."""
 
 from typing import Optional
 
@@ -9,13 +9,13 @@ from micrograph_networks.errors import UserError
 
 
 def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
-    """Pixels that are finite and inside of the mask.
+    """Return the mask of the pixels that are finite and inside another mask.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, channels)
     mask : ndarray, (height, width), or None
-        Not 0 inside.
+        Nonzero inside.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
     Raises
     ------
     UserError
-        The mask is of another shape.
+        The mask has another shape than the image.
     """
     valid = np.isfinite(image) if image.dtype.kind == "f" else np.ones(image.shape, dtype=bool)
     if valid.ndim == 3:
@@ -33,15 +33,16 @@ def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
         return valid
     if mask.shape != valid.shape:
         raise UserError(
-            f"The mask is of shape {mask.shape} but the image of {valid.shape}: take its own."
+            f"The mask is of shape {mask.shape} but the image is of shape {valid.shape}: "
+            "use the mask of this image."
         )
     return valid & (mask != 0)
 
 
 def mirror_inside(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Continue the valid pixels over the others by reflection at the outline.
+    """Replace invalid pixels by the mirror image of the valid ones across the mask's outline.
 
-    So the outline is no edge in the image, and what lay outside of it has no influence.
+    This way the outline is not an edge in the image, and invalid pixels have no influence.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def mirror_inside(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of the image's shape and dtype
-        0 where no pixel is valid.
+        0 everywhere if no pixel is valid.
     """
     outside = np.nonzero(~valid)
     if len(outside[0]) == 0:

@@ -1,31 +1,33 @@
-"""Images and plates of OME-Zarr: NGFF 0.4 (Zarr 2) and 0.5 (Zarr 3)."""
+"""Images and plates in OME-Zarr: NGFF 0.4 (Zarr 2) and 0.5 (Zarr 3)."""
 
+import contextlib
 import functools
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import Place, Placed, named_channel, readable
+from micrograph_networks.images.image_files import explain_read_errors
+from micrograph_networks.images.positions import Position, PositionedImage, with_channel_name
 
 AXES = {"t": "time", "c": "channel", "z": "z"}
-"""Names of axes, as NGFF has them, along which images lie."""
+"""Position columns of NGFF's axes."""
 SUFFIX = ".zarr"
-"""Of the names of OME-Zarr folders; those that lack it are told by what is in them."""
+"""Usual suffix of OME-Zarr folders."""
 METADATA = (".zattrs", "zarr.json")
-"""Files with the metadata, in Zarr 2 and in Zarr 3."""
+"""Names of the metadata files of Zarr 2 and Zarr 3."""
 KIND = "OME-Zarr"
-"""For sentences."""
+"""Name of the format in messages."""
 
 
 def is_ome_zarr(folder: Path) -> bool:
-    """Whether a folder is an OME-Zarr, or ought to be."""
+    """Return True if the folder is, or claims to be, an OME-Zarr."""
     return folder.suffix.lower() == SUFFIX or any((folder / name).is_file() for name in METADATA)
 
 
-def images(folder: Path) -> List[Placed]:
-    """The images of an OME-Zarr image, series of images, or plate.
+def find_images(folder: Path) -> List[PositionedImage]:
+    """Find the planes of an OME-Zarr image, series of images, or plate.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ def images(folder: Path) -> List[Placed]:
 
     Returns
     -------
-    list of Placed
-        What cannot be read gives one that says so, at once for a well or a field.
+    list of PositionedImage
+        A well or field that cannot be read is one plane, which raises UserError when it is read.
 
     Raises
     ------
@@ -42,11 +44,19 @@ def images(folder: Path) -> List[Placed]:
         The package zarr is missing, or too old for the format.
     """
     zarr = _import_zarr(folder)
-
-    def opened() -> Any:
-        return zarr.open_group(str(folder), mode="r")
-
-    return list(_or_what_is_wrong(folder, {}, lambda: _images_of(folder, opened())))
+    images: List[PositionedImage] = []
+    with _defer_errors(folder, {}, images):
+        group = zarr.open_group(str(folder), mode="r")
+        metadata = _metadata(group)
+        if "plate" in metadata:
+            for well in metadata["plate"]["wells"]:
+                _add_well(folder, group, well["path"], images)
+        elif "bioformats2raw.layout" in metadata:
+            for name in sorted(filter(str.isdigit, group.group_keys()), key=int):
+                _add_field(folder, group, name, {"field": name}, images)
+        else:
+            _add_field(folder, group, "", {}, images)
+    return images
 
 
 def _import_zarr(folder: Path) -> Any:
@@ -65,16 +75,16 @@ def _import_zarr(folder: Path) -> Any:
     return zarr
 
 
-def _or_what_is_wrong(
-    folder: Path, place: Place, found: Callable[[], Iterator[Placed]]
-) -> Iterator[Placed]:
-    """Images, or one in place of those of which it says what is wrong with them."""
+@contextlib.contextmanager
+def _defer_errors(
+    folder: Path, position: Position, images: List[PositionedImage]
+) -> Iterator[None]:
+    """If the block fails, append a plane that raises the error when it is read."""
     try:
-        with readable(folder, KIND):
-            images = list(found())
+        with explain_read_errors(folder, KIND):
+            yield
     except UserError as error:
-        images = [(place, functools.partial(_fail, error))]
-    yield from images
+        images.append((position, functools.partial(_fail, error)))
 
 
 def _fail(error: UserError) -> np.ndarray:
@@ -83,54 +93,40 @@ def _fail(error: UserError) -> np.ndarray:
 
 def _metadata(group: Any) -> Dict[str, Any]:
     attributes = dict(group.attrs)
-    return attributes.get("ome", attributes)  # in 0.5 they have a name of their own
+    return attributes.get("ome", attributes)  # NGFF 0.5 has the additional level "ome"
 
 
-def _images_of(folder: Path, group: Any) -> Iterator[Placed]:
-    metadata = _metadata(group)
-    if "plate" in metadata:
-        for well in metadata["plate"]["wells"]:
-            row, column = well["path"].split("/")
-            place = {"well": row + column.zfill(2)}
-            fields = functools.partial(_images_of_well, folder, group, well["path"], place)
-            yield from _or_what_is_wrong(folder, place, fields)
-    elif "bioformats2raw.layout" in metadata:
-        for name in sorted(filter(str.isdigit, group.group_keys()), key=int):
-            yield from _images_of_field(folder, group, name, {"field": name})
-    else:
-        yield from _images_of_field(folder, group, "", {})
+def _add_well(folder: Path, plate: Any, path: str, images: List[PositionedImage]) -> None:
+    row, column = path.split("/")
+    position: Position = {"well": row + column.zfill(2)}
+    with _defer_errors(folder, position, images):
+        for image in _metadata(plate[path])["well"]["images"]:
+            name = image["path"]
+            _add_field(folder, plate, f"{path}/{name}", {**position, "field": name}, images)
 
 
-def _images_of_well(folder: Path, plate: Any, path: str, place: Place) -> Iterator[Placed]:
-    for image in _metadata(plate[path])["well"]["images"]:
-        field = {**place, "field": image["path"]}
-        yield from _images_of_field(folder, plate, f"{path}/{image['path']}", field)
+def _add_field(
+    folder: Path, group: Any, path: str, position: Position, images: List[PositionedImage]
+) -> None:
+    with _defer_errors(folder, position, images):
+        field = group[path] if path else group
+        metadata = _metadata(field)
+        if "multiscales" not in metadata:
+            raise ValueError(f"{path or 'it'} has no multiscales")
+        scales = metadata["multiscales"][0]
+        array = field[scales["datasets"][0]["path"]]  # the first data set has full resolution
+        if not all(isinstance(axis, dict) for axis in scales["axes"]):
+            raise ValueError("it is older than 0.4")
+        axes = [AXES.get(axis["name"], axis["name"]) for axis in scales["axes"]]
+        if axes[-2:] != ["y", "x"] or len(axes) != array.ndim:
+            raise ValueError(f"{path or 'it'} has the axes {', '.join(axes)}")
+        channels = metadata.get("omero", {}).get("channels", [])
+        labels = [channel.get("label", "") for channel in channels]
+        for index in np.ndindex(*array.shape[:-2]):
+            plane = with_channel_name({**position, **dict(zip(axes, index))}, labels)
+            images.append((plane, functools.partial(_read, folder, array, index)))
 
 
-def _images_of_field(folder: Path, group: Any, path: str, place: Place) -> Iterator[Placed]:
-    found = functools.partial(_images_of_array, folder, group, path, place)
-    yield from _or_what_is_wrong(folder, place, found)
-
-
-def _images_of_array(folder: Path, group: Any, path: str, place: Place) -> Iterator[Placed]:
-    image = group[path] if path else group
-    metadata = _metadata(image)
-    if "multiscales" not in metadata:
-        raise ValueError(f"{path or 'it'} has no multiscales")
-    scales = metadata["multiscales"][0]
-    array = image[scales["datasets"][0]["path"]]  # the first one is the largest
-    if not all(isinstance(axis, dict) for axis in scales["axes"]):
-        raise ValueError("it is older than 0.4")
-    names = [AXES.get(axis["name"], axis["name"]) for axis in scales["axes"]]
-    if names[-2:] != ["y", "x"] or len(names) != array.ndim:
-        raise ValueError(f"{path or 'it'} has the axes {', '.join(names)}")
-    channels = [c.get("label", "") for c in metadata.get("omero", {}).get("channels", [])]
-    for index in np.ndindex(*array.shape[:-2]):
-        within = dict(zip(names, index))
-        read = functools.partial(_read, folder, array, index)
-        yield {**place, **within, **named_channel(within, channels)}, read
-
-
-def _read(folder: Path, array: Any, index: Any) -> np.ndarray:
-    with readable(folder, KIND):
+def _read(folder: Path, array: Any, index: Tuple[int, ...]) -> np.ndarray:
+    with explain_read_errors(folder, KIND):
         return np.asarray(array[index])

@@ -1,48 +1,39 @@
-"""The images that a command is given: files, and every plane of stacks and plates."""
+"""Planes of files and folders: a command treats every plane of a stack or plate as one image."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Sequence, Set
+from typing import Callable, Iterable, List, Sequence
 
 import numpy as np
 
 from micrograph_networks.images import ome_zarr, tiff_stacks
-from micrograph_networks.images.image_files import (
-    TIFF_SUFFIXES,
-    Place,
-    Placed,
-    list_images,
-    read_image,
-)
+from micrograph_networks.images.image_files import TIFF_SUFFIXES, list_images, read_image
+from micrograph_networks.images.positions import POSITION_COLUMNS, Position, PositionedImage
 
-SHORT = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
-"""What stands before a value in the names of images; none looks like a well."""
-PLACE_COLUMNS = ("file", "well", "field", "time", "channel", "channel_name", "z", "page", "frame")
-"""That tables have for images of stacks and plates, as far as anything is known of them.
-
-Numbers are counted from 0, as in OME's metadata and CellProfiler's; fields of an OME-Zarr have the
-names that they have there. By its frame CellProfiler opens an image of a TIFF."""
+PREFIXES = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
+"""Text before each value of a position in file names; no combination looks like a well."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """An image, which is a file of its own or lies in a stack or a plate.
+    """An image that is a file of its own or one plane of a stack or plate.
 
     Attributes
     ----------
     path : Path
-        Of the file, or the folder of an OME-Zarr.
+        Path of the file, or of the folder of an OME-Zarr.
     read : callable
-        Gives the image, (height, width) or (height, width, channels); raises a UserError.
-    place : dict
-        Values of PLACE_COLUMNS; empty for a file that holds one image.
+        Function that returns the image, (height, width) or (height, width, channels), or raises
+        UserError.
+    position : Position
+        Position in the file; empty if the file is one image.
     suffix : str
-        What tells it from the other images of its file.
+        Text that tells the plane from the other planes of its file.
     """
 
     path: Path
     read: Callable[[], np.ndarray]
-    place: Place = field(default_factory=dict)
+    position: Position = field(default_factory=dict)
     suffix: str = ""
 
     def __str__(self) -> str:
@@ -50,20 +41,20 @@ class Plane:
 
     @property
     def stem(self) -> str:
-        """Of the names of files that are made of it."""
+        """First part of the names of files that are made from the plane."""
         return f"{self.path.stem}_{self.suffix}" if self.suffix else self.path.stem
 
     @property
     def name(self) -> str:
-        """In tables."""
+        """Name of the plane in tables."""
         return self.stem if self.suffix else self.path.name
 
 
 def planes_of(paths: Iterable[Path]) -> List[Plane]:
-    """The images of files, OME-Zarr folders, and folders of PNG and TIFF files, in their order.
+    """Find the planes of image files, OME-Zarr folders, and folders of PNG and TIFF files.
 
-    A TIFF that holds a stack or several images, and an OME-Zarr image or plate, give an image for
-    every well, field, time, channel and plane. What cannot be read gives one that says so then.
+    A TIFF with several images, and an OME-Zarr image or plate, have a plane for every well, field,
+    time, channel and z. The planes of damaged files raise UserError when they are read.
 
     Parameters
     ----------
@@ -72,58 +63,63 @@ def planes_of(paths: Iterable[Path]) -> List[Plane]:
     Returns
     -------
     list of Plane
+        In the order of the paths.
 
     Raises
     ------
     UserError
-        The package that reads OME-Zarr is missing, or a folder holds no image.
+        The package that reads OME-Zarr is missing, or a folder contains no image.
     """
-    files = [file for path in paths for file in _files(path)]
-    return [plane for file in files for plane in _planes_of_one(file)]
+    planes: List[Plane] = []
+    for path in paths:
+        is_plain_folder = path.is_dir() and not ome_zarr.is_ome_zarr(path)
+        for file in list_images([path]) if is_plain_folder else [path]:
+            planes += _planes_of_file(file)
+    return planes
 
 
-def _files(path: Path) -> List[Path]:
-    plain_folder = path.is_dir() and not ome_zarr.is_ome_zarr(path)
-    return list_images([path]) if plain_folder else [path]
+def position_columns(planes: Iterable[Plane]) -> List[str]:
+    """Return those of POSITION_COLUMNS that are known for any of the planes."""
+    known = {column for plane in planes for column in plane.position}
+    return [column for column in POSITION_COLUMNS if column in known]
 
 
-def place_columns(planes: Iterable[Plane]) -> List[str]:
-    """Those of PLACE_COLUMNS of which images have values; none if each is a file of its own."""
-    known = {column for plane in planes for column in plane.place}
-    return [column for column in PLACE_COLUMNS if column in known]
+def position_values(plane: Plane, columns: Sequence[str]) -> List[object]:
+    """Return the values of some columns for a plane; unknown values are empty."""
+    return [plane.position.get(column, "") for column in columns]
 
 
-def place_values(plane: Plane, columns: Sequence[str]) -> List[object]:
-    """The place of an image as the end of its row."""
-    return [plane.place.get(column, "") for column in columns]
-
-
-def _planes_of_one(path: Path) -> Iterator[Plane]:
-    placed = _placed_images(path)
-    values: Dict[str, Set[str]] = {
-        key: {str(place[key]) for place, _ in placed if key in place} for key in SHORT
-    }
-    varying = {key: max(map(len, found)) for key, found in values.items() if len(found) > 1}
-    for place, read in placed:
+def _planes_of_file(path: Path) -> List[Plane]:
+    images = _images_of_file(path)
+    if not images:
+        return [Plane(path, lambda: read_image(path))]
+    # Names have only those values that are not the same for all planes of the file.
+    widths = {}
+    for key in PREFIXES:
+        values = {str(position[key]) for position, _ in images if key in position}
+        if len(values) > 1:
+            widths[key] = max(len(value) for value in values)
+    planes = []
+    for position, read in images:
         parts = [
-            SHORT[key] + _padded(str(place[key]), length)
-            for key, length in varying.items()
-            if key in place
+            PREFIXES[key] + _zero_padded(str(position[key]), width)
+            for key, width in widths.items()
+            if key in position
         ]
-        known = {"file": path.name, **place} if place else place
-        yield Plane(path, read, known, "_".join(parts))
+        position = {"file": path.name, **position} if position else position
+        planes.append(Plane(path, read, position, "_".join(parts)))
+    return planes
 
 
-def _padded(value: str, length: int) -> str:
-    """Numbers with as many digits as the longest one, so that names sort as numbers do."""
-    return value.zfill(length) if value.isdigit() else value
+def _zero_padded(value: str, width: int) -> str:
+    """Pad numbers with zeros, so that names sort as numbers do."""
+    return value.zfill(width) if value.isdigit() else value
 
 
-def _placed_images(path: Path) -> List[Placed]:
+def _images_of_file(path: Path) -> List[PositionedImage]:
+    """Find the planes of a stack or plate; none if the file is one image or cannot be read."""
     if path.suffix.lower() in TIFF_SUFFIXES and path.is_file():
-        placed = tiff_stacks.images(path)
-    elif path.is_dir() and ome_zarr.is_ome_zarr(path):
-        placed = ome_zarr.images(path)
-    else:
-        placed = []
-    return placed or [({}, lambda: read_image(path))]
+        return tiff_stacks.find_images(path)
+    if path.is_dir() and ome_zarr.is_ome_zarr(path):
+        return ome_zarr.find_images(path)
+    return []

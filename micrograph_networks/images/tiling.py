@@ -1,4 +1,4 @@
-"""One tiling for scores, pictures and tables."""
+"""Tiling of images: where tiles or patches start, and padding of small images."""
 
 from typing import Tuple, Union
 
@@ -6,24 +6,24 @@ import numpy as np
 
 
 def tile_starts(length: int, size: int, stride: int) -> np.ndarray:
-    """Where tiles begin along one axis so that every pixel is covered.
+    """Return where tiles start along one axis so that they cover every pixel.
 
-    The last tile is moved inwards to end with the axis, so no pixel at the far edge is left out.
+    The last tile is moved inward to end at the edge.
 
     Parameters
     ----------
     length, size, stride : int
-        Length of the axis, of a tile, and the step between tiles, in pixels; 1 <= stride <= size.
+        Length of the axis, length of a tile, and step between tiles in pixels; 1 <= stride <= size.
 
     Returns
     -------
     ndarray of int, increasing
-        ``[0]`` where the axis is no longer than a tile.
+        ``[0]`` if the axis is not longer than a tile.
 
     Raises
     ------
     ValueError
-        The stride is below 1 or above the tile's size.
+        The stride is below 1 or above the size of a tile.
 
     Examples
     --------
@@ -31,28 +31,28 @@ def tile_starts(length: int, size: int, stride: int) -> np.ndarray:
     array([  0,  84, 116])
     """
     if not 1 <= stride <= size:
-        raise ValueError(f"stride must lie between 1 and {size} pixels, not {stride}")
+        raise ValueError(f"stride must be between 1 and {size} pixels, not {stride}")
     last = max(length - size, 0)
     return np.unique(np.append(np.arange(0, last, stride), last))
 
 
 def pad_to(image: np.ndarray, size: Union[int, Tuple[int, int]]) -> np.ndarray:
-    """Pad the first two axes at their far ends by reflection up to ``size`` pixels.
+    """Pad the lower and right edge by reflection up to a minimum height and width.
 
     Parameters
     ----------
     image : ndarray, (height, width, ...)
-    size : int or tuple of int
-        Of both axes, or of each.
+    size : int or (int, int)
+        Minimum height and width in pixels.
 
     Returns
     -------
     ndarray
-        At least ``size`` pixels high and wide; the image itself where it is large enough.
+        The image itself if it is large enough.
     """
     wanted = np.broadcast_to(size, 2)
     missing = [(0, max(length - present, 0)) for length, present in zip(wanted, image.shape)]
     if not np.any(missing):
         return image
-    # 'symmetric' repeats the edge pixel and so works from a single pixel on; 'reflect' does not.
+    # 'reflect' does not repeat the edge pixel and therefore fails for an image of one pixel.
     return np.pad(image, missing + [(0, 0)] * (image.ndim - 2), mode="symmetric")

@@ -11,7 +11,7 @@ from micrograph_networks.engines import (
     chosen_engine,
     load_functions,
 )
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
 from micrograph_networks.models.weights_file import Weights, check_shapes, read_weights
 from micrograph_networks.networks.layers import Network, array_shapes
@@ -95,7 +95,7 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
             "check the name or the path."
         )
     weights = read_weights(path, networks)
-    with naming(path):
+    with add_path_to_errors(path):
         network = networks[weights.architecture](weights.attributes)
         check_shapes(weights, array_shapes(network))
     return weights, network

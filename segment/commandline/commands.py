@@ -109,21 +109,21 @@ def predict(
     STEM_overlay.png the outlines on the image. Models of other classes give other names. An image
     that cannot be read is named, the others are segmented all the same, and the exit code is 1.
     """
-    from micrograph_networks.images.planes import place_columns, place_values, planes_of
+    from micrograph_networks.images.planes import planes_of, position_columns, position_values
     from segment.inference.model import load_model
     from segment.inference.tables import OBJECT_COLUMNS
 
     planes = planes_of(images)
     unique_stems(planes)
-    places = place_columns(planes)
+    positions = position_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = 0
-    with table(folder / f"cells.{suffix}", [*OBJECT_COLUMNS, *places]) as objects:
+    with table(folder / f"cells.{suffix}", [*OBJECT_COLUMNS, *positions]) as objects:
         segment = functools.partial(_predict_image, folder, loaded, options)
         for plane, rows in each_image(planes, segment):
             done += 1
-            objects.writerows([*row, *place_values(plane, places)] for row in rows)
+            objects.writerows([*row, *position_values(plane, positions)] for row in rows)
     click.echo(f"Segmented {done} of {len(planes)} images: {folder / f'cells.{suffix}'}")
     end_with(done, planes)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError, naming
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.models.batching import BatchRunner
 from micrograph_networks.models.loading import load_network
 from micrograph_networks.networks.layers import Convolution, Network
@@ -79,7 +79,7 @@ def load_model(
         or the engine is not installed.
     """
     trained = load_network(model, NETWORKS, engine)
-    with naming(trained.name):
+    with add_path_to_errors(trained.name):
         classes = declared_classes(trained.attributes)
     working_size, cell_diameter = _scale(trained.name, trained.attributes)
     tiles = BatchRunner("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)

@@ -69,5 +69,5 @@ def test_a_plate_is_read_plane_by_plane(tmp_path, images, version, write):
     ]
     read = np.stack([plane.read() for plane in planes])
     np.testing.assert_array_equal(read, images.reshape(24, 96, 128))
-    names = [plane.place.get("channel_name") for plane in planes[:6:2]]
+    names = [plane.position.get("channel_name") for plane in planes[:6:2]]
     assert names in ([None] * 3, ["DNA", "Actin", "Golgi"])

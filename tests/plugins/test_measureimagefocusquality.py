@@ -44,7 +44,7 @@ from focusqual.inference.picture import annotate
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
-from micrograph_networks.images.planes import place_columns, place_values, planes_of
+from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
 PIPELINE, RANK, BEST, PROFILES = (
     ROOT / "example_pipelines" / f"{name}.cppipe"
@@ -896,16 +896,16 @@ def test_the_best_planes_of_stack_files_are_opened_by_cellprofiler(tmp_path, rng
             xml = ome_xml(order) if place == order[0] else None
             file.write(images[place], contiguous=False, metadata=None, description=xml)
 
-    planes = [plane for plane in planes_of([tmp_path / "given"]) if plane.place["channel"] == 1]
-    columns = place_columns(planes)
+    planes = [plane for plane in planes_of([tmp_path / "given"]) if plane.position["channel"] == 1]
+    columns = position_columns(planes)
     with csv_table(
         tmp_path / "focus.csv",
         ["image", "score", "expected_level", "certainty", "folder", *columns],
     ) as table:
         for plane in planes:
-            level = abs(plane.place["z"] - 1)
+            level = abs(plane.position["z"] - 1)
             row = [plane.name, level, level, 0.5, plane.path.parent]
-            table.writerow([*row, *place_values(plane, columns)])
+            table.writerow([*row, *position_values(plane, columns)])
     pattern = "(?P<File>[^/]+)_ch1_z(?P<Plane>[0-9])$"
     for path in open_best_planes(tmp_path / "focus.csv", pattern, tmp_path):
         np.testing.assert_array_equal(read_image(path), images[1, 1], err_msg=path.name)

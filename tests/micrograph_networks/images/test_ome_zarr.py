@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from focusqual.commandline.commands import main
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.planes import place_columns, place_values, planes_of
+from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
 zarr = pytest.importorskip("zarr")
 FORMATS = (2,) if zarr.__version__.startswith("2.") else (2, 3)
@@ -82,9 +82,9 @@ def test_every_well_field_channel_and_plane_is_an_image(plate, images):
         for channel in range(2)
         for z in range(3)
     ]
-    columns = place_columns(planes)
+    columns = position_columns(planes)
     assert columns == ["file", "well", "field", "time", "channel", "channel_name", "z"]
-    assert place_values(planes[3], columns) == ["plate.zarr", "B03", "0", 0, 1, "Actin", 0]
+    assert position_values(planes[3], columns) == ["plate.zarr", "B03", "0", 0, 1, "Actin", 0]
     read = np.stack([plane.read() for plane in planes])
     np.testing.assert_array_equal(read, images.reshape(24, 90, 100))
     assert read.dtype == np.uint16

@@ -6,7 +6,7 @@ import tifffile
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_image
-from micrograph_networks.images.planes import place_columns, place_values, planes_of
+from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
 
 def written(path, image, **options):
@@ -40,10 +40,10 @@ def test_planes_of_a_hyperstack_are_images_with_names_that_sort(tmp_path, stack,
         for z in range(12)
     ]
     for frame, plane in enumerate(planes.values()):
-        place = tuple(plane.place[axis] for axis in ("time", "channel", "z"))
+        place = tuple(plane.position[axis] for axis in ("time", "channel", "z"))
         np.testing.assert_array_equal(plane.read(), stack[place])
         assert plane.stem == plane.name
-        assert place_values(plane, place_columns([plane])) == [name, *place, frame]
+        assert position_values(plane, position_columns([plane])) == [name, *place, frame]
 
 
 @pytest.mark.parametrize("shape, axis", [((12, 30, 40), "page"), ((7, 30, 40, 3), "page")])
@@ -52,7 +52,7 @@ def test_pages_are_images(tmp_path, rng, shape, axis):
     photometric = "rgb" if len(shape) == 4 else "minisblack"
     path = written(tmp_path / "a.tif", pages, metadata=None, photometric=photometric)
     planes = planes_of([path])
-    assert [plane.place for plane in planes] == [
+    assert [plane.position for plane in planes] == [
         {"file": "a.tif", axis: number, "frame": number} for number in range(len(pages))
     ]
     np.testing.assert_array_equal([plane.read() for plane in planes], pages)
@@ -65,7 +65,7 @@ def test_pages_of_several_sizes_are_images_and_previews_are_none(tmp_path, rng):
             file.write(image, metadata=None, subfiletype=preview)
     planes = planes_by_name(tmp_path / "a.tif")
     assert list(planes) == ["a_field0", "a_field1"]
-    assert not any("frame" in plane.place for plane in planes.values())
+    assert not any("frame" in plane.position for plane in planes.values())
     for plane, image in zip(planes.values(), images):
         np.testing.assert_array_equal(plane.read(), image)
 
@@ -83,8 +83,8 @@ def test_samples_that_are_no_colors_are_channels(tmp_path, rng):
     )
     for path, count in ((many, 5), (three, 3), (interleaved, 5)):
         planes = planes_of([path])
-        assert [plane.place["channel"] for plane in planes] == list(range(count))
-        assert not any("frame" in plane.place for plane in planes)
+        assert [plane.position["channel"] for plane in planes] == list(range(count))
+        assert not any("frame" in plane.position for plane in planes)
         np.testing.assert_array_equal([plane.read() for plane in planes], pages[:count])
 
 
@@ -129,7 +129,7 @@ def test_fields_of_an_ome_tiff_have_wells_and_names_of_channels(tmp_path, rng):
             *("AA12_field0_ch0", "AA12_field0_ch1"),
         )
     ]
-    assert [plane.place["channel_name"] for plane in planes] == ["DNA", "Actin"] * 3
+    assert [plane.position["channel_name"] for plane in planes] == ["DNA", "Actin"] * 3
     np.testing.assert_array_equal([plane.read() for plane in planes], fields.reshape(6, 30, 40))
 
 
@@ -159,7 +159,7 @@ def test_a_file_of_a_set_of_ome_tiffs_gives_its_own_images(tmp_path, rng):
 def test_an_image_of_its_own_is_read_as_ever(tmp_path, rng, shape):
     path = written(tmp_path / "a.tif", rng.integers(0, 255, shape, dtype=np.uint8))
     (plane,) = planes_of([path])
-    assert (plane.name, plane.stem, str(plane), plane.place) == ("a.tif", "a", str(path), {})
+    assert (plane.name, plane.stem, str(plane), plane.position) == ("a.tif", "a", str(path), {})
     np.testing.assert_array_equal(plane.read(), read_image(path))
 
 
@@ -183,7 +183,7 @@ def test_a_folder_stands_for_its_images(tmp_path, rng):
     (tmp_path / "notes.txt").write_text("")
     assert [plane.name for plane in planes_of([tmp_path])] == ["a.tif", "b_page0", "b_page1"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="No PNG or TIFF image lies in"):
+    with pytest.raises(UserError, match="No PNG or TIFF image is in"):
         planes_of([tmp_path / "empty"])
 
 
@@ -220,8 +220,8 @@ def test_images_of_several_kinds_share_columns(tmp_path, rng):
     pages = rng.integers(0, 255, (2, 30, 40), dtype=np.uint8)
     stack = written(tmp_path / "b.tif", pages, photometric="minisblack", metadata={"axes": "ZYX"})
     planes = planes_of([single, Path("none.png"), stack])
-    columns = place_columns(planes)
+    columns = position_columns(planes)
     assert columns == ["file", "z", "frame"]
-    assert [place_values(plane, columns) for plane in planes] == [
+    assert [position_values(plane, columns) for plane in planes] == [
         *(["", "", ""], ["", "", ""], ["b.tif", 0, 0], ["b.tif", 1, 1])
     ]
