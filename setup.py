@@ -82,9 +82,10 @@ setup(
         "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # the page of summarize
         "parquet": ["pyarrow>=10"],
         "test": [
-            *("hypothesis", "mypy", "pre-commit", "pytest", "pytest-cov", "pytest-randomly"),
-            *("pytest-xdist", "ruff", "selenium", "zarr>=2.13"),
+            *("hypothesis", "pytest", "pytest-cov", "pytest-randomly", "pytest-xdist"),
+            *("selenium", "zarr>=2.13"),
         ],
+        "lint": ["mypy", "pre-commit", "ruff"],
         # What exports models besides TensorFlow. bioimageio.spec does not load with pydantic 2.14.
         "zoo": ["bioimageio.spec>=0.5.12,<0.6", "pydantic<2.14", "tf2onnx>=1.16"],
         # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.

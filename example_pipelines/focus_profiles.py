@@ -1,6 +1,6 @@
 """Profiles without what is out of focus: CellProfiler's tables through CytoTable and pycytominer.
 
-.venv-profiles/bin/python example_pipelines/focus_profiles.py TABLES --output profiles --image Image
+.venv-tools/bin/python example_pipelines/focus_profiles.py TABLES --output profiles --image Image
 
 TABLES is the folder of Image.csv, Nuclei.csv, Cells.csv and Cytoplasm.csv, as focus_profiles.cppipe
 writes it, or a database of ExportToDatabase, NAME.sqlite, with a table per object type, no prefix.

@@ -1,4 +1,4 @@
-"""What the application starts. As in that of the website, its exit code is always 0."""
+"""Start CellProfiler. As in the application from the website, the exit code is always 0."""
 
 from cellprofiler.__main__ import main
 

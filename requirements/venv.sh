@@ -1,7 +1,7 @@
-# What setup_venv.sh and setup_other_venv.sh share; they source it in the root of the project.
+# Functions of setup_venv.sh and containers/install.sh, which source it in the root of the project.
 
-fail() { # what is missing, then the command that puts it right
-    printf '\nMissing: %s\nPut that right with:\n    %s\nthen run make again.\n' "$1" "$2" >&2
+fail() { # what is missing, the command that installs it
+    printf '\nMissing: %s\nInstall it with:\n    %s\nthen run make again.\n' "$1" "$2" >&2
     exit 1
 }
 
@@ -47,12 +47,17 @@ find_python() { # version, condition; sets PYTHON
     PYTHON=$("$UV" python find --managed-python "$1")
 }
 
-make_venv() { # folder, locked requirements, options: those, and this project (editable)
+make_venv() { # folder, locked requirements, options of uv
     echo "== Setting up $1 with $("$PYTHON" --version), $("$UV" --version)"
     "$UV" venv --quiet --clear --python "$PYTHON" ${VENV_OPTIONS:-} "$1"
     export VIRTUAL_ENV=$PWD/$1
-    # As pip does: otherwise a process that may not write there compiles all that it imports.
-    "$UV" pip sync --compile-bytecode --require-hashes "${@:3}" "$2"
+    local hashes=--require-hashes
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        echo "== Without checking hashes: the files are locked for Linux on x86-64"
+        hashes=--no-verify-hashes
+    fi
+    # Like pip: otherwise processes without write access compile all that they import each time.
+    "$UV" pip sync --compile-bytecode "$hashes" "${@:3}" "$2"
     "$UV" pip install --quiet --no-deps --no-build-isolation --editable .
     echo "== $1 is ready"
 }

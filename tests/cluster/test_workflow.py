@@ -1,6 +1,6 @@
 """The Snakemake workflow, on this machine and on a Slurm of one node, with kills half-way.
 
-`make test-cluster` runs it: it takes minutes, and needs the environment .venv-cluster.
+`make test-tools` runs it: it takes minutes, and needs the environment .venv-tools.
 """
 
 import os
@@ -31,7 +31,7 @@ from cluster_workflow.cellprofiler_log import read_cellprofiler_log
 from cluster_workflow.cellprofiler_process import CellProfiler
 from cluster_workflow.merge import FAILURES
 
-SNAKEMAKE = ROOT / ".venv-cluster" / "bin" / "snakemake"
+SNAKEMAKE = ROOT / ".venv-tools" / "bin" / "snakemake"
 SNAKEFILE = ROOT / "cluster_workflow" / "Snakefile"
 IMAGES = ("FocusQC_Image.csv", "Darkfield_Image.csv")
 OTHERS = ("FocusQC_FocusPatches.csv", "Darkfield_BloodCells.csv", "Darkfield_Spirochaetes.csv")
@@ -39,7 +39,7 @@ SLURM = ["--executor", "slurm", "--jobs", "100", "--slurm-status-command", "sque
 SLURM += ["--slurm-init-seconds-before-status-checks", "2"]
 NUMBER = "ImageNumber"
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.tools
 
 
 def start(folder, *options, environment=None, **settings):

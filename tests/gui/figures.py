@@ -1,6 +1,8 @@
-"""Pictures of both figures as users see them, for the documentation: ``make figures``.
+"""Take the pictures of both figures in docs/, after `make test-gui`.
 
-They are made of an image that CellProfiler carries, and of a drawn scene.
+    .venv-gui/bin/python tests/gui/figures.py
+
+They show an image that CellProfiler contains and a simulated scene.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""From images to profiles: CellProfiler, then CytoTable and pycytominer in .venv-profiles."""
+"""From images to profiles: CellProfiler, then CytoTable and pycytominer in .venv-tools."""
 
 import os
 import re
@@ -17,8 +17,8 @@ from focusqual.simulation.defocus import defocus
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_tiff
 
-pytestmark = pytest.mark.profiles
-PROGRAM = [ROOT / ".venv-profiles/bin/python", ROOT / "example_pipelines/focus_profiles.py"]
+pytestmark = pytest.mark.tools
+PROGRAM = [ROOT / ".venv-tools/bin/python", ROOT / "example_pipelines/focus_profiles.py"]
 LINE = re.compile(r"^(all|image.*?) +(\d+) +(\d+) +([\d.]+)$", re.M)
 
 
