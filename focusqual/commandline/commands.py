@@ -19,9 +19,10 @@ from micrograph_networks.commandline.commands import (
     SETTINGS,
     Commands,
     about_training,
+    check_unique_stems,
     each_image,
-    end_with,
     example,
+    exit_if_incomplete,
     export_command,
     format_option,
     images_argument,
@@ -30,7 +31,6 @@ from micrograph_networks.commandline.commands import (
     models_command,
     output_option,
     run_folder,
-    unique_stems,
     version_option,
 )
 from micrograph_networks.commandline.options import options_of
@@ -100,7 +100,7 @@ def predict(
     from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
     planes = planes_of(images)
-    unique_stems(planes)
+    check_unique_stems(planes)
     positions = position_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
@@ -120,7 +120,7 @@ def predict(
     click.echo(f"Measured {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
     if color:
         click.echo(f"{color} of them in color, as their luma (0.299 R + 0.587 G + 0.114 B).")
-    end_with(done, planes)
+    exit_if_incomplete(done, planes)
 
 
 def _predict_image(
@@ -189,7 +189,7 @@ def degrade(
 
     folder = output_folder(output)
     planes = planes_of(images)
-    unique_stems(planes)
+    check_unique_stems(planes)
     jobs = [(plane, level) for plane in planes for level in levels]
     for plane, level in tqdm(jobs, unit="image", disable=None):
         with add_path_to_errors(plane):

@@ -1,4 +1,4 @@
-"""What all command lines share."""
+"""Options, commands and helpers that all command lines share."""
 
 import shlex
 import sys
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from micrograph_networks.images.planes import Plane
 
 FILES = click.Path(path_type=Path)
-"""The type of arguments that name files."""
+"""Type of arguments and options that are paths."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
-"""Of all commands."""
+"""Click's settings for all commands."""
 Result = TypeVar("Result")
 
 
 class Commands(click.Group):
-    """Print a user's mistake as one sentence and exit with 2."""
+    """Group of commands that prints a UserError as one sentence and exits with 2."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command that was named."""
+        """Run the chosen command."""
         try:
             return super().invoke(context)
         except UserError as error:
@@ -49,12 +49,12 @@ class Commands(click.Group):
 
 
 def example(text: str) -> str:
-    """Examples at the end of a command's help, kept as they are laid out."""
+    """Format examples for the end of a command's help, with their line breaks."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def unique_stems(images: Iterable["Plane"]) -> None:
-    """Refuse images whose results would have the same names.
+def check_unique_stems(images: Iterable["Plane"]) -> None:
+    """Raise UserError if two images have the same stem, and so the same names of results.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def unique_stems(images: Iterable["Plane"]) -> None:
     """
     seen: Dict[str, Plane] = {}
     for image in images:
-        # Some systems do not tell capitals apart in names of files.
+        # Some file systems do not distinguish capitals.
         stem = image.stem.casefold()
         if stem in seen:
             raise UserError(
@@ -78,7 +78,7 @@ def unique_stems(images: Iterable["Plane"]) -> None:
 
 
 def run_folder(path: Path) -> Path:
-    """Make the folder of a training, and keep it to the command at work until that ends.
+    """Make the folder of a training, and lock it until the command ends.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def run_folder(path: Path) -> Path:
     Raises
     ------
     UserError
-        It cannot be made, or another training runs in it.
+        The folder cannot be made, or another training runs in it.
     """
     folder = output_folder(path)
     click.get_current_context().with_resource(run_lock(folder))
@@ -101,18 +101,18 @@ def run_folder(path: Path) -> Path:
 def each_image(
     images: Sequence["Plane"], process: Callable[["Plane"], Result]
 ) -> Iterator[Tuple["Plane", Result]]:
-    """Process images one after the other with a progress bar; name those that fail and go on.
+    """Process images with a progress bar; print the errors of those that fail, and continue.
 
     Parameters
     ----------
     images : list of Plane
     process : callable
-        From an image to a result; a UserError that it raises is printed with the image's path.
+        Function from an image to a result. Its UserErrors are printed with the image's path.
 
     Yields
     ------
-    (Plane, result)
-        Of the images that did not fail.
+    Plane, result
+        Images that did not fail, and their results.
     """
     for image in tqdm(images, unit="image", disable=None):
         try:
@@ -130,11 +130,14 @@ model_option = click.option(
     "--model",
     "--weights",
     "model",
-    help="Name of a shipped model, or a weights file of your own.",
-    show_default="the newest shipped one",
+    help="Name of a shipped model, or path of a weights file. The command 'models' lists names.",
+    show_default="the newest shipped model",
 )
 license_option = click.option(
-    "--license", default="", help="Of the images, to be kept in the weights file."
+    "--license",
+    default="",
+    help="License of the images, such as CC0-1.0, which is saved in the weights file.",
+    show_default="none",
 )
 format_option = click.option(
     "--format",
@@ -142,17 +145,17 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="Of the tables; parquet needs the extra [parquet].",
+    help="File format of the tables; parquet needs the extra [parquet].",
 )
 
 
 def output_option(holds: str) -> Callable[[Callable], Callable]:
-    """Decorate a command with the folder that it writes to.
+    """Make the decorator for the output folder of a command.
 
     Parameters
     ----------
     holds : str
-        What is written, for the help.
+        Description of the output, for the help.
 
     Returns
     -------
@@ -161,30 +164,31 @@ def output_option(holds: str) -> Callable[[Callable], Callable]:
     return click.option("--output", required=True, type=FILES, help=f"Folder for {holds}.")
 
 
-def end_with(done: int, images: Sequence["Plane"]) -> None:
-    """End a command with 1 if not all images were done.
+def exit_if_incomplete(done: int, images: Sequence["Plane"]) -> None:
+    """Exit with 1 if some images failed.
 
     Parameters
     ----------
     done : int
+        Number of images without errors.
     images : sequence of Plane
-        Those that were given.
+        All images.
     """
     if done < len(images):
         raise click.exceptions.Exit(1)
 
 
 def about_training(program: str, data: Any, license: str) -> Dict[str, Any]:
-    """What a weights file keeps of the run that made it.
+    """Return attributes that describe the training in a weights file.
 
     Parameters
     ----------
     program : str
-        Name of the command line, whose arguments are kept.
+        Name of the command line.
     data : object
-        JSON value: name of the training data.
+        Name of the training data, or another JSON value.
     license : str
-        Of the data.
+        License of the data.
 
     Returns
     -------
@@ -198,14 +202,14 @@ def about_training(program: str, data: Any, license: str) -> Dict[str, Any]:
 
 
 def models_command(program: str, architectures: Collection[str]) -> click.Command:
-    """A command that lists and verifies the models that ship with a package.
+    """Make a command that lists and verifies the shipped models.
 
     Parameters
     ----------
     program : str
         Name of the command line, for the examples.
     architectures : collection of str
-        Of the networks that it runs.
+        Architectures of the networks that the program runs.
 
     Returns
     -------
@@ -220,11 +224,12 @@ def models_command(program: str, architectures: Collection[str]) -> click.Comman
     def models() -> None:
         """List the shipped models, the newest last, and verify their weights files.
 
-        These are those of the installed package or, where CELLPROFILER_MODEL_DIR is set, of the
-        folder that it names. The exit code is 1 if a file is missing or differs.
+        The weights files are in the installed package or, if the environment variable
+        CELLPROFILER_MODEL_DIR is set, in the folder that it names. The exit code is 1 if a file is
+        missing or has another SHA-256.
         """
-        sound = [_describe(model) for model in shipped_models(architectures)]
-        if not all(sound):
+        intact = [_describe(model) for model in shipped_models(architectures)]
+        if not all(intact):
             raise click.exceptions.Exit(1)
 
     return models
@@ -272,7 +277,7 @@ def export_command(program: str, zoo_model: Callable[[Optional[str]], "ZooModel"
 
 
 def _describe(model: ShippedModel) -> bool:
-    """Print what is known of a shipped model; False where its file is not in order."""
+    """Print the properties of a shipped model. Return False if its weights file is not intact."""
     click.echo(f"{model.name}\n  file     {model.path}\n  SHA-256  {model.sha256}")
     click.echo(f"  card     {model.card}\n  license  {model.license}")
     try:

@@ -1,10 +1,11 @@
-"""Options of the command line, made of those that dataclasses declare."""
+"""Command-line options of the options that dataclasses declare."""
 
 import functools
 from typing import Any, Callable
 
 import click
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.options import Option, declared_options
 
 
@@ -14,9 +15,9 @@ def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
     Parameters
     ----------
     argument : str
-        The argument of the command that gets an instance of the dataclass.
+        Name of the command's argument that receives an instance of the dataclass.
     group : type
-        See :mod:`micrograph_networks.options`.
+        Dataclass, see :mod:`micrograph_networks.options`.
 
     Returns
     -------
@@ -28,7 +29,14 @@ def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
         @functools.wraps(command)
         def with_options(*arguments: Any, **values: Any) -> Any:
             chosen = {name: values.pop(name) for name, _, _ in declared}
-            return command(*arguments, **{argument: group(**chosen)}, **values)
+            try:
+                options = group(**chosen)
+            except UserError as error:
+                message = str(error)
+                for name, _, option in declared:
+                    message = message.replace(f"'{option.label}'", f"--{_flag(name, option)}")
+                raise UserError(message) from None
+            return command(*arguments, **{argument: options}, **values)
 
         for name, default, option in reversed(declared):
             with_options = _click_option(name, default, option)(with_options)
@@ -37,22 +45,30 @@ def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def _flag(name: str, option: Option) -> str:
+    return option.flag or name.replace("_", "-")
+
+
 def _click_option(name: str, default: Any, option: Option) -> Callable:
-    flag = option.flag or name.replace("_", "-")
-    if option.kind is bool:
-        spelled, kind = f"--{flag}/--no-{flag}", None
-    else:
-        spelled, kind = f"--{flag}", _click_type(option)
-    shown = option.absent or True
+    flag = _flag(name, option)
     help = option.help
     if option.used_if:
         other, choice = option.used_if
-        help += f" For --{other.replace('_', '-')} {choice}."
-    return click.option(spelled, name, type=kind, default=default, show_default=shown, help=help)
+        help += f" Only with --{other.replace('_', '-')} {choice}."
+    if option.kind is bool:
+        return click.option(
+            f"--{flag}/--no-{flag}", name, default=default, show_default=True, help=help
+        )
+    shown = option.absent or True
+    kind = _click_type(option)
+    return click.option(
+        f"--{flag}", name, type=kind, default=default, show_default=shown, help=help
+    )
 
 
 def _click_type(option: Option) -> click.ParamType:
     if option.choices:
         return click.Choice(option.choices)
-    limits = click.IntRange if option.kind is int else click.FloatRange
-    return limits(option.minimum, option.maximum)
+    if option.kind is int:
+        return click.IntRange(option.minimum, option.maximum)
+    return click.FloatRange(option.minimum, option.maximum)

@@ -1,33 +1,34 @@
-"""Tables as CSV or Parquet."""
+"""Tables in CSV and Parquet files."""
 
 import contextlib
 import csv
 import numbers
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write
 
 FORMATS = ("csv", "parquet")
-"""Suffixes of the tables that users may choose."""
+"""Suffixes of the formats of tables that users can choose."""
 TEXT = (
     *("image", "folder", "file", "well", "field", "channel_name"),
     *("class", "model", "engine"),
 )
-"""Columns of text; all others hold numbers."""
+"""Columns of text; all others are numbers."""
 ROWS_AT_ONCE = 100_000
-"""Of a Parquet file: what is kept in memory and written as a group."""
+"""Number of rows that are kept in memory and written to a Parquet file at a time."""
 
 
 @contextlib.contextmanager
 def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Open a CSV that appears when the block ends without an error.
+    """Open a CSV for writing. The file is complete, or does not appear.
 
     Parameters
     ----------
     path : Path
-    columns : list of str
+    columns : sequence of str
+        Heading of the table.
 
     Yields
     ------
@@ -43,66 +44,64 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Open a table, in the format of its suffix, that appears when the block ends without an error.
+    """Open a table for writing. The file is complete, or does not appear.
 
     Parameters
     ----------
     path : Path
-        Its suffix is one of FORMATS.
-    columns : list of str
-        Those of TEXT hold text; the others whole numbers, given as such, or any numbers, given as
-        :func:`number` shows them.
+        The suffix is one of FORMATS.
+    columns : sequence of str
+        Heading of the table. Values of other columns than TEXT are integers, or texts as
+        :func:`number` returns them.
 
     Yields
     ------
     object
-        With csv.writer's methods writerow and writerows.
+        Writer with the methods writerow and writerows of csv.writer.
 
     Raises
     ------
     UserError
-        pyarrow is not installed, which Parquet needs, or the file cannot be written.
+        The file cannot be written, or pyarrow, which Parquet needs, is not installed.
     """
     if path.suffix == ".csv":
         with csv_table(path, columns) as writer:
             yield writer
         return
     try:
-        import pyarrow.parquet
+        import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise UserError(
             "Parquet needs pyarrow: install it with "
             "'pip install \"cellprofiler-focus-darkfield[parquet]\"', or choose the format csv."
         ) from None
-    with atomic_write(path) as temporary:
-        rows = _ParquetRows(pyarrow, temporary, columns)
-        try:
-            yield rows
-            rows.write()
-        finally:
-            rows.close()
+    with atomic_write(path) as temporary, contextlib.closing(
+        _ParquetWriter(temporary, columns)
+    ) as rows:
+        yield rows
+        rows.write()
 
 
 def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, str]]:
-    """Read a CSV that a user gave.
+    """Read a CSV that a user chose.
 
     Parameters
     ----------
     path : Path
     columns : sequence of str
-        That it must have.
+        Required columns.
     wanted : str
-        What to give instead, for the messages, such as "a focus.csv".
+        Expected file for the error messages, such as "a focus.csv".
 
     Returns
     -------
     list of dict of str to str
-        A row each, one at least; cells that a short row lacks are empty.
+        At least one row. Missing cells at the end of a row are empty.
 
     Raises
     ------
     UserError
-        It does not exist, is no table, is empty, or lacks a column.
+        The file does not exist, is not a table, is empty, or lacks a column.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -113,17 +112,17 @@ def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, 
         raise UserError(f"{path} cannot be read as a table: give {wanted}.") from error
     if not rows:
         raise UserError(f"{path} has no rows: give {wanted}.")
-    lacking = [column for column in columns if column not in rows[0]]
-    if lacking:
-        raise UserError(f"{path} has no column {lacking[0]}: give {wanted}.")
+    for column in columns:
+        if column not in rows[0]:
+            raise UserError(f"{path} has no column {column}: give {wanted}.")
     return rows
 
 
-class _ParquetRows:
-    """Rows on their way to a Parquet file; the first ones tell which numbers are whole."""
+class _ParquetWriter:
+    """Writer of a Parquet file. The types of numbers are those of the first rows."""
 
-    def __init__(self, arrow: Any, path: Path, columns: Sequence[str]):
-        self._arrow, self._path, self._columns = arrow, path, columns
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self._path, self._columns = path, columns
         self._rows: List[Sequence[Any]] = []
         self._writer: Any = None
 
@@ -137,34 +136,37 @@ class _ParquetRows:
             self.writerow(row)
 
     def write(self) -> None:
+        import pyarrow
+
         values = list(zip(*self._rows)) or [()] * len(self._columns)
         if self._writer is None:
-            schema = self._arrow.schema(list(map(self._field, self._columns, values)))
-            self._writer = self._arrow.parquet.ParquetWriter(self._path, schema)
-        arrays = [
-            self._arrow.array(map(_reader(name), column), field.type)
-            for name, column, field in zip(self._columns, values, self._writer.schema)
-        ]
-        self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._writer.schema))
+            types = [self._type(name, cells) for name, cells in zip(self._columns, values)]
+            schema = pyarrow.schema(list(zip(self._columns, types)))
+            self._writer = pyarrow.parquet.ParquetWriter(self._path, schema)
+        arrays = []
+        for name, cells, field in zip(self._columns, values, self._writer.schema):
+            if name in TEXT:
+                converted: List[Any] = [str(cell) for cell in cells]
+            else:
+                converted = [None if cell == "" else float(cell) for cell in cells]
+            arrays.append(pyarrow.array(converted, field.type))
+        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self._writer.schema))
         self._rows = []
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
 
-    def _field(self, name: str, values: Sequence[Any]) -> Any:
-        whole = values and all(isinstance(value, numbers.Integral) for value in values)
-        number = self._arrow.int64() if whole else self._arrow.float64()
-        return self._arrow.field(name, self._arrow.string() if name in TEXT else number)
+    def _type(self, name: str, cells: Sequence[Any]) -> Any:
+        import pyarrow
 
-
-def _reader(name: str) -> Callable[[Any], Any]:
-    """What brings a value of a column to its type; an empty number is none."""
-    if name in TEXT:
-        return str
-    return lambda value: None if value == "" else float(value)
+        if name in TEXT:
+            return pyarrow.string()
+        if cells and all(isinstance(cell, numbers.Integral) for cell in cells):
+            return pyarrow.int64()
+        return pyarrow.float64()
 
 
 def number(value: float) -> str:
-    """A number as a table shows it: six digits, empty for NaN."""
+    """Format a number for a table: six digits, empty for NaN."""
     return "" if value != value else f"{value:.6g}"

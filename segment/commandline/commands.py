@@ -13,9 +13,10 @@ from micrograph_networks.commandline.commands import (
     SETTINGS,
     Commands,
     about_training,
+    check_unique_stems,
     each_image,
-    end_with,
     example,
+    exit_if_incomplete,
     export_command,
     format_option,
     images_argument,
@@ -24,7 +25,6 @@ from micrograph_networks.commandline.commands import (
     models_command,
     output_option,
     run_folder,
-    unique_stems,
     version_option,
 )
 from micrograph_networks.commandline.options import options_of
@@ -114,7 +114,7 @@ def predict(
     from segment.inference.tables import OBJECT_COLUMNS
 
     planes = planes_of(images)
-    unique_stems(planes)
+    check_unique_stems(planes)
     positions = position_columns(planes)
     folder = output_folder(output)
     loaded = load_model(model, engine)
@@ -125,7 +125,7 @@ def predict(
             done += 1
             objects.writerows([*row, *position_values(plane, positions)] for row in rows)
     click.echo(f"Segmented {done} of {len(planes)} images: {folder / f'cells.{suffix}'}")
-    end_with(done, planes)
+    exit_if_incomplete(done, planes)
 
 
 def _predict_image(
@@ -271,7 +271,7 @@ def convert_masks(
 
     known = palette(classes, colors)
     planes = planes_of(masks)
-    unique_stems(planes)
+    check_unique_stems(planes)
     folder = output_folder(output)
 
     def convert(plane: "Plane") -> None:
@@ -282,7 +282,7 @@ def convert_masks(
 
     done = len(list(each_image(planes, convert)))
     click.echo(f"Converted {done} of {len(planes)} masks: {folder}")
-    end_with(done, planes)
+    exit_if_incomplete(done, planes)
 
 
 @main.command(

@@ -104,4 +104,6 @@ def test_the_command_line_says_to_which_choice_an_option_belongs():
 
     given = ["--mode", "lens", "--size", "2"]
     assert CliRunner().invoke(rescale, given).output == f"{Rescaled(mode='lens', size=2.0)!r}\n"
-    assert "For --mode lens." in CliRunner().invoke(rescale, ["--help"]).output
+    assert "Only with --mode lens." in CliRunner().invoke(rescale, ["--help"]).output
+    refused = CliRunner().invoke(rescale, ["--size", "2"])
+    assert str(refused.exception).startswith("--size is used only where --mode is lens")

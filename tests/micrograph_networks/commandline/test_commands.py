@@ -7,11 +7,11 @@ from click.testing import CliRunner
 
 from micrograph_networks.commandline.commands import (
     Commands,
+    check_unique_stems,
     each_image,
     example,
     export_command,
     models_command,
-    unique_stems,
 )
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.registry import shipped_models
@@ -47,9 +47,9 @@ def test_an_image_that_fails_is_named_and_the_others_go_on(capsys):
 
 
 def test_images_of_one_stem_are_refused():
-    unique_stems([Path("a/x.png"), Path("a/y.png")])
+    check_unique_stems([Path("a/x.png"), Path("a/y.png")])
     with pytest.raises(UserError, match=r"a/x\.png and b/x\.tif would write the same files"):
-        unique_stems([Path("a/x.png"), Path("b/x.tif")])
+        check_unique_stems([Path("a/x.png"), Path("b/x.tif")])
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)
