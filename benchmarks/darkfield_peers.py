@@ -1,6 +1,6 @@
 """Blood cells found by this package and by what a user would take otherwise, on the same images.
 
-    python benchmarks/darkfield_peers.py --csv data.csv --split model_weights/darkfield_v1_split.csv
+    python benchmarks/darkfield_peers.py --csv data.csv --split split.csv
     python benchmarks/darkfield_peers.py --csv ... --split run/split.csv --model run/darkfield.h5
 
 CellProfiler's IdentifyPrimaryObjects gets the method, the threshold and the smallest diameter that

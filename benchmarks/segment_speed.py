@@ -1,7 +1,7 @@
 """Speed of the dark-field network beside the same network as a plain Keras model, in one run.
 
     python benchmarks/segment_speed.py
-    python benchmarks/segment_speed.py --csv data.csv --split model_weights/darkfield_v1_split.csv
+    python benchmarks/segment_speed.py --csv data.csv --split split.csv
     ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/segment_speed.py
 
 The last one as on a processor without AVX-512.
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from operations import operations
 from processor import processor
 from timing import in_turns
 
@@ -24,7 +25,6 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.engines.tensorflow import import_framework
 from micrograph_networks.models.loading import read_network
 from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.networks.layers import operations
 from micrograph_networks.training.keras_models import build_keras_model, set_arrays
 from segment import SegmentationOptions, load_model
 from segment.evaluation.evaluate import evaluate_pair, pairs_of

@@ -1,7 +1,7 @@
-"""Networks computed by NumPy alone, in threads of our own.
+"""The NumPy engine: networks computed in threads by NumPy alone.
 
-Many images are shared out to the threads, each of which takes some of them through the whole
-network; of a single image every layer is shared out.
+Many images are divided among the threads, and each thread takes its images through the whole
+network. For a single image, the work of every layer is divided.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ from micrograph_networks.engines import InferenceFunction, OutOfMemory
 from micrograph_networks.networks.computing import Arrays, Operations, compute, prepare
 from micrograph_networks.networks.layers import Network
 
-# Measured on an AMD EPYC (Zen 3), 512 KB of cache of the second level for each core.
+# The best values measured on an AMD EPYC (Zen 3) with 512 KB of second-level cache for each core.
 IMAGES = 64
-"""The most images that a thread takes through the network at a time."""
+"""Maximum number of images that a thread takes through the network at a time."""
 UNFOLDED = 1 << 18
-"""About how many numbers a thread unfolds for a matrix product, so that they stay in its cache."""
+"""Approximate number of values that a thread unfolds for one matrix product, to fit its cache."""
 BAND = 40_000
-"""About how many numbers each of a Winograd band's 36 products has, within TILES."""
+"""Approximate number of values of each of a Winograd band's 36 products."""
 TILES = (100, 320)
-"""The fewest and the most tiles of a Winograd band: fewer are slow to multiply."""
-APART = 64
-"""The fewest output channels that are computed apart, where bands do not occupy all threads."""
+"""Minimum and maximum number of tiles in a Winograd band; products of fewer tiles are slow."""
+GROUP = 64
+"""Minimum number of output channels in a group, if there are fewer bands than threads."""
 WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 8, 1024
-"""The fewest input channels and pixels for which a Winograd convolution is the quicker one."""
+"""Minimum numbers of input channels and pixels for which a Winograd convolution is faster."""
 
 TILE = 4
 POINTS = 6
@@ -55,7 +55,7 @@ KERNEL_TO_POINTS = np.array(
         [0, 0, 1],
     ]
 )
-"""G of F(4, 3), a row for each of the points 1, -1, 2, -2, 0 and infinity."""
+"""Matrix G of F(4, 3), with one row for each of the points 1, -1, 2, -2, 0 and infinity."""
 
 
 def problem(bfloat16: bool) -> str:
@@ -63,19 +63,19 @@ def problem(bfloat16: bool) -> str:
     return "The engine numpy does not compute in bfloat16." if bfloat16 else ""
 
 
-def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
-    """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
+def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction]:
+    """Load a network: see :func:`micrograph_networks.engines.load_functions`."""
     steps, threads = prepare(network, arrays, NumpyOperations()), cpu_share()
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         rounds = max(math.ceil(len(images) / (threads * IMAGES)), 1)
         size = max(math.ceil(len(images) / (threads * rounds)), 1)
-        pieces = [images[i : i + size] for i in range(0, max(len(images), 1), size)]
+        batches = [images[i : i + size] for i in range(0, max(len(images), 1), size)]
         try:
-            with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
-                if len(pieces) == 1:
+            with _computing_alone, _single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
+                if len(batches) == 1:
                     return compute(steps, NumpyOperations(threads, pool.map), images)
-                found = pool.map(lambda piece: compute(steps, NumpyOperations(), piece), pieces)
+                found = pool.map(lambda batch: compute(steps, NumpyOperations(), batch), batches)
                 return np.concatenate(list(found))
         except MemoryError as error:
             raise OutOfMemory(str(error)) from error
@@ -83,23 +83,16 @@ def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFun
     return (probabilities,)
 
 
-_one_at_a_time = threading.Lock()
+_computing_alone = threading.Lock()
+"""Computations run one at a time: the limit of BLAS is process-wide and must be reset by the thread
+that set it. Each computation uses all threads anyway."""
 
 
-@contextlib.contextmanager
-def _single_threaded_products() -> Iterator[None]:
-    """A context in which matrix products, each in a thread of ours, start no threads of their own.
+def _single_threaded_blas() -> ContextManager:
+    """Return a context in which BLAS starts no threads of its own.
 
-    The limit is one for the whole process, and only the thread that set it may lift it: whoever
-    wants to compute meanwhile waits, for a computation has all threads anyway.
-
-    Without threadpoolctl they do start threads, which is slower and no less right.
+    Without threadpoolctl, BLAS starts its own threads: slower, but correct.
     """
-    with _one_at_a_time, _products_limit():
-        yield
-
-
-def _products_limit() -> ContextManager:
     if importlib.util.find_spec("threadpoolctl") is None:
         return contextlib.nullcontext()
     from threadpoolctl import threadpool_limits
@@ -108,38 +101,39 @@ def _products_limit() -> ContextManager:
 
 
 class Finish(NamedTuple):
-    """What follows a convolution's products; as for :meth:`Operations.convolve`."""
+    """What is applied to the products of a convolution: see :meth:`Operations.convolve`."""
 
     bias: Optional[np.ndarray]
     added: Optional[np.ndarray]
     relu: bool
 
 
-class Kept(threading.local):
-    """What each thread keeps from one convolution for the next like it."""
+class ThreadCache(threading.local):
+    """Work arrays that each thread keeps from one convolution for the next of the same sizes."""
 
     def __init__(self) -> None:
         self.unfoldings: Dict[Tuple, Unfolding] = {}
 
 
 class NumpyOperations(Operations):
-    """The operations in NumPy.
+    """Operations on NumPy arrays.
 
     Parameters
     ----------
     threads : int
+        Number of threads.
     run : callable
-        As the built-in map, but in threads.
+        Replacement of the built-in map that runs in threads.
     """
 
     def __init__(self, threads: int = 1, run: Callable[..., Iterable] = map) -> None:
         self._threads, self._run = threads, run
-        self._kept = Kept()
+        self._cache = ThreadCache()
 
     def _share(self, work: Callable[[Iterator], None], tasks: Iterable) -> None:
         """Call a function in every thread with the same iterator, so that each takes some tasks.
 
-        The tasks' iterator must be one of Python's own, whose steps no other thread interrupts.
+        The iterator must be a built-in one, because only its steps are atomic.
         """
         list(self._run(work, [iter(tasks)] * self._threads))
 
@@ -158,8 +152,8 @@ class NumpyOperations(Operations):
         n, height, width, channels = x.shape
         shape = (n, math.ceil(height / stride), math.ceil(width / stride), kernel.shape[3])
         result = np.empty(shape, dtype=np.float32)
-        quick = channels >= WINOGRAD_CHANNELS and height * width >= WINOGRAD_PIXELS
-        if quick and (*kernel.shape[:2], stride) == (3, 3, 1):
+        large = channels >= WINOGRAD_CHANNELS and height * width >= WINOGRAD_PIXELS
+        if large and (*kernel.shape[:2], stride) == (3, 3, 1):
             self._convolve_winograd(x, kernel, Finish(bias, added, relu), result)
         else:
             self._convolve_unfolded(x, kernel, stride, Finish(bias, added, relu), result)
@@ -173,17 +167,18 @@ class NumpyOperations(Operations):
         tiles = min(max(BAND // max(inputs, outputs), TILES[0]), TILES[1])
         bands = math.ceil(rows / max(tiles // cols, 1))
         if bands > self._threads:
-            bands = math.ceil(bands / self._threads) * self._threads  # no thread waits for others
+            # The same number for every thread, so that none waits for the others.
+            bands = math.ceil(bands / self._threads) * self._threads
         height = math.ceil(rows / bands)
-        tops, apart = range(0, rows, height), outputs
-        while n * len(tops) * outputs // apart < self._threads and apart % (2 * APART) == 0:
-            apart //= 2
+        tops, group = range(0, rows, height), outputs
+        while n * len(tops) * outputs // group < self._threads and group % (2 * GROUP) == 0:
+            group //= 2
         points = self._kernel_to_points(kernel)
 
         def work(tasks: Iterator) -> None:
-            band = WinogradBand(height, cols, inputs, apart)
+            band = WinogradBand(height, cols, inputs, group)
             for image, top, first in tasks:
-                part = np.s_[..., first : first + apart]
+                part = np.s_[..., first : first + group]
                 own = Finish(
                     None if finish.bias is None else finish.bias[part],
                     None if finish.added is None else finish.added[image][part],
@@ -191,12 +186,12 @@ class NumpyOperations(Operations):
                 )
                 band.compute(x[image], top, points[part], own, result[image][part])
 
-        self._share(work, itertools.product(range(n), tops, range(0, outputs, apart)))
+        self._share(work, itertools.product(range(n), tops, range(0, outputs, group)))
 
     def _kernel_to_points(self, kernel: np.ndarray) -> np.ndarray:
-        """Values of kernels (3, 3, in, out) at all pairs of points, (3, 2, 6, in, out).
+        """Return the values of kernels (3, 3, in, out) at all pairs of points, (3, 2, 6, in, out).
 
-        Made anew for every image: they take four times the memory of the kernels.
+        They are computed for every image, because they take four times the memory of the kernels.
         """
         points = np.empty((3, 2, POINTS, *kernel.shape[2:]), dtype=np.float32)
         both = np.kron(KERNEL_TO_POINTS, KERNEL_TO_POINTS).astype(np.float32)
@@ -215,7 +210,7 @@ class NumpyOperations(Operations):
         self, x: np.ndarray, kernel: np.ndarray, stride: int, finish: Finish, result: np.ndarray
     ) -> None:
         n, height, width, _ = result.shape
-        # The bias is the kernel of one more input that is 1 everywhere.
+        # The bias is the kernel of an additional input that is 1 everywhere.
         bias = [] if finish.bias is None else [finish.bias[None]]
         matrix = np.concatenate([kernel.reshape(-1, kernel.shape[3]), *bias])
         pixels = max(UNFOLDED // len(matrix), width)
@@ -223,7 +218,7 @@ class NumpyOperations(Operations):
         sizes = ((images, rows, width), x.shape[1:], kernel.shape, stride, len(matrix))
 
         def work(tasks: Iterator) -> None:
-            unfoldings = self._kept.unfoldings
+            unfoldings = self._cache.unfoldings
             if sizes not in unfoldings:
                 unfoldings[sizes] = Unfolding(*sizes)
             for first, top in tasks:
@@ -286,21 +281,23 @@ class NumpyOperations(Operations):
 
 
 class Unfolding:
-    """Work arrays of a convolution that lays the pixels under the kernel side by side.
+    """Work arrays of a convolution as one product of matrices.
 
-    So it becomes one product of matrices, (pixels, size * size * in) by (size * size * in, out).
+    The pixels under the kernel are unfolded into rows of a matrix, (pixels, size * size * in).
+    It is multiplied by the kernel, (size * size * in, out).
 
     Parameters
     ----------
     shape : (images, rows, cols)
-        What is computed at a time: whole images, or whole rows of one.
+        Size of the result computed at a time: whole images, or whole rows of one image.
     source : (height, width, in)
         Shape of an image.
     kernel : (size, size, in, out)
         Shape of the kernel.
     stride : int
+        Stride of the convolution.
     length : int
-        Rows of the matrix; those beyond the kernel's are multiplied by 1.
+        Rows of the kernel's matrix, including the bias, if any.
     """
 
     def __init__(
@@ -321,7 +318,7 @@ class Unfolding:
         self._under = self._unfolded[..., : size * size * inputs].reshape(self._windows.shape)
         self._zeros = np.zeros((*shape, outputs), dtype=np.float32)
         self._stride = stride
-        # As TensorFlow's padding "SAME": https://www.tensorflow.org/api_docs/python/tf/nn
+        # TensorFlow's padding "SAME": https://www.tensorflow.org/api_docs/python/tf/nn
         self._before = [
             max((math.ceil(count / stride) - 1) * stride + size - count, 0) // 2
             for count in source[:2]
@@ -335,18 +332,19 @@ class Unfolding:
         finish: Finish,
         result: np.ndarray,
     ) -> None:
-        """Convolve some images, or some rows of one.
+        """Convolve some images, or some rows of one image.
 
         Parameters
         ----------
-        images : ndarray, (n, height, width, in)
+        images : ndarray of float32, (n, height, width, in)
         top : int
-            The first row of the result.
-        matrix : ndarray, (length, out)
+            First row of the result.
+        matrix : ndarray of float32, (length, out)
+            Kernel, including the bias, if any.
         finish : Finish
-            Without a bias.
-        result : ndarray, (n, rows, cols, out)
-            Written to.
+            Must have no bias.
+        result : ndarray of float32, (n, rows, cols, out)
+            Output.
         """
         within = tuple(map(slice, result.shape[:2]))
         self._read(images, top * self._stride - self._before[0], -self._before[1])
@@ -359,7 +357,7 @@ class Unfolding:
             np.maximum(result, self._zeros[within], out=result)
 
     def _read(self, images: np.ndarray, top: int, left: int) -> None:
-        """Copy pixels from a row and column, which may be negative; beyond there are zeros."""
+        """Copy pixels from a row and column, which may be negative; pixels outside are 0."""
         _, rows, cols, _ = self._source.shape
         inside = images[:, max(top, 0) : top + rows, max(left, 0) : left + cols]
         n, rows, cols, _ = inside.shape
@@ -370,17 +368,17 @@ class Unfolding:
 class WinogradBand:
     """Work arrays of a convolution with 3x3 pixels, for a band of 4x4 tiles of its result.
 
-    F(4x4, 3x3) of Lavin and Gray 2016, Fast algorithms for convolutional neural networks: pixels
-    and kernels are taken for polynomials, whose values at six points are multiplied; a quarter of
-    the multiplications is left. Points come in pairs, since what they have in common is computed
-    once: 1 and -1, 2 and -2, 0 and infinity.
+    This is F(4x4, 3x3) of Lavin and Gray 2016, Fast algorithms for convolutional neural networks:
+    pixels and kernels are coefficients of polynomials, whose values at six points are multiplied.
+    It needs a quarter of the multiplications. The points come in pairs that share intermediate
+    results: 1 and -1, 2 and -2, 0 and infinity.
 
     Parameters
     ----------
     rows, cols : int
-        Of the band in tiles.
+        Size of the band in tiles.
     inputs, outputs : int
-        Channels.
+        Numbers of channels.
     """
 
     def __init__(self, rows: int, cols: int, inputs: int, outputs: int) -> None:
@@ -405,21 +403,21 @@ class WinogradBand:
 
         Parameters
         ----------
-        image : ndarray, (height, width, in)
+        image : ndarray of float32, (height, width, in)
         top : int
-            The band's first row of tiles.
-        kernel : ndarray, (3, 2, 6, in, out)
-            At pairs of points down and all points across.
+            First row of tiles of the band.
+        kernel : ndarray of float32, (3, 2, 6, in, out)
+            Values at pairs of points down and all points across.
         finish : Finish
-        result : ndarray, (height, width, out)
-            The band is written to.
+        result : ndarray of float32, (height, width, out)
+            Output, of which only the band is written.
         """
         self._read(image, TILE * top - 1)
         self._pixels_to_points_across()
         for pair, _ in enumerate(self._pairs_down()):
             self._multiply(kernel[pair])
             if pair == 0 and finish.bias is not None:
-                # A constant is its value at 1, and nothing at the other points.
+                # A constant contributes at the point 1 alone.
                 self._products[0, 0] += finish.bias
             _add_pixels(pair, tuple(self._products), self._down)
         for pair in range(3):
@@ -427,13 +425,13 @@ class WinogradBand:
         self._write(TILE * top, finish, result)
 
     def _read(self, image: np.ndarray, top: int) -> None:
-        """Sort pixels by their column in a tile; beyond the image there are zeros."""
+        """Copy pixels by their column in a tile; pixels outside of the image are 0."""
         first, last = max(top, 0), min(top + self._pixels.shape[1], image.shape[0])
         inside = slice(first - top, last - top)
         self._pixels[:, : inside.start] = 0
         self._pixels[:, inside.stop :] = 0
         for column, pixels in enumerate(self._pixels):
-            # Tiles overlap: the first one begins a pixel before the image.
+            # Tiles overlap: the first one begins one pixel before the image.
             skipped = int(column == 0)
             source = image[first:last, column - 1 + TILE * skipped :: TILE]
             target = pixels[inside, skipped : skipped + source.shape[1]]
@@ -449,7 +447,7 @@ class WinogradBand:
             pass
 
     def _pairs_down(self) -> Iterator[np.ndarray]:
-        """Write the values at one pair of points after the other, and yield each time."""
+        """Compute the values at one pair of points after the other, and yield after each."""
         last = TILE * (self._rows - 1) + 1
         pixels = [self._across[:, k : k + last : TILE] for k in range(POINTS)]
         scratch = self._scratch.reshape(self._points.shape)
@@ -465,31 +463,33 @@ class WinogradBand:
     def _write(self, top: int, finish: Finish, result: np.ndarray) -> None:
         rows = slice(top, top + TILE * self._rows)
         if finish.added is not None:
-            for tiles, place in self._places(finish.added[rows]):
-                tiles += place
+            for tiles, pixels in self._tiles_and_pixels(finish.added[rows]):
+                tiles += pixels
         if finish.relu:
             np.maximum(self._tiles, self._zeros, out=self._tiles)
-        for tiles, place in self._places(result[rows]):
-            place[...] = tiles
+        for tiles, pixels in self._tiles_and_pixels(result[rows]):
+            pixels[...] = tiles
 
-    def _places(self, band: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-        """Each of the tiles' 16 pixels, and where they lie in a band of an image."""
+    def _tiles_and_pixels(self, band: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+        """Yield one of the 16 pixels of all tiles, and the same pixels of a band of an image."""
         for column, row in np.ndindex(TILE, TILE):
-            place = band[row::TILE, column::TILE]
-            yield self._tiles[column, row, : place.shape[0], : place.shape[1]], place
+            pixels = band[row::TILE, column::TILE]
+            yield self._tiles[column, row, : pixels.shape[0], : pixels.shape[1]], pixels
 
 
 def _to_points(
     d: Sequence[np.ndarray], pairs: Sequence[np.ndarray], scratch: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Write the values of six pixels' polynomial at a pair of points after the other: B of F(4, 3).
+    """Evaluate the polynomial of six pixels at the points, pair by pair: matrix B of F(4, 3).
 
     Parameters
     ----------
     d : sequence of six ndarray
+        Pixels.
     pairs : sequence of three ndarray, (2, ...)
-        Written to, each before it is yielded.
+        Output for each pair of points. Each is yielded as soon as it is written.
     scratch : ndarray, (2, ...)
+        Work array.
     """
     even, odd = scratch
     plus, minus = pairs[0]
@@ -518,16 +518,16 @@ def _to_points(
 
 
 def _add_pixels(pair: int, values: Sequence[np.ndarray], y: np.ndarray) -> None:
-    """Add up what the values at the points give four pixels, pair by pair: A of F(4, 3).
+    """Add the contribution of one pair of points to four pixels: matrix A of F(4, 3).
 
     Parameters
     ----------
     pair : int
-        0, 1 and 2 one after the other.
+        Index of the pair: first 0, then 1, then 2.
     values : sequence of two ndarray
-        At the pair's points.
+        Values at the two points.
     y : sequence of four ndarray
-        Written to.
+        Output.
     """
     first, second = values
     if pair == 0:

@@ -1,4 +1,4 @@
-"""Networks computed by TensorFlow, which is imported late and set up once."""
+"""The TensorFlow engine. TensorFlow is imported when it is first needed."""
 
 import contextlib
 import functools
@@ -18,21 +18,15 @@ from micrograph_networks.networks.computing import Arrays, Operations, compute, 
 from micrograph_networks.networks.layers import Network
 
 KERAS_OPTIMIZERS = "keras.src.optimizers"
-"""What TensorFlow imports of Keras."""
+"""Module of Keras that TensorFlow imports."""
 CPU = "/CPU:0"
 """TensorFlow's name of the device."""
 
 
 def requirement() -> str:
-    """What to install so that TensorFlow runs in this Python and leaves CellProfiler whole.
-
-    Returns
-    -------
-    str
-        For pip; as the extra ``cpu`` of setup.py.
-    """
+    """Return what pip must install: the same as for the extra ``cpu`` of setup.py."""
     intel = platform.machine() in ("x86_64", "AMD64")
-    # CellProfiler 4, the one of Python 3.9, allows no h5py that TensorFlow 2.16 would take.
+    # CellProfiler 4, which runs in Python 3.9, pins an h5py that TensorFlow 2.16 does not accept.
     newest = ",<2.16" if sys.version_info < (3, 10) else ""
     return f"tensorflow{'-cpu' if intel else ''}>=2.15{newest}"
 
@@ -55,13 +49,7 @@ def problem(bfloat16: bool = False) -> str:
 
 @functools.lru_cache(maxsize=None)
 def import_framework() -> Any:
-    """Import TensorFlow, quietly, the first time that it is needed.
-
-    It computes in as many threads as :func:`cpu_share` grants.
-
-    Returns
-    -------
-    module
+    """Import TensorFlow without its messages, and set it to the threads of :func:`cpu_share`.
 
     Raises
     ------
@@ -76,7 +64,7 @@ def import_framework() -> Any:
             import tensorflow
     except ImportError as error:
         raise UserError(f"TensorFlow is installed but cannot be loaded ({error}).") from error
-    # Whoever has computed with it before has set it up: then it cannot be changed any more.
+    # If this process has computed with TensorFlow before, its setup can no longer be changed.
     with contextlib.suppress(RuntimeError):
         _set_up(tensorflow)
     return tensorflow
@@ -84,11 +72,11 @@ def import_framework() -> Any:
 
 @contextlib.contextmanager
 def _quick_import() -> Iterator[None]:
-    """Leave out what takes a quarter of the import: collecting garbage, and Keras."""
+    """Skip garbage collection and Keras, which take a quarter of the time of the import."""
     collecting = gc.isenabled()
     gc.disable()
-    # TensorFlow imports Keras's optimizers lest a saved Keras model should need them, and does
-    # without where they are missing, as None makes them. Whoever needs Keras imports it later.
+    # TensorFlow imports Keras's optimizers in case a saved Keras model needs them, and continues
+    # if they are missing. None in sys.modules makes them missing; Keras can be imported later.
     optimizers = sys.modules.setdefault(KERAS_OPTIMIZERS, None)  # type: ignore[arg-type]
     try:
         yield
@@ -102,20 +90,20 @@ def _quick_import() -> Iterator[None]:
 def _set_up(tf: Any) -> None:
     threads = cpu_share()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    # Each operation takes all threads; two at a time would only take more memory.
+    # Each operation uses all threads; two at a time would only need more memory.
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in tf.config.list_physical_devices("GPU"):
-        # Several CellProfiler workers share a GPU: none may take all its memory at once.
+        # Several CellProfiler workers share a GPU, so none may take all its memory at once.
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
-    """An engine's function: see :func:`micrograph_networks.engines.load_functions`."""
+    """Load a network: see :func:`micrograph_networks.engines.load_functions`."""
     tf = import_framework()
     operations = TensorFlowOperations(tf, tf.bfloat16 if bfloat16 else tf.float32)
     steps = prepare(network, arrays, operations)
 
-    # Heights, widths and numbers that are not known: a new size does not trace the network anew.
+    # The signature leaves number, height and width open, so that a new size causes no retracing.
     @functools.partial(
         tf.function,
         input_signature=[tf.TensorSpec((None, *network.inputs), tf.float32)],
@@ -135,14 +123,16 @@ class OnDevice:
     Parameters
     ----------
     tf : module
+        TensorFlow.
     compiled : tf.function
+        The network.
     device : str or None
-        None: the one that TensorFlow chooses, a GPU.
+        TensorFlow's name of the device; None for the GPU that TensorFlow chooses.
 
     Attributes
     ----------
     place : str
-        For a sentence.
+        Description of the device for messages.
     """
 
     def __init__(self, tf: Any, compiled: Any, device: Optional[str]) -> None:
@@ -150,12 +140,12 @@ class OnDevice:
         self.place = "on the CPU" if device else "on the GPU"
         self._lack: Tuple[Any, ...] = (tf.errors.ResourceExhaustedError,)
         if device is None:
-            # What becomes of cuDNN's lack of memory:
+            # Errors that TensorFlow raises when cuDNN runs out of memory:
             # https://github.com/tensorflow/tensorflow/issues/45068 and 43174
             self._lack += (tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """From images, float32 (n, height, width, channels), to probabilities, float32 (n, ...)."""
+        """Compute as any :data:`micrograph_networks.engines.InferenceFunction`."""
         try:
             with self._tf.device(self._device):
                 return self._compiled(images).numpy()
@@ -164,20 +154,21 @@ class OnDevice:
 
 
 class TensorFlowOperations(Operations):
-    """The operations in TensorFlow.
+    """Operations on TensorFlow's tensors.
 
     Parameters
     ----------
     tf : module
+        TensorFlow.
     dtype : tf.DType
-        float32, or bfloat16: several times faster on a processor with AMX.
+        float32 or bfloat16.
     """
 
     def __init__(self, tf: Any, dtype: Any) -> None:
         self._tf, self.dtype = tf, dtype
 
     def constant(self, array: np.ndarray) -> Any:
-        # Outside of the graph: within it they would be copied and folded at the first image.
+        # Cast outside of the graph. In the graph, the first image would copy and fold the constant.
         return self._tf.cast(array, self.dtype)
 
     def convolve(self, x: Any, kernel: Any, stride: int, bias: Any, added: Any, relu: bool) -> Any:

@@ -1,7 +1,4 @@
-"""In which order the layers of a network are computed, so that little is held in memory.
-
-For every engine: it brings operations on its own arrays, see :class:`Operations`.
-"""
+"""Compute a network layer by layer with little memory, for any engine."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -23,46 +20,46 @@ from micrograph_networks.networks.layers import (
 )
 
 Arrays = Dict[str, Dict[str, np.ndarray]]
-"""``kernel`` and ``bias`` of layers by name, float32, of the shapes that array_shapes gives."""
+"""``kernel`` and ``bias`` by name of the layer, float32, with the shapes of array_shapes."""
 
 
 class Operations:
-    """What an engine does with its own arrays, (n, height, width, channels) or (n, channels)."""
+    """Operations of an engine on its own arrays, (n, height, width, channels) or (n, channels)."""
 
     def constant(self, array: np.ndarray) -> Any:
-        """A kernel or a bias in the engine's form."""
+        """Return a kernel or bias as an array of the engine."""
         raise NotImplementedError
 
     def convolve(self, x: Any, kernel: Any, stride: int, bias: Any, added: Any, relu: bool) -> Any:
-        """A convolution, plus the bias and an array of the result's shape where not None."""
+        """Convolve, and add the bias and an array of the result's shape unless they are None."""
         raise NotImplementedError
 
     def multiply(self, x: Any, kernel: Any, bias: Any, relu: bool) -> Any:
-        """A product with a matrix, plus the bias."""
+        """Multiply by a matrix and add the bias."""
         raise NotImplementedError
 
     def blocks_to_channels(self, x: Any) -> Any:
-        """2x2 pixels as channels: top left, top right, bottom left, bottom right."""
+        """Turn 2x2 pixels into channels: top left, top right, bottom left, bottom right."""
         raise NotImplementedError
 
     def max_pool(self, x: Any) -> Any:
-        """The maximum of 2x2 pixels; an odd last row or column is left out."""
+        """Take the maximum of 2x2 pixels, without an odd last row or column."""
         raise NotImplementedError
 
     def upsample(self, x: Any) -> Any:
-        """Every pixel as 2x2 pixels."""
+        """Repeat every pixel as 2x2 pixels."""
         raise NotImplementedError
 
     def global_pool(self, x: Any) -> Any:
-        """Means over the pixels, and behind them the maxima."""
+        """Concatenate the means over all pixels and the maxima."""
         raise NotImplementedError
 
     def softmax(self, x: Any) -> Any:
-        """Probabilities, float32, along the channels."""
+        """Return probabilities along the channels, float32."""
         raise NotImplementedError
 
     def after(self, x: Any) -> AbstractContextManager:
-        """A context in which nothing is computed before ``x``."""
+        """Return a context in which nothing is computed before ``x``."""
         return nullcontext()
 
 
@@ -73,9 +70,9 @@ class Step(NamedTuple):
     ----------
     layer : Layer
     kernel, bias : object
-        In the engine's form; None where the layer has none.
+        Arrays of the engine; None for a layer without them.
     ahead : Step or None
-        The part of a later convolution that takes this layer's result, by a concatenation.
+        Part of a later convolution that takes this layer's result through a concatenation.
     """
 
     layer: Layer
@@ -85,21 +82,11 @@ class Step(NamedTuple):
 
 
 def prepare(network: Network, arrays: Arrays, operations: Operations) -> List[Step]:
-    """Give the layers their arrays in the engine's form.
+    """Convert the arrays of a network to those of an engine.
 
-    A convolution behind a concatenation is computed in two parts, whose results are added: the
-    joined layer's part at once when that layer is there. Its result has far fewer channels, so that
-    the layer, often the largest array of all, is neither kept nor copied.
-
-    Parameters
-    ----------
-    network : Network
-    arrays : Arrays
-    operations : Operations
-
-    Returns
-    -------
-    list of Step
+    A convolution after a concatenation is computed in two parts, whose results are added. The part
+    of the joined layer is computed as soon as that layer is there. Its result has far fewer
+    channels, so the joined layer, often the largest array of all, is neither kept nor copied.
     """
     channels, ahead, steps = output_channels(network), {}, []
     for before, layer in zip((None, *network.layers), network.layers):
@@ -121,20 +108,20 @@ def compute(steps: List[Step], operations: Operations, x: Any) -> Any:
     Parameters
     ----------
     steps : list of Step
-        Of :func:`prepare`.
+        Result of :func:`prepare`.
     operations : Operations
     x : object
-        Images in the engine's form.
+        Images as an array of the engine.
 
     Returns
     -------
     object
-        The result of the last layer.
+        Result of the last layer.
     """
     parts: Dict[str, Any] = {}
     part = None
     for step in steps:
-        # A joined layer is freed before the next array is made.
+        # A joined layer is freed before the next array is created.
         with nullcontext() if part is None else operations.after(part):
             x = _result(step, operations, x, parts.pop(step.layer.name, None))
         part = None
@@ -146,18 +133,21 @@ def compute(steps: List[Step], operations: Operations, x: Any) -> Any:
 
 
 def _result(step: Step, operations: Operations, x: Any, part: Any) -> Any:
-    """The result of a layer; ``part`` is the one that was computed ahead, if any."""
+    """Return the result of a layer; ``part`` is what was computed ahead, or None."""
     layer = step.layer
     if isinstance(layer, Convolution):
         return operations.convolve(x, step.kernel, layer.stride, step.bias, part, layer.relu)
     if isinstance(layer, Dense):
         return operations.multiply(x, step.kernel, step.bias, layer.relu)
-    plain = {
-        BlocksToChannels: operations.blocks_to_channels,
-        MaxPooling: operations.max_pool,
-        Upsampling: operations.upsample,
-        GlobalPooling: operations.global_pool,
-        Softmax: operations.softmax,
-    }
-    # What a concatenation joins has been computed ahead, and a dropout is of training alone.
-    return plain[type(layer)](x) if type(layer) in plain else x
+    if isinstance(layer, BlocksToChannels):
+        return operations.blocks_to_channels(x)
+    if isinstance(layer, MaxPooling):
+        return operations.max_pool(x)
+    if isinstance(layer, Upsampling):
+        return operations.upsample(x)
+    if isinstance(layer, GlobalPooling):
+        return operations.global_pool(x)
+    if isinstance(layer, Softmax):
+        return operations.softmax(x)
+    # Concatenations were computed ahead, and dropout is used in training only.
+    return x

@@ -1,13 +1,14 @@
-"""A network as data: a short sequence of named layers.
+"""Networks as data: a network is a short sequence of named layers.
 
-The trainable model, the shapes of the arrays, the folding of batch normalization and the function
-of every engine are made from it.
+The Keras model for training, the shapes of the arrays, the folding of batch normalization and the
+functions of all engines are made from it.
 """
 
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple, Type, TypeVar
 
 Shapes = Dict[Tuple[str, str], Tuple[int, ...]]
+"""Shapes of arrays by (layer, ``kernel`` or ``bias``)."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Layer:
     Attributes
     ----------
     name : str
-        Of its group of arrays in a weights file, if it has any.
+        Name, also of the layer's group in a weights file.
     """
 
     name: str
@@ -25,19 +26,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Convolution(Layer):
-    """A convolution that keeps the size, divided by the stride and rounded up.
+    """A convolution, whose result has the size of the image divided by the stride, rounded up.
 
     Attributes
     ----------
     channels : int
+        Channels of the result.
     size : int
         Height and width of the kernel.
     stride : int
+        Stride.
     relu : bool
-        Whether negative values become 0.
+        True to set negative values to 0.
     momentum : float, optional
-        Of a batch normalization before the ReLU: training has one, which is folded into the arrays
-        of inference. None: there is none.
+        Momentum of the batch normalization before the ReLU in training, which is folded into the
+        arrays for inference; None without batch normalization.
     """
 
     channels: int
@@ -57,27 +60,27 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class BlocksToChannels(Layer):
-    """Fold blocks of 2x2 pixels into channels: no detail is lost, and the size is halved."""
+    """Blocks of 2x2 pixels become channels of one pixel, without loss of detail."""
 
 
 @dataclass(frozen=True)
 class MaxPooling(Layer):
-    """The largest value of each block of 2x2 pixels."""
+    """Maximum of each block of 2x2 pixels."""
 
 
 @dataclass(frozen=True)
 class Upsampling(Layer):
-    """Every pixel becomes a block of 2x2."""
+    """Every pixel becomes a block of 2x2 pixels."""
 
 
 @dataclass(frozen=True)
 class Concatenation(Layer):
-    """Append the channels of an earlier layer, once; a convolution of stride 1 must follow.
+    """Channels of an earlier layer are appended. A convolution of stride 1 must follow.
 
     Attributes
     ----------
     skip : str
-        Name of that layer.
+        Name of the earlier layer, which can be joined only once.
     """
 
     skip: str
@@ -90,12 +93,12 @@ class GlobalPooling(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training, zeros at random; at inference nothing.
+    """Random zeros in training; no effect at inference.
 
     Attributes
     ----------
     rate : float
-        Share of zeros.
+        Fraction of zeros, 0 to 1.
     """
 
     rate: float
@@ -103,7 +106,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True)
 class Softmax(Layer):
-    """From logits to probabilities that sum to 1 over the channels."""
+    """Probabilities that sum to 1 over the channels, from logits."""
 
 
 Kind = TypeVar("Kind", bound=Layer)
@@ -116,9 +119,9 @@ class Network:
     Attributes
     ----------
     architecture : str
-        Its name in weights files; another declaration needs another name.
+        Name of the network in weights files. Every declaration needs its own name.
     inputs : (height, width, channels)
-        None for heights and widths that may be any.
+        Size of the images; None for any height or width.
     layers : tuple of Layer
     """
 
@@ -127,7 +130,7 @@ class Network:
     layers: Tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        """Raise ValueError where it is not what :class:`Concatenation` says."""
+        """Raise ValueError unless the network meets the conditions of :class:`Concatenation`."""
         joined = [layer.skip for layer in self.find(Concatenation)]
         for layer, following in zip(self.layers, self.layers[1:]):
             if isinstance(layer, Concatenation) and not (
@@ -138,21 +141,12 @@ class Network:
             raise ValueError("a layer can be joined once only")
 
     def find(self, kind: Type[Kind]) -> Tuple[Kind, ...]:
-        """The layers of a kind, in their order."""
+        """Return the layers of a class, in order."""
         return tuple(layer for layer in self.layers if isinstance(layer, kind))
 
 
 def output_channels(network: Network) -> Dict[str, int]:
-    """Channels of every layer's output, by name.
-
-    Parameters
-    ----------
-    network : Network
-
-    Returns
-    -------
-    dict of str to int
-    """
+    """Return the number of channels of every layer's result, by name of the layer."""
     channels: Dict[str, int] = {}
     current = network.inputs[2]
     for layer in network.layers:
@@ -169,11 +163,7 @@ def output_channels(network: Network) -> Dict[str, int]:
 
 
 def array_shapes(network: Network) -> Shapes:
-    """Shapes of the arrays of inference, as a weights file of the network holds them.
-
-    Parameters
-    ----------
-    network : Network
+    """Return the shapes of the arrays for inference, as a weights file of the network holds them.
 
     Returns
     -------
@@ -190,35 +180,3 @@ def array_shapes(network: Network) -> Shapes:
             shapes[layer.name, "bias"] = (layer.channels,)
         current = channels[layer.name]
     return shapes
-
-
-def operations(network: Network, height: int, width: int) -> int:
-    """Floating-point operations of the convolutions and products for one image.
-
-    Parameters
-    ----------
-    network : Network
-    height, width : int
-        Of the image.
-
-    Returns
-    -------
-    int
-        A multiplication and an addition are two.
-    """
-    shapes, total = array_shapes(network), 0
-    for layer in network.layers:
-        if isinstance(layer, (MaxPooling, BlocksToChannels)):
-            height, width = height // 2, width // 2
-        elif isinstance(layer, Upsampling):
-            height, width = 2 * height, 2 * width
-        elif isinstance(layer, GlobalPooling):
-            height = width = 1
-        elif isinstance(layer, (Convolution, Dense)):
-            stride = getattr(layer, "stride", 1)
-            height, width = -(-height // stride), -(-width // stride)
-            size = 1
-            for length in shapes[layer.name, "kernel"]:
-                size *= length
-            total += 2 * size * height * width
-    return total

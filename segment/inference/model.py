@@ -63,8 +63,7 @@ def load_model(
     Parameters
     ----------
     model : str or Path, optional
-        Name of a shipped model, such as ``darkfield_v1``, or path of a weights file; the newest
-        shipped one by default.
+        Name of a shipped model or path of a weights file; the newest shipped model by default.
     engine : EngineOptions
         What computes, and how precisely.
 

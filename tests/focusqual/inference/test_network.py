@@ -1,5 +1,7 @@
+from operations import operations
+
 from focusqual.inference.network import FOCUS_PATCH_1
-from micrograph_networks.networks.layers import operations, output_channels
+from micrograph_networks.networks.layers import output_channels
 
 
 def test_it_gives_a_probability_a_level():

@@ -1,4 +1,5 @@
 import pytest
+from operations import operations
 
 from micrograph_networks.networks.layers import (
     BlocksToChannels,
@@ -11,7 +12,6 @@ from micrograph_networks.networks.layers import (
     Softmax,
     Upsampling,
     array_shapes,
-    operations,
     output_channels,
 )
 
