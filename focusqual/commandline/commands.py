@@ -240,13 +240,11 @@ def summarize(
     written = ["scores.png"]
     wells = images[images["well"] != ""]
     if len(wells):
-        plate.draw_plate_map(
-            folder / "plate.png", wells[["row", "col"]].to_numpy(), wells["score"].to_numpy()
-        )
-        left_out = excluded_wells(images, thresholds)
-        with csv_table(folder / "excluded_wells.csv", list(left_out)) as rows:
-            rows.writerows(left_out.itertuples(index=False))
-        written += ["plate.png", f"excluded_wells.csv ({len(left_out)} wells)"]
+        plate.draw_plate_map(folder / "plate.png", wells)
+        excluded = excluded_wells(images, thresholds)
+        with csv_table(folder / "excluded_wells.csv", list(excluded)) as rows:
+            rows.writerows(excluded.itertuples(index=False))
+        written += ["plate.png", f"excluded_wells.csv ({len(excluded)} wells)"]
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     # Last, as it needs what not everyone has installed.
     page.write_page(
@@ -301,8 +299,7 @@ def best_planes(
 
     stacks, others = planes.read_stacks(table, planes.compile_pattern(pattern))
     folder = output_folder(output)
-    with csv_table(folder / "best_planes.csv", planes.best_columns(stacks)) as rows:
-        rows.writerows(planes.best_row(stack, certain_from) for stack in stacks)
+    planes.write_best_planes(folder / "best_planes.csv", stacks, certain_from)
     unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
     planes.draw_levels(folder / "planes.png", stacks, certain_from)
     found = sum(stack.in_focus(certain_from) for stack in stacks)

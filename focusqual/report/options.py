@@ -1,4 +1,4 @@
-"""Where images and wells are no more fit for use: the options, each declared once."""
+"""Options of a report: thresholds for images and wells."""
 
 from dataclasses import dataclass
 
@@ -8,36 +8,36 @@ from micrograph_networks.options import Checked, option
 
 @dataclass(frozen=True)
 class Thresholds(Checked):
-    """Where images and wells are no more fit for use.
+    """Thresholds that decide which images and wells are usable.
 
     Attributes
     ----------
     highest_score : float
-        Images of a higher score are out of focus, 0 to 10.
+        Score above which an image is out of focus, 0 to 10.
     lowest_certainty : float
-        Images of a lower certainty show nothing, 0 to 1.
+        Certainty below which an image is blank, 0 to 1.
     largest_share : float
-        Wells are left out where a larger share of the images than this, 0 to 1, is not in focus.
+        Share of images not in focus above which a well is excluded, 0 to 1.
     """
 
     highest_score: float = option(
         1.0,
         "Highest score in focus",
-        "Images of a higher score are out of focus.",
+        "Images with a higher score are out of focus.",
         minimum=0,
         maximum=LEVELS - 1,
     )
     lowest_certainty: float = option(
         0.1,
         "Lowest certainty",
-        "Images of a lower certainty show nothing.",
+        "Images with a lower certainty are blank.",
         minimum=0,
         maximum=1,
     )
     largest_share: float = option(
         0.5,
         "Largest share of images not in focus",
-        "Leave out wells where a larger share of the images is not in focus.",
+        "Exclude wells with a larger share of images that are not in focus.",
         minimum=0,
         maximum=1,
     )

@@ -1,41 +1,34 @@
 "use strict";
-// The page of a plate: judges the images by the sliders, and draws what page.py declared.
+// The page of a plate: judges the images by the sliders, and shows the charts of charts.py.
 const report = JSON.parse(document.getElementById("report").textContent);
-const [IN_FOCUS, OUT_OF_FOCUS, NOTHING, NOT_MEASURED] = report.verdicts;
-const COLUMNS = ["plate", "well", "images", ...report.verdicts];
+const [IN_FOCUS] = report.verdicts;
 const limits = { ...report.thresholds };
 const byId = (id) => document.getElementById(id);
+const asColumn = (verdict) => verdict.replaceAll(" ", "_");
 
-// As verdicts.py: verdicts.
-function verdict(image) {
-  if (image.score === null || image.certainty === null) return NOT_MEASURED;
-  if (image.certainty < limits.lowest_certainty) return NOTHING;
-  return image.score > limits.highest_score ? OUT_OF_FOCUS : IN_FOCUS;
+// Turn a rule of verdicts.py into a function of an object with the values of its names.
+function compile(rule) {
+  const names = [...new Set(rule.match(/[a-z_]+/g))];
+  return new Function(`{ ${names} }`, `return ${rule}`);
 }
+const rules = Object.entries(report.rules).map(([verdict, rule]) => [verdict, compile(rule)]);
+const isExcluded = compile(report.excluded);
 
-// As verdicts.py: excluded_wells. Each has its corners in the map besides.
-function wellsLeftOut(images) {
-  const wells = new Map();
-  for (const image of images.filter((image) => image.well)) {
-    const key = JSON.stringify([image.plate, image.well]);
-    if (!wells.has(key)) {
-      const [left, top] = [Math.floor(image.left), Math.floor(image.top)];
-      const { plate, well } = image;
-      const none = Object.fromEntries(report.verdicts.map((name) => [name, 0]));
-      wells.set(key, { plate, well, images: 0, ...none, left, top, right: left + 1, bottom: top + 1 });
-    }
-    wells.get(key).images += 1;
-    wells.get(key)[image.verdict] += 1;
-  }
-  const order = (a, b) => (a.plate < b.plate ? -1 : a.plate > b.plate ? 1 : a.well < b.well ? -1 : 1);
-  return [...wells.values()]
-    .filter((well) => (well.images - well[IN_FOCUS]) / well.images > limits.largest_share)
-    .sort(order);
+function verdictOf(image) {
+  const values = { ...image, ...limits };
+  const found = rules.find(([, applies]) => applies(values));
+  return found ? found[0] : IN_FOCUS;
 }
 
 function judge() {
-  const images = report.images.map((image) => ({ ...image, verdict: verdict(image) }));
-  return { images, wells: wellsLeftOut(images) };
+  const images = report.images.map((image) => ({ ...image, verdict: verdictOf(image) }));
+  const none = Object.fromEntries(report.verdicts.map((verdict) => [asColumn(verdict), 0]));
+  const wells = report.wells.map((well) => ({ ...well, images: 0, ...none }));
+  for (const image of images.filter((image) => image.well)) {
+    wells[image.well_index].images += 1;
+    wells[image.well_index][asColumn(image.verdict)] += 1;
+  }
+  return { images, wells: wells.filter((well) => isExcluded({ ...well, ...limits })) };
 }
 
 function element(name, text, parent) {
@@ -53,13 +46,13 @@ function showFigure(image, parent) {
     picture.src = report.pictures[image.image];
     picture.alt = "";
   }
-  const known = image.verdict === NOT_MEASURED ? "" : `, score ${image.score}, certainty ${image.certainty.toFixed(2)}`;
+  const known = image.measured ? `, score ${image.score}, certainty ${image.certainty.toFixed(2)}` : "";
   element("figcaption", `${image.image}: ${image.verdict}${known}`, figure);
 }
 
 function showText({ images, wells }) {
   const counts = report.verdicts.map((name) => `${images.filter((i) => i.verdict === name).length} ${name}`);
-  byId("counts").textContent = `${images.length} images: ${counts.join(", ")}; ${wells.length} wells to leave out`;
+  byId("counts").textContent = `${images.length} images: ${counts.join(", ")}; ${wells.length} excluded wells`;
   for (const output of document.querySelectorAll("output")) {
     output.value = Number(limits[output.htmlFor.value].toFixed(2));
   }
@@ -67,7 +60,7 @@ function showText({ images, wells }) {
   body.replaceChildren();
   for (const well of wells) {
     const row = element("tr", "", body);
-    for (const column of COLUMNS) element("td", well[column], row);
+    for (const column of report.columns) element("td", well[column], row);
   }
   byId("worst").replaceChildren();
   const shown = new Map(images.map((image) => [image.image, image]));
@@ -76,10 +69,10 @@ function showText({ images, wells }) {
 
 function save(wells) {
   const quoted = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  const rows = wells.map((well) => COLUMNS.map((column) => quoted(String(well[column]))));
-  const lines = [COLUMNS.map((column) => column.replaceAll(" ", "_")), ...rows];
+  const rows = wells.map((well) => report.columns.map((column) => quoted(String(well[column]))));
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",") + "\r\n").join("")]));
+  const lines = [report.columns, ...rows].map((line) => line.join(",") + "\r\n");
+  link.href = URL.createObjectURL(new Blob(lines));
   link.download = "excluded_wells.csv";
   link.click();
 }
@@ -90,10 +83,11 @@ async function start() {
   const actions = { export: true, source: false, compiled: false, editor: false };
   const { view } = await vegaEmbed("#chart", chart, { actions, renderer: "canvas" });
 
-  for (const column of COLUMNS) element("th", column, document.querySelector("#wells thead"));
-  for (const place of report.places) element("option", place, byId("place"));
-  byId("place").addEventListener("change", (event) => view.signal("place", event.target.value).runAsync());
-  byId("wells").hidden = !report.images.some((image) => image.well);
+  const head = document.querySelector("#wells thead");
+  for (const column of report.columns) element("th", column.replaceAll("_", " "), head);
+  for (const position of report.positions) element("option", position, byId("position"));
+  byId("position").addEventListener("change", (event) => view.signal("position", event.target.value).runAsync());
+  byId("wells").hidden = report.wells.length === 0;
   byId("pictures").hidden = Object.keys(report.pictures).length === 0;
   byId("download").addEventListener("click", () => save(judged.wells));
 
@@ -120,7 +114,7 @@ async function start() {
     slider.value = limits[slider.id];
     slider.addEventListener("input", () => {
       limits[slider.id] = Number(Number(slider.value).toFixed(2));
-      // A slider that is drawn along tells of more steps than can be drawn.
+      // A moving slider reports more steps than can be drawn.
       if (!waiting) requestAnimationFrame(redraw);
       waiting = true;
     });

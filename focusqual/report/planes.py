@@ -9,35 +9,36 @@ from typing import Dict, List, Pattern, Sequence, Tuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from focusqual.inference.stacks import rank_planes, weighted_level
+from focusqual.inference.stacks import weighted_level
 from focusqual.levels import LEVELS
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
 from micrograph_networks.plotting import save_figure
 
 PLANE = "Plane"
-"""The group of the pattern that numbers the planes; the others tell the stack."""
-COLUMNS = ("image", "folder", "score", "expected_level", "certainty")
-"""Of focus.csv, that are needed."""
+"""Group of the pattern that numbers the planes; the other groups identify the stack."""
+NUMBERS = ("score", "expected_level", "certainty")
+COLUMNS = ("image", "folder", *NUMBERS)
+"""Required columns of focus.csv."""
 IN_FOCUS_SCORE = 1
-"""Highest score of a plane in focus."""
+"""Maximum score of a plane in focus."""
 
 
 @dataclass(frozen=True)
-class RatedPlane:
-    """A measured plane.
+class MeasuredPlane:
+    """A plane of a focus.csv.
 
     Attributes
     ----------
     image, file : str
-        Its name, and that of the file in which it lies, which may be the same.
+        Name of the plane, and of the file that contains it, which may be the same.
     folder : Path
     frame : str
-        Number by which CellProfiler opens it in its file; empty if there is none.
+        Number by which CellProfiler opens the plane in its file; empty if there is none.
     number : float
-        Its place in the stack.
+        Position in the stack.
     score, expected_level, certainty : float
-        NaN where it could not be measured.
+        NaN if the plane could not be measured.
     """
 
     image: str
@@ -52,46 +53,42 @@ class RatedPlane:
 
 @dataclass(frozen=True)
 class Stack:
-    """The planes of a stack.
+    """A stack of planes.
 
     Attributes
     ----------
     tags : dict of str to str
-        What the pattern's groups found, which is the same for all planes.
-    planes : list of RatedPlane
-        By their numbers.
+        Groups of the pattern, which are the same for all planes.
+    planes : list of MeasuredPlane
+        Sorted by number.
     """
 
     tags: Dict[str, str]
-    planes: List[RatedPlane]
+    planes: List[MeasuredPlane]
 
     @property
     def name(self) -> str:
-        """The tags, joined."""
+        """The joined tags."""
         return " ".join(self.tags.values())
 
     @cached_property
-    def expected_levels(self) -> np.ndarray:
-        """Of the planes, float (planes,)."""
-        return np.array([plane.expected_level for plane in self.planes])
-
-    @cached_property
-    def certainties(self) -> np.ndarray:
-        """Of the planes, float (planes,)."""
-        return np.array([plane.certainty for plane in self.planes])
-
-    @cached_property
-    def best(self) -> int:
-        """Which plane is most in focus, by :func:`focusqual.inference.stacks.rank_planes`."""
-        return int(np.argmin(rank_planes(self.expected_levels, self.certainties)))
+    def weighted_levels(self) -> np.ndarray:
+        """:func:`focusqual.inference.stacks.weighted_level` of the planes, float (planes,)."""
+        levels = np.array([plane.expected_level for plane in self.planes])
+        return weighted_level(levels, np.array([plane.certainty for plane in self.planes]))
 
     @property
-    def best_plane(self) -> RatedPlane:
-        """The one that is most in focus."""
+    def best(self) -> int:
+        """Index of the plane most in focus; 0 if none was measured."""
+        return int(np.argmin(np.nan_to_num(self.weighted_levels, nan=LEVELS)))
+
+    @property
+    def best_plane(self) -> MeasuredPlane:
+        """The plane most in focus."""
         return self.planes[self.best]
 
     def in_focus(self, certain_from: float) -> bool:
-        """Whether any plane is in focus: a score of 0 or 1 that is not too uncertain."""
+        """Return True if a plane has a score of 0 or 1 and at least this certainty."""
         return any(
             plane.score <= IN_FOCUS_SCORE and plane.certainty >= certain_from
             for plane in self.planes
@@ -99,36 +96,32 @@ class Stack:
 
 
 def compile_pattern(text: str) -> Pattern[str]:
-    """Compile the regular expression that tells stacks and planes apart.
+    """Compile the regular expression that identifies stacks and planes.
 
     Parameters
     ----------
     text : str
-        In Python's syntax, with named groups, as in CellProfiler's Metadata module.
-
-    Returns
-    -------
-    re.Pattern
+        Python syntax with named groups, as in CellProfiler's Metadata module.
 
     Raises
     ------
     UserError
-        It is none, or has no group Plane, or no other one.
+        The text is not a regular expression, or lacks the group Plane or another group.
     """
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UserError(f"'{text}' is no regular expression: {error}.") from None
+        raise UserError(f"'{text}' is not a regular expression: {error}.") from None
     if PLANE not in pattern.groupindex or len(pattern.groupindex) < 2:
         raise UserError(
-            f"'{text}' needs a group (?P<{PLANE}>...), and at least one more with a name, which "
-            "tells the stack."
+            f"'{text}' needs a group (?P<{PLANE}>...), and at least one more named group that "
+            "identifies the stack."
         )
     return pattern
 
 
 def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[str]]:
-    """Read a focus.csv and divide its images into stacks.
+    """Read a focus.csv and group its images by stack.
 
     Parameters
     ----------
@@ -141,13 +134,13 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     stacks : list of Stack
         In the order of their first images.
     others : list of str
-        Paths that the pattern does not find.
+        Paths that the pattern does not match.
 
     Raises
     ------
     UserError
-        It is no focus.csv of this version, no image matches, the plane is no number, or two images
-        are the same plane.
+        The table is not a focus.csv, no image matches, a plane is not a number, or two images are
+        the same plane.
     """
     stacks: Dict[Tuple[str, ...], Stack] = {}
     others = []
@@ -168,18 +161,19 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     return list(stacks.values()), others
 
 
-def _plane(row: Dict[str, str], path: str, plane: str) -> RatedPlane:
+def _plane(row: Dict[str, str], path: str, plane: str) -> MeasuredPlane:
     try:
-        place = float(plane)
+        position = float(plane)
     except (TypeError, ValueError):
-        raise UserError(f"{path}: '{plane}', the group {PLANE}, is no number.") from None
+        raise UserError(f"{path}: '{plane}', the group {PLANE}, is not a number.") from None
     try:
-        values = [float(row[column] or "nan") for column in COLUMNS[2:]]
+        values = [float(row[column] or "nan") for column in NUMBERS]
     except ValueError:
         raise UserError(f"{path}: score, expected_level and certainty must be numbers.") from None
-    image, stack = row["image"], row.get("file")
-    file, frame = (stack, row.get("frame", "")) if stack else (image, "0")
-    return RatedPlane(image, file, Path(row["folder"]), frame, place, *values)
+    file, frame = row["image"], "0"
+    if row.get("file"):
+        file, frame = row["file"], row.get("frame", "")
+    return MeasuredPlane(row["image"], file, Path(row["folder"]), frame, position, *values)
 
 
 def _refuse_repeats(stack: Stack) -> None:
@@ -187,32 +181,24 @@ def _refuse_repeats(stack: Stack) -> None:
         if before.number == after.number:
             raise UserError(
                 f"{before.image} and {after.image} are both plane {after.number:g} of the stack "
-                f"{stack.name}: name what differs, such as the channel, in a further group."
+                f"{stack.name}: add a group for what differs, such as the channel."
             )
 
 
-def best_columns(stacks: Sequence[Stack]) -> List[str]:
-    """Of best_planes.csv."""
-    return [
-        *stacks[0].tags,
-        *("planes", "best_image", "best_plane", "score", "expected_level", "certainty"),
-        *("weighted_level", "any_in_focus"),
-    ]
+def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
+    """Write best_planes.csv with one row per stack; see :meth:`Stack.in_focus`."""
+    columns = ["planes", "best_image", "best_plane", *NUMBERS, "weighted_level", "any_in_focus"]
+    with csv_table(path, [*stacks[0].tags, *columns]) as rows:
+        for stack in stacks:
+            best = stack.best_plane
+            values = [best.number, best.score, best.expected_level, best.certainty]
+            values.append(stack.weighted_levels[stack.best])
+            in_focus = int(stack.in_focus(certain_from))
+            row = [len(stack.planes), best.image, *map(number, values), in_focus]
+            rows.writerow([*stack.tags.values(), *row])
 
 
-def best_row(stack: Stack, certain_from: float) -> List[object]:
-    """The row of a stack in best_planes.csv; any_in_focus is 1 or 0."""
-    plane = stack.best_plane
-    weighed = weighted_level(stack.expected_levels, stack.certainties)[stack.best]
-    return [
-        *stack.tags.values(),
-        *(len(stack.planes), plane.image, number(plane.number)),
-        *map(number, (plane.score, plane.expected_level, plane.certainty, weighed)),
-        int(stack.in_focus(certain_from)),
-    ]
-
-
-def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[RatedPlane]:
+def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[MeasuredPlane]:
     """Write the table by which CellProfiler's LoadData opens the best planes.
 
     Parameters
@@ -220,12 +206,12 @@ def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> Lis
     path : Path
     stacks : list of Stack
     image_name : str
-        What CellProfiler calls the image.
+        CellProfiler's name of the image.
 
     Returns
     -------
-    list of RatedPlane
-        Best planes that are not in it, since CellProfiler has no number to open them by.
+    list of MeasuredPlane
+        Best planes that are missing because CellProfiler cannot open them.
     """
     best = [stack.best_plane for stack in stacks]
     frames = [f"Frame_{image_name}"] if any(plane.file != plane.image for plane in best) else []
@@ -235,40 +221,34 @@ def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> Lis
         for stack, plane in zip(stacks, best):
             if plane.frame:
                 frame = [plane.frame] if frames else []
-                place = [*stack.tags.values(), number(plane.number)]
-                rows.writerow([plane.file, plane.folder, *frame, *place])
+                position = [*stack.tags.values(), number(plane.number)]
+                rows.writerow([plane.file, plane.folder, *frame, *position])
     return [plane for plane in best if not plane.frame]
 
 
 def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
-    """Draw the expected level of every plane, a row a stack, and mark the best one.
+    """Draw the expected level of each plane, one row per stack, and mark the best planes.
 
     Parameters
     ----------
     path : Path
     stacks : list of Stack
     certain_from : float
-        As in :meth:`Stack.in_focus`; the mark is filled where a plane is in focus.
+        The mark is filled if :meth:`Stack.in_focus` is true.
     """
-    places = np.unique([plane.number for stack in stacks for plane in stack.planes])
-    levels = np.full((len(stacks), len(places)), np.nan)
-    for row, stack in enumerate(stacks):
-        columns = np.searchsorted(places, [plane.number for plane in stack.planes])
-        levels[row, columns] = stack.expected_levels
+    numbers = np.unique([plane.number for stack in stacks for plane in stack.planes])
+    levels = np.full((len(stacks), len(numbers)), np.nan)
     figure = Figure(figsize=(6.4, 1.6 + 0.24 * len(stacks)), constrained_layout=True)
     axes = figure.add_subplot(xlabel="Plane", title="Dot: best plane; filled: one is in focus")
+    for row, stack in enumerate(stacks):
+        columns = np.searchsorted(numbers, [plane.number for plane in stack.planes])
+        levels[row, columns] = [plane.expected_level for plane in stack.planes]
+        face = "white" if stack.in_focus(certain_from) else "none"
+        axes.scatter(columns[stack.best], row, s=30, facecolors=face, edgecolors="white", zorder=2)
     drawn = axes.imshow(levels, cmap="viridis", vmin=0, vmax=LEVELS - 1, aspect="auto")
-    for wanted, face in ((True, "white"), (False, "none")):
-        marks = [
-            (int(np.searchsorted(places, stack.best_plane.number)), row)
-            for row, stack in enumerate(stacks)
-            if stack.in_focus(certain_from) == wanted
-        ]
-        if marks:
-            axes.scatter(*np.transpose(marks), s=30, facecolors=face, edgecolors="white")
-    shown = np.unique(np.linspace(0, len(places) - 1, 12).astype(int))
+    shown = np.unique(np.linspace(0, len(numbers) - 1, 12).astype(int))
     axes.set_xticks(shown)
-    axes.set_xticklabels([f"{places[place]:g}" for place in shown])
+    axes.set_xticklabels([f"{numbers[index]:g}" for index in shown])
     axes.set_yticks(range(len(stacks)))
     axes.set_yticklabels([stack.name for stack in stacks], size=7)
     figure.colorbar(drawn, label="Expected level (0 in focus)")

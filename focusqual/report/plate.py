@@ -1,12 +1,14 @@
-"""Plots of the measurements of a plate, drawn without a display."""
+"""Wells of a plate, and plots of its scores."""
 
 import re
 import string
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
+import pandas as pd
 
+from focusqual.inference.display import BAR_CERTAINTY
 from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
 from micrograph_networks.plotting import labeled_figure, save_figure
@@ -15,14 +17,27 @@ WELL = re.compile(r"(?<![A-Za-z0-9])([A-Pa-p])(0[1-9]|1[0-9]|2[0-4])(?![0-9])")
 """Wells A01 to P24 in file names, such as plate1_a01_s1.tif."""
 
 
+def well_of(name: str) -> Optional[Tuple[int, int]]:
+    """Return row and column, from 0, of the well in a file name; None if it contains none."""
+    match = WELL.search(name)
+    if match is None:
+        return None
+    return (string.ascii_uppercase.index(match[1].upper()), int(match[2]) - 1)
+
+
+def plate_shape(images: pd.DataFrame) -> Tuple[int, int]:
+    """Return the rows and columns of the 96-well or 384-well plate that contains these wells."""
+    return (8, 12) if images["row"].max() < 8 and images["col"].max() < 12 else (16, 24)
+
+
 def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
-    """Draw how many images have which score.
+    """Draw the number of images with each score.
 
     Parameters
     ----------
     path : Path
     scores : ndarray of float, (n,)
-        NaN is left out.
+        NaN is ignored.
     """
     scores = scores[np.isfinite(scores)]
     figure, axes = labeled_figure(
@@ -30,48 +45,31 @@ def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
     )
     counts = np.bincount(scores.astype(int), minlength=LEVELS)
     levels = np.arange(LEVELS)
-    axes.bar(levels, counts, color=level_colors(levels, np.full(LEVELS, 0.85)))
+    axes.bar(levels, counts, color=level_colors(levels, np.full(LEVELS, BAR_CERTAINTY)))
     for level in np.flatnonzero(counts):
         axes.text(level, counts[level], str(counts[level]), ha="center", va="bottom")
     axes.set_xticks(levels)
     save_figure(figure, path)
 
 
-def well_of(name: str) -> Optional[Tuple[int, int]]:
-    """Row and column, from 0 on, of the well that a file name holds; None if it holds none."""
-    match = WELL.search(name)
-    if match is None:
-        return None
-    return (string.ascii_uppercase.index(match[1].upper()), int(match[2]) - 1)
-
-
-def plate_shape(row_numbers: np.ndarray, col_numbers: np.ndarray) -> Tuple[int, int]:
-    """Rows and columns of the plate that holds wells: 96 of them where that suffices, or 384."""
-    return (8, 12) if row_numbers.max() < 8 and col_numbers.max() < 12 else (16, 24)
-
-
-def draw_plate_map(path: Path, wells: Sequence[Tuple[int, int]], scores: np.ndarray) -> None:
-    """Draw the mean score of every well of a 96- or 384-well plate.
+def draw_plate_map(path: Path, images: pd.DataFrame) -> None:
+    """Draw the mean score of each well of a plate.
 
     Parameters
     ----------
     path : Path
-    wells : list of (int, int)
-        Rows and columns from 0 on.
-    scores : ndarray of float, (n,)
+    images : DataFrame
+        Columns ``row``, ``col`` and ``score``, see
+        :func:`focusqual.report.measurements.read_measurements`.
     """
-    row_numbers, col_numbers = np.transpose(wells)
-    shape = plate_shape(row_numbers, col_numbers)
-    sums, counts = np.zeros(shape), np.zeros(shape)
-    known = np.isfinite(scores)
-    np.add.at(sums, (row_numbers[known], col_numbers[known]), scores[known])
-    np.add.at(counts, (row_numbers[known], col_numbers[known]), 1)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    rows, cols = plate_shape(images)
+    means = images.groupby(["row", "col"])["score"].mean().unstack()
+    means = means.reindex(index=range(rows), columns=range(cols))
     figure, axes = labeled_figure("Column", "Row", "Mean score of each well (0 in focus)")
-    drawn = axes.imshow(means, cmap="viridis", vmin=0, vmax=LEVELS - 1)
-    axes.set_xticks(range(shape[1]))
-    axes.set_xticklabels([str(col + 1) for col in range(shape[1])], size=7)
-    axes.set_yticks(range(shape[0]))
-    axes.set_yticklabels(string.ascii_uppercase[: shape[0]], size=7)
+    drawn = axes.imshow(means.to_numpy(), cmap="viridis", vmin=0, vmax=LEVELS - 1)
+    axes.set_xticks(range(cols))
+    axes.set_xticklabels([str(col + 1) for col in range(cols)], size=7)
+    axes.set_yticks(range(rows))
+    axes.set_yticklabels(string.ascii_uppercase[:rows], size=7)
     figure.colorbar(drawn, label="Score", shrink=0.7)
     save_figure(figure, path)

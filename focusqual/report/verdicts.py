@@ -1,14 +1,29 @@
-"""Which images and wells of a plate are fit for use."""
+"""Verdicts: which images and wells of a plate are usable.
+
+The rules are expressions that are valid both in pandas, which evaluates them here, and in
+JavaScript, in which the page of the plate evaluates the same rules when a slider moves.
+"""
+
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from focusqual.report.options import Thresholds
 
-IN_FOCUS, OUT_OF_FOCUS, NOTHING, NOT_MEASURED = VERDICTS = (
-    *("in focus", "out of focus", "nothing to see", "not measured"),
-)
-"""On an image."""
+VERDICTS = ("in focus", "out of focus", "blank", "not measured")
+"""Verdicts of an image."""
+IN_FOCUS, OUT_OF_FOCUS, BLANK, NOT_MEASURED = VERDICTS
+RULES = {
+    NOT_MEASURED: "measured == 0",
+    BLANK: "certainty < lowest_certainty",
+    OUT_OF_FOCUS: "score > highest_score",
+}
+"""Rules for an image: the first that is true gives the verdict; without one it is in focus."""
+EXCLUDED = "(images - in_focus) / images > largest_share"
+"""Rule for a well to be excluded."""
+WELL_COLUMNS = ("plate", "well", "images", *(verdict.replace(" ", "_") for verdict in VERDICTS))
+"""Columns of excluded_wells.csv."""
 
 
 def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
@@ -17,45 +32,38 @@ def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
     Parameters
     ----------
     images : DataFrame
-        As :func:`focusqual.report.measurements.read_measurements` gives them.
+        Read by :func:`focusqual.report.measurements.read_measurements`.
     thresholds : Thresholds
 
     Returns
     -------
     Series of str
-        Of VERDICTS.
+        One of VERDICTS for each image.
     """
-    cases = [
-        images[["score", "certainty"]].isna().any(axis=1),
-        images["certainty"] < thresholds.lowest_certainty,
-        images["score"] > thresholds.highest_score,
-    ]
-    found = np.select(cases, [NOT_MEASURED, NOTHING, OUT_OF_FOCUS], IN_FOCUS)
-    return pd.Series(found, index=images.index)
+    values = images[["measured", "certainty", "score"]].assign(**asdict(thresholds))
+    cases = [values.eval(rule) for rule in RULES.values()]
+    return pd.Series(np.select(cases, list(RULES), IN_FOCUS), index=images.index)
 
 
 def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
-    """Wells too many of whose images are not in focus.
+    """Find the wells with too many images that are not in focus.
 
     Parameters
     ----------
     images : DataFrame
-        As :func:`focusqual.report.measurements.read_measurements` gives them.
+        Read by :func:`focusqual.report.measurements.read_measurements`; at least one has a well.
     thresholds : Thresholds
 
     Returns
     -------
     DataFrame
-        A row a well, in the order of plates and wells: ``plate``, ``well``, ``images``, how many
-        there are, and how many of each verdict, as ``in_focus``, ``out_of_focus``,
-        ``nothing_to_see`` and ``not_measured``.
+        WELL_COLUMNS: plate, well, and the numbers of images in total and of each verdict; sorted
+        by plate and well.
     """
     known = images[images["well"] != ""]
-    judged = pd.Categorical(verdicts(known, thresholds), VERDICTS)
-    counts = pd.crosstab([known["plate"], known["well"]], judged, dropna=False)
-    counts = counts.reindex(columns=VERDICTS, fill_value=0)
-    total = counts.sum(axis=1)
-    counts.insert(0, "images", total)
-    left_out = counts[(total > 0) & ((total - counts[IN_FOCUS]) / total > thresholds.largest_share)]
-    named = left_out.rename(columns=lambda name: name.replace(" ", "_"))
-    return named.rename_axis(columns=None).reset_index()
+    judged = verdicts(known, thresholds).str.replace(" ", "_")
+    counts = pd.crosstab([known["plate"], known["well"]], judged)
+    counts = counts.reindex(columns=list(WELL_COLUMNS[2:]), fill_value=0)
+    counts["images"] = counts.sum(axis=1)
+    excluded = counts.assign(**asdict(thresholds)).eval(EXCLUDED)
+    return counts[excluded].rename_axis(columns=None).reset_index()

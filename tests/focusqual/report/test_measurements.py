@@ -22,17 +22,18 @@ def test_focus_table_with_wells_and_sites_in_names(tmp_path):
     assert images["site"].tolist() == [1, 0, -1]
     assert images["expected_level"].tolist()[:2] == [1.5, 0.25]
     assert np.isnan(images["score"][2])
+    assert images["measured"].tolist() == [True, True, False]
     assert list(images)[-1] == "certainty"
 
 
-def test_the_letter_of_a_well_is_none_of_a_field(tmp_path):
+def test_the_letter_f_of_a_well_is_not_a_field(tmp_path):
     rows = [f"p_{well}_f{field}.tif,1,1,0.5" for well in ("F06", "E12") for field in (0, 1)]
     images = read_measurements(write(tmp_path / "focus.csv", rows))
     assert images["well"].tolist() == ["F06", "F06", "E12", "E12"]
     assert images["site"].tolist() == [0, 1, 0, 1]
 
 
-def test_sites_that_are_not_known_are_counted(tmp_path):
+def test_unknown_sites_are_counted(tmp_path):
     rows = ["A01_x.tif,1,1,0.5", "A02_x.tif,1,1,0.5", "A01_y.tif,1,1,0.5"]
     assert read_measurements(write(tmp_path / "focus.csv", rows))["site"].tolist() == [0, 0, 1]
 
@@ -61,9 +62,11 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
     assert images["PositionX"].tolist() == [0.5, -0.5]
     assert list(images)[-2:] == ["AbsTime (hours)", "PositionX"]
     assert list(verdicts(images, Thresholds())) == ["out of focus", "not measured"]
-    with pytest.raises(UserError, match="holds several images: choose one by --image, of Actin, D"):
+    with pytest.raises(
+        UserError, match="contains several images: choose one by --image, of Actin, D"
+    ):
         read_measurements(path)
-    with pytest.raises(UserError, match="holds no image RNA"):
+    with pytest.raises(UserError, match="contains no image RNA"):
         read_measurements(path, "RNA")
 
 
@@ -71,14 +74,23 @@ def test_merged_table_of_the_cluster_workflow(tmp_path):
     "text, sentence",
     [
         ("x,y\n1,2\n", "has no column image"),
-        ("image,score,expected_level,certainty\n", "holds no image"),
-        ("image,score,expected_level,certainty\na.tif,x,1,1\n", "holds what is no number"),
-        ("image,score,expected_level,certainty\na.tif,-1,1,1\n", "holds a score that is not from"),
-        ("image,score,expected_level,certainty\na.tif,1,1,inf\n", "holds a certainty that is not"),
+        ("image,score,expected_level,certainty\n", "contains no images"),
+        (
+            "image,score,expected_level,certainty\na.tif,x,1,1\n",
+            "contains values that are not numbers",
+        ),
+        (
+            "image,score,expected_level,certainty\na.tif,-1,1,1\n",
+            "contains a score that is not between",
+        ),
+        (
+            "image,score,expected_level,certainty\na.tif,1,1,inf\n",
+            "contains a certainty that is not",
+        ),
         ("", "cannot be read as a table"),
     ],
 )
-def test_what_is_no_table_of_measurements_is_refused(tmp_path, text, sentence):
+def test_other_tables_are_refused(tmp_path, text, sentence):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(UserError, match=sentence):
         read_measurements(tmp_path / "a.csv")
@@ -91,18 +103,19 @@ def test_verdicts_and_wells():
             "well": ["A01", "A01", "A02", "A02", "B01", "B01", ""],
             "score": [1, 2, 2, 5, np.nan, 0, 9],
             "certainty": [0.1, 0.5, 0.5, 0.05, np.nan, 0.5, 0.5],
+            "measured": [True, True, True, True, False, True, True],
         }
     )
     expected = [
         *("in focus", "out of focus", "out of focus"),
-        *("nothing to see", "not measured", "in focus", "out of focus"),
+        *("blank", "not measured", "in focus", "out of focus"),
     ]
     assert list(verdicts(images, Thresholds())) == expected
-    left_out = excluded_wells(images, Thresholds())
-    assert left_out.to_dict("records") == [
+    excluded = excluded_wells(images, Thresholds())
+    assert excluded.to_dict("records") == [
         {
             **{"plate": "", "well": "A02", "images": 2, "in_focus": 0},
-            **{"out_of_focus": 1, "nothing_to_see": 1, "not_measured": 0},
+            **{"out_of_focus": 1, "blank": 1, "not_measured": 0},
         }
     ]
     strict = excluded_wells(images, Thresholds(largest_share=0.49))

@@ -1,4 +1,4 @@
-"""The page of a plate, as it is and in a browser without a network."""
+"""The page of a plate, in a browser without a network."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ SITES = 9
 
 
 def write_plate(folder, rows, cols, picture_size):
-    """A plate that is out of focus on its right side, and empty in a well."""
+    """Write the table and pictures of a plate that is out of focus on the right."""
     rng = np.random.default_rng(0)
     row, col, site = np.indices((rows, cols, SITES)).reshape(3, -1)
     level = np.maximum(0, 8 * col / cols - 4) + rng.normal(0, 0.2, row.size) ** 2
@@ -76,10 +76,10 @@ def browser(tmp_path):
 
 
 def until(condition, seconds=60):
-    """Wait for what a browser does in its own time."""
+    """Wait until a condition is true in the browser."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "the page did not do it"
+        assert time.monotonic() < end, "the page did not change in time"
         time.sleep(0.1)
 
 
@@ -87,10 +87,10 @@ def counts(images, thresholds):
     found = verdicts(images, thresholds).value_counts()
     wells = len(excluded_wells(images, thresholds))
     each = ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
-    return f"{len(images)} images: {each}; {wells} wells to leave out"
+    return f"{len(images)} images: {each}; {wells} excluded wells"
 
 
-def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
+def test_clicks_and_sliders_change_the_page(altair, browser, tmp_path):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import Select
@@ -105,7 +105,7 @@ def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
     browser.get((tmp_path / "out" / "plate.html").as_uri())
     until(lambda: text("#counts"))
     assert text("#counts") == counts(images, Thresholds())
-    assert ", 9 nothing to see, 1 not measured;" in text("#counts")
+    assert ", 9 blank, 1 not measured;" in text("#counts")
     written = pd.read_csv(tmp_path / "out" / "excluded_wells.csv")
     shown = [line.split()[0] for line in text("#wells tbody").splitlines()]
     assert shown == written["well"].tolist()
@@ -124,7 +124,7 @@ def test_the_page_obeys_clicks_and_sliders(altair, browser, tmp_path):
     saved = pd.read_csv(tmp_path / "excluded_wells.csv", keep_default_na=False)
     pd.testing.assert_frame_equal(saved, excluded_wells(images, moved), check_dtype=False)
 
-    Select(browser.find_element(By.ID, "place")).select_by_visible_text("time (hours)")
+    Select(browser.find_element(By.ID, "position")).select_by_visible_text("time (hours)")
     chart = browser.find_element(By.CSS_SELECTOR, "#chart canvas")
     to_top = -chart.size["height"] // 2
     ActionChains(browser).move_to_element_with_offset(chart, -100, to_top + 220).click().perform()
@@ -164,7 +164,7 @@ def test_names_of_files_stay_text(altair, browser, tmp_path):
     assert not browser.find_element(By.ID, "wells").is_displayed()
 
 
-def test_without_altair_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_missing_altair_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
     table = write_plate(tmp_path, 2, 2, 100)
     arguments = ["summarize", str(table), "--output", str(tmp_path / "out")]

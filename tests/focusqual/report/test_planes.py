@@ -101,11 +101,11 @@ def test_planes_in_stacks_are_opened_by_their_frames(write, tmp_path):
 @pytest.mark.parametrize(
     "pattern, sentence",
     [
-        ("(?P<Well", "is no regular expression"),
+        ("(?P<Well", "is not a regular expression"),
         (r"(?P<Well>\w+)", r"needs a group (?P<Plane>...)"),
-        (r"(?P<Plane>\d+)", "and at least one more with a name"),
+        (r"(?P<Plane>\d+)", "and at least one more named group"),
         (r"(?P<Well>X\d\d)_(?P<Plane>\d)", "matches no path in"),
-        (r"A0(?P<Well>\d)_w1_(?P<Plane>.+)\.tif", "'z10', the group Plane, is no number"),
+        (r"A0(?P<Well>\d)_w1_(?P<Plane>.+)\.tif", "'z10', the group Plane, is not a number"),
         (r"(?P<Plate>plate)/.*_z(?P<Plane>[-+]?\d+)", "are both plane 9 of the stack plate"),
     ],
 )
