@@ -31,8 +31,8 @@ cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
 BFLOAT16 = EngineOptions("tensorflow", bfloat16=True)
 
 
-def rate(image, mask=None, options=focusqual.FocusOptions(), model=None):
-    """Rate an image, with the newest shipped model by default."""
+def measure(image, mask=None, options=focusqual.FocusOptions(), model=None):
+    """Measure the focus of an image, with the newest shipped model by default."""
     return focusqual.measure_focus(image, focus_model(model), mask, options)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from support import filled, focus_model, rate
+from support import filled, focus_model, measure
 
 from focusqual.inference import tables
 from focusqual.simulation import scenes
@@ -84,7 +84,7 @@ def write_focus_table(path):
     """What ``focusqual predict`` writes for three wells."""
     with csv_table(path, tables.FOCUS_COLUMNS) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
-            measurement, model = rate(scene(number)), focus_model()
+            measurement, model = measure(scene(number)), focus_model()
             table.writerow(tables.focus_row(f"p_{well}_s1.tif", measurement, model))
 
 

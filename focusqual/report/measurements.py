@@ -114,10 +114,10 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _selected(path: Path, names: Sequence[str], image: Optional[str]) -> str:
-    if image in names:
-        return image
     if image is None and len(names) == 1:
         return names[0]
+    if image is not None and image in names:
+        return image
     problem = f"no image {image}" if image else "several images"
     raise UserError(f"{path} contains {problem}: choose one by --image, of {', '.join(names)}.")
 

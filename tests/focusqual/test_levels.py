@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from support import rate
+from support import measure
 
 from focusqual import FocusOptions
 from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS, level_depth, rescaling_factor
@@ -65,8 +65,8 @@ def test_an_image_is_resized_by_its_optics(rng):
         rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.52
     )
     assert options.factor == rescaling_factor(options.optics) == pytest.approx(0.721, abs=1e-3)
-    measurement = rate(image, options=options)
-    by_factor = rate(image, options=FocusOptions(scale=options.factor))
+    measurement = measure(image, options=options)
+    by_factor = measure(image, options=FocusOptions(scale=options.factor))
     np.testing.assert_array_equal(measurement.probabilities, by_factor.probabilities)
     defocus = measurement.summary["expected_defocus_um"]
     assert defocus == pytest.approx(measurement.summary["expected_level"] * options.level_depth)

@@ -34,7 +34,7 @@ from harness import (
 )
 from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
-from support import FOCUS_MODELS, rate
+from support import FOCUS_MODELS, measure
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
@@ -320,7 +320,7 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
     module.run(workspace)
 
     options = FocusOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
-    summary = rate(scene, options=options).summary
+    summary = measure(scene, options=options).summary
     assert image_value(workspace, "Score") == summary["score"]
     assert image_value(workspace, "Certainty") == summary["certainty"]
     assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
@@ -361,7 +361,7 @@ def test_defocus_in_micrometers_is_measured_with_an_objective(module, scene):
     options = FocusOptions(
         rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.5
     )
-    summary = rate(scene, options=options).summary
+    summary = measure(scene, options=options).summary
     assert image_value(workspace, "ExpectedLevel") == summary["expected_level"]
     expected = summary["expected_level"] * 0.5 / 0.75**2
     assert image_value(workspace, "ExpectedDefocus") == pytest.approx(expected)
@@ -425,7 +425,7 @@ def test_every_patch_is_an_object_though_they_overlap(module, scene, stride):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    measurement = rate(scene, options=FocusOptions(stride=stride))
+    measurement = measure(scene, options=FocusOptions(stride=stride))
     boxes = measurement.boxes.reshape(-1, 4)
     objects = workspace.object_set.get_objects("FocusPatches")
     assert objects.count == len(boxes)
@@ -471,7 +471,7 @@ def test_patches_outside_of_the_mask_are_rows_without_values(module, scene):
     assert np.isfinite(levels[0]).all()
     assert np.isnan(levels[1:]).all()
     assert image_value(workspace, "PatchCount") == 3
-    assert image_value(workspace, "Score") == rate(scene, mask).summary["score"]
+    assert image_value(workspace, "Score") == measure(scene, mask).summary["score"]
     assert np.array_equal(workspace.image_set.get_image("FocusLevel").mask, mask)
 
 
@@ -548,7 +548,7 @@ def test_objects_get_the_mean_of_the_patches_that_cover_them(module, scene):
     workspace = make_workspace(module, {"DNA": scene}, {"Nuclei": labels, "Cells": 0 * labels})
     module.run(workspace)
 
-    measurement = rate(scene)
+    measurement = measure(scene)
     for feature, values in (
         ("MeanLevel", measurement.expected_level),
         ("MeanCertainty", measurement.certainty),
@@ -584,7 +584,7 @@ def test_maps_are_the_patches_spread_over_the_image(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    measurement = rate(scene)
+    measurement = measure(scene)
     level = workspace.image_set.get_image("FocusLevel").pixel_data
     certainty = workspace.image_set.get_image("FocusCertainty").pixel_data
     expected = np.repeat(measurement.expected_level, 84, axis=1).repeat(84, axis=0)
@@ -600,7 +600,7 @@ def test_patches_that_do_not_count_do_not_enter_the_maps(module, scene):
     workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
     module.run(workspace)
 
-    measurement = rate(scene, mask)
+    measurement = measure(scene, mask)
     level = workspace.image_set.get_image("FocusLevel")
     assert list(measurement.counted.any(axis=1)) == [True, False, False]
     # Rows 84 to 99 are inside of the mask, but only patches that do not count cover them.
@@ -614,7 +614,7 @@ def test_annotated_image_is_the_picture_of_the_core(module, scene):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    picture = annotate(scene, rate(scene))
+    picture = annotate(scene, measure(scene))
     found = workspace.image_set.get_image("FocusAnnotated").pixel_data
     assert np.array_equal(found, picture)
     assert np.array_equal(workspace.display_data.images[0]["picture"], picture)
@@ -672,7 +672,7 @@ def test_table_says_how_many_patches_count(module, scene):
     mask[:84, :84] = True
     workspace = make_workspace(module, {"DNA": Image(scene, mask=mask)})
     module.run(workspace)
-    patches = rate(scene).counted.size
+    patches = measure(scene).counted.size
     assert displayed(module, workspace).table[1][-1] == f"1 of {patches}"
 
     workspace = make_workspace(module, {"DNA": Image(scene, mask=np.zeros_like(mask))})
@@ -697,7 +697,7 @@ def test_status_bar_says_level_and_certainty_of_the_patch_under_the_mouse(module
         )
         return figure.status_bar.fields
 
-    measurement = rate(scene, mask)
+    measurement = measure(scene, mask)
     assert fields_at(100, 40) == [
         "X: 100",
         "Y: 40",
@@ -748,7 +748,7 @@ def test_own_weights_file_is_used(module, scene, tmp_path):
     workspace = make_workspace(module, {"DNA": scene})
     module.run(workspace)
 
-    assert image_value(workspace, "Score") == rate(scene).summary["score"]
+    assert image_value(workspace, "Score") == measure(scene).summary["score"]
 
 
 def test_volumetric_pipeline_is_refused_by_cellprofiler(module, scene):
@@ -800,7 +800,7 @@ def test_example_pipeline_runs_headless(tmp_path, scene):
     assert sorted(table.index) == sorted(images)
     assert table.loc["black.png", "Metadata_QCFlag"] == 1
     for name, image in images.items():
-        row, measurement = table.loc[name], rate(image)
+        row, measurement = table.loc[name], measure(image)
         found = row["ImageFocus_ExpectedLevel_Image"]
         assert found == pytest.approx(measurement.summary["expected_level"], abs=1e-3)
         poor = row["ImageFocus_Score_Image"] > 1 or row["ImageFocus_Certainty_Image"] < 0.1

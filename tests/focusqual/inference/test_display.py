@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from support import rate
+from support import measure
 
 from focusqual.inference.display import (
     STATISTICS,
@@ -48,6 +48,6 @@ def test_panels_do_not_overlap(count):
 @pytest.mark.parametrize("lying", [True, False])
 def test_without_a_patch_that_counts_no_bar_is_drawn(lying):
     axes = Figure().add_subplot()
-    measurement = rate(np.zeros((84, 84)), np.zeros((84, 84), dtype=bool))
+    measurement = measure(np.zeros((84, 84)), np.zeros((84, 84), dtype=bool))
     draw_distribution(axes, measurement.aggregate, lying)
     assert all((bar.get_width() if lying else bar.get_height()) == 0 for bar in axes.patches)

@@ -1,11 +1,11 @@
 import numpy as np
-from support import rate
+from support import measure
 
 from focusqual.inference.maps import mean_within, patch_map
 
 
 def test_a_map_spreads_patches_and_averages_where_they_overlap(rng):
-    measurement = rate(rng.random((84, 126)))
+    measurement = measure(rng.random((84, 126)))
     assert measurement.boxes[0, :, 1].tolist() == [0, 42]
     found = patch_map(np.array([[2.0, 4.0]]), measurement, (84, 126))
     assert found[0, [0, 41, 42, 83, 84, 125]].tolist() == [2, 2, 3, 3, 4, 4]
@@ -14,7 +14,7 @@ def test_a_map_spreads_patches_and_averages_where_they_overlap(rng):
 def test_a_map_leaves_out_what_does_not_count(rng):
     mask = np.ones((84, 168), bool)
     mask[:, :84] = False
-    measurement = rate(rng.random((84, 168)), mask)
+    measurement = measure(rng.random((84, 168)), mask)
     found = patch_map(np.array([[2.0, 4.0]]), measurement, (84, 168))
     assert np.isnan(found[:, :84]).all()
     assert (found[:, 84:] == 4).all()

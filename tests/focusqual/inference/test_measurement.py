@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support import focus_model, rate
+from support import focus_model, measure
 
 from focusqual import FocusOptions, measure_focus
 from focusqual.inference.measurement import SUMMARY, FocusMeasurement, certainty, expected_level
@@ -72,7 +72,7 @@ def test_patches_that_do_not_count_are_left_out():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (83, 84), (85, 200), (300, 170)])
 @pytest.mark.parametrize("stride, scale", [(84, 1), (30, 1), (84, 0.5), (50, 2.3)])
 def test_boxes_cover_the_image(rng, shape, stride, scale):
-    measurement = rate(rng.random(shape), options=FocusOptions(stride=stride, scale=scale))
+    measurement = measure(rng.random(shape), options=FocusOptions(stride=stride, scale=scale))
     covered = np.zeros(shape, int)
     for y, x, height, width in measurement.boxes.reshape(-1, 4):
         assert min(y, x) >= 0
@@ -87,16 +87,16 @@ def test_boxes_cover_the_image(rng, shape, stride, scale):
 
 def test_patches_do_not_depend_on_their_neighbors(fly_images):
     image = fly_images["01_POS002_D.TIF"]
-    whole = rate(image)
+    whole = measure(image)
     row, col = 3, 5
     y, x, height, width = whole.boxes[row, col]
-    alone = rate(image[y : y + height, x : x + width])
+    alone = measure(image[y : y + height, x : x + width])
     np.testing.assert_allclose(alone.probabilities[0, 0], whole.probabilities[row, col], atol=1e-5)
 
 
 def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
     image = rng.random((3 * PATCH_SIZE, 7 * PATCH_SIZE))
-    expected = rate(image).probabilities
+    expected = measure(image).probabilities
     network, sizes = focus_model().batches.run(lambda network, size: network), []
 
     def short_of_memory(patches):
@@ -111,7 +111,7 @@ def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
 
 @pytest.mark.parametrize("value", [0, 0.1, 255, 65535])
 def test_a_constant_image_is_flat(value):
-    measurement = rate(np.full((200, 200), value, dtype=np.float32))
+    measurement = measure(np.full((200, 200), value, dtype=np.float32))
     np.testing.assert_allclose(measurement.probabilities, 1 / 11)
     assert measurement.summary["certainty"] == pytest.approx(0, abs=1e-5)
     assert measurement.summary["uncertain"] == 1
@@ -122,12 +122,12 @@ def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
     mask = np.zeros(image.shape, bool)
     mask[60:330, 100:] = True
     noise = rng.integers(0, 255, image.shape).astype(np.uint8)
-    first = rate(np.where(mask, image, 0), mask)
-    second = rate(np.where(mask, image, noise), mask)
+    first = measure(np.where(mask, image, 0), mask)
+    second = measure(np.where(mask, image, noise), mask)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     inside = [mask[y : y + h, x : x + w].mean() >= 0.5 for y, x, h, w in first.boxes.reshape(-1, 4)]
     assert first.counted.ravel().tolist() == inside
-    unmasked = rate(image)
+    unmasked = measure(image)
     whole = [mask[y : y + h, x : x + w].all() for y, x, h, w in first.boxes.reshape(-1, 4)]
     np.testing.assert_allclose(
         first.probabilities.reshape(-1, 11)[whole], unmasked.probabilities.reshape(-1, 11)[whole]
@@ -135,7 +135,7 @@ def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
 
 
 def test_a_mask_without_pixels_gives_no_score(rng):
-    summary = rate(rng.random((100, 100)), np.zeros((100, 100), bool)).summary
+    summary = measure(rng.random((100, 100)), np.zeros((100, 100), bool)).summary
     assert summary["patches"] == 0
     assert np.isnan(summary["score"])
 
@@ -146,30 +146,30 @@ def test_nan_and_infinity_count_as_outside_of_the_mask(fly_images):
     mask[:90] = False
     broken = image.copy()
     broken[:45], broken[45:90] = np.nan, np.inf
-    expected, found = rate(image, mask), rate(broken)
+    expected, found = measure(image, mask), measure(broken)
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     np.testing.assert_array_equal(found.counted, expected.counted)
-    assert np.isnan(rate(np.full((90, 90), np.nan)).summary["score"])
+    assert np.isnan(measure(np.full((90, 90), np.nan)).summary["score"])
 
 
 def test_color_is_measured_as_its_luma(fly_images):
     image = fly_images["01_POS002_D.TIF"][:200, :200]
-    gray, color = rate(image), rate(np.dstack([image] * 3))
+    gray, color = measure(image), measure(np.dstack([image] * 3))
     np.testing.assert_allclose(color.probabilities, gray.probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1e-40, 1e-30, 1e30, 1e300])
 def test_gray_levels_of_any_size_are_measured_alike(rng, factor):
     image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
-    expected = rate(image).probabilities
-    np.testing.assert_allclose(rate(image * factor).probabilities, expected, atol=1e-5)
+    expected = measure(image).probabilities
+    np.testing.assert_allclose(measure(image * factor).probabilities, expected, atol=1e-5)
 
 
 def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
     with pytest.raises(UserError, match="neither gray nor color"):
-        rate(rng.random((3, 100, 100, 100)))
+        measure(rng.random((3, 100, 100, 100)))
     with pytest.raises(UserError, match="mask is of shape"):
-        rate(rng.random((100, 100)), np.ones((50, 50), bool))
+        measure(rng.random((100, 100)), np.ones((50, 50), bool))
     with pytest.raises(UserError, match="does not exist"):
         load_model(tmp_path / "none.h5")
 

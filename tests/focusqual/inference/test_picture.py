@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support import rate
+from support import measure
 
 from focusqual.inference.picture import annotate, level_colors
 
@@ -16,7 +16,7 @@ def test_every_counted_patch_has_its_border(fly_images):
     image = fly_images["01_POS002_D.TIF"][:168, :168]
     mask = np.ones(image.shape, bool)
     mask[:84, :84] = False
-    measurement = rate(image, mask)
+    measurement = measure(image, mask)
     picture = annotate(image, measurement)
     assert picture.shape == (168, 168, 3)
     assert picture.dtype == np.float32
@@ -31,11 +31,11 @@ def test_every_counted_patch_has_its_border(fly_images):
 
 @pytest.mark.parametrize("image", [np.zeros((90, 90)), np.full((1, 1), np.nan), np.ones((9, 9, 3))])
 def test_odd_images_are_drawn(image):
-    assert np.isfinite(annotate(image, rate(image))).all()
+    assert np.isfinite(annotate(image, measure(image))).all()
 
 
 def test_borders_are_wider_in_large_images():
     image = np.zeros((84, 1200))
-    picture = annotate(image, rate(np.random.default_rng(0).random(image.shape)))
+    picture = annotate(image, measure(np.random.default_rng(0).random(image.shape)))
     assert (picture[42, :4] > 0).any(axis=1).all()
     assert not picture[42, 4:80].any()
