@@ -1,4 +1,8 @@
-"""Options, each declared once: checks, command lines and CellProfiler settings are made from it."""
+"""Declarations of options.
+
+Each option is declared once, as a field of a dataclass. Its check, its option on the command line
+and its setting in CellProfiler are made from the declaration.
+"""
 
 import dataclasses
 import math
@@ -10,38 +14,38 @@ import numpy as np
 from micrograph_networks.errors import UserError
 
 METADATA_KEY = "option"
-"""Under which a dataclass field keeps what is declared of it."""
+"""Key of the declaration in the metadata of a dataclass field."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What is declared of an option.
+    """Declaration of an option.
 
     Attributes
     ----------
     label : str
-        What people call it: the text of the setting, and the subject of complaints.
+        Name for users: the text of the setting, and the subject of error messages.
     help : str
-        A sentence or two.
+        One or two sentences.
     details : str
-        More of it for the help of the setting, in reStructuredText.
+        More help for the setting in CellProfiler, in reStructuredText.
     kind : type
         bool, int, float or str.
     minimum, maximum : float, optional
-        The range, both ends included; unlimited by default.
+        Range of the value, including both; None for no limit.
     unit : str
-        Of the value, such as ``pixels``.
+        Unit of the value, such as ``pixels``.
     choices : tuple of str
         All values of a str.
     absent : str
-        What is done where the option is None; empty if None is no value of it.
+        Meaning of None; empty if None is not allowed.
     suggested : float, optional
-        The value that a setting shows where the default is None.
+        Value that the setting shows if the default is None.
     flag : str
-        Its name on the command line where that is not the field's.
+        Name on the command line if it differs from the name of the field.
     used_if : (str, str), optional
-        Another option and the choice of it for which alone this one matters. Where it matters it
-        has to be given if its default is None; elsewhere it stays at its default.
+        Name of another option and the choice of it for which this option is used. With that choice
+        the option must be given if its default is None; otherwise it must keep its default.
     """
 
     label: str
@@ -59,7 +63,7 @@ class Option:
 
     @property
     def demand(self) -> str:
-        """What a value must be, in words, such as ``a whole number from 1 to 84``."""
+        """Description of the valid values, such as ``a whole number from 1 to 84``."""
         if self.kind is bool:
             return "True or False"
         if self.choices:
@@ -72,7 +76,7 @@ class Option:
         return f"{number} from {self.minimum} to {self.maximum}"
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is one of the option's; infinity is none, as NaN is."""
+        """Return True if the value is valid for this option. NaN and infinity are not."""
         if value is None:
             return bool(self.absent)
         if self.kind is bool or isinstance(value, (bool, np.bool_)):
@@ -92,14 +96,10 @@ def option(default: Any, label: str, help: str, **declared: Any) -> Any:
     Parameters
     ----------
     default : bool, int, float, str or None
-        Its type is the option's kind, unless that is declared.
+        Default. Its type is the option's kind, unless ``kind`` is given.
     label, help : str
     **declared
         Further attributes of :class:`Option`.
-
-    Returns
-    -------
-    dataclasses.Field
     """
     declared.setdefault("kind", type(default))
     return dataclasses.field(
@@ -108,22 +108,17 @@ def option(default: Any, label: str, help: str, **declared: Any) -> Any:
 
 
 def declared_options(dataclass: Any) -> Iterator[Tuple[str, Any, Option]]:
-    """Name, default and declaration of every option of a dataclass or of one of its instances.
-
-    Yields
-    ------
-    (str, object, Option)
-    """
+    """Yield name, default and declaration of every option of a dataclass or its instance."""
     for field in dataclasses.fields(dataclass):
         if METADATA_KEY in field.metadata:
             yield field.name, field.default, field.metadata[METADATA_KEY]
 
 
 class Checked:
-    """Base of dataclasses whose options are checked when an instance is made."""
+    """Base class of dataclasses whose options are checked when an instance is created."""
 
     def __post_init__(self) -> None:
-        """Raise UserError, a sentence with the option's label, where a value is none of it."""
+        """Raise UserError with the option's label if a value is not valid."""
         labels = {name: declared.label for name, _, declared in declared_options(self)}
         for name, default, declared in declared_options(self):
             value = getattr(self, name)
@@ -131,7 +126,7 @@ class Checked:
             if other and getattr(self, other) != choice:
                 if value != default:
                     raise UserError(
-                        f"'{declared.label}' is used only where '{labels[other]}' is {choice}: "
+                        f"'{declared.label}' is used only if '{labels[other]}' is {choice}: "
                         "choose that, or leave it out."
                     )
             elif value is None and not declared.absent:

@@ -21,7 +21,7 @@ sys.stdin.readline()
 
 
 def shares(count, *affinity, **environment):
-    """What processes of one command line take for their shares, all of them at work."""
+    """Return the shares that processes of one command line compute while all of them run."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", REPORT, *map(str, affinity)],
@@ -42,7 +42,7 @@ def shares(count, *affinity, **environment):
 
 
 def groups(folder, lines, **limits):
-    """The quotas of control groups whose files are given by their path below the root."""
+    """Return the quotas of control groups whose files are given by their path below the root."""
     membership = folder / "membership"
     membership.write_text("".join(f"{line}\n" for line in lines))
     for path, text in limits.items():
@@ -70,7 +70,7 @@ def test_the_environment_is_followed(name, value, limit, monkeypatch):
     for other in cpus.LIMITS:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, value)
-    monkeypatch.setattr(cpus, "_alike", lambda process: 1)
+    monkeypatch.setattr(cpus, "_similar_processes", lambda process: 1)
     assert cpus.cpu_share() == min(len(CPUS), limit)
 
 

@@ -78,10 +78,10 @@ class Rescaled(Checked):
     [
         ({"mode": "lens"}, "'Size' has to be given: a number of 1 or more."),
         ({"mode": "lens", "size": 0.5}, "'Size' must be a number of 1 or more, not 0.5."),
-        ({"size": 3}, "'Size' is used only where 'Mode' is lens: choose that, or leave it out."),
+        ({"size": 3}, "'Size' is used only if 'Mode' is lens: choose that, or leave it out."),
         (
             {"mode": "lens", "size": 3, "factor": 2},
-            "'Factor' is used only where 'Mode' is factor: choose that, or leave it out.",
+            "'Factor' is used only if 'Mode' is factor: choose that, or leave it out.",
         ),
     ],
 )
@@ -106,4 +106,4 @@ def test_the_command_line_says_to_which_choice_an_option_belongs():
     assert CliRunner().invoke(rescale, given).output == f"{Rescaled(mode='lens', size=2.0)!r}\n"
     assert "Only with --mode lens." in CliRunner().invoke(rescale, ["--help"]).output
     refused = CliRunner().invoke(rescale, ["--size", "2"])
-    assert str(refused.exception).startswith("--size is used only where --mode is lens")
+    assert str(refused.exception).startswith("--size is used only if --mode is lens")

@@ -21,15 +21,14 @@ MODULES = ("commandline.commands", "evaluation.evaluate", "inference.prediction"
     "version, advice",
     [((3, 8), "needs Python 3.9 or newer: compute with numpy"), ((3, 9), "pip install")],
 )
-def test_missing_tensorflow_is_said_in_one_sentence(monkeypatch, version, advice):
+def test_missing_tensorflow_is_one_sentence(monkeypatch, version, advice):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(engine.sys, "version_info", version)
     with pytest.raises(UserError, match=f"TensorFlow is not installed.*{advice}"):
         engine.import_framework.__wrapped__()
 
 
-def test_what_to_install_is_what_the_extra_says(monkeypatch):
-    """In Python 3.9 a newer TensorFlow would break CellProfiler 4."""
+def test_the_advice_installs_what_the_extra_installs(monkeypatch):
     extra = re.search(r'"cpu": \[(.*?)\]', (ROOT / "setup.py").read_text(), re.S)[1]
     for machine, version in (("x86_64", (3, 9)), ("AMD64", (3, 11)), ("arm64", (3, 9))):
         monkeypatch.setattr(engine.platform, "machine", lambda machine=machine: machine)
@@ -41,7 +40,7 @@ def test_what_to_install_is_what_the_extra_says(monkeypatch):
 
 
 def output_of(code, **environment):
-    """What Python code prints in a process of its own, word by word."""
+    """Run Python code in a new process, and return the words that it prints."""
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -52,35 +51,30 @@ def output_of(code, **environment):
     return result.stdout.split()
 
 
-IMPORT = "from micrograph_networks.engines.tensorflow import import_framework as tensorflow;"
-
-
-def test_the_cores_import_without_loading_tensorflow_or_keras():
+def test_numpy_computes_without_loading_tensorflow_or_keras():
     cores = [f"{core}.{name}" for core in ("focusqual", "segment") for name in MODULES]
-    modules = ", ".join(["sys", *cores])
-    code = f"import {modules}; print({{'tensorflow', 'keras'}} & set(sys.modules))"
+    code = (
+        f"import {', '.join(['sys', *cores])};"
+        "from micrograph_networks.engines import EngineOptions;"
+        "focusqual.load_model(engine=EngineOptions('numpy'));"
+        "print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
     assert output_of(code) == ["set()"]
 
 
 @needs_tensorflow
-def test_threads_are_the_share_of_this_process():
-    code = IMPORT + (
-        "threading = tensorflow().config.threading;"
+def test_tensorflow_has_the_threads_of_this_process_and_keras_loads_later():
+    code = (
+        "from micrograph_networks.engines.tensorflow import import_framework;"
+        "import gc, sys; tf = import_framework(); threading = tf.config.threading;"
         "print(threading.get_intra_op_parallelism_threads(),"
-        " threading.get_inter_op_parallelism_threads())"
-    )
-    assert output_of(code, OMP_NUM_THREADS="1") == ["1", "1"]
-
-
-@needs_tensorflow
-def test_keras_is_left_to_those_who_need_it():
-    code = IMPORT + (
-        "import gc, sys; tf = tensorflow();"
+        " threading.get_inter_op_parallelism_threads());"
         "print('keras' in sys.modules, gc.isenabled());"
         "from tensorflow.keras import layers; import keras;"
         "print(layers.Dense(3)(tf.zeros((2, 1))).shape == (2, 3), keras.optimizers.Adam().name)"
     )
-    assert [word.lower() for word in output_of(code)] == ["false", "true", "true", "adam"]
+    words = [word.lower() for word in output_of(code, OMP_NUM_THREADS="1")]
+    assert words == ["1", "1", "false", "true", "true", "adam"]
 
 
 @needs_tensorflow
@@ -95,14 +89,14 @@ def test_bfloat16_changes_focus_probabilities_little(rng):
 
 
 @needs_tensorflow
-def test_tensorflow_that_is_at_work_already_stays_as_it_is():
+def test_tensorflow_that_has_computed_already_is_not_set_up_again():
     engine.import_framework().zeros(1)
     assert engine.import_framework.__wrapped__() is engine.import_framework()
 
 
 @pytest.fixture
 def failing():
-    """A function on a device that raises an error of TensorFlow's, without waiting ten seconds."""
+    """Make functions on a device that raise an error of TensorFlow."""
     tf = engine.import_framework()
 
     def make(error, device):
@@ -116,14 +110,14 @@ def failing():
 
 @needs_tensorflow
 @pytest.mark.parametrize("device", [None, engine.CPU])
-def test_exhausted_memory_is_our_own_error(failing, device):
+def test_lack_of_memory_is_reported_as_our_own_error(failing, device):
     with pytest.raises(OutOfMemory, match="as on a GPU"):
         failing("ResourceExhaustedError", device)(np.zeros(1))
 
 
 @needs_tensorflow
 @pytest.mark.parametrize("error", ["NotFoundError", "UnimplementedError"])
-def test_what_cudnn_makes_of_it_is_taken_for_it_on_a_gpu_alone(failing, error):
+def test_errors_of_cudnn_mean_lack_of_memory_only_on_a_gpu(failing, error):
     with pytest.raises(OutOfMemory):
         failing(error, None)(np.zeros(1))
     with pytest.raises(getattr(engine.import_framework().errors, error)):
