@@ -50,7 +50,7 @@ setup(
     },
     # The ranges hold CellProfiler 4's pinned versions as well as today's.
     install_requires=[
-        "click>=8.0",
+        "click>=8.1",
         "filelock>=3.4",
         "h5py>=3.6",
         "imagecodecs>=2021.8.26",

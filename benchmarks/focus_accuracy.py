@@ -3,14 +3,14 @@
     python benchmarks/focus_accuracy.py --stacks DATA/focus_stacks/stacks.csv
     python benchmarks/focus_accuracy.py --in-focus DATA/in_focus_various --model run1/focus.h5
 
---stacks: real stacks of planes, the model, CellProfiler's power log-log slope and the variance of
-the Laplacian side by side, as `focusqual evaluate --stacks` measures them; paths in the table are
-relative to it. How many planes in focus have a score of 0 or 1, and how many far out one of 3 or
-more, is said for each stack, too.
+--stacks compares the model with CellProfiler's power log-log slope and the variance of the
+Laplacian on real stacks of planes, like `focusqual evaluate-stacks`, and lists the scores of each
+stack.
 
-The guard, always: blank frames through every processing of processings.py, the median certainty
-of their patches. With --in-focus, folders of images in focus (or of folders of them, one a kind):
-the score of each, and by how much every processing moves it. --output keeps every number.
+The guard is always measured: blank frames after each processing of processings.py, and the median
+certainty of their patches. --in-focus adds in-focus images (folders are searched recursively, one
+subfolder per kind): the score of each, and how far each processing moves it. --output writes every
+number of the guard to a CSV.
 """
 
 import argparse
@@ -61,17 +61,15 @@ def main():
 
 
 def compare_on_stacks(table, model):
-    """Print what `focusqual evaluate --stacks` prints, and the scores of each stack."""
-    planes = stacks.read_planes(table.parent, table)
-    measured = [stacks.measure_plane(plane, model, FocusOptions()) for plane in progress(planes)]
-    print(*stacks.lines(stacks.compare(measured)), sep="\n")
+    """Print what `focusqual evaluate-stacks` prints, and the scores of each stack."""
+    measured = stacks.measure_planes(stacks.read_planes(table), model, FocusOptions())
+    print(stacks.as_text(stacks.compare(measured)))
     print(f"\n{'scores by stack, in focus in brackets':42}")
-    for members in stacks.by_stack(measured):
-        shown = (
-            f"({m.score:.0f})" if m.plane.depths <= stacks.IN_FOCUS else f"{m.score:.0f}"
-            for m in members
-        )
-        print(f"{members[0].plane.stack:26} {' '.join(shown)}")
+    for name, planes in measured.groupby("stack"):
+        shown = []
+        for score, depths in zip(planes["score"], planes["depths_of_field"]):
+            shown.append(f"({score:.0f})" if depths <= stacks.IN_FOCUS else f"{score:.0f}")
+        print(f"{name:26} {' '.join(shown)}")
 
 
 def blank_frames():

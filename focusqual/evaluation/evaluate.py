@@ -1,8 +1,8 @@
-"""Measure a model on images that training never saw."""
+"""Measure the accuracy of a model on images of known defocus."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -19,18 +19,19 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
-"""What a patch shows: nothing, cells, or something between."""
+"""Contents of a patch: nothing, cells, or something between."""
 
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """A measurement beside the truth.
+    """A measurement and the truth.
 
     Attributes
     ----------
     name : str
+        Name of the image file.
     level : int
-        True level of defocus.
+        True defocus level.
     measurement : FocusMeasurement
     content : ndarray of int, (rows, cols)
         BLANK, FOREGROUND or BETWEEN for every patch.
@@ -45,15 +46,16 @@ class MeasuredImage:
 def measure_synthetic(
     path: Path, model: FocusModel, options: FocusOptions, seed: int
 ) -> Iterator[MeasuredImage]:
-    """Defocus an image to every level, photograph it with a random camera, and rate it.
+    """Defocus an image to every level, photograph it with a random camera, and measure it.
 
     Parameters
     ----------
     path : Path
-        Of an in-focus image.
+        Path of an in-focus image.
     model : FocusModel
     options : FocusOptions
     seed : int
+        Seed of the camera's noise, 0 or more.
 
     Yields
     ------
@@ -65,42 +67,44 @@ def measure_synthetic(
     for level in range(LEVELS):
         blurred = defocus(light, LEVEL_DEPTH * level)
         measurement = measure_focus(photograph(rng, blurred), model, options=options)
-        yield MeasuredImage(
-            path.name, level, measurement, patch_content(light, blurred, measurement.boxes)
-        )
+        content = patch_content(light, blurred, measurement.boxes)
+        yield MeasuredImage(path.name, level, measurement, content)
 
 
 def patch_content(light: np.ndarray, blurred: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """What patches show, told from the scene without noise.
+    """Classify patches by the scene without noise.
 
     Blank: nothing in the defocused patch is brighter than 2% of bright cells. Foreground: at
-    least 5% of the patch in focus is brighter than 25% of them.
+    least 5% of the patch in focus is brighter than 25% of bright cells.
 
     Parameters
     ----------
     light, blurred : ndarray, (height, width)
-        The scene in focus and defocused, bright cells at 1.
+        The scene in focus and defocused; bright cells are 1.
     boxes : ndarray of int, (rows, cols, 4)
+        Patches: y, x, height and width.
 
     Returns
     -------
     ndarray of int, (rows, cols)
+        BLANK, FOREGROUND or BETWEEN.
     """
     content = np.full(boxes.shape[:2], BETWEEN)
-    for place in np.ndindex(content.shape):
-        y, x, height, width = boxes[place]
+    for position in np.ndindex(content.shape):
+        y, x, height, width = boxes[position]
         window = np.s_[y : y + height, x : x + width]
         if blurred[window].max() < 0.02:
-            content[place] = BLANK
+            content[position] = BLANK
         elif np.mean(light[window] > 0.25) >= 0.05:
-            content[place] = FOREGROUND
+            content[position] = FOREGROUND
     return content
 
 
 def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
-    """Images of a tree of z-planes in BBBC006's naming, with their levels.
+    """List the images of z-planes named as in BBBC006, with their levels.
 
-    BBBC006_v1_images_z_NN/mcf-z-stacks-...; planes are 2 micrometers apart, one level each.
+    Images are BBBC006_v1_images_z_NN/mcf-z-stacks-...; the planes NN are 2 micrometers apart, one
+    level each.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     Raises
     ------
     UserError
-        There is no such tree.
+        The folder contains no such images.
     """
     found = []
     for plane in sorted(Path(folder).glob("BBBC006_v1_images_z_[0-9][0-9]")):
@@ -124,8 +128,8 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
         found += [(path, min(depth, LEVELS - 1)) for path in images]
     if not found:
         raise UserError(
-            f"{folder} holds no images in folders named BBBC006_v1_images_z_00 and so on: "
-            "give the folder that these lie in."
+            f"{folder} contains no images in folders named BBBC006_v1_images_z_00 and so on: "
+            "give the folder that contains these."
         )
     return found
 
@@ -133,18 +137,13 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
 def measure_plane(
     path: Path, level: int, model: FocusModel, options: FocusOptions
 ) -> MeasuredImage:
-    """Rate a real image of known defocus; what its patches show is not known.
-
-    Returns
-    -------
-    MeasuredImage
-    """
+    """Measure a real image of known defocus; the content of its patches is not known."""
     measurement = measure_focus(read_image(path), model, options=options)
     return MeasuredImage(path.name, level, measurement, np.full(measurement.counted.shape, BETWEEN))
 
 
 def foreground(measured: Sequence[MeasuredImage]) -> Tuple[np.ndarray, np.ndarray]:
-    """Distributions and true levels of all foreground patches.
+    """Collect all foreground patches.
 
     Parameters
     ----------
@@ -154,26 +153,29 @@ def foreground(measured: Sequence[MeasuredImage]) -> Tuple[np.ndarray, np.ndarra
     -------
     probabilities : ndarray of float32, (n, 11)
     levels : ndarray of int, (n,)
+        True levels.
     """
-    found = [r.measurement.probabilities[r.content == FOREGROUND] for r in measured]
-    return np.concatenate(found), np.repeat([r.level for r in measured], [len(f) for f in found])
+    found = [image.measurement.probabilities[image.content == FOREGROUND] for image in measured]
+    levels = [image.level for image in measured]
+    return np.concatenate(found), np.repeat(levels, [len(patches) for patches in found])
 
 
 def accuracy(measured: Sequence[MeasuredImage], options: FocusOptions) -> Dict[str, float]:
-    """Accuracy of images, and of patches where their content is known.
+    """Compute the accuracy on images, and on patches if their content is known.
 
     Parameters
     ----------
     measured : list of MeasuredImage
     options : FocusOptions
-        Its limits divide certain from uncertain patches and images in focus from others.
+        Its thresholds separate certain from uncertain patches, and images in focus from others.
 
     Returns
     -------
     dict of str to float
+        Scores by name, see :func:`focusqual.evaluation.scores.prediction_scores`.
     """
-    levels = np.array([r.level for r in measured])
-    scores = np.array([r.measurement.summary["score"] for r in measured])
+    levels = np.array([image.level for image in measured])
+    scores = np.array([image.measurement.summary["score"] for image in measured])
     error = np.abs(scores - levels)
     limit = options.out_of_focus_from
     result = {
@@ -185,20 +187,20 @@ def accuracy(measured: Sequence[MeasuredImage], options: FocusOptions) -> Dict[s
     }
     probabilities, patch_levels = foreground(measured)
     if len(patch_levels):
-        certain = certainty(probabilities) >= options.uncertain_below
+        certainties = certainty(probabilities)
+        certain = certainties >= options.uncertain_below
         result["foreground_patches"] = len(patch_levels)
-        result.update(_prefixed("foreground", prediction_scores(probabilities, patch_levels)))
-        result["foreground_median_certainty"] = np.median(certainty(probabilities))
+        for name, value in prediction_scores(probabilities, patch_levels).items():
+            result[f"foreground_{name}"] = value
+        result["foreground_median_certainty"] = np.median(certainties)
         result["certain_foreground_share"] = np.mean(certain)
         if certain.any():
             chosen = prediction_scores(probabilities[certain], patch_levels[certain])
             result["certain_foreground_within_one"] = chosen["within_one"]
-    blank = np.concatenate([r.measurement.certainty[r.content == BLANK] for r in measured])
+    blank = np.concatenate(
+        [image.measurement.certainty[image.content == BLANK] for image in measured]
+    )
     if len(blank):
         result["blank_patches"] = len(blank)
         result["blank_median_certainty"] = np.median(blank)
     return {name: float(value) for name, value in result.items()}
-
-
-def _prefixed(prefix: str, values: Mapping[str, float]) -> Dict[str, float]:
-    return {f"{prefix}_{name}": value for name, value in values.items()}

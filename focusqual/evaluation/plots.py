@@ -1,28 +1,47 @@
-"""Plots of an evaluation, drawn without a display."""
+"""Plots of an evaluation."""
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from focusqual.evaluation.scores import reliability
-from focusqual.evaluation.stacks import IN_FOCUS, MeasuredPlane, blur_by_method, by_stack
+from focusqual.evaluation.evaluate import MeasuredImage, foreground
+from focusqual.evaluation.scores import confidence_counts
+from focusqual.evaluation.stacks import IN_FOCUS, blur_by_method
 from focusqual.levels import LEVELS
+from micrograph_networks.evaluation.calibration import expected_calibration_error
 from micrograph_networks.plotting import labeled_figure, save_figure
 
 
-def draw_confusion(path: Path, levels: np.ndarray, predicted: np.ndarray, title: str) -> None:
-    """Draw how often each true level was predicted as which, rows summing to 1.
+def draw_evaluation(folder: Path, measured: Sequence[MeasuredImage]) -> None:
+    """Draw confusion matrices of images and foreground patches, and a reliability diagram.
 
     Parameters
     ----------
-    path : Path
-        Of the PNG.
-    levels, predicted : ndarray of int, (n,)
-    title : str
+    folder : Path
+        Receives confusion_images.png, and confusion_patches.png and reliability.png if there are
+        foreground patches.
+    measured : sequence of MeasuredImage
     """
+    levels = np.array([image.level for image in measured])
+    scores = np.array([image.measurement.summary["score"] for image in measured])
+    known = np.isfinite(scores)
+    _draw_confusion(
+        folder / "confusion_images.png", levels[known], scores[known].astype(int), "Images"
+    )
+    probabilities, patch_levels = foreground(measured)
+    if len(patch_levels):
+        predicted = probabilities.argmax(axis=1)
+        path = folder / "confusion_patches.png"
+        _draw_confusion(path, patch_levels, predicted, "Foreground patches")
+        _draw_reliability(folder / "reliability.png", probabilities, patch_levels)
+
+
+def _draw_confusion(path: Path, levels: np.ndarray, predicted: np.ndarray, title: str) -> None:
+    """Draw the shares of the predicted levels for each true level; rows sum to 1."""
     counts = np.zeros((LEVELS, LEVELS))
     np.add.at(counts, (levels, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -37,56 +56,47 @@ def draw_confusion(path: Path, levels: np.ndarray, predicted: np.ndarray, title:
     save_figure(figure, path)
 
 
-def draw_reliability(
-    path: Path, probabilities: np.ndarray, levels: np.ndarray, error: float
-) -> None:
-    """Draw accuracy against confidence; a calibrated model lies on the diagonal.
-
-    Parameters
-    ----------
-    path : Path
-    probabilities : ndarray, (n, 11)
-    levels : ndarray of int, (n,)
-    error : float
-        Expected calibration error, for the title.
-    """
-    counts, confidence, accuracy = reliability(probabilities, levels)
-    filled = counts > 0
+def _draw_reliability(path: Path, probabilities: np.ndarray, levels: np.ndarray) -> None:
+    """Draw accuracy against confidence; a calibrated model lies on the diagonal."""
+    bins = confidence_counts(probabilities, levels)
+    counts, confidence, right = bins[:, bins[0] > 0]
     figure, axes = labeled_figure(
         "Probability of the most likely level",
         "Share that is right",
-        f"Expected calibration error {error:.3f}",
+        f"Expected calibration error {expected_calibration_error(bins):.3f}",
     )
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="calibrated")
-    sizes = 200 * counts[filled] / counts.max() + 8
-    axes.scatter(confidence[filled], accuracy[filled], s=sizes, label="patches (area: how many)")
+    sizes = 200 * counts / counts.max() + 8
+    axes.scatter(confidence / counts, right / counts, s=sizes, label="patches (area: number)")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(loc="upper left")
     save_figure(figure, path)
 
 
-def draw_stacks(path: Path, measured: Sequence[MeasuredPlane]) -> None:
-    """Draw for every stack what each measure says of its planes against their distance to focus.
+def draw_stacks(path: Path, measured: pd.DataFrame) -> None:
+    """Draw the blur of each plane by each method against its distance to the focus.
 
-    The expected level is on its own scale of 0 to 10; the classical measures, which have none, are
-    turned round and stretched to the same height within the stack. The gray band is in focus.
+    Each stack has a panel. The expected level is on its own scale of 0 to 10; the classical
+    measures are scaled to the same height within each stack. The gray band is in focus.
 
     Parameters
     ----------
     path : Path
-    measured : list of MeasuredPlane
+    measured : DataFrame
+        From :func:`focusqual.evaluation.stacks.measure_planes`.
     """
-    stacks = by_stack(measured)
+    stacks = list(measured.groupby("stack"))
     columns = int(np.ceil(np.sqrt(len(stacks))))
     rows = -(-len(stacks) // columns)
     width, height = 3.4 * columns + 0.5, 2.6 * rows + 1.4
     figure = Figure(figsize=(width, height))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes, planes in zip(panels.ravel(), stacks):
+    for axes, (name, planes) in zip(panels.ravel(), stacks):
         _draw_stack(axes, planes)
+        axes.set(title=name, ylim=(-0.5, LEVELS - 0.5))
     for axes in panels.ravel()[len(stacks) :]:
         axes.set_visible(False)
-    # In inches: labels to the left and below, and the legend above.
+    # Margins in inches: labels to the left and below, the legend above.
     edges = {"left": 0.7 / width, "right": 1 - 0.1 / width, "bottom": 0.6 / height}
     figure.subplots_adjust(**edges, top=1 - 1.15 / height, hspace=0.4, wspace=0.08)
     figure.text(0.5, 0.1 / height, "Distance to the focus (unit of the table)", ha="center")
@@ -96,17 +106,15 @@ def draw_stacks(path: Path, measured: Sequence[MeasuredPlane]) -> None:
     save_figure(figure, path)
 
 
-def _draw_stack(axes: Axes, measured: List[MeasuredPlane]) -> None:
-    first = measured[0].plane
-    offsets = [m.plane.position - m.plane.focus for m in measured]
-    depth = IN_FOCUS * first.depth_of_field
+def _draw_stack(axes: Axes, planes: pd.DataFrame) -> None:
+    offsets = planes["position"] - planes["focus"]
+    depth = IN_FOCUS * planes["depth_of_field"].iloc[0]
     axes.axvspan(-depth, depth, color="0.9", label="in focus")
-    ours, *classical = blur_by_method(measured).items()
+    ours, *classical = blur_by_method(planes).items()
     for (name, blur), color in zip(classical, ("tab:orange", "tab:green")):
         shown = (LEVELS - 1) * (blur - blur.min()) / max(np.ptp(blur), 1e-12)
         axes.plot(offsets, shown, color=color, linestyle="--", linewidth=1, label=name)
     name, levels = ours
     axes.plot(offsets, levels, color="tab:blue", label=name)
-    sizes = [60 * m.certainty + 4 for m in measured]
+    sizes = 60 * planes["certainty"] + 4
     axes.scatter(offsets, levels, s=sizes, color="tab:blue", label="its certainty (area)")
-    axes.set(title=first.stack, ylim=(-0.5, LEVELS - 0.5))

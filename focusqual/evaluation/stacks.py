@@ -1,14 +1,14 @@
-"""Measure a model on real stacks of planes, beside classical measures of focus."""
+"""Compare a model with classical measures of focus on real stacks of planes."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, List, Union
 
 import numpy as np
-from scipy.stats import spearmanr
+import pandas as pd
+from scipy.stats import mannwhitneyu, spearmanr
+from tqdm import tqdm
 
 from focusqual.evaluation.classical import laplacian_variance, power_log_log_slope
-from focusqual.evaluation.scores import area_under_curve
 from focusqual.inference.model import FocusModel
 from focusqual.inference.options import FocusOptions
 from focusqual.inference.prediction import measure_focus
@@ -21,393 +21,278 @@ from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
 
 COLUMNS = ("image", "stack", "position", "focus")
-"""That a table of planes needs."""
+"""Columns that a table of planes must have."""
 OPTICS_COLUMNS = ("pixel_size", "numerical_aperture", "wavelength")
-"""That give the depth of field of a stack, with ``refractive_index`` where that is not 1."""
+"""Optional columns from which the depth of field of a stack is computed."""
+PLANES_CSV = [
+    *("image", "stack", "kind", "position", "focus", "depths_of_field"),
+    *("score", "expected_level", "certainty", "power_log_log_slope", "laplacian_variance"),
+]
+"""Columns of planes.csv."""
 IN_FOCUS, OUT_OF_FOCUS, FAR_OUT = 1.0, 2.0, 4.0
-"""Depths of field from the focus: in focus up to the first, out of and far out of it from the
-others on. With the objective's rescaling factor a level is a depth of field."""
+"""Distances from the focus in depths of field: planes are in focus up to the first, out of focus
+from the second and far out of focus from the third on."""
 MODEL = "expected level"
-"""The method that is ours; the others are classical."""
+"""Name of the model's method; the other methods are classical."""
 ALL = "all"
-"""The kind that has all planes."""
+"""Name of the kind that all planes belong to."""
 
 
-@dataclass(frozen=True)
-class KnownPlane:
-    """An image of a stack whose focus is known.
-
-    Attributes
-    ----------
-    name : str
-        Path as the table gives it.
-    path : Path
-    stack, kind : str
-    position, focus : float
-        Along the axis, in micrometers, or in another unit if the optics are not known.
-    depth_of_field : float
-        In the same unit.
-    """
-
-    name: str
-    path: Path
-    stack: str
-    kind: str
-    position: float
-    focus: float
-    depth_of_field: float
-
-    @property
-    def distance(self) -> float:
-        """To the focus, 0 or more."""
-        return abs(self.position - self.focus)
-
-    @property
-    def depths(self) -> float:
-        """The same in depths of field."""
-        return self.distance / self.depth_of_field
-
-
-@dataclass(frozen=True)
-class MeasuredPlane:
-    """A plane and what the measures say.
-
-    Attributes
-    ----------
-    plane : KnownPlane
-    score, expected_level, certainty : float
-        Of the model.
-    power_log_log_slope, laplacian_variance : float
-    """
-
-    plane: KnownPlane
-    score: float
-    expected_level: float
-    certainty: float
-    power_log_log_slope: float
-    laplacian_variance: float
-
-
-def read_planes(folder: Path, table: Path) -> List[KnownPlane]:
+def read_planes(table: Path) -> pd.DataFrame:
     """Read a table of the planes of stacks.
 
-    The depth of field is :func:`focusqual.levels.level_depth` of the stack's optics where the table
-    has them: about wavelength n / NA^2, or what the pixels resolve where they are too coarse for
-    that. Otherwise it is the median step between the planes.
+    The depth of field is :func:`focusqual.levels.level_depth` if the table has the optics of the
+    stack: about wavelength n / NA^2, or more if the pixels are too coarse for that. Otherwise it
+    is the median step between the planes.
 
     Parameters
     ----------
-    folder : Path
-        What the paths in the table are relative to.
     table : Path
-        A CSV with the columns image, stack, position and focus, both along the axis, in
-        micrometers; optional ones are kind, such as fluorescence, and pixel_size,
-        numerical_aperture, wavelength (micrometers) and refractive_index.
+        A CSV with the columns ``image`` (path relative to the table), ``stack``, and ``position``
+        and ``focus``, both along the axis, in micrometers. Optional columns: ``kind``, such as
+        fluorescence; ``pixel_size``, ``numerical_aperture``, ``wavelength`` (micrometers) and
+        ``refractive_index``.
 
     Returns
     -------
-    list of KnownPlane
-        Sorted by stack and position.
+    DataFrame
+        One row per plane, sorted by stack and position, with the further columns ``path``,
+        ``depth_of_field``, ``distance`` (to the focus, 0 or more) and ``depths_of_field`` (the
+        same in depths of field).
 
     Raises
     ------
     UserError
-        It is no such table, an image is missing or named twice, or a stack has one plane.
+        The file is not such a table, an image is missing or named twice, or a stack has one plane.
     """
-    rows = _read_rows(table)
-    stacks: Dict[str, List[Dict[str, str]]] = {}
-    for row in rows:
-        stacks.setdefault(row["stack"], []).append(row)
-    planes = []
-    for name, members in sorted(stacks.items()):
-        with add_path_to_errors(table):
-            depth = _depth_of_field(name, members)
-            found = [_plane(Path(folder), row, depth) for row in members]
-        planes += sorted(found, key=lambda plane: plane.position)
+    planes = pd.DataFrame(read_csv(table, COLUMNS, f"a CSV with the columns {', '.join(COLUMNS)}"))
+    with add_path_to_errors(table):
+        _refuse_repeats(planes["image"])
+        if "kind" not in planes:
+            planes["kind"] = ""
+        planes["kind"] = planes["kind"].replace("", "unknown")
+        planes["path"] = [_existing(table.parent, image) for image in planes["image"]]
+        for column in ("position", "focus"):
+            planes[column] = [_number(value, column) for value in planes[column]]
+        stacks = []
+        for _, stack in planes.groupby("stack"):
+            stack = stack.sort_values("position", kind="stable")
+            stacks.append(stack.assign(depth_of_field=_depth_of_field(stack)))
+    planes = pd.concat(stacks, ignore_index=True)
+    planes["distance"] = (planes["position"] - planes["focus"]).abs()
+    planes["depths_of_field"] = planes["distance"] / planes["depth_of_field"]
     return planes
 
 
-def _read_rows(table: Path) -> List[Dict[str, str]]:
-    rows = read_csv(table, COLUMNS, f"a CSV with the columns {', '.join(COLUMNS)}")
-    names = [row["image"] for row in rows]
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise UserError(f"{table} names {min(repeated)} more than once: keep one row an image.")
-    return rows
+def _refuse_repeats(images: pd.Series) -> None:
+    repeated = images[images.duplicated()]
+    if len(repeated):
+        raise UserError(f"{repeated.min()} is named more than once: keep one row per image.")
 
 
-def _plane(folder: Path, row: Dict[str, str], depth_of_field: float) -> KnownPlane:
-    path = folder / row["image"]
+def _existing(folder: Path, image: str) -> Path:
+    path = folder / image
     if not path.is_file():
         raise UserError(f"{path} does not exist: the paths are relative to {folder}.")
-    return KnownPlane(
-        name=row["image"],
-        path=path,
-        stack=row["stack"],
-        kind=row.get("kind") or "unknown",
-        position=_number(row, "position"),
-        focus=_number(row, "focus"),
-        depth_of_field=depth_of_field,
-    )
+    return path
 
 
-def _depth_of_field(stack: str, rows: Sequence[Dict[str, str]]) -> float:
-    """Of a stack, from its optics or from its steps."""
-    steps = np.diff(np.unique([_number(row, "position") for row in rows]))
+def _number(text: str, column: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise UserError(f"'{text}' in the column {column} is not a number.")
+    return value
+
+
+def _depth_of_field(planes: pd.DataFrame) -> float:
+    """Return the depth of field of a stack, from its optics or from the steps between planes."""
+    steps = np.diff(np.unique(planes["position"]))
+    first = planes.iloc[0]
     if not len(steps):
-        raise UserError(f"The stack {stack} has planes at one position only: two are needed.")
-    first = rows[0]
+        raise UserError(f"The stack {first['stack']} has planes at one position only: add another.")
     if not all(first.get(column) for column in OPTICS_COLUMNS):
         return float(np.median(steps))
-    index = _number(first, "refractive_index") if first.get("refractive_index") else 1.0
-    pixel_size, aperture, wavelength = (_number(first, column) for column in OPTICS_COLUMNS)
+    pixel_size, aperture, wavelength = (_number(first[name], name) for name in OPTICS_COLUMNS)
+    index = _number(first.get("refractive_index") or "1", "refractive_index")
     optics = Optics(pixel_size, aperture, wavelength, index)
     return level_depth(optics, rescaling_factor(optics))
 
 
-def _number(row: Dict[str, str], column: str) -> float:
-    try:
-        value = float(row[column])
-    except (TypeError, ValueError):
-        value = np.nan
-    if not np.isfinite(value):
-        raise UserError(f"'{row[column]}' in the column {column} is no number.")
-    return value
-
-
-def measure_plane(plane: KnownPlane, model: FocusModel, options: FocusOptions) -> MeasuredPlane:
-    """Rate a plane, and take the classical measures of the same image.
+def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOptions) -> pd.DataFrame:
+    """Measure planes with the model and by the classical measures, and show a progress bar.
 
     Parameters
     ----------
-    plane : KnownPlane
+    planes : DataFrame
+        From :func:`read_planes`.
     model : FocusModel
     options : FocusOptions
 
     Returns
     -------
-    MeasuredPlane
+    DataFrame
+        The planes with the further columns ``score``, ``expected_level``, ``certainty``,
+        ``power_log_log_slope`` and ``laplacian_variance``.
 
     Raises
     ------
     UserError
-        The image cannot be read.
+        An image cannot be read.
     """
-    with add_path_to_errors(plane.path):
-        image = to_gray(read_image(plane.path))
-        summary = measure_focus(image, model, options=options).summary
-    return MeasuredPlane(
-        plane,
-        **{name: summary[name] for name in ("score", "expected_level", "certainty")},
-        power_log_log_slope=power_log_log_slope(image),
-        laplacian_variance=laplacian_variance(image),
-    )
+    rows = []
+    for path in tqdm(planes["path"], unit="image", disable=None):
+        with add_path_to_errors(path):
+            image = to_gray(read_image(path))
+            summary = measure_focus(image, model, options=options).summary
+        row = {name: summary[name] for name in ("score", "expected_level", "certainty")}
+        row["power_log_log_slope"] = power_log_log_slope(image)
+        row["laplacian_variance"] = laplacian_variance(image)
+        rows.append(row)
+    return planes.join(pd.DataFrame(rows, index=planes.index))
 
 
-def blur_by_method(measured: Sequence[MeasuredPlane]) -> Dict[str, np.ndarray]:
-    """How far out of focus each method holds the planes, in a unit of its own.
+def blur_by_method(measured: pd.DataFrame) -> Dict[str, np.ndarray]:
+    """Return how far out of focus each method considers the planes, each in its own unit.
 
     Parameters
     ----------
-    measured : list of MeasuredPlane
+    measured : DataFrame
+        From :func:`measure_planes`.
 
     Returns
     -------
     dict of str to ndarray of float, (planes,)
-        By the method; higher is more out of focus.
+        Blur by method; higher is more out of focus.
     """
     return {
-        MODEL: np.array([m.expected_level for m in measured]),
-        "power log-log slope": np.array([-m.power_log_log_slope for m in measured]),
-        "variance of the Laplacian": np.array([-m.laplacian_variance for m in measured]),
+        MODEL: measured["expected_level"].to_numpy(float),
+        "power log-log slope": -measured["power_log_log_slope"].to_numpy(float),
+        "variance of the Laplacian": -measured["laplacian_variance"].to_numpy(float),
     }
 
 
-@dataclass(frozen=True)
-class StackFigures:
-    """How a method does on a stack.
+def compare_by_stack(measured: pd.DataFrame) -> pd.DataFrame:
+    """Judge each method on each stack.
 
-    Attributes
-    ----------
-    stack, kind, method : str
-    best : KnownPlane
-        The one that the method holds to be most in focus.
-    planes_off : int
-        Planes from there to the nearest one to the focus.
-    spearman : float
-        Rank correlation of the method's blur with the distance to the focus; 0 if the blur is the
-        same everywhere.
-    """
-
-    stack: str
-    kind: str
-    method: str
-    best: KnownPlane
-    planes_off: int
-    spearman: float
-
-
-def stack_figures(measured: Sequence[MeasuredPlane]) -> List[StackFigures]:
-    """How each method does on the planes of one stack, sorted by position.
-
-    The model chooses the best plane by :func:`weighted_level`.
+    The model chooses the best plane by :func:`focusqual.inference.stacks.weighted_level`.
 
     Parameters
     ----------
-    measured : list of MeasuredPlane
+    measured : DataFrame
+        From :func:`measure_planes`.
 
     Returns
     -------
-    list of StackFigures
-        One a method.
+    DataFrame
+        One row per stack and method: ``stack``, ``kind``, ``method``; ``best_image`` and
+        ``best_position`` of the plane that the method considers most in focus; ``focus``;
+        ``planes_off``, planes from there to the plane nearest to the focus; ``spearman``, rank
+        correlation of blur and distance to the focus, 0 if the blur is the same everywhere.
     """
-    planes = [m.plane for m in measured]
-    distances = np.array([plane.distance for plane in planes])
-    (nearest,) = np.nonzero(np.isclose(distances, distances.min()))
-    figures = []
-    for method, blur in blur_by_method(measured).items():
-        choice = blur
-        if method == MODEL:
-            choice = weighted_level(blur, np.array([m.certainty for m in measured]))
-        best = int(np.argmin(choice))
-        figures.append(
-            StackFigures(
-                planes[0].stack,
-                planes[0].kind,
-                method,
-                planes[best],
-                int(np.abs(nearest - best).min()),
-                float(spearmanr(blur, distances)[0]) if np.ptp(blur) else 0.0,
-            )
-        )
-    return figures
+    rows = []
+    for name, planes in measured.groupby("stack"):
+        distance = planes["distance"].to_numpy()
+        nearest = np.flatnonzero(np.isclose(distance, distance.min()))
+        for method, blur in blur_by_method(planes).items():
+            choice = blur
+            if method == MODEL:
+                choice = weighted_level(blur, planes["certainty"].to_numpy())
+            best = int(np.argmin(choice))
+            row = {
+                "stack": name,
+                "kind": planes["kind"].iloc[0],
+                "method": method,
+                "best_image": planes["image"].iloc[best],
+                "best_position": planes["position"].iloc[best],
+                "focus": planes["focus"].iloc[best],
+                "planes_off": np.abs(nearest - best).min(),
+                "spearman": spearmanr(blur, distance)[0] if np.ptp(blur) else 0.0,
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
-FIGURES = (
-    *("kind", "method", "stacks", "planes", "best_plane_right", "best_plane_within_one"),
-    *("spearman", "in_out_auc", "in_focus_planes", "in_focus_score_0_or_1"),
-    *("far_out_planes", "far_out_score_3_or_more"),
-)
-"""Names in :func:`compare`."""
-
-
-def by_stack(measured: Iterable[MeasuredPlane]) -> List[List[MeasuredPlane]]:
-    """Planes of each stack, in the order of the first of each."""
-    stacks: Dict[str, List[MeasuredPlane]] = {}
-    for plane in measured:
-        stacks.setdefault(plane.plane.stack, []).append(plane)
-    return list(stacks.values())
-
-
-def compare(measured: Sequence[MeasuredPlane]) -> List[Dict[str, object]]:
-    """Figures of all methods, over all planes and over those of each kind.
-
-    Shares of stacks of which the best plane is one of the nearest to the focus, and one of these or
-    next to one; mean rank correlation of blur and distance; area under the curve of telling planes
-    out of focus from those in focus by their blur, whatever their stack; shares of the planes in
-    focus with a score of 0 or 1, and of those far out with one of 3 or more, for the model alone.
+def compare(measured: pd.DataFrame) -> pd.DataFrame:
+    """Judge each method on all planes, and on the planes of each kind if there are several.
 
     Parameters
     ----------
-    measured : list of MeasuredPlane
+    measured : DataFrame
+        From :func:`measure_planes`.
 
     Returns
     -------
-    list of dict
-        By FIGURES; None where there is no such figure.
+    DataFrame of object
+        One row per kind and method. ``best_plane_right`` and ``best_plane_within_one``: shares of
+        the stacks; ``spearman``: mean rank correlation of blur and distance; ``in_out_auc``: area
+        under the curve of telling planes out of focus from planes in focus by their blur, whatever
+        their stack; for the model alone ``in_focus_score_0_or_1`` and ``far_out_score_3_or_more``:
+        shares of ``in_focus_planes`` and ``far_out_planes``. NaN if there is no such figure.
     """
-    kinds = sorted({m.plane.kind for m in measured})
-    groups = {ALL: list(measured)}
+    rows = _compare(ALL, measured)
+    kinds = sorted(measured["kind"].unique())
     if len(kinds) > 1:
-        groups.update((kind, [m for m in measured if m.plane.kind == kind]) for kind in kinds)
-    return [row for kind, members in groups.items() for row in _compare(kind, members)]
+        for kind in kinds:
+            rows += _compare(kind, measured[measured["kind"] == kind])
+    return pd.DataFrame(rows, dtype=object)
 
 
-def _compare(kind: str, measured: Sequence[MeasuredPlane]) -> List[Dict[str, object]]:
-    stacks = [figures for planes in by_stack(measured) for figures in stack_figures(planes)]
-    depths = np.array([m.plane.depths for m in measured])
-    scores = np.array([m.score for m in measured])
+def _compare(kind: str, measured: pd.DataFrame) -> List[Dict[str, object]]:
+    stacks = compare_by_stack(measured)
+    depths, scores = measured["depths_of_field"].to_numpy(), measured["score"].to_numpy()
+    in_focus, far_out = depths <= IN_FOCUS, depths >= FAR_OUT
     rows = []
     for method, blur in blur_by_method(measured).items():
-        ours = [figures for figures in stacks if figures.method == method]
-        off = np.array([figures.planes_off for figures in ours])
-        row: Dict[str, object] = dict.fromkeys(FIGURES)
-        row.update(
-            kind=kind,
-            method=method,
-            stacks=len(ours),
-            planes=len(measured),
-            best_plane_right=np.mean(off == 0),
-            best_plane_within_one=np.mean(off <= 1),
-            spearman=np.mean([figures.spearman for figures in ours]),
-            in_out_auc=_in_out_auc(depths, blur),
-        )
+        found = stacks[stacks["method"] == method]
+        row: Dict[str, object] = {
+            "kind": kind,
+            "method": method,
+            "stacks": len(found),
+            "planes": len(measured),
+            "best_plane_right": np.mean(found["planes_off"] == 0),
+            "best_plane_within_one": np.mean(found["planes_off"] <= 1),
+            "spearman": np.mean(found["spearman"]),
+            "in_out_auc": area_under_curve(blur[depths >= OUT_OF_FOCUS], blur[in_focus]),
+        }
         if method == MODEL:
-            row.update(_absolute(depths, scores))
+            row["in_focus_planes"] = int(in_focus.sum())
+            row["in_focus_score_0_or_1"] = _mean(scores[in_focus] <= 1)
+            row["far_out_planes"] = int(far_out.sum())
+            row["far_out_score_3_or_more"] = _mean(scores[far_out] >= 3)
         rows.append(row)
     return rows
 
 
-def _in_out_auc(depths: np.ndarray, blur: np.ndarray) -> Optional[float]:
-    inside, outside = depths <= IN_FOCUS, depths >= OUT_OF_FOCUS
-    if not inside.any() or not outside.any():
-        return None
-    counted = inside | outside
-    return area_under_curve(outside[counted], blur[counted])
+def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Return the area under the receiver operating characteristic.
+
+    Parameters
+    ----------
+    positive, negative : ndarray of float, (n,) and (m,)
+        Values of what is to be found, and of the rest.
+
+    Returns
+    -------
+    float
+        Probability that a positive value is larger than a negative one, ties counting as half;
+        NaN if there is none of one of them.
+    """
+    if not len(positive) or not len(negative):
+        return np.nan
+    return mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
 
 
-def _absolute(depths: np.ndarray, scores: np.ndarray) -> Dict[str, object]:
-    inside, far = depths <= IN_FOCUS, depths >= FAR_OUT
-    return {
-        "in_focus_planes": int(inside.sum()),
-        "in_focus_score_0_or_1": np.mean(scores[inside] <= 1) if inside.any() else None,
-        "far_out_planes": int(far.sum()),
-        "far_out_score_3_or_more": np.mean(scores[far] >= 3) if far.any() else None,
-    }
+def _mean(values: np.ndarray) -> Union[float, np.floating]:
+    return np.mean(values) if len(values) else np.nan
 
 
-PLANE_COLUMNS = (
-    *("image", "stack", "kind", "position", "focus", "depths_of_field"),
-    *("score", "expected_level", "certainty", "power_log_log_slope", "laplacian_variance"),
-)
-"""Of planes.csv."""
-
-
-def plane_row(measured: MeasuredPlane) -> Tuple[object, ...]:
-    """A plane in the order of PLANE_COLUMNS."""
-    plane = measured.plane
-    return (
-        *(plane.name, plane.stack, plane.kind, plane.position, plane.focus),
-        *(plane.depths, measured.score, measured.expected_level),
-        *(measured.certainty, measured.power_log_log_slope, measured.laplacian_variance),
-    )
-
-
-STACK_COLUMNS = (
-    *("stack", "kind", "method", "best_image", "best_position", "focus", "planes_off", "spearman"),
-)
-"""Of stacks.csv."""
-
-
-def stack_row(figures: StackFigures) -> Tuple[object, ...]:
-    """How a method does on a stack in the order of STACK_COLUMNS."""
-    best = figures.best
-    return (
-        *(figures.stack, figures.kind, figures.method, best.name, best.position, best.focus),
-        *(figures.planes_off, figures.spearman),
-    )
-
-
-def lines(compared: Sequence[Dict[str, object]]) -> List[str]:
-    """What :func:`compare` gives as lines of text, a figure a line and a method a column."""
-    text = []
-    for kind in dict.fromkeys(row["kind"] for row in compared):
-        rows = [row for row in compared if row["kind"] == kind]
-        text.append(f"{kind:26}" + "".join(f"{row['method']:>27}" for row in rows))
-        for name in FIGURES[2:]:
-            text.append(f"  {name:24}" + "".join(f"{_shown(row[name]):>27}" for row in rows))
-    return text
-
-
-def _shown(value: object) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+def as_text(compared: pd.DataFrame) -> str:
+    """Return the result of :func:`compare` as text: one line per figure, one column per method."""
+    parts = []
+    for kind, rows in compared.groupby("kind", sort=False):
+        figures = rows.set_index("method").drop(columns="kind").T.rename_axis(columns=kind)
+        parts.append(figures.to_string(float_format="{:.3f}".format, na_rep=""))
+    return "\n\n".join(parts)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FILES = click.Path(path_type=Path)
 """Type of arguments and options that are paths."""
-SETTINGS = {"help_option_names": ["-h", "--help"]}
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 """Click's settings for all commands."""
 Result = TypeVar("Result")
 

@@ -98,10 +98,10 @@ def test_one_cell_in_a_large_dark_image_decides(rng, model):
 def test_planes_of_real_stacks_in_focus(data_folder, model, in_focus):
     """Eight planes of beads and three of a stained smear."""
     folder = data_folder / "focus_stacks"
-    planes = stacks.read_planes(folder, folder / "stacks.csv")
-    chosen = [p for p in planes if p.depths <= stacks.IN_FOCUS and "membrane" not in p.stack]
+    planes = stacks.read_planes(folder / "stacks.csv")
+    chosen = planes.query("depths_of_field <= @stacks.IN_FOCUS and stack != 'membranes'")
     assert len(chosen) == 11
-    assert sum(score(read_gray(plane.path), model) <= 1 for plane in chosen) == in_focus
+    assert sum(score(read_gray(path), model) <= 1 for path in chosen["path"]) == in_focus
 
 
 @pytest.mark.parametrize("photons, dtype", [(30, np.uint8), (300, np.uint16)])

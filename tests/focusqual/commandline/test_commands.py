@@ -15,27 +15,45 @@ from micrograph_networks.images.image_files import read_image, write_tiff
 from micrograph_networks.models.weights_file import Weights, write_weights
 
 
-@pytest.fixture
-def images(tmp_path):
-    """Three scenes with wells in their names, in a folder of their own."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number, name in enumerate(("p_A01_s1", "p_B12_s1", "p_H07_s1")):
-        scene = scenes.nuclei(np.random.default_rng(number), 200, 1.0)
+def write_scenes(folder, names, side=200):
+    folder.mkdir(parents=True)
+    for seed, name in enumerate(names):
+        scene = scenes.nuclei(np.random.default_rng(seed), side, 1.0)
         write_tiff(folder / f"{name}.tif", (1000 * scene).astype(np.uint16))
     return sorted(folder.iterdir())
 
 
-def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+@pytest.fixture
+def images(tmp_path):
+    """Three scenes with wells in their names."""
+    return write_scenes(tmp_path / "images", ("p_A01_s1", "p_B12_s1", "p_H07_s1"))
+
+
+@pytest.fixture
+def stack(tmp_path, images):
+    """The three scenes as the planes of one file."""
+    path = tmp_path / "stack.tif"
+    planes = np.stack([read_image(image) for image in images])
+    tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
+    return path
+
+
+def run(*arguments, exit_code=0):
+    """What a command prints."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
 
 
 def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     output = tmp_path / "out"
-    result = run("predict", *images, "--output", output)
-    assert result.exit_code == 0, result.output
-    expected = {"focus.csv", "patches.csv", *(f"{path.stem}_focus.png" for path in images)}
-    assert {path.name for path in output.iterdir()} == expected
+    run("predict", *images, "--output", output)
+    pictures = {f"{path.stem}_focus.png" for path in images}
+    assert names_in(output) == {"focus.csv", "patches.csv", *pictures}
     with open(output / "focus.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
             "image,score,expected_level,certainty,certainty_mean,certainty_max,certainty_weighted,"
@@ -57,7 +75,7 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     assert read_image(output / f"{images[0].stem}_focus.png").shape == (200, 200, 3)
 
 
-def test_predict_writes_the_same_as_parquet(images, tmp_path):
+def test_predict_and_summarize_know_parquet(images, tmp_path):
     pytest.importorskip("pyarrow")
     for suffix in ("csv", "parquet"):
         run("predict", *images, "--output", tmp_path / suffix, "--format", suffix)
@@ -66,62 +84,49 @@ def test_predict_writes_the_same_as_parquet(images, tmp_path):
         found = pd.read_parquet(tmp_path / "parquet" / f"{name}.parquet")
         pd.testing.assert_frame_equal(found, written, check_dtype=False)
     assert not list((tmp_path / "parquet").glob("*.csv"))
-    result = run("summarize", tmp_path / "parquet" / "focus.parquet", "--output", tmp_path / "page")
-    assert "excluded_wells.csv (0 wells)" in result.output
+    table, page = tmp_path / "parquet" / "focus.parquet", tmp_path / "page"
+    assert "excluded_wells.csv (0 wells)" in run("summarize", table, "--output", page)
+    for name in ("scores.png", "plate.png"):
+        assert read_image(page / name).std() > 10
 
 
-def test_predict_goes_on_after_a_bad_image_and_says_so(images, tmp_path):
+def test_predict_continues_after_a_bad_image(images, tmp_path):
     images[1].write_bytes(images[1].read_bytes()[:500])
-    result = run("predict", *images, "--output", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "p_B12_s1.tif cannot be read as an image" in result.output
-    assert "Measured 2 of 3 images" in result.output
+    output = run("predict", *images, "--output", tmp_path / "out", exit_code=1)
+    assert "p_B12_s1.tif cannot be read as an image" in output
+    assert "Measured 2 of 3 images" in output
     assert len(pd.read_csv(tmp_path / "out" / "focus.csv")) == 2
 
 
-def test_predict_says_what_was_done_with_color(tmp_path, rng):
+def test_predict_reports_color_images(tmp_path, rng):
     write_tiff(tmp_path / "rgb.tif", rng.integers(0, 255, (90, 90, 3), dtype=np.uint8))
-    result = run("predict", tmp_path / "rgb.tif", "--output", tmp_path / "out")
-    assert result.exit_code == 0, result.output
-    assert "1 of them in color, as their luma" in result.output
+    output = run("predict", tmp_path / "rgb.tif", "--output", tmp_path / "out")
+    assert "1 color images were measured as luma" in output
 
 
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
         (["--weights", "none.h5"], "none.h5 does not exist"),
+        (["--weights", "damaged.h5"], "damaged.h5 is not a weights file"),
         (["--stride", "85"], "85 is not in the range 1<=x<=84"),
-        (["--scale", "0"], "0.0 is not in the range"),
+        (["images/p_A01_s1.tif"], "would write the same files"),
     ],
 )
-def test_wrong_options_stop_before_anything_is_written(images, tmp_path, arguments, sentence):
-    result = run("predict", *images, "--output", tmp_path / "out", *arguments)
-    assert result.exit_code == 2
-    assert sentence in result.output
+def test_wrong_arguments_are_refused_before_anything_is_written(
+    images, tmp_path, monkeypatch, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.h5").write_bytes(FOCUS_MODELS[-1].path.read_bytes()[:5000])
+    output = run("predict", *images, "--output", "out", *arguments, exit_code=2)
+    assert sentence in output
     assert not list(tmp_path.glob("out/*"))
-
-
-def test_images_of_one_name_are_refused(images, tmp_path):
-    result = run("predict", images[0], images[0], "--output", tmp_path / "out")
-    assert result.exit_code == 2
-    assert "would write the same files" in result.output
-
-
-@pytest.fixture
-def stack(tmp_path, images):
-    """The three scenes as the planes of one file."""
-    path = tmp_path / "stack.tif"
-    planes = np.stack([read_image(image) for image in images])
-    tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
-    return path
 
 
 def test_planes_of_a_stack_are_measured_as_images(images, stack, tmp_path):
     output = tmp_path / "out"
-    result = run("predict", *images, stack, "--output", output)
-    assert result.exit_code == 0, result.output
-    assert "Measured 6 of 6 images" in result.output
-    assert {f"stack_z{z}_focus.png" for z in range(3)} < {path.name for path in output.iterdir()}
+    assert "Measured 6 of 6 images" in run("predict", *images, stack, "--output", output)
+    assert {f"stack_z{z}_focus.png" for z in range(3)} < names_in(output)
     rows = pd.read_csv(output / "focus.csv", index_col="image", dtype=str, keep_default_na=False)
     assert rows.columns[-3:].tolist() == ["file", "z", "frame"]
     assert rows[["file", "z", "frame"]].to_numpy().tolist() == (
@@ -132,120 +137,103 @@ def test_planes_of_a_stack_are_measured_as_images(images, stack, tmp_path):
         assert measured.loc[f"stack_z{z}"].equals(measured.loc[path.name])
 
 
-def test_planes_of_a_stack_are_degraded_and_validated(images, stack, tmp_path):
-    result = run("degrade", stack, "--output", tmp_path / "out", "--level", 0)
-    assert result.exit_code == 0, result.output
+def test_degrade_writes_a_file_per_level(images, stack, tmp_path):
+    output = tmp_path / "out"
+    run("degrade", images[0], stack, "--output", output, "--level", 0, "--level", 2.5)
+    stems = [images[0].stem, *(f"stack_z{z}" for z in range(3))]
+    levels = ("0", "2.5")
+    assert names_in(output) == {f"{stem}_level{level}.tif" for stem in stems for level in levels}
     for z, path in enumerate(images):
-        degraded = read_image(tmp_path / "out" / f"stack_z{z}_level0.tif")
-        np.testing.assert_array_equal(degraded, read_image(path))
-    black = np.stack([np.zeros((90, 90)), np.eye(90), np.eye(90)]).astype(np.uint8)
-    tifffile.imwrite(tmp_path / "black.tif", black, photometric="minisblack")
-    result = run("validate", stack, tmp_path / "black.tif")
-    assert result.exit_code == 1
-    assert "black.tif (page0): every pixel is 0" in result.output
-    assert "3 of 6 images are in order" in result.output
-
-
-def test_degrade_writes_a_file_a_level(images, tmp_path):
-    result = run("degrade", *images[:2], "--output", tmp_path / "out", "--level", 0, "--level", 2.5)
-    assert result.exit_code == 0, result.output
-    names = {f"{p.stem}_level{level}.tif" for p in images[:2] for level in ("0", "2.5")}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    sharp = read_image(tmp_path / "out" / "p_A01_s1_level0.tif")
-    np.testing.assert_array_equal(sharp, read_image(images[0]))
-    assert read_image(tmp_path / "out" / "p_A01_s1_level2.5.tif").std() < 0.95 * sharp.std()
-
-
-def test_summarize_draws_a_histogram_and_a_plate(images, tmp_path):
-    run("predict", *images, "--output", tmp_path / "out")
-    run("summarize", tmp_path / "out" / "focus.csv", "--output", tmp_path / "plots")
-    for name in ("scores.png", "plate.png"):
-        assert read_image(tmp_path / "plots" / name).std() > 10
+        sharp = read_image(output / f"stack_z{z}_level0.tif")
+        np.testing.assert_array_equal(sharp, read_image(path))
+        assert read_image(output / f"stack_z{z}_level2.5.tif").std() < 0.95 * sharp.std()
 
 
 def test_summarize_needs_a_focus_table(tmp_path):
-    assert "does not exist" in run("summarize", tmp_path / "a.csv", "--output", tmp_path).output
-    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
-    result = run("summarize", tmp_path / "a.csv", "--output", tmp_path)
-    assert result.exit_code == 2
-    assert "has no column image" in result.output
+    table = tmp_path / "a.csv"
+    assert "does not exist" in run("summarize", table, "--output", tmp_path, exit_code=2)
+    table.write_text("x,y\n1,2\n")
+    assert "has no column image" in run("summarize", table, "--output", tmp_path, exit_code=2)
 
 
-def test_validate_names_every_fault(images, tmp_path):
-    write_tiff(tmp_path / "black.tif", np.zeros((90, 90), np.uint8))
+def test_validate_names_every_fault(images, stack, tmp_path):
     write_tiff(tmp_path / "small.tif", np.arange(100, dtype=np.uint8).reshape(10, 10))
     write_tiff(tmp_path / "nan.tif", np.where(np.eye(90), np.nan, 1).astype(np.float32))
+    black = np.stack([np.zeros((90, 90)), np.eye(90)]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "black.tif", black, photometric="minisblack")
     faulty = [tmp_path / name for name in ("black.tif", "small.tif", "nan.tif", "none.tif")]
-    result = run("validate", *images, *faulty)
-    assert result.exit_code == 1
+    output = run("validate", *images, stack, *faulty, exit_code=1)
     for sentence in (
-        "every pixel is 0",
+        "black.tif (page0): every pixel is 0",
+        "black.tif (page1): 1.1% of the pixels are saturated",
         "10x10 pixels are less than a patch of 84x84",
         "1.1% of the pixels are NaN or infinite",
         "none.tif does not exist",
-        "3 of 7 images are in order",
+        "6 of 11 images have no fault",
     ):
-        assert sentence in result.output
-    assert run("validate", *images).exit_code == 0
+        assert sentence in output
+    run("validate", *images)
 
 
 @needs_training
-def test_train_and_evaluate_work_together(tmp_path):
-    folder, output = tmp_path / "images", tmp_path / "run"
-    folder.mkdir()
-    for seed in range(12):
-        scene = scenes.nuclei(np.random.default_rng(seed), 180, 1.0)
-        write_tiff(folder / f"{seed}.tif", (1000 * scene).astype(np.uint16))
-    result = run("train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--workers", 1)
-    assert result.exit_code == 0, result.output
-    written = {path.name for path in output.iterdir()}
-    assert written == {
+def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("focusqual.training.train.VALIDATION_SPECIMENS", 2)
+    folder, output, scores = tmp_path / "images", tmp_path / "run", tmp_path / "scores"
+    images = write_scenes(folder, range(12), side=180)
+    train = ["train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--workers", 1]
+    run(*train)
+    assert names_in(output) == {
         *("checkpoint_0001.keras", "focus.h5", "recipe.json", "split.csv"),
         *("training.csv", "training.png"),
     }
-    # Another seed would make a training image one of validation.
-    before = (output / "split.csv").read_bytes()
-    result = run("train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--seed", 7)
-    assert result.exit_code == 2
-    assert "recipe.json is of a run with other seed" in result.output
-    (folder / "12.tif").write_bytes((folder / "3.tif").read_bytes())
-    result = run("train", folder, "--output", output, "--epochs", 1, "--steps", 1)
-    assert result.exit_code == 2
-    assert "split.csv is of a run on other images" in result.output
-    assert (output / "split.csv").read_bytes() == before
-    (folder / "12.tif").unlink()
-    scores = tmp_path / "scores"
-    result = run(
-        *("evaluate", folder, "--output", scores),
-        *("--split", output / "split.csv", "--weights", output / "focus.h5"),
-    )
-    assert result.exit_code == 0, result.output
+    # With another seed, training images could become validation images.
+    split = (output / "split.csv").read_bytes()
+    assert "recipe.json is of a run with other seed" in run(*train, "--seed", 7, exit_code=2)
+    copy = folder / "12.tif"
+    copy.write_bytes(images[3].read_bytes())
+    assert "split.csv is of a run on other images" in run(*train, exit_code=2)
+    copy.unlink()
+    assert (output / "split.csv").read_bytes() == split
+    model = ("--split", output / "split.csv", "--weights", output / "focus.h5")
+    run("evaluate", folder, "--output", scores, *model)
     accuracy = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
     assert accuracy["images"] == 11
-    assert {path.name for path in scores.glob("*.png")} == {
-        *("confusion_images.png", "confusion_patches.png", "reliability.png")
+    assert names_in(scores) == {
+        *("evaluation.csv", "images.csv"),
+        *("confusion_images.png", "confusion_patches.png", "reliability.png"),
     }
 
 
-def test_help_has_an_example_for_every_command():
-    for name in main.commands:
-        result = run(name, "--help")
-        assert result.exit_code == 0
-        assert f"focusqual {name}" in result.output.split("Examples:")[1]
+def test_z_planes_are_evaluated(tmp_path):
+    for plane in (16, 18):
+        write_scenes(tmp_path / "planes" / f"BBBC006_v1_images_z_{plane}", ["a"])
+    output = tmp_path / "scores"
+    assert "image_within_one" in run("evaluate-planes", tmp_path / "planes", "--output", output)
+    assert names_in(output) == {"evaluation.csv", "images.csv", "confusion_images.png"}
+    assert pd.read_csv(output / "images.csv")["level"].tolist() == [0, 2]
 
 
-def test_a_damaged_weights_file_is_named(images, tmp_path):
-    path = tmp_path / "w.h5"
-    path.write_bytes(FOCUS_MODELS[-1].path.read_bytes()[:5000])
-    result = run("predict", images[0], "--output", tmp_path / "out", "--weights", path)
-    assert result.exit_code == 2
-    assert "w.h5 is not a weights file" in result.output
+def test_stacks_are_evaluated(images, tmp_path):
+    rows = [f"{path.name},a,{z},0\n" for z, path in enumerate(images)]
+    table = tmp_path / "images" / "stacks.csv"
+    table.write_text("image,stack,position,focus\n" + "".join(rows))
+    output = tmp_path / "scores"
+    assert "best_plane_right" in run("evaluate-stacks", table, "--output", output)
+    assert names_in(output) == {"planes.csv", "stacks.csv", "evaluation.csv", "stacks.png"}
+    assert len(pd.read_csv(output / "planes.csv")) == len(pd.read_csv(output / "stacks.csv")) == 3
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_help_describes_every_option_and_has_an_example(name):
+    assert f"focusqual {name}" in run(name, "--help").split("Examples:")[1]
+    for parameter in main.commands[name].params:
+        assert parameter.param_type_name == "argument" or parameter.help
 
 
 def test_training_refuses_wrong_initial_weights_before_it_starts(tmp_path):
     layers = {"conv1": {"kernel": np.zeros((3, 3, 4, 24)), "bias": np.zeros(24)}}
     write_weights(tmp_path / "w.h5", Weights(FOCUS_PATCH_1.architecture, layers, {}))
-    result = run("train", tmp_path, "--output", tmp_path / "run", "--initial", tmp_path / "w.h5")
-    assert result.exit_code == 2
-    assert "w.h5: It lacks layers of focus-patch-1" in result.output
+    arguments = ("--output", tmp_path / "run", "--initial", tmp_path / "w.h5")
+    output = run("train", tmp_path, *arguments, exit_code=2)
+    assert "w.h5: It lacks layers of focus-patch-1" in output
     assert not (tmp_path / "run").exists()

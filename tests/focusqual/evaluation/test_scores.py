@@ -1,32 +1,22 @@
 import numpy as np
 import pytest
 
-from focusqual.evaluation.scores import (
-    expected_calibration_error,
-    f_score,
-    prediction_scores,
-    ranked_probability_score,
-)
+from focusqual.evaluation.scores import f_score, prediction_scores
 
 
-def one_hot(levels):
-    return np.eye(11)[levels]
+@pytest.mark.parametrize("predicted, expected", [(3, 0), (4, 1 / 11), (7, 4 / 11)])
+def test_ranked_probability_score_grows_with_distance(predicted, expected):
+    scores = prediction_scores(np.eye(11)[[predicted]], np.array([3]))
+    assert scores["ranked_probability_score"] == pytest.approx(expected)
 
 
-def test_ranked_probability_score_knows_distance():
-    truth = np.array([3])
-    assert ranked_probability_score(one_hot([3]), truth) == 0
-    assert ranked_probability_score(one_hot([4]), truth) == pytest.approx(1 / 11)
-    assert ranked_probability_score(one_hot([7]), truth) == pytest.approx(4 / 11)
-
-
-def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
-    sure = np.full((10, 11), 0.02)
-    sure[:, 0] = 0.8
-    levels = np.array([0] * 8 + [5] * 2)
-    assert expected_calibration_error(sure, levels) == pytest.approx(0, abs=1e-6)
-    levels = np.array([0] * 3 + [5] * 7)
-    assert expected_calibration_error(sure, levels) == pytest.approx(0.5)
+@pytest.mark.parametrize("right, gap", [(8, 0), (3, 0.5)])
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy(right, gap):
+    confident = np.full((10, 11), 0.02)
+    confident[:, 0] = 0.8
+    levels = np.array([0] * right + [5] * (10 - right))
+    scores = prediction_scores(confident, levels)
+    assert scores["expected_calibration_error"] == pytest.approx(gap, abs=1e-6)
 
 
 def test_f_score():
@@ -36,9 +26,9 @@ def test_f_score():
     assert f_score(truth, ~truth) == 0
 
 
-def test_summary_of_known_predictions():
-    figures = prediction_scores(one_hot([0, 1, 5, 9]), np.array([0, 2, 5, 5]))
-    assert figures["exact"] == 0.5
-    assert figures["within_one"] == 0.75
-    assert figures["mean_absolute_error"] == 1.25
-    assert figures["certainty"] == pytest.approx(1, abs=1e-6)
+def test_scores_of_known_predictions():
+    scores = prediction_scores(np.eye(11)[[0, 1, 5, 9]], np.array([0, 2, 5, 5]))
+    assert scores["exact"] == 0.5
+    assert scores["within_one"] == 0.75
+    assert scores["mean_absolute_error"] == 1.25
+    assert scores["certainty"] == pytest.approx(1, abs=1e-6)
