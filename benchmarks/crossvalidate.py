@@ -24,7 +24,6 @@ from micrograph_networks.files.tables import csv_table, number, read_csv
 from micrograph_networks.files.writing import atomic_write, output_folder
 from micrograph_networks.models.registry import MODEL_FOLDER, shipped_models
 from micrograph_networks.networks.layers import array_shapes
-from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import multiply_in_bfloat16
 from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import assign_folds
@@ -39,6 +38,8 @@ from segment.evaluation.evaluate import (
     figures,
     pairs_of,
 )
+from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
+from segment.inference.model import WEIGHTS_FILE
 from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
 from segment.inference.scaling import scaled_shape
 from segment.training.backbone import read_backbone
@@ -199,7 +200,7 @@ def trained(variant, run, data, of_fold, learners):
         if variant.initial == RANDOM:
             return random_encoder(recipe)
         if variant.initial:
-            return from_model(of_fold(variant.initial) / DARKFIELD.weights_file, DESCRIBED)
+            return from_model(of_fold(variant.initial) / WEIGHTS_FILE, DESCRIBED)
         return from_backbone(read_backbone(data.backbone))
 
     return train(run, recipe, Parts(samples, []), start, {"training_data": data.table.parent.name})

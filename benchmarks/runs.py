@@ -12,7 +12,6 @@ from micrograph_networks.cellprofiler.settings import ENTERED
 from micrograph_networks.engines import AUTOMATIC
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.loading import read_network
-from micrograph_networks.products import PRODUCTS
 from segment.inference.network import NETWORKS
 from segment.simulation.scenes import darkfield_scene
 
@@ -24,7 +23,12 @@ logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not ne
 preferences.set_headless()
 preferences.set_plugin_directory(str(ROOT / "plugins"), globally=False)
 
-OURS = tuple(product.module for product in PRODUCTS)
+EXAMPLES = {
+    "MeasureImageFocusQuality": "focus_qc.cppipe",
+    "SegmentDarkfieldCells": "darkfield_cells.cppipe",
+}
+"""Our modules, and example pipelines that have one of them each."""
+OURS = tuple(EXAMPLES)
 INPUT = ("Images", "Metadata", "NamesAndTypes", "Groups")
 LAST = "ExportToSpreadsheet"
 SCENES = 20
@@ -66,8 +70,8 @@ def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
     """
     modules = {
         module.module_name: module
-        for product in PRODUCTS
-        for module in _modules_of(product.pipelines[0])
+        for pipeline in EXAMPLES.values()
+        for module in _modules_of(pipeline)
     }
     weights, _ = read_network(None, NETWORKS)
     segment = modules["SegmentDarkfieldCells"]

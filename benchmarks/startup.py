@@ -51,9 +51,8 @@ done("CellProfiler: Java")
 import cellprofiler_core.modules
 done("CellProfiler: its modules")
 sys.path.insert(0, "plugins")
-from micrograph_networks.products import PRODUCTS
-for product in PRODUCTS:
-    importlib.import_module(product.module.lower())
+for name in ("measureimagefocusquality", "segmentdarkfieldcells"):
+    importlib.import_module(name)
 done("ours: imports")
 from micrograph_networks.engines import EngineOptions
 if engine == "tensorflow":

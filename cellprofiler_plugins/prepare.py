@@ -1,9 +1,9 @@
-"""Put the modules into a clone of CellProfiler-plugins, as its pull request.
+"""Add the modules to a clone of CellProfiler-plugins, for a pull request.
 
     python cellprofiler_plugins/prepare.py CLONE ADDRESS
 
-CLONE is the folder of the clone, ADDRESS that from which git fetches this project. Afterwards
-``git -C CLONE diff`` is what is sent.
+CLONE is the folder of the clone. ADDRESS is the address from which git fetches this project.
+Afterwards, ``git -C CLONE diff`` shows the changes.
 """
 
 import re
@@ -15,36 +15,37 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from micrograph_networks import __version__  # noqa: E402
-from micrograph_networks.products import PRODUCTS  # noqa: E402
 
 FLAG = "focus_darkfield"
-"""Of the extra there."""
+"""Name of the extra in the clone's setup.py."""
 TABLE = "documentation/CP-plugins-documentation/supported_plugins.md"
-"""The page of that repository with a row a plugin."""
+"""Page of the clone with a row for each plugin."""
 
 
 def main() -> None:
-    """Read the arguments, and change the clone."""
+    """Read the arguments and change the clone."""
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     clone, address = Path(sys.argv[1]), sys.argv[2]
     setup, table = clone / "setup.py", clone / TABLE
+    plugins = sorted((ROOT / "plugins").glob("*.py"))
     try:
-        changed = {setup: _setup(setup.read_text(), address), table: _rows(table.read_text())}
+        changed = {
+            setup: _with_extra(setup.read_text(), address),
+            table: _with_rows(table.read_text(), plugins),
+        }
     except OSError as error:
-        sys.exit(f"{clone} is no clone of CellProfiler-plugins: it has no {error.filename}.")
+        sys.exit(f"{clone} is not a clone of CellProfiler-plugins: it has no {error.filename}.")
     for path, text in changed.items():
         path.write_text(text, encoding="utf-8")
-    for product in PRODUCTS:
-        name = f"{product.module.lower()}.py"
-        shutil.copy(ROOT / "plugins" / name, clone / "active_plugins" / name)
-        test = f"test_{name}"
-        shutil.copy(Path(__file__).parent / "tests" / test, clone / "tests" / test)
-    print(f"Done: look at 'git -C {clone} diff', and commit.")
+    for plugin in plugins:
+        shutil.copy(plugin, clone / "active_plugins")
+        shutil.copy(Path(__file__).parent / "tests" / f"test_{plugin.name}", clone / "tests")
+    print(f"Done. Check 'git -C {clone} diff' and commit.")
 
 
-def _setup(text: str, address: str) -> str:
-    """Their setup.py with our extra."""
+def _with_extra(text: str, address: str) -> str:
+    """Return the clone's setup.py with our extra."""
     requirement = f"cellprofiler-focus-darkfield[cpu] @ git+{address}@v{__version__}"
     listed = rf'\g<1>{FLAG}_deps = [\n\g<1>    "{requirement}"\n\g<1>]\n\n\g<0>'
     text, lists = re.subn(r"^( *)setup\(", listed, text, count=1, flags=re.M)
@@ -55,23 +56,22 @@ def _setup(text: str, address: str) -> str:
     return text
 
 
-def _rows(text: str) -> str:
-    """Their table with our rows, in its order."""
+def _with_rows(text: str, plugins: list) -> str:
+    """Return the clone's table of plugins with our rows, sorted."""
     lines = text.splitlines()
     rows = [number for number, line in enumerate(lines) if line.startswith("|")]
     if len(rows) < 3:
         sys.exit(f"The clone's {TABLE} has no table of plugins: add the rows by hand.")
-    first, last = rows[0], rows[-1]
-    ours = [f"| {p.module} | {_about(p.module)} | Yes | `{FLAG}` | No |" for p in PRODUCTS]
-    sorted_rows = sorted(lines[first + 2 : last + 1] + ours, key=str.casefold)
-    return "\n".join([*lines[: first + 2], *sorted_rows, *lines[last + 1 :], ""])
+    first, last = rows[0] + 2, rows[-1] + 1
+    all_rows = sorted(lines[first:last] + [_row(plugin) for plugin in plugins], key=str.casefold)
+    return "\n".join([*lines[:first], *all_rows, *lines[last:], ""])
 
 
-def _about(module: str) -> str:
-    """The first sentences of a module's help."""
-    text = (ROOT / "plugins" / f"{module.lower()}.py").read_text(encoding="utf-8")
-    (paragraph,) = re.findall(rf"^\*\*({module}\*\* .*?)\n\n", text, re.M | re.S)
-    return " ".join(paragraph.replace("**", "").split())
+def _row(plugin: Path) -> str:
+    """Return the row of a plugin, with the first paragraph of its help."""
+    text = plugin.read_text(encoding="utf-8")
+    name, about = re.search(r"^\*\*(\w+)\*\* (.*?)\n\n", text, re.M | re.S).groups()
+    return f"| {name} | {name} {' '.join(about.split())} | Yes | `{FLAG}` | No |"
 
 
 if __name__ == "__main__":

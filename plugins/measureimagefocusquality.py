@@ -1,4 +1,4 @@
-"""Rate the focus of images patch by patch: a CellProfiler module."""
+"""Measure the focus of images patch by patch: a CellProfiler module."""
 
 import functools
 import inspect
@@ -8,20 +8,13 @@ from pathlib import Path
 
 import numpy
 from cellprofiler_core.constants.measurement import (
-    C_COUNT,
-    C_LOCATION,
-    C_NUMBER,
     COLTYPE_FLOAT,
     COLTYPE_INTEGER,
     COLTYPE_VARCHAR_FILE_NAME,
     COLTYPE_VARCHAR_FORMAT,
     EXPERIMENT,
-    FTR_CENTER_X,
-    FTR_CENTER_Y,
-    FTR_OBJECT_NUMBER,
     GROUP_NUMBER,
     IMAGE,
-    MCA_AVAILABLE_POST_GROUP,
 )
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
@@ -31,7 +24,6 @@ from cellprofiler_core.setting import (
     Divider,
     HiddenCount,
     HTMLText,
-    SettingsGroup,
     ValidationError,
 )
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
@@ -40,23 +32,22 @@ from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements_ijv,
-    get_object_measurement_columns,
 )
 
-# In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
-# yet: they come before others of their names.
+# In a clone or an unzipped release our packages are next to plugins/. Put them first on sys.path,
+# before other packages of the same names.
 HOME = Path(__file__).resolve().parent.parent
 if (HOME / "micrograph_networks").is_dir():
-    sys.path[:] = [str(HOME), *(folder for folder in sys.path if folder != str(HOME))]
+    sys.path.insert(0, str(HOME))
 VERSION = "0.2.0"
-"""Of the packages that this file belongs to."""
+"""Version of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
 
     if __version__ != VERSION:
-        raise ImportError(f"micrograph_networks is of version {__version__}")
+        raise ImportError(f"micrograph_networks has version {__version__}")
 
-    from focusqual import FocusOptions, measure_focus
+    from focusqual import FocusOptions, load_model, measure_focus
     from focusqual.inference.display import (
         STATISTICS,
         arrange,
@@ -66,38 +57,42 @@ try:
         statistics,
     )
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+    from focusqual.inference.model import WEIGHTS_FILE
+    from focusqual.inference.network import NETWORKS
     from focusqual.inference.options import OBJECTIVE
     from focusqual.inference.patches import PATCH_SIZE
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
+    from micrograph_networks.cellprofiler.figures import SMOOTH, reserve_table, show_under_mouse
+    from micrograph_networks.cellprofiler.measurements import Feature
+    from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import (
-        SMOOTH,
+        Core,
         NetworkModule,
-        free_earlier_image_sets,
+        check_distinct,
         input_mask,
-        keep_above,
-        refuse_repeats,
-        show_under_mouse,
-        shown_errors,
+    )
+    from micrograph_networks.cellprofiler.settings import (
+        OutputGroup,
+        saved_count,
     )
     from micrograph_networks.engines import EngineOptions
-    from micrograph_networks.errors import UserError
+    from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 except Exception as error:
     LEVELS = 0
-    # Each plugin has all of this itself: there may be nothing that they could share it from.
+    # Duplicated in every plugin on purpose: the shared package may be missing.
     INCOMPLETE = (
-        f"{Path(__file__).resolve()} of version {VERSION} does not find all that belongs to it "
-        f"({error}): let CellProfiler's plugins directory be the plugins folder of a release that "
-        "was unzipped as a whole, and start CellProfiler again."
+        f"{Path(__file__).resolve()} of version {VERSION} is incomplete ({error}). Set "
+        "CellProfiler's plugins directory to the plugins folder of a release that was unzipped as "
+        "a whole, and restart CellProfiler."
     )
     logging.exception(INCOMPLETE)
 
     class NetworkModule(Module):
-        """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
+        """Placeholder in the module list: keeps the saved settings and explains the repair."""
 
-        # CellProfiler 5 takes the first module that a file defines for the plugin.
-        __module__ = Module.__module__
+        __module__ = Module.__module__  # CellProfiler 5 takes the first module that a file defines
 
         def __init_subclass__(cls):
             for name, value in list(vars(cls).items()):
@@ -106,20 +101,17 @@ except Exception as error:
 
         def create_settings(self):
             self.explanation = HTMLText("", INCOMPLETE, size=(20, 5))
-            self.kept = []
+            self.saved = []
 
         def settings(self):
-            return self.kept
+            return self.saved
 
         def visible_settings(self):
             return [self.explanation]
 
-        def upgrade_settings(self, setting_values, variable_revision_number, module_name):
+        def set_settings_from_values(self, setting_values, variable_revision_number, module_name):
             self.variable_revision_number = variable_revision_number
-            return setting_values, variable_revision_number
-
-        def prepare_settings(self, setting_values):
-            self.kept = [Text("", value) for value in setting_values]
+            self.saved = [Text("", value) for value in setting_values]
 
         def validate_module(self, pipeline):
             raise ValidationError(INCOMPLETE, self.explanation)
@@ -134,18 +126,18 @@ __doc__ = """\
 MeasureImageFocusQuality
 ========================
 
-**MeasureImageFocusQuality** rates how far images are out of focus, patch by patch, with a trained
-neural network.
+**MeasureImageFocusQuality** measures how far images are out of focus, patch by patch, with a
+trained neural network.
 
-The image is cut into patches of 84 x 84 pixels. For each patch the network gives the probabilities
-of 11 *focus levels*, from 0, in focus, to 10, far out of focus. The levels are absolute: an image
-is not compared with others of its set, and the result does not depend on its brightness, its
-camera offset or its bit depth. One level stands for 2 micrometers of defocus at 20x (numerical
-aperture 0.5, 500 nm, in air, pixels of 0.65 micrometers), which spreads a point over about
-3 pixels more. To have levels of another objective, choose *objective* for *How to rescale images*.
+The module cuts each image into patches of 84 x 84 pixels. For each patch the network predicts the
+probabilities of 11 *defocus levels*: level 0 is sharp, and level 10 is the strongest blur. Levels
+are absolute: they do not depend on the other images, the brightness, the camera offset, or the bit
+depth. One level is 2 micrometers of defocus with a typical 20x objective (numerical aperture 0.5,
+500 nm, air, pixels of 0.65 micrometers), which widens a point by about 3 pixels. If you use another
+objective, select *objective* for *How to rescale images*.
 
-The network was trained on fluorescence images. Measure the images as they were acquired, before
-illumination correction, smoothing or rescaling.
+The network was trained on fluorescence images. Measure raw images, before you correct the
+illumination, smooth, or rescale them.
 
 |
 
@@ -155,36 +147,35 @@ Supports 2D? Supports 3D? Respects masks?
 YES          NO           YES
 ============ ============ ===============
 
-Patches of which more than half lies outside of the mask do not count. Pixels that are NaN or
-infinite are treated as masked. Color images are brought to gray by the weights of luma (0.299 red,
-0.587 green, 0.114 blue). To rate a stack, load its planes as separate images.
+Patches do not count if more than half of their area is masked. Pixels that are NaN or infinite are
+treated as masked. Color images are converted to gray (0.299 red + 0.587 green + 0.114 blue). To
+measure a stack, load its planes as separate images.
 
-How to read the result
-^^^^^^^^^^^^^^^^^^^^^^
+Interpreting the results
+^^^^^^^^^^^^^^^^^^^^^^^^
 
--  A *Score* of 0 or 1 is in focus for most uses. At higher scores, details that are smaller than
-   about 3 pixels times the score are lost.
--  Read the score together with its *Certainty*, from 0 to 1. Without anything to see in the image,
-   all levels are equally probable, the certainty is near 0 and the score means nothing.
--  An image of which one part only is blurred has a high *FractionInFocus* and a high
-   *FractionOutOfFocus*; the focus level image shows where.
+-  A *Score* of 0 or 1 is in focus for most purposes. At a higher score, details smaller than about
+   3 pixels times the score are lost.
+-  Read the score together with the *Certainty*, which ranges from 0 to 1. In a blank image all
+   levels are equally probable: the certainty is near 0, and the score means nothing.
+-  If only a part of an image is blurred, both *FractionInFocus* and *FractionOutOfFocus* are high.
+   The focus level image shows which part.
 
-To sort out blurred images, follow this module with **FlagImage**: flag images whose
-*ImageFocus_Score* is above a maximum and, if empty images are to be flagged as well, whose
+To exclude blurred images from your analysis, add **FlagImage** after this module. Flag images whose
+*ImageFocus_Score* is above a maximum. To exclude blank images as well, flag images whose
 *ImageFocus_Certainty* is below a minimum.
 
-In the picture that the module displays, each patch has a border whose hue is its level, from blue,
-in focus, to red, and whose lightness is its certainty: dark borders surround patches that show
-nothing. Where patches overlap, the more certain one is on top. Rest the mouse on a patch, and the
-status bar says its level and certainty. Bars show the probabilities of the levels for the whole
-image. The table says how many patches count, if a mask leaves some out.
+The display window shows each image with a border around each patch. The hue of the border is the
+defocus level, from blue (in focus) to red. Its lightness is the certainty, so patches that show
+nothing have dark borders. Where patches overlap, the most certain one is on top. Point the mouse at
+a patch to see its level and certainty in the status bar. Bars show the probabilities of the levels
+for the whole image. If a mask excludes patches, the table shows how many of them count.
 
-The network is loaded as soon as the module is selected in CellProfiler's window, while you are
-still choosing; in TensorFlow this takes some seconds. If you step before it is loaded, the window
-waits for it.
+CellProfiler loads the network as soon as you select the module. With TensorFlow this takes several
+seconds, and the first step in test mode waits for it.
 
-To find the plane in focus of stacks, load the planes as separate images, group them by stack with
-**Groups**, and answer *Yes* to *Rank the images of each group?*.
+To find the plane of each stack that is in focus, load the planes as separate images, group them by
+stack with **Groups**, and select *Yes* for *Rank the images of each group?*.
 
 See also
 ^^^^^^^^
@@ -194,45 +185,44 @@ See also **Groups**, **FlagImage**, **MeasureImageQuality**, **MaskImage**.
 Measurements made by this module
 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-All are of the category *ImageFocus* and end with the name of the image. All but *Model* and
-*Engine* are numbers, and NaN where no patch counts.
+The names of all measurements start with *ImageFocus* and end with the name of the image. All
+measurements except *Model* and *Engine* are numbers, and they are NaN if no patch counts.
 
 **Image measurements**
 
--  *Score:* The level of the whole image, 0 to 10: the median of its probabilities, which are those
-   of its patches, averaged with the patches' certainties as weights.
--  *ExpectedLevel:* The mean of the probabilities of the image, 0 to 10; finer than the score.
--  *Certainty:* How narrow the probabilities of the image are: 1 for a single level, 0 if all levels
+-  *Score:* Defocus level of the image, 0 to 10. It is the median of the image's probabilities,
+   which are the mean of the patches' probabilities weighted by their certainties.
+-  *ExpectedLevel:* Mean of the image's probabilities, 0 to 10. It is finer than the score.
+-  *Certainty:* Certainty of the image: 1 if a single level has all the probability, 0 if all levels
    are equally probable (1 - entropy / ln 11).
--  *CertaintyMean, CertaintyMax, CertaintyWeighted:* Mean, maximum, and mean weighted by itself, of
-   the certainties of the patches.
--  *Probability0* to *Probability10:* The probabilities of the image.
--  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which sum
-   to 1. The settings define when a patch is out of focus and when it is uncertain.
--  *PatchCount:* The number of patches that count.
--  *ExpectedDefocus* (if images are rescaled by the objective): The expected level in micrometers,
-   to either side of the focus: the expected level times the depth of a level, which is 2 x 2 x 0.5
-   / 0.65 pixels of blur, brought back to the specimen by pixel size, factor, and refractive index /
-   (2 NA), and with the objective's own factor one depth of field, wavelength x refractive index /
-   NA\\ :sup:`2`. It ends with the levels, at ten times that depth, and is a paraxial estimate:
-   above an aperture of about 0.7 times the refractive index it is too large.
--  *BestInGroup, RankInGroup* (if the planes of each group are ranked): 1 for the image of its group
-   that is most in focus, 0 for the others; and its place among them, from 1 on.
--  *Engine:* What computed the network, numpy or tensorflow.
+-  *CertaintyMean, CertaintyMax, CertaintyWeighted:* Mean and maximum of the patches' certainties,
+   and their mean weighted by themselves.
+-  *Probability0* to *Probability10:* Probabilities of the levels for the image.
+-  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which add up
+   to 1. Settings define which patches are out of focus and which are uncertain.
+-  *PatchCount:* Number of patches that count.
+-  *ExpectedDefocus* (only if images are rescaled by the objective): Expected level in micrometers
+   of defocus, above or below the focal plane. Its maximum is ten times the depth of a level, which
+   is one depth of field (wavelength x refractive index / NA²) unless the pixels are too coarse for
+   the objective. It is a paraxial estimate, which is too large if the numerical aperture is above
+   0.7 times the refractive index.
+-  *BestInGroup, RankInGroup* (only if the images of each group are ranked): 1 for the image of the
+   group that is most in focus and 0 for the others; rank of the image, where 1 is the best.
+-  *Engine:* Library that computed the network, numpy or tensorflow.
 
 **Experiment measurements**
 
--  *Model:* The name and version of the model, or the path of its weights file.
+-  *Model:* Name and version of the model, or path of its weights file.
 
-**Measurements of the patches** (if objects are created for them)
+**Patch measurements** (only if you create objects for the patches)
 
--  *Level:* The most probable level of the patch.
--  *ExpectedLevel, Certainty, Probability0* to *Probability10:* As above, for the patch alone.
+-  *Level:* Most probable level of the patch.
+-  *ExpectedLevel, Certainty, Probability0* to *Probability10:* As above, for the patch.
 
-**Measurements of objects** (if focus is measured within objects)
+**Object measurements** (only if you measure focus within objects)
 
--  *MeanLevel, MeanCertainty:* The mean expected level and certainty of the patches that cover the
-   object, averaged over its pixels.
+-  *MeanLevel, MeanCertainty:* Expected level and certainty of the patches that cover the object,
+   averaged over its pixels.
 
 References
 ^^^^^^^^^^
@@ -242,22 +232,17 @@ References
    with deep learning" *BMC Bioinformatics* 19:77.
    `(link) <https://doi.org/10.1186/s12859-018-2087-4>`__
 
-The levels, the certainty and the picture follow this article; the network and its weights are new.
-Please cite the article, and CellProfiler, if you publish results of this module.
+The levels, the certainty, and the display follow this article. The network and its weights are new.
+If you publish results of this module, please cite the article and CellProfiler.
 """
 
-C_IMAGE_FOCUS = "ImageFocus"
-
 PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
-
 F_PATCH_COUNT = "PatchCount"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
 F_DEFOCUS = "ExpectedDefocus"
 F_BEST = "BestInGroup"
 F_RANK = "RankInGroup"
-
-# Features of an image, and their names in FocusMeasurement.summary.
 IMAGE_FEATURES = {
     "Score": "score",
     "ExpectedLevel": "expected_level",
@@ -271,31 +256,80 @@ IMAGE_FEATURES = {
     "FractionUncertain": "uncertain",
     **PROBABILITIES,
 }
-# Features of a patch, and their names in FocusMeasurement.patch_table.
+"""Features of an image, with their names in FocusMeasurement.summary."""
 PATCH_FEATURES = {
     "Level": "level",
     "ExpectedLevel": "expected_level",
     "Certainty": "certainty",
     **PROBABILITIES,
 }
-COLUMN_TYPES = {
-    F_PATCH_COUNT: COLTYPE_INTEGER,
-    F_BEST: COLTYPE_INTEGER,
-    F_RANK: COLTYPE_INTEGER,
-    F_MODEL: COLTYPE_VARCHAR_FILE_NAME,
-    F_ENGINE: COLTYPE_VARCHAR_FORMAT % 32,
-}
-GROUP_FEATURES = (F_BEST, F_RANK)
+"""Features of a patch, with their names in FocusMeasurement.patch_table."""
 OBJECT_FEATURES = ("MeanLevel", "MeanCertainty")
+
+OUTPUTS = (
+    (
+        "patches",
+        "Create objects for the patches?",
+        LabelName,
+        "Name the patch objects",
+        "FocusPatches{}",
+        """\
+Select *Yes* to make each patch an object. Its level, certainty, probabilities, and location then
+become a row in the exported tables.
+
+Patches that do not count because of a mask have a row as well, with NaN as values. Patches overlap
+in the last row and column, and everywhere if the stride is smaller than the width of a patch.
+Objects that overlap much take a lot of memory, so to get a dense map of the focus, keep the focus
+level image instead.
+""",
+    ),
+    (
+        "level_image",
+        "Keep the focus level image?",
+        ImageName,
+        "Name the focus level image",
+        "FocusLevel{}",
+        """\
+Select *Yes* to keep an image whose intensity is the expected defocus level divided by 10: 0 is in
+focus, and 1 is level 10. Where patches overlap, their values are averaged. Pixels are masked if no
+patch that counts covers them.
+""",
+    ),
+    (
+        "certainty_image",
+        "Keep the certainty image?",
+        ImageName,
+        "Name the certainty image",
+        "FocusCertainty{}",
+        """\
+Select *Yes* to keep an image whose intensity is the certainty of the patches, from 0 to 1. Where
+patches overlap, their values are averaged. Pixels are masked if no patch that counts covers them.
+""",
+    ),
+    (
+        "annotated_image",
+        "Keep the annotated image?",
+        ImageName,
+        "Name the annotated image",
+        "FocusAnnotated{}",
+        """\
+Select *Yes* to keep the color image of the display window: the contrast-stretched image with a
+border around each patch. The hue of the border is the defocus level, from blue (in focus) to red,
+and its lightness is the certainty. Use **SaveImages** to save the image.
+""",
+    ),
+)
+"""Optional outputs of an image: attribute, question, type, text, default, and help of its name."""
 TABLE_HEADER, TABLE_ROW = 0.1, 0.055
-"""Heights in the figure's table, as shares of a figure in its first size."""
+"""Heights in the figure's table as fractions of a figure of the default size."""
 
 
-class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ above instead
+class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ instead
     module_name = "MeasureImageFocusQuality"
     category = "Measurement"
     variable_revision_number = 1
-    # For the citation generator of CellProfiler 5.
+    measurement_category = "ImageFocus"
+    # Used by the citation generator of CellProfiler 5.
     doi = {
         "Please cite the following when using MeasureImageFocusQuality:": (
             "https://doi.org/10.1186/s12859-018-2087-4"
@@ -313,20 +347,23 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
             "Rank the images of each group?",
             False,
             doc="""\
-Select *Yes* to measure, at the end of each group of images, which one is most in focus, and the
-rank of all: 1 is the best. Use **Groups** to make a group of each stack; without it all images are
-one group. Ranks follow the expected level. That of an image that shows next to nothing is drawn to
-the mean of its group, halfway at a certainty of 0.05: a blank image is neither best nor worst.
+Select *Yes* to rank the images of each group at its end: the image that is most in focus has rank
+1. Use **Groups** to make each stack a group. Without **Groups**, all images are one group.
 
-The ranks come after the last image of a group, too late for modules that act on each image, such
-as **FlagImage** in the same pipeline. Export them, and let a second pipeline load the exported
-table with **LoadData**: there **FlagImage** skips images whose *RankInGroup* is above 1. The
-example pipelines *focus_rank_planes* and *focus_best_planes* do so.
+Images are ranked by their expected levels. The level of an image with a low certainty is moved
+toward the mean of its group, halfway at a certainty of 0.05, so a blank image is neither best nor
+worst.
+
+Ranks are available only after the last image of a group, too late for modules such as **FlagImage**
+in the same pipeline. To keep only the best planes, export the ranks, and load the table into a
+second pipeline with **LoadData**. There, let **FlagImage** skip the images whose *RankInGroup* is
+above 1. The example pipelines *focus_rank_planes* and *focus_best_planes* do this.
 """,
         )
         self.create_model_settings(
+            Core(NETWORKS, load_model, "python -m focusqual train", WEIGHTS_FILE),
             trained_on="fluorescence images",
-            custom="in-focus images of your assay. Consider it if your images look unlike "
+            custom="in-focus images of your assay. Consider it if your images look different from "
             "fluorescently stained cells.",
         )
         self.engine_options = self.create_option_settings(EngineOptions)
@@ -337,10 +374,9 @@ example pipelines *focus_rank_planes* and *focus_best_planes* do so.
             "Measure focus within objects?",
             False,
             doc="""\
-Select *Yes* to measure the mean focus level and certainty of each object that was identified by
-prior modules. The network sees patches, not objects: objects within the same patch get the same
-values unless the patches overlap. Choose a patch stride of 21 or 42 pixels to follow smaller
-objects.
+Select *Yes* to measure the mean defocus level and certainty of objects that earlier modules
+identified. The network measures patches, not objects: all objects in a patch get the same values
+unless patches overlap. For small objects use a patch stride of 21 or 42 pixels.
 """,
         )
         self.objects_list = LabelListSubscriber(
@@ -349,21 +385,13 @@ objects.
             doc="""\
 *(Used only if focus is measured within objects)*
 
-Select the objects whose focus you want to measure, in each of the images above.
+Select the objects to measure in each of the images above.
 """,
         )
 
     def add_image(self, can_remove=True):
-        """Add the settings of one image to measure.
-
-        Parameters
-        ----------
-        can_remove : bool
-            False for the first image, which has no button to remove it.
-        """
-        # Names of outputs differ from image to image.
-        suffix = len(self.image_groups) + 1 if self.image_groups else ""
-        group = SettingsGroup()
+        """Add the settings of an image to measure. The first image cannot be removed."""
+        group = OutputGroup()
         group.can_remove = can_remove
         if can_remove:
             group.append("divider", Divider())
@@ -371,12 +399,11 @@ Select the objects whose focus you want to measure, in each of the images above.
             "image_name",
             ImageSubscriber(
                 "Select the image to measure",
-                doc="Select an image, gray or color, whose focus you want to measure.",
+                doc="Select the gray or color image whose focus you want to measure.",
             ),
         )
-        _append_patch_settings(group, suffix)
-        _append_map_settings(group, suffix)
-        _append_annotated_settings(group, suffix)
+        # Number the outputs of further images, so that their default names differ.
+        group.append_outputs(OUTPUTS, len(self.image_groups) + 1 if self.image_groups else "")
         if can_remove:
             group.append(
                 "remover",
@@ -391,8 +418,8 @@ Select the objects whose focus you want to measure, in each of the images above.
         return result + self._shared_settings()
 
     def _shared_settings(self):
-        """All but the settings of an image, in the order in which they are saved."""
-        # Options come last: old pipelines lack those that were added since.
+        """Return all settings except those of the images, in the order in which they are saved."""
+        # The options come last: saved pipelines lack those that are added later.
         return [
             self.wants_objects,
             self.objects_list,
@@ -403,10 +430,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         ]
 
     def prepare_settings(self, setting_values):
-        given = setting_values[0]
-        if not (given.isdecimal() and 0 < int(given) <= len(setting_values)):
-            raise ValueError(f"{self.module_name} cannot measure '{given[:20]}' images")
-        count = int(given)
+        count = saved_count(setting_values, self.settings().index(self.image_count))
         del self.image_groups[count:]
         while len(self.image_groups) < count:
             self.add_image()
@@ -419,9 +443,7 @@ Select the objects whose focus you want to measure, in each of the images above.
         for group in self.image_groups:
             if group.can_remove:
                 result.append(group.divider)
-            result.append(group.image_name)
-            for wanted, name in _optional_outputs(group):
-                result += [wanted, name] if wanted.value else [wanted]
+            result += [group.image_name, *group.visible_outputs()]
             if group.can_remove:
                 result.append(group.remover)
         result += [self.add_image_button, self.divider, *self.visible_model_settings()]
@@ -432,14 +454,8 @@ Select the objects whose focus you want to measure, in each of the images above.
         return [*result, self.wants_ranks]
 
     def validate_module(self, pipeline):
-        refuse_repeats([group.image_name for group in self.image_groups])
-        names = [
-            name
-            for group in self.image_groups
-            for wanted, name in _optional_outputs(group)
-            if wanted.value
-        ]
-        refuse_repeats(names)
+        check_distinct([group.image_name for group in self.image_groups])
+        check_distinct([name for group in self.image_groups for name in group.wanted_outputs()])
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()
@@ -450,55 +466,145 @@ Select the objects whose focus you want to measure, in each of the images above.
 
     def validate_module_warnings(self, pipeline):
         super().validate_module_warnings(pipeline)
-        stride = self.stride.value
-        if self._patch_objects() and stride < PATCH_SIZE:
+        if self.created_objects() and self.stride.value < PATCH_SIZE:
             raise ValidationError(
-                f"At a stride of {stride} every pixel belongs to {(PATCH_SIZE / stride) ** 2:.0f} "
-                "patch objects: CellProfiler's displays and measurements of them take as many "
-                f"times as long as at {PATCH_SIZE}. The focus level image is as fine, and quick.",
+                f"At a stride below {PATCH_SIZE} pixels the patch objects overlap, which makes "
+                "displays and measurements of them slow. Keep the focus level image instead: it is "
+                "as detailed.",
                 self.stride,
             )
+
+    def features(self):
+        features = []
+        for group in self.image_groups:
+            name = group.image_name.value
+            features.append(Feature(EXPERIMENT, F_MODEL, name, COLTYPE_VARCHAR_FILE_NAME))
+            for feature in self._image_features():
+                integer = feature == F_PATCH_COUNT
+                kind = COLTYPE_INTEGER if integer else COLTYPE_FLOAT
+                features.append(Feature(IMAGE, feature, name, kind))
+            features.append(Feature(IMAGE, F_ENGINE, name, COLTYPE_VARCHAR_FORMAT % 32))
+            if self.wants_ranks.value:
+                for feature in (F_BEST, F_RANK):
+                    features.append(Feature(IMAGE, feature, name, COLTYPE_INTEGER, True))
+            if group.wants_patches.value:
+                patches = group.patches_name.value
+                features += [Feature(patches, feature, name) for feature in PATCH_FEATURES]
+            if self.wants_objects.value:
+                for objects in self.objects_list.value:
+                    features += [Feature(objects, feature, name) for feature in OBJECT_FEATURES]
+        return features
+
+    def _image_features(self):
+        """Return the features of an image, with their names in FocusMeasurement.summary."""
+        if self.rescaling.value != OBJECTIVE:
+            return IMAGE_FEATURES
+        return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
+
+    def created_objects(self):
+        return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
 
     def prepare_run(self, workspace):
         for group in self.image_groups:
             workspace.measurements.add_experiment_measurement(
-                _measurement_name(F_MODEL, group.image_name.value), self.chosen_model()
+                self.measurement_name(F_MODEL, group.image_name.value), self.chosen_model()
             )
         return True
 
     def run(self, workspace):
-        shown = []
+        options = self.focus_options.options()
+        model = self.loaded_model(workspace)
+        displayed = []
         for group in self.image_groups:
             name = group.image_name.value
             image = workspace.image_set.get_image(name)
-            measurement = self._rate(workspace, name, image)
-            self._measure_image(workspace, group, measurement)
-            self._measure_objects(workspace, group, image, measurement)
+            with add_path_to_errors(name), explain_memory_errors():
+                measurement = measure_focus(image.pixel_data, model, input_mask(image), options)
+            self._measure_image(workspace, name, measurement, model.engine)
+            if self.wants_objects.value:
+                self._measure_objects(workspace, name, image, measurement)
             if group.wants_patches.value:
                 self._make_patches(workspace, group, image, measurement)
-            self._make_maps(workspace, group, image, measurement)
+            _make_maps(workspace, group, image, measurement)
+            picture = None
             if group.wants_annotated_image.value or self.show_window:
                 picture = annotate(image.pixel_data, measurement)
             if group.wants_annotated_image.value:
                 annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
             if self.show_window:
-                shown.append(_for_display(name, picture, measurement))
+                displayed.append(_display_data(name, picture, measurement))
         if self.show_window:
-            workspace.display_data.images = shown
+            workspace.display_data.images = displayed
         free_earlier_image_sets()
+
+    def _measure_image(self, workspace, image_name, measurement, engine):
+        values = {
+            feature: measurement.summary[key] for feature, key in self._image_features().items()
+        }
+        for feature, value in {**values, F_ENGINE: engine}.items():
+            name = self.measurement_name(feature, image_name)
+            workspace.measurements.add_image_measurement(name, value)
+
+    def _measure_objects(self, workspace, image_name, image, measurement):
+        maps = (
+            _map(measurement.expected_level, measurement, image),
+            _map(measurement.certainty, measurement, image),
+        )
+        for object_name in self.objects_list.value:
+            objects = workspace.object_set.get_objects(object_name)
+            for feature, pixels in zip(OBJECT_FEATURES, maps):
+                workspace.measurements.add_measurement(
+                    object_name,
+                    self.measurement_name(feature, image_name),
+                    mean_within(pixels, objects.ijv, objects.count),
+                )
+
+    def _make_patches(self, workspace, group, image, measurement):
+        name, count = group.patches_name.value, measurement.counted.size
+        pixels = patch_pixels(measurement)
+        objects = Objects()
+        # Unlike a label matrix, this form allows objects to overlap.
+        objects.set_ijv(pixels, shape=image.pixel_data.shape[:2])
+        objects.parent_image = image
+        workspace.object_set.add_objects(objects, name)
+        add_object_count_measurements(workspace.measurements, name, count)
+        add_object_location_measurements_ijv(workspace.measurements, name, pixels, count)
+        table = measurement.patch_table()
+        for feature, column in PATCH_FEATURES.items():
+            workspace.measurements.add_measurement(
+                name, self.measurement_name(feature, group.image_name.value), table[column]
+            )
 
     def post_group(self, workspace, grouping):
         if self.wants_ranks.value:
             for group in self.image_groups:
-                _rank_group(workspace.measurements, group.image_name.value)
+                self._rank_group(workspace.measurements, group.image_name.value)
+
+    def _rank_group(self, measurements, image_name):
+        """Measure the ranks of the images of the current group."""
+        group = measurements.get_group_number()
+        numbers = [
+            number
+            for number in measurements.get_image_numbers()
+            if measurements[IMAGE, GROUP_NUMBER, number] == group
+        ]
+        measured = []
+        for feature in ("ExpectedLevel", "Certainty"):
+            values = measurements[IMAGE, self.measurement_name(feature, image_name), numbers]
+            # Image sets that were skipped or failed have no measurement.
+            measured.append([numpy.nan if value is None else value for value in values])
+        for number, rank in zip(numbers, rank_planes(*measured)):
+            for feature, value in ((F_RANK, int(rank)), (F_BEST, int(rank == 1))):
+                name = self.measurement_name(feature, image_name)
+                measurements.add_measurement(IMAGE, name, value, image_set_number=number)
 
     def display(self, workspace, figure):
         images = workspace.display_data.images
         count = len(images)
         figure.set_subplots((count, 1))
         table_height = TABLE_HEADER + TABLE_ROW * count
-        keep_above(figure.figure, table_height)
+        reserve_table(figure.figure, table_height)
         panels = arrange(figure.figure, count)
         draw_legend(panels.legend)
         for col, image in enumerate(images):
@@ -508,163 +614,20 @@ Select the objects whose focus you want to measure, in each of the images above.
                 col, 0, image["picture"], title=image["name"], interpolation=SMOOTH
             )
             draw_distribution(panels.distributions[col], image["probabilities"], count == 1)
-            under_mouse = functools.partial(_patch_fields, image)
-            show_under_mouse(figure, panels.pictures[col], under_mouse)
+            describe = functools.partial(_describe_patch, image)
+            show_under_mouse(figure, panels.pictures[col], describe)
         figure.subplot_table(
-            *(0, 1 - table_height),
+            0,
+            1 - table_height,
             [[image["name"], *image["statistics"]] for image in images],
             col_labels=["", *STATISTICS],
             n_cols=count,
             n_rows=table_height,
         )
 
-    def get_measurement_columns(self, pipeline):
-        columns = [
-            (
-                object_name,
-                _measurement_name(feature, image_name),
-                COLUMN_TYPES.get(feature, COLTYPE_FLOAT),
-                *([{MCA_AVAILABLE_POST_GROUP: True}] if feature in GROUP_FEATURES else []),
-            )
-            for object_name, feature, image_name in self._features()
-        ]
-        for name in self._patch_objects():
-            columns += get_object_measurement_columns(name)
-        return columns
 
-    def get_categories(self, pipeline, object_name):
-        categories = []
-        if any(measured == object_name for measured, _, _ in self._features()):
-            categories.append(C_IMAGE_FOCUS)
-        if object_name == IMAGE and self._patch_objects():
-            categories.append(C_COUNT)
-        if object_name in self._patch_objects():
-            categories += [C_LOCATION, C_NUMBER]
-        return categories
-
-    def get_measurements(self, pipeline, object_name, category):
-        if category == C_IMAGE_FOCUS:
-            # A dictionary keeps the order and drops what several images have in common.
-            return list(dict.fromkeys(f for o, f, _ in self._features() if o == object_name))
-        if category == C_COUNT and object_name == IMAGE:
-            return self._patch_objects()
-        if category == C_LOCATION and object_name in self._patch_objects():
-            return [FTR_CENTER_X, FTR_CENTER_Y]
-        if category == C_NUMBER and object_name in self._patch_objects():
-            return [FTR_OBJECT_NUMBER]
-        return []
-
-    def get_measurement_images(self, pipeline, object_name, category, measurement):
-        if category != C_IMAGE_FOCUS:
-            return []
-        return [i for o, f, i in self._features() if (o, f) == (object_name, measurement)]
-
-    def _features(self):
-        """Object, feature and image of everything measured under the category ImageFocus."""
-        for group in self.image_groups:
-            measured = {EXPERIMENT: [F_MODEL], IMAGE: [*self._image_features(), F_ENGINE]}
-            if self.wants_ranks.value:
-                measured[IMAGE] += GROUP_FEATURES
-            if group.wants_patches.value:
-                measured[group.patches_name.value] = PATCH_FEATURES
-            if self.wants_objects.value:
-                measured.update(dict.fromkeys(self.objects_list.value, OBJECT_FEATURES))
-            for object_name, features in measured.items():
-                for feature in features:
-                    yield object_name, feature, group.image_name.value
-
-    def _image_features(self):
-        """Features of an image that are measured now, and their names in FocusMeasurement.summary."""
-        if self.rescaling.value != OBJECTIVE:
-            return IMAGE_FEATURES
-        return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
-
-    def _patch_objects(self):
-        return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
-
-    def _rate(self, workspace, image_name, image):
-        with shown_errors():
-            model = self.loaded_model(workspace)
-        workspace.measurements.add_image_measurement(
-            _measurement_name(F_ENGINE, image_name), model.engine
-        )
-        with shown_errors(image_name):
-            return measure_focus(
-                image.pixel_data, model, input_mask(image), self.focus_options.options()
-            )
-
-    def _measure_image(self, workspace, group, measurement):
-        for feature, key in self._image_features().items():
-            workspace.measurements.add_image_measurement(
-                _measurement_name(feature, group.image_name.value), measurement.summary[key]
-            )
-
-    def _measure_objects(self, workspace, group, image, measurement):
-        if not self.wants_objects.value:
-            return
-        maps = [
-            _map(v, measurement, image) for v in (measurement.expected_level, measurement.certainty)
-        ]
-        for object_name in self.objects_list.value:
-            objects = workspace.object_set.get_objects(object_name)
-            for feature, pixels in zip(OBJECT_FEATURES, maps):
-                workspace.measurements.add_measurement(
-                    object_name,
-                    _measurement_name(feature, group.image_name.value),
-                    mean_within(pixels, objects.ijv, objects.count),
-                )
-
-    def _make_maps(self, workspace, group, image, measurement):
-        if group.wants_level_image.value:
-            pixels = _map(measurement.expected_level / (LEVELS - 1), measurement, image)
-            workspace.image_set.add(group.level_image_name.value, _masked_image(pixels, image))
-        if group.wants_certainty_image.value:
-            pixels = _map(measurement.certainty, measurement, image)
-            workspace.image_set.add(group.certainty_image_name.value, _masked_image(pixels, image))
-
-    def _make_patches(self, workspace, group, image, measurement):
-        name = group.patches_name.value
-        pixels = patch_pixels(measurement)
-        objects = Objects()
-        # In this form, unlike in a label matrix, objects may overlap.
-        objects.set_ijv(pixels, shape=image.pixel_data.shape[:2])
-        objects.parent_image = image
-        workspace.object_set.add_objects(objects, name)
-        measurements = workspace.measurements
-        add_object_count_measurements(measurements, name, measurement.counted.size)
-        add_object_location_measurements_ijv(measurements, name, pixels, measurement.counted.size)
-        table = measurement.patch_table()
-        for feature, column in PATCH_FEATURES.items():
-            measurements.add_measurement(
-                name, _measurement_name(feature, group.image_name.value), table[column]
-            )
-
-
-def _rank_group(measurements, image_name):
-    """Measure which image of the group at work is the best, and the rank of each."""
-    group = measurements.get_group_number()
-    numbers = [
-        number
-        for number in measurements.get_image_numbers()
-        if measurements[IMAGE, GROUP_NUMBER, number] == group
-    ]
-    # Image sets that were skipped or failed have no measurement.
-    level, certainty = (
-        [numpy.nan if value is None else value for value in values]
-        for values in (
-            measurements[IMAGE, _measurement_name(feature, image_name), numbers]
-            for feature in ("ExpectedLevel", "Certainty")
-        )
-    )
-    for number, rank in zip(numbers, rank_planes(level, certainty)):
-        for feature, value in ((F_RANK, int(rank)), (F_BEST, int(rank == 1))):
-            measurements.add_measurement(
-                IMAGE, _measurement_name(feature, image_name), value, image_set_number=number
-            )
-
-
-def _for_display(name, picture, measurement):
-    """What the figure shows of an image, in types that reach it from another process."""
+def _display_data(name, picture, measurement):
+    """Return what the figure shows of an image, in types that can be sent between processes."""
     counted = measurement.counted
     return {
         "name": name,
@@ -677,122 +640,26 @@ def _for_display(name, picture, measurement):
     }
 
 
-def _patch_fields(image, x, y):
-    """What the status bar says of the patch at a point."""
+def _describe_patch(image, x, y):
+    """Return texts about the patch at a point for the status bar."""
     patch = seen_patch(image["boxes"], image["certainties"], x, y)
     if patch is None:
         return ["No patch counts here"]
     return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]
 
 
+def _make_maps(workspace, group, image, measurement):
+    if group.wants_level_image.value:
+        pixels = _map(measurement.expected_level / (LEVELS - 1), measurement, image)
+        workspace.image_set.add(group.level_image_name.value, _masked_image(pixels, image))
+    if group.wants_certainty_image.value:
+        pixels = _map(measurement.certainty, measurement, image)
+        workspace.image_set.add(group.certainty_image_name.value, _masked_image(pixels, image))
+
+
 def _map(values, measurement, image):
-    """Values of patches as a map, NaN where no patch counts or the image is masked."""
+    """Return values of patches as an image, NaN where no patch counts or the image is masked."""
     return patch_map(values, measurement, image.pixel_data.shape[:2], input_mask(image))
-
-
-def _append_patch_settings(group, suffix):
-    group.append(
-        "wants_patches",
-        Binary(
-            "Create objects for the patches?",
-            False,
-            doc="""\
-Select *Yes* to make an object of each patch, so that its level, certainty, probabilities and
-location become a row of its own in the exported tables.
-
-Patches that do not count because of a mask have a row, too, with NaN instead of values. Patches
-overlap in the last row and column and if the stride is below the width of a patch. For a dense map
-of the focus keep the focus level image instead: objects that overlap a lot take much memory.
-""",
-        ),
-    )
-    group.append(
-        "patches_name",
-        LabelName(
-            "Name the patch objects",
-            f"FocusPatches{suffix}",
-            doc="*(Used only if objects are created for the patches)*\n\nEnter a name for them.",
-        ),
-    )
-
-
-def _append_map_settings(group, suffix):
-    group.append(
-        "wants_level_image",
-        Binary(
-            "Keep the focus level image?",
-            False,
-            doc=f"""\
-Select *Yes* to keep an image whose intensity is the expected focus level divided by {LEVELS - 1}:
-0 is in focus, 1 is level {LEVELS - 1}. Where patches overlap, it is their mean. Pixels that are
-covered by no patch that counts are masked.
-""",
-        ),
-    )
-    group.append(
-        "level_image_name",
-        ImageName(
-            "Name the focus level image",
-            f"FocusLevel{suffix}",
-            doc="*(Used only if the focus level image is kept)*\n\nEnter a name for it.",
-        ),
-    )
-    group.append(
-        "wants_certainty_image",
-        Binary(
-            "Keep the certainty image?",
-            False,
-            doc="""\
-Select *Yes* to keep an image whose intensity is the certainty of the patches, 0 to 1. Where patches
-overlap, it is their mean. Pixels that are covered by no patch that counts are masked.
-""",
-        ),
-    )
-    group.append(
-        "certainty_image_name",
-        ImageName(
-            "Name the certainty image",
-            f"FocusCertainty{suffix}",
-            doc="*(Used only if the certainty image is kept)*\n\nEnter a name for it.",
-        ),
-    )
-
-
-def _append_annotated_settings(group, suffix):
-    group.append(
-        "wants_annotated_image",
-        Binary(
-            "Keep the annotated image?",
-            False,
-            doc="""\
-Select *Yes* to keep the picture that the module displays as a color image: the image, stretched in
-contrast, with a border around each patch whose hue is the level, from blue, in focus, to red, and
-whose lightness is the certainty. Use **SaveImages** to save it.
-""",
-        ),
-    )
-    group.append(
-        "annotated_image_name",
-        ImageName(
-            "Name the annotated image",
-            f"FocusAnnotated{suffix}",
-            doc="*(Used only if the annotated image is kept)*\n\nEnter a name for it.",
-        ),
-    )
-
-
-def _optional_outputs(group):
-    """Pairs of the switch and the name of what may be made of an image."""
-    return (
-        (group.wants_patches, group.patches_name),
-        (group.wants_level_image, group.level_image_name),
-        (group.wants_certainty_image, group.certainty_image_name),
-        (group.wants_annotated_image, group.annotated_image_name),
-    )
-
-
-def _measurement_name(feature, image_name):
-    return f"{C_IMAGE_FOCUS}_{feature}_{image_name}"
 
 
 def _masked_image(pixels, image):

@@ -1,57 +1,58 @@
-"""Find cells and filaments, such as spirochaetes, in dark-field images: a CellProfiler module."""
+"""Identify cells and spirochaetes in dark-field images: a CellProfiler module."""
 
 import inspect
 import logging
-import math
 import sys
 from pathlib import Path
 
 from cellprofiler_core.constants.measurement import (
-    COLTYPE_FLOAT,
     COLTYPE_VARCHAR_FILE_NAME,
     COLTYPE_VARCHAR_FORMAT,
     EXPERIMENT,
     IMAGE,
 )
 from cellprofiler_core.image import Image
-from cellprofiler_core.module import Identify, Module
+from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
-from cellprofiler_core.setting import Binary, HiddenCount, HTMLText, SettingsGroup, ValidationError
+from cellprofiler_core.setting import HiddenCount, HTMLText, ValidationError
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.setting.text import ImageName, LabelName, Text
 from cellprofiler_core.utilities.core.module.identify import (
     add_object_count_measurements,
     add_object_location_measurements,
-    get_object_measurement_columns,
 )
 
-# In a clone and in an unpacked release the packages lie beside the folder of this file, on no path
-# yet: they come before others of their names.
+# In a clone or an unzipped release our packages are next to plugins/. Put them first on sys.path,
+# before other packages of the same names.
 HOME = Path(__file__).resolve().parent.parent
 if (HOME / "micrograph_networks").is_dir():
-    sys.path[:] = [str(HOME), *(folder for folder in sys.path if folder != str(HOME))]
+    sys.path.insert(0, str(HOME))
 VERSION = "0.2.0"
-"""Of the packages that this file belongs to."""
+"""Version of the packages that this file belongs to."""
 try:
     from micrograph_networks import __version__
 
     if __version__ != VERSION:
-        raise ImportError(f"micrograph_networks is of version {__version__}")
+        raise ImportError(f"micrograph_networks has version {__version__}")
 
+    from micrograph_networks.cellprofiler.figures import SMOOTH, remove_lines_outside
+    from micrograph_networks.cellprofiler.measurements import Feature
+    from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import (
-        SMOOTH,
+        Core,
         NetworkModule,
-        free_earlier_image_sets,
+        check_distinct,
         input_mask,
-        keep_inside,
-        refuse_repeats,
-        shown_errors,
     )
-    from micrograph_networks.cellprofiler.settings import LateChoice
+    from micrograph_networks.cellprofiler.settings import (
+        LateChoice,
+        OutputGroup,
+        saved_count,
+    )
     from micrograph_networks.engines import EngineOptions
-    from micrograph_networks.errors import UserError
-    from segment import SegmentationOptions, segment_image
+    from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+    from segment import SegmentationOptions, load_model, segment_image
     from segment.classes import (
         BLOOD_CELL,
         CLASSES,
@@ -68,20 +69,21 @@ try:
         probability_picture,
         statistics,
     )
+    from segment.inference.model import WEIGHTS_FILE
+    from segment.inference.network import NETWORKS
 except Exception as error:
-    # Each plugin has all of this itself: there may be nothing that they could share it from.
+    # Duplicated in every plugin on purpose: the shared package may be missing.
     INCOMPLETE = (
-        f"{Path(__file__).resolve()} of version {VERSION} does not find all that belongs to it "
-        f"({error}): let CellProfiler's plugins directory be the plugins folder of a release that "
-        "was unzipped as a whole, and start CellProfiler again."
+        f"{Path(__file__).resolve()} of version {VERSION} is incomplete ({error}). Set "
+        "CellProfiler's plugins directory to the plugins folder of a release that was unzipped as "
+        "a whole, and restart CellProfiler."
     )
     logging.exception(INCOMPLETE)
 
     class NetworkModule(Module):
-        """Stands for the module in CellProfiler's list, keeps its settings and says what to do."""
+        """Placeholder in the module list: keeps the saved settings and explains the repair."""
 
-        # CellProfiler 5 takes the first module that a file defines for the plugin.
-        __module__ = Module.__module__
+        __module__ = Module.__module__  # CellProfiler 5 takes the first module that a file defines
 
         def __init_subclass__(cls):
             for name, value in list(vars(cls).items()):
@@ -90,20 +92,17 @@ except Exception as error:
 
         def create_settings(self):
             self.explanation = HTMLText("", INCOMPLETE, size=(20, 5))
-            self.kept = []
+            self.saved = []
 
         def settings(self):
-            return self.kept
+            return self.saved
 
         def visible_settings(self):
             return [self.explanation]
 
-        def upgrade_settings(self, setting_values, variable_revision_number, module_name):
+        def set_settings_from_values(self, setting_values, variable_revision_number, module_name):
             self.variable_revision_number = variable_revision_number
-            return setting_values, variable_revision_number
-
-        def prepare_settings(self, setting_values):
-            self.kept = [Text("", value) for value in setting_values]
+            self.saved = [Text("", value) for value in setting_values]
 
         def validate_module(self, pipeline):
             raise ValidationError(INCOMPLETE, self.explanation)
@@ -118,14 +117,15 @@ __doc__ = """\
 SegmentDarkfieldCells
 =====================
 
-**SegmentDarkfieldCells** identifies blood cells and, if asked, spirochaetes in dark-field
-micrographs, with a trained neural network; with a model of your own, what you have trained it for.
+**SegmentDarkfieldCells** identifies blood cells and, if you want, spirochaetes in dark-field
+images with a trained neural network.
 
-For each pixel the network gives the probabilities that it belongs to the background, to a blood
-cell or to a spirochaete. The pixels that are probable enough become objects: cells that touch are
-separated, and a spirochaete is one object even where it crosses a cell or is interrupted. Nothing
-has to be adjusted to the brightness of an image, but the network has to see the cells at about the
-size that it was trained at: see *Working scale* below.
+For each pixel the network predicts the probabilities of background, blood cell, and spirochaete.
+Pixels with a high enough probability become objects. The module separates cells that touch. A
+spirochaete is one object even if it crosses a cell or has gaps. You do not need to adjust anything
+to the brightness of the images, but the network must see cells at about the size on which it was
+trained: see *Working scale* below. If you train a model of your own, the module identifies its
+classes.
 
 |
 
@@ -135,50 +135,49 @@ Supports 2D? Supports 3D? Respects masks?
 YES          NO           YES
 ============ ============ ===============
 
-Pixels outside of the mask are background. Color images are used as they are, without their alpha
-channel; gray images as color images without color. To segment a stack, load its planes as separate
-images.
+Masked pixels are background. Color images are used without their alpha channel. Gray images are
+used as color images without color. To segment a stack, load its planes as separate images.
 
-How to read the result
-^^^^^^^^^^^^^^^^^^^^^^
+Interpreting the results
+^^^^^^^^^^^^^^^^^^^^^^^^
 
--  The *mean probability* of an object says how sure the network was of it. Sort the objects by it
-   to find doubtful ones. The least sure ones are left out: see *Least mean probability*.
--  The module displays the image, and beside it the same with outlines. The primary, secondary and
-   tertiary outline color of *File > Preferences* are in this order those of the classes, and then
-   that of what was left out: at the border of the image, too small, too short or too improbable.
-   Below are the probabilities, each class in a color of its own, and a table of the
-   number of objects, the area that they cover (per cent of the image, or of its mask), the median
-   of their sizes (of cells the diameter of a circle of the same area, of filaments the length) and
-   the mean of their mean probabilities.
--  An image without cells gives zero objects, not an error.
+-  The *mean probability* of an object tells how certain the network is. Sort the objects by it to
+   find doubtful ones. A setting discards the objects with the lowest mean probabilities.
+-  The display window shows the image with and without outlines. The primary, secondary, and
+   tertiary outline colors of *File > Preferences* are, in this order, those of the objects of each
+   class and those of discarded pixels, which touch the border of the image or are too few, too
+   short, or too improbable. Below are the probabilities, with a color for each class, and a table:
+   number of objects, percentage of the image (or its mask) that they cover, median size (diameter
+   of a circle with the area of the cell, or length of the filament), and mean of the mean
+   probabilities.
+-  An image without cells has zero objects. This is not an error.
 
 Working scale
 ^^^^^^^^^^^^^
 
-By default the longer side of the image is brought to the size of the images that the network was
-trained on, on which a field of view held some 1 to 20 cells. In large fields with many small cells
-they would become too small to be seen: enter the *typical diameter* of the blood cells, and the
-image is brought to the scale at which cells have the size that the network knows. All results are
-in pixels of the original image.
+By default the module resizes the longer side of each image to that of the training images, which
+showed fields of view with about 1 to 20 cells. In large fields with many small cells, the cells
+would become too small. If your images look like this, enter the *typical diameter* of the blood
+cells: the module then resizes images so that the cells have the diameter that the network knows.
+All results are in pixels of the original image.
 
-Limits
-^^^^^^
+Limitations
+^^^^^^^^^^^
 
--  The network was trained on dark-field images of blood of one collection. Look at the outlines
-   before you trust it on images of another microscope, stain or species; train it on images of your
-   own with *python -m segment train* if it fails.
--  Spirochaetes are one or two pixels thin at the working scale. Those that cross each other become
-   one object, those that are interrupted by more than some 16 pixels at the working scale become
-   several, and short ones are left out.
--  The shipped models come from images that may not be used commercially (see *References*).
+-  The network was trained on dark-field images of blood from one collection. Check the outlines
+   before you use it on images of another microscope, stain, or species. If it fails, train it on
+   your own images with *python -m segment train*.
+-  Spirochaetes are only one or two pixels thick at the working scale. Spirochaetes that cross each
+   other become one object, those with gaps of more than about 16 pixels at the working scale become
+   several objects, and short ones are discarded.
+-  The images on which the shipped models were trained exclude commercial use (see *References*).
 
-Time
-^^^^
+Run time
+^^^^^^^^
 
-The network is loaded, which takes some seconds, as soon as the module is selected in CellProfiler's
-window, while you are still choosing. An image takes one to several seconds: CellProfiler's window
-waits for it in test mode. *Analyze Images* computes several images at the same time.
+CellProfiler loads the network, which takes several seconds, as soon as you select the module. An
+image takes one to several seconds. In test mode CellProfiler's window waits for it. *Analyze
+Images* processes several images at a time.
 
 See also
 ^^^^^^^^
@@ -191,24 +190,24 @@ Measurements made by this module
 
 **Image measurements**
 
--  *Count:* The number of objects of each class that is identified.
--  *Darkfield_Engine:* What computed the network, numpy or tensorflow. It ends with the name of the
-   first objects.
+-  *Count:* Number of objects of each class.
+-  *Darkfield_Engine:* Library that computed the network, numpy or tensorflow. The name of the
+   measurement ends with the name of the first objects.
 
 **Experiment measurements**
 
--  *Darkfield_Model:* The name and version of the model, or the path of its weights file. It ends
-   with the name of the first objects.
+-  *Darkfield_Model:* Name and version of the model, or path of its weights file. The name of the
+   measurement ends with the name of the first objects.
 
 **Object measurements**
 
--  *Location_Center_X, Location_Center_Y:* The center of mass of the object, in pixels.
--  *Number_Object_Number:* The number of the object in the label image.
--  *Darkfield_MeanProbability:* The mean of the probability of the object's class, 0 to 1, over its
-   pixels or, of spirochaetes and other filaments, along the middle line.
--  *Darkfield_Length:* The length of a spirochaete, or other filament, in pixels: along its middle
-   line from end to end, and straight across gaps. Where filaments cross, that of the longest way.
--  *Darkfield_MeanWidth:* The area of a spirochaete, or other filament, by its length, in pixels.
+-  *Location_Center_X, Location_Center_Y:* Center of mass of the object, in pixels.
+-  *Number_Object_Number:* Number of the object in the label image.
+-  *Darkfield_MeanProbability:* Mean probability of the object's class, 0 to 1, over the pixels of a
+   cell or along the skeleton (center line) of a spirochaete or other filament.
+-  *Darkfield_Length:* Length of a spirochaete or other filament in pixels: along its skeleton from
+   end to end, and straight across gaps. If filaments cross, it is the length of the longest path.
+-  *Darkfield_MeanWidth:* Area of a spirochaete or other filament divided by its length, in pixels.
 
 References
 ^^^^^^^^^^
@@ -221,29 +220,52 @@ References
 -  Pollehn L (2020) "Bacteria detection with darkfield microscopy", data set, CC BY-NC 4.0.
    `(link) <https://www.kaggle.com/datasets/longnguyen2306/bacteria-detection-with-darkfield-microscopy>`__
 
-Please cite the data set, and CellProfiler, if you publish results of this module.
+If you publish results of this module, please cite the data set and CellProfiler.
 """
 
-C_DARKFIELD = "Darkfield"
 F_MEAN_PROBABILITY = "MeanProbability"
 F_LENGTH = "Length"
 F_MEAN_WIDTH = "MeanWidth"
 F_MODEL = "Model"
 F_ENGINE = "Engine"
+
+OUTPUTS = (
+    (
+        "mask",
+        "Keep the mask of the objects?",
+        ImageName,
+        "Name the mask",
+        "{}Mask",
+        """\
+Select *Yes* to keep a binary image that is white inside the objects. Use **SaveImages** to save it,
+or **MeasureImageOverlap** to compare it with a mask that you drew by hand.
+""",
+    ),
+    (
+        "probability",
+        "Keep the probability image of the class?",
+        ImageName,
+        "Name the probability image",
+        "{}Probability",
+        """\
+Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to the class,
+from 0 to 1, before objects are made of it.
+""",
+    ),
+)
+"""Optional outputs of a class: attribute, question, type, text, default, and help of its name."""
 LINE_WIDTH = 1.5
-"""Of outlines in the figure, in points, whatever the size of the window."""
+"""Width of outlines in the figure, in points."""
 MOST_ENLARGED = 4
-"""How many times as wide an image may become without a warning: 16 times the pixels."""
-GROUP_COUNT_PLACE = 1
-"""Of the number of classes among the saved settings."""
+"""Factor of enlargement from which a warning says that images take long."""
 
 
-# D101: CellProfiler shows __doc__ above instead.
-class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
+class SegmentDarkfieldCells(NetworkModule):  # noqa: D101 - CellProfiler shows __doc__ instead
     module_name = "SegmentDarkfieldCells"
     category = "Object Processing"
     variable_revision_number = 1
-    # For the citation generator of CellProfiler 5.
+    measurement_category = "Darkfield"
+    # Used by the citation generator of CellProfiler 5.
     doi = {
         "Please cite the following when using SegmentDarkfieldCells:": (
             "https://doi.org/10.1007/978-3-319-24574-4_28"
@@ -252,12 +274,12 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
 
     def create_settings(self):
         self.x_name = ImageSubscriber(
-            "Select the input image",
-            doc="Select the dark-field image, color or gray.",
+            "Select the input image", doc="Select the dark-field image, color or gray."
         )
         self.create_model_settings(
+            Core(NETWORKS, load_model, "python -m segment train", WEIGHTS_FILE),
             trained_on="dark-field images of blood",
-            custom="images and masks of your own. Choose its classes under *Select the class*.",
+            custom="images and masks of your own. Select its classes under *Select the class*.",
         )
         self.groups = []
         self.group_count = HiddenCount(self.groups, "Number of classes")
@@ -265,6 +287,41 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
         self.add_button = DoSomething("", "Identify another class", self.add_next_class)
         self.engine_options = self.create_option_settings(EngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
+
+    def add_class(self, class_name, can_remove=True):
+        """Add the settings of a class that is identified. The first class cannot be removed."""
+        group = OutputGroup()
+        word = "".join(word.capitalize() for word in class_name.split())
+        group.append(
+            "class_name",
+            LateChoice(
+                "Select the class",
+                class_name,
+                lambda: list(self._kinds()),
+                doc="""\
+Select the class that these objects belong to. The models that come with the module identify *blood
+cell* and *spirochaete*, thin bacteria between the cells. A model of your own identifies the classes
+on which you trained it. The settings for separating, filling, and discarding cells below do not
+apply to spirochaetes and other filaments.
+""",
+            ),
+        )
+        group.append(
+            "objects_name",
+            LabelName("Name the objects", f"{word}s", doc="Enter a name for the objects."),
+        )
+        group.append_outputs(OUTPUTS, word)
+        if can_remove:
+            group.append(
+                "remover", RemoveSettingButton("", "Remove this class", self.groups, group)
+            )
+        self.groups.append(group)
+
+    def add_next_class(self):
+        """Add the settings of the model's first class that is not identified yet."""
+        known = list(self._kinds()) or [CLASSES[SPIROCHAETE]]
+        used = {group.class_name.value for group in self.groups}
+        self.add_class(next((name for name in known if name not in used), known[-1]))
 
     def settings(self):
         return [self.x_name, self.group_count, *self._settings_after_image(self.groups)]
@@ -277,92 +334,119 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
             *(setting for group in groups for setting in group.pipeline_settings()),
             *self.model_settings(),
             *self.engine_options.all(),
-            # Last: old pipelines lack the options that were added since.
+            # The options come last: saved pipelines lack those that are added later.
             *self.segmentation_options.all(),
         ]
 
     def visible_settings(self):
         result = [self.x_name]
         for group in self.groups:
-            result += _visible(group)
-        result.append(self.add_button)
-        result += self.visible_model_settings()
+            result += [group.class_name, group.objects_name, *group.visible_outputs()]
+            if hasattr(group, "remover"):
+                result.append(group.remover)
+        result += [self.add_button, *self.visible_model_settings()]
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
     def prepare_settings(self, setting_values):
-        del self.groups[1:]
-        for _ in range(int(setting_values[GROUP_COUNT_PLACE]) - 1):
+        count = saved_count(setting_values, self.settings().index(self.group_count))
+        del self.groups[count:]
+        while len(self.groups) < count:
             self.add_class(CLASSES[SPIROCHAETE])
 
-    def add_class(self, class_name, can_remove=True):
-        """Add the settings of a class whose pixels become objects."""
-        group = _class_settings(class_name, lambda: list(self._kinds()))
-        self.groups.append(group)
-        if can_remove:
-            group.append(
-                "remover", RemoveSettingButton("", "Remove this class", self.groups, group)
-            )
-
-    def add_next_class(self):
-        """Add the settings of the first class of the model that is not identified yet."""
-        known = list(self._kinds()) or [CLASSES[SPIROCHAETE]]
-        used = {group.class_name.value for group in self.groups}
-        self.add_class(next((name for name in known if name not in used), known[-1]))
-
     def validate_module(self, pipeline):
-        refuse_repeats([group.class_name for group in self.groups])
-        refuse_repeats([group.objects_name for group in self.groups])
-        images = [pair for group in self.groups for pair in _optional_images(group)]
-        refuse_repeats([name for wanted, name in images if wanted.value])
+        check_distinct([group.class_name for group in self.groups])
+        check_distinct([group.objects_name for group in self.groups])
+        check_distinct([name for group in self.groups for name in group.wanted_outputs()])
         self.validate_weights_file()
 
     def validate_module_warnings(self, pipeline):
         super().validate_module_warnings(pipeline)
-        attributes, _ = self.described_model()
+        known = self.described_model().get("cell_diameter", 0)
         diameter = self.segmentation_options.options().cell_diameter
-        known = attributes.get("cell_diameter", 0)
-        enlarged = known / (diameter or math.inf)
-        if enlarged > MOST_ENLARGED:
+        if diameter and known > MOST_ENLARGED * diameter:
             raise ValidationError(
-                f"The network wants cells of {known:.0f} pixels: with a diameter of {diameter:g} "
-                f"images become {enlarged:.0f} times as wide and high, and take long.",
+                f"The network was trained on cells of {known:.0f} pixels. With a diameter of "
+                f"{diameter:g} pixels, images become more than {MOST_ENLARGED} times as wide and "
+                "high, and take long.",
                 self.cell_diameter,
             )
-
-    def prepare_run(self, workspace):
-        workspace.measurements.add_experiment_measurement(
-            f"{C_DARKFIELD}_{self._feature_of_module(F_MODEL)}", self.chosen_model()
-        )
-        return True
 
     def is_object_identification_module(self):
         return True
 
+    def features(self):
+        model, engine = self._module_feature(F_MODEL), self._module_feature(F_ENGINE)
+        features = [
+            Feature(EXPERIMENT, model, column_type=COLTYPE_VARCHAR_FILE_NAME),
+            Feature(IMAGE, engine, column_type=COLTYPE_VARCHAR_FORMAT % 32),
+        ]
+        kinds = self._kinds()
+        for group in self.groups:
+            name = group.objects_name.value
+            features.append(Feature(name, F_MEAN_PROBABILITY))
+            if kinds.get(group.class_name.value) == FILAMENTS:
+                features += [Feature(name, F_LENGTH), Feature(name, F_MEAN_WIDTH)]
+        return features
+
+    def _module_feature(self, feature):
+        # Two modules in a pipeline may use different models, but their objects' names differ.
+        return f"{feature}_{self.groups[0].objects_name.value}"
+
+    def created_objects(self):
+        return [group.objects_name.value for group in self.groups]
+
+    def _kinds(self):
+        """Return the kinds of objects of the model's classes by name; nothing if it is unusable."""
+        try:
+            classes = declared_classes(self.described_model())
+        except UserError:
+            return {}
+        return {one.name: one.kind for one in classes if one.kind != NOTHING}
+
+    def prepare_run(self, workspace):
+        name = self.measurement_name(self._module_feature(F_MODEL))
+        workspace.measurements.add_experiment_measurement(name, self.chosen_model())
+        return True
+
     def run(self, workspace):
-        name = self.x_name.value
-        image = workspace.image_set.get_image(name)
-        mask = input_mask(image)
-        with shown_errors():
-            model = self.loaded_model(workspace)
+        image_name = self.x_name.value
+        image = workspace.image_set.get_image(image_name)
+        options = self.segmentation_options.options()
+        model = self.loaded_model(workspace)
+        with add_path_to_errors(image_name), explain_memory_errors():
+            result = segment_image(image.pixel_data, model, input_mask(image), options)
+            found = [result.of_class(group.class_name.value) for group in self.groups]
         workspace.measurements.add_image_measurement(
-            f"{C_DARKFIELD}_{self._feature_of_module(F_ENGINE)}", model.engine
+            self.measurement_name(self._module_feature(F_ENGINE)), model.engine
         )
-        with shown_errors(name):
-            options = self.segmentation_options.options()
-            result = segment_image(image.pixel_data, model, mask, options)
-            found = [(group, result.of_class(group.class_name.value)) for group in self.groups]
-        for group, one in found:
-            _add_objects(workspace, group, one, image)
+        for group, one in zip(self.groups, found):
+            self._add_objects(workspace, group.objects_name.value, one, image)
             _add_images(workspace, group, one, image)
         if self.show_window:
-            self._keep_for_display(workspace, image, result, [one for _, one in found])
+            self._keep_for_display(workspace, image, result, found)
         free_earlier_image_sets()
+
+    def _add_objects(self, workspace, name, found, image):
+        objects = Objects()
+        objects.segmented = found.labels
+        objects.unedited_segmented = found.all_labels
+        objects.small_removed_segmented = found.all_labels
+        objects.parent_image = image
+        workspace.object_set.add_objects(objects, name)
+        measurements, count = workspace.measurements, len(found.means)
+        add_object_count_measurements(measurements, name, count)
+        add_object_location_measurements(measurements, name, found.labels, count)
+        values = {F_MEAN_PROBABILITY: found.means}
+        if found.lengths is not None:
+            values.update({F_LENGTH: found.lengths, F_MEAN_WIDTH: found.widths})
+        for feature, measured in values.items():
+            measurements.add_measurement(name, self.measurement_name(feature), measured)
 
     def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)
         data.image = displayed_image(image.pixel_data)
         data.probabilities = probability_picture(found)
-        data.names = list(self._names())
+        data.names = self.created_objects()
         data.labels = [one.labels for one in found]
         data.left_out = left_out(result, found, self.threshold.value)
         data.colors = [one.described.color for one in found]
@@ -370,184 +454,29 @@ class SegmentDarkfieldCells(NetworkModule, Identify):  # noqa: D101
 
     def display(self, workspace, figure):
         data = workspace.display_data
-        names = [*data.names, "Left out"]
         figure.set_subplots((2, 2))
-        shown = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
+        shared = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
         figure.subplot_imshow_color(0, 0, data.image, self.x_name.value, interpolation=SMOOTH)
-        outlined = figure.subplot_imshow_color(
-            *(1, 0, data.image, " and ".join(data.names)),
-            # CellProfiler gives them the user's outline colors, in their order.
-            cplabels=[
-                {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
-                for name, labels in zip(names, [*data.labels, data.left_out])
-            ],
-            **shown,
-        )
-        keep_inside(outlined)
-        figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shown)
-        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colors)
-        # Below the legends, which take the upper part of the last subplot.
-        place = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
-        figure.subplot_table(statistics=data.statistics, col_labels=["", *data.names], **place)
-
-    def get_measurement_columns(self, pipeline):
-        model, engine = (
-            f"{C_DARKFIELD}_{self._feature_of_module(feature)}" for feature in (F_MODEL, F_ENGINE)
-        )
-        columns = [
-            (EXPERIMENT, model, COLTYPE_VARCHAR_FILE_NAME),
-            (IMAGE, engine, COLTYPE_VARCHAR_FORMAT % 32),
+        # CellProfiler draws these outlines in the user's colors, in the order of the list.
+        outlines = [
+            {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
+            for name, labels in zip([*data.names, "Left out"], [*data.labels, data.left_out])
         ]
-        for name, features in self._features().items():
-            columns += get_object_measurement_columns(name)
-            columns += [(name, f"{C_DARKFIELD}_{feature}", COLTYPE_FLOAT) for feature in features]
-        return columns
-
-    def get_categories(self, pipeline, object_name):
-        if object_name == EXPERIMENT:
-            return [C_DARKFIELD]
-        categories = self.get_object_categories(pipeline, object_name, self._names())
-        return categories + [C_DARKFIELD] * (object_name in (IMAGE, *self._names()))
-
-    def get_measurements(self, pipeline, object_name, category):
-        if category == C_DARKFIELD and object_name == EXPERIMENT:
-            return [self._feature_of_module(F_MODEL)]
-        if category == C_DARKFIELD and object_name == IMAGE:
-            return [self._feature_of_module(F_ENGINE)]
-        if category == C_DARKFIELD and object_name in self._names():
-            return self._features()[object_name]
-        return self.get_object_measurements(pipeline, object_name, category, self._names())
-
-    def _feature_of_module(self, feature):
-        # Two modules of one pipeline may have different models, but not objects of one name.
-        return f"{feature}_{self.groups[0].objects_name.value}"
-
-    def _kinds(self):
-        """What becomes of the chosen model's classes, by name; nothing where it cannot be read."""
-        try:
-            attributes, _ = self.described_model()
-            classes = declared_classes(attributes)
-        except UserError:
-            return {}
-        return {one.name: one.kind for one in classes if one.kind != NOTHING}
-
-    def _features(self):
-        """What this module measures of the objects of each name."""
-        kinds = self._kinds()
-        return {
-            group.objects_name.value: [F_MEAN_PROBABILITY]
-            + [F_LENGTH, F_MEAN_WIDTH] * (kinds.get(group.class_name.value) == FILAMENTS)
-            for group in self.groups
-        }
-
-    def _names(self):
-        """Names of the objects as the base class wants them: with those of their parents."""
-        return {group.objects_name.value: [] for group in self.groups}
-
-
-def _class_settings(class_name, offered):
-    """Settings of the objects of a class: which, their name, and what else to keep of them."""
-    name = "".join(word.capitalize() for word in class_name.split())
-    group = SettingsGroup()
-    group.append(
-        "class_name",
-        LateChoice(
-            "Select the class",
-            class_name,
-            offered,
-            doc="""\
-Select the class of pixels that become these objects: *blood cell* or *spirochaete* with the models
-that come with the module, thin bacteria between the cells. A model of your own offers those that it
-was trained for. The settings below that speak of cells to separate, to fill or to discard are not
-for spirochaetes and other filaments.
-""",
-        ),
-    )
-    group.append(
-        "objects_name",
-        LabelName(
-            "Name the objects",
-            f"{name}s",
-            doc="Enter the name of the objects that this module makes of the class.",
-        ),
-    )
-    group.append(
-        "wants_mask",
-        Binary(
-            "Keep the mask of the objects?",
-            False,
-            doc="""\
-Select *Yes* to keep a binary image that is white where one of the objects is. Use **SaveImages** to
-save it, or **MeasureImageOverlap** to compare it with a mask that was drawn by hand.
-""",
-        ),
-    )
-    group.append(
-        "mask_name",
-        ImageName(
-            "Name the mask",
-            f"{name}Mask",
-            doc="*(Used only if the mask is kept)*\n\nEnter a name for it.",
-        ),
-    )
-    group.append(
-        "wants_probability",
-        Binary(
-            "Keep the probability image of the class?",
-            False,
-            doc="""\
-Select *Yes* to keep an image whose intensity is the probability that a pixel belongs to the class,
-0 to 1, before anything was made of it.
-""",
-        ),
-    )
-    group.append(
-        "probability_name",
-        ImageName(
-            "Name the probability image",
-            f"{name}Probability",
-            doc="*(Used only if the probability image is kept)*\n\nEnter a name for it.",
-        ),
-    )
-    return group
-
-
-def _optional_images(group):
-    """Pairs of the switch and the name of the images that may be made of a class."""
-    return (
-        (group.wants_mask, group.mask_name),
-        (group.wants_probability, group.probability_name),
-    )
-
-
-def _visible(group):
-    result = [group.class_name, group.objects_name]
-    for wanted, name in _optional_images(group):
-        result += [wanted, name] if wanted.value else [wanted]
-    return result + ([group.remover] if hasattr(group, "remover") else [])
-
-
-def _add_objects(workspace, group, found, image):
-    name = group.objects_name.value
-    objects = Objects()
-    objects.segmented = found.labels
-    objects.unedited_segmented = found.all_labels
-    objects.small_removed_segmented = found.all_labels
-    objects.parent_image = image
-    workspace.object_set.add_objects(objects, name)
-    count = len(found.means)
-    add_object_count_measurements(workspace.measurements, name, count)
-    add_object_location_measurements(workspace.measurements, name, found.labels, count)
-    measured = {F_MEAN_PROBABILITY: found.means}
-    if found.lengths is not None:
-        measured.update({F_LENGTH: found.lengths, F_MEAN_WIDTH: found.widths})
-    for feature, values in measured.items():
-        workspace.measurements.add_measurement(name, f"{C_DARKFIELD}_{feature}", values)
+        outlined = figure.subplot_imshow_color(
+            1, 0, data.image, " and ".join(data.names), cplabels=outlines, **shared
+        )
+        remove_lines_outside(outlined)
+        figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shared)
+        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colors)
+        # The table is below the legends, which take the upper part of the last subplot.
+        position = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
+        columns = ["", *data.names]
+        figure.subplot_table(statistics=data.statistics, col_labels=columns, **position)
 
 
 def _add_images(workspace, group, found, image):
-    for (wanted, name), pixels in zip(
-        _optional_images(group), (found.labels > 0, found.probability)
-    ):
-        if wanted.value:
-            workspace.image_set.add(name.value, Image(pixels, parent_image=image))
+    pixels = {"mask": found.labels > 0, "probability": found.probability}
+    for attribute, values in pixels.items():
+        if getattr(group, f"wants_{attribute}").value:
+            name = getattr(group, f"{attribute}_name").value
+            workspace.image_set.add(name, Image(values, parent_image=image))

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from micrograph_networks.products import PRODUCTS
+from products import PRODUCTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("micrograph_networks", *(product.package for product in PRODUCTS))

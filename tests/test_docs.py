@@ -14,11 +14,11 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from products import PRODUCTS
 
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_png, write_tiff
 from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.products import PRODUCTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [

@@ -32,8 +32,7 @@ import mutated
 import processes
 from isolation import Isolated
 from originals import PNG, ROOT, TIFF
-
-from micrograph_networks.products import PRODUCTS
+from products import PRODUCTS
 
 PAGE = ROOT / "docs" / "faults.md"
 LIMIT, LARGE_LIMIT = 60, 900

@@ -17,6 +17,7 @@ import pandas as pd
 from click.testing import CliRunner
 from mutations import damaged, damaged_settings, damaged_table
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_image
 
 REFUSED, WHOLE = "refused", "whole"
@@ -108,7 +109,7 @@ def module_weights(folder, made, rng, product):
     choose_weights(module, bad)
     try:
         module.run(workspace)
-    except ValueError as error:
+    except UserError as error:
         _assert_sentence(str(error), bad)
         assert error.__suppress_context__, "CellProfiler would show what led to it"
         return REFUSED
@@ -182,7 +183,7 @@ def settings(folder, made, rng, product):
         try:
             module.run(workspace)
         # CellProfiler asserts that an image is there.
-        except (ValueError, AssertionError) as error:
+        except (UserError, ValueError, AssertionError) as error:
             refusals.append(error)
         else:
             if not refusals:

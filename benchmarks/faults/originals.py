@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from products import PRODUCTS
 from support import filled, focus_model, measure
 
 from focusqual.inference import tables
@@ -14,7 +15,6 @@ from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.layers import Convolution, Network, Softmax
-from micrograph_networks.products import PRODUCTS
 from segment.classes import CLASSES
 from segment.inference.network import NETWORKS
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import originals
 import pandas as pd
 import psutil
+from products import PRODUCTS
 
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights
-from micrograph_networks.products import PRODUCTS
 from micrograph_networks.training.log import read_epochs
 from segment.inference.network import unet_vgg16
 

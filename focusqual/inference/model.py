@@ -11,6 +11,8 @@ from micrograph_networks.models.loading import load_network
 
 BATCH_SIZES = (256, 64, 16)
 """Patches per batch; smaller batches are used if there is not enough memory."""
+WEIGHTS_FILE = "focus.h5"
+"""Name of the weights file that a training writes."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
+from focusqual.inference.model import WEIGHTS_FILE
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.normalization import NORMALIZATION
 from focusqual.inference.patches import PATCH_SIZE
@@ -19,7 +20,6 @@ from focusqual.levels import LEVELS
 from focusqual.training.sampling import Sources, sample
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
-from micrograph_networks.products import FOCUS
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.run import TrainingRun
 
@@ -110,7 +110,7 @@ def train(
         "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
     }
     arrays = calibrated_arrays(model, temperature)
-    path = run.folder / FOCUS.weights_file
+    path = run.folder / WEIGHTS_FILE
     write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
 

@@ -1,8 +1,8 @@
-"""CellProfiler settings made of the options that dataclasses declare."""
+"""CellProfiler settings made from the options that dataclasses declare."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
-from cellprofiler_core.setting import Binary, Setting
+from cellprofiler_core.setting import Binary, Setting, SettingsGroup
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Float, Integer
 
@@ -10,18 +10,18 @@ from micrograph_networks.options import Option, declared_options
 
 LEFT_TO_MODULE = "Automatic"
 ENTERED = "Enter a value"
-"""Choices of a setting that may be left to the module."""
+"""Choices for an option that may be None."""
 
 
 class LateChoice(Choice):
-    """A choice of what another setting, such as that of the model, offers.
+    """A choice whose values depend on another setting, such as the model.
 
     Parameters
     ----------
     text, value, doc : str
         As for Choice.
     offered : callable
-        Gives the choices, as often as they are looked at; none where it cannot tell.
+        Function that returns the current choices, or nothing if they are not known.
     """
 
     def __init__(
@@ -31,23 +31,23 @@ class LateChoice(Choice):
         self._offered = offered
 
     def get_choices(self) -> List[str]:
-        """The choices, as CellProfiler asks for them."""
+        """Return the current choices."""
         return list(self._offered()) or [self.value]
 
 
 class OptionSettings:
-    """The settings of the options of a dataclass.
+    """Settings of the options of a dataclass.
 
     Parameters
     ----------
     group : type
-        See :mod:`micrograph_networks.options`.
+        Dataclass with options, see :mod:`micrograph_networks.options`.
 
     Attributes
     ----------
     by_name : dict of str to Setting
-        By the names of the dataclass's fields; ``NAME_choice`` is whether a value is entered for an
-        option that may be None.
+        Settings by the names of the dataclass's fields. An option that may be None has a second
+        one, ``NAME_choice``: automatic, or a value that the user enters.
     """
 
     def __init__(self, group: type) -> None:
@@ -56,27 +56,28 @@ class OptionSettings:
         self._declared = {name: option for name, _, option in declared_options(group)}
         for name, default, option in declared_options(group):
             if option.absent:
-                self.by_name[f"{name}_choice"] = _choice_of_value(option)
-            self.by_name[name] = _setting(default, option, self._condition(option))
+                choices = [LEFT_TO_MODULE, ENTERED]
+                self.by_name[f"{name}_choice"] = Choice(option.label, choices, doc=option.details)
+            self.by_name[name] = _setting(default, option, self._used_only(option))
 
-    def all(self) -> list:
-        """All settings in the order in which they are saved, that of the fields."""
+    def all(self) -> List[Setting]:
+        """Return all settings in the order in which pipelines save them, that of the fields."""
         return list(self.by_name.values())
 
-    def visible(self) -> list:
-        """Settings that matter now; those that a choice decides on follow it, side by side."""
+    def visible(self) -> List[Setting]:
+        """Return the settings that are used now. Those that depend on a choice follow it."""
         names = list(self.by_name)
-        families = [self._family(name) for name in names]
-        names.sort(key=lambda name: (families.index(self._family(name)), bool(self._used_if(name))))
+        parents = [self._parent(name) for name in names]
+        names.sort(key=lambda name: (parents.index(self._parent(name)), bool(self._used_if(name))))
         return [self.by_name[name] for name in names if self._is_used(name)]
 
     def options(self) -> Any:
-        """The dataclass with the values of the settings.
+        """Return the dataclass with the values of the settings.
 
         Raises
         ------
         UserError
-            Two of them do not go together.
+            Values contradict each other.
         """
         used = {name: self.by_name[name].value for name in self._declared if self._is_used(name)}
         absent = {name: None for name, option in self._declared.items() if option.absent}
@@ -92,39 +93,81 @@ class OptionSettings:
     def _used_if(self, name: str) -> Optional[Tuple[str, str]]:
         return self._declared[name].used_if if name in self._declared else None
 
-    def _family(self, name: str) -> str:
-        """The setting whose choice decides on one, else the setting itself."""
+    def _parent(self, name: str) -> str:
+        """Return the name of the setting that a setting depends on, or its own name."""
         condition = self._used_if(name)
         return condition[0] if condition else name
 
-    def _condition(self, option: Option) -> str:
-        """When a setting is used, as a paragraph for its help; empty if always."""
+    def _used_only(self, option: Option) -> str:
+        """Return a paragraph of help that says when a setting is used; empty if always."""
         if option.used_if is None:
             return ""
         other, choice = option.used_if
         return f'*(Used only if "{choice}" is selected for "{self._declared[other].label}")*\n\n'
 
 
-def _setting(default: Any, option: Option, condition: str) -> Setting:
+def _setting(default: Any, option: Option, used_only: str) -> Setting:
+    doc = f"{used_only}{option.help}\n\n{option.details}"
     if option.kind is bool:
-        asked = option.help[0].lower() + option.help[1:]
-        doc = f"{condition}Select *Yes* to {asked}\n\n{option.details}"
+        action = option.help[0].lower() + option.help[1:]
+        doc = f"{used_only}Select *Yes* to {action}\n\n{option.details}"
         return Binary(option.label, default, doc=doc)
-    label, doc = option.label, condition + _doc(option)
     if option.choices:
-        return Choice(label, list(option.choices), value=default, doc=doc)
-    number = Integer if option.kind is int else Float
+        return Choice(option.label, list(option.choices), value=default, doc=doc)
+    label = option.label
     if option.absent:
         label = f"Value in {option.unit}"
         doc = f"*(Used only if you enter a value)*\n\n{option.help}"
-    default = option.suggested if default is None else default
-    limits = {"minval": option.minimum, "maxval": option.maximum}
-    return number(label, default, doc=doc, **limits)
+    number = Integer if option.kind is int else Float
+    value = option.suggested if default is None else default
+    return number(label, value, doc=doc, minval=option.minimum, maxval=option.maximum)
 
 
-def _choice_of_value(option: Option) -> Choice:
-    return Choice(option.label, [LEFT_TO_MODULE, ENTERED], doc=option.details)
+Output = Tuple[str, str, Type[Setting], str, str, str]
+"""Optional output: attribute, question, type, text, default, and help of the output's name."""
 
 
-def _doc(option: Option) -> str:
-    return f"{option.help}\n\n{option.details}"
+class OutputGroup(SettingsGroup):
+    """A group of settings with optional outputs: a question and a name for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outputs: List[Tuple[Binary, Setting]] = []
+
+    def append_outputs(self, outputs: Iterable[Output], word: object) -> None:
+        """Append the settings of outputs, with ``word`` instead of ``{}`` in the default names.
+
+        They become the attributes ``wants_ATTRIBUTE`` and ``ATTRIBUTE_name`` of the group.
+        """
+        for attribute, question, kind, text, default, doc in outputs:
+            used_only = f'*(Used only if "Yes" is selected for "{question}")*'
+            wanted = Binary(question, False, doc=doc)
+            name = kind(text, default.format(word), doc=f"{used_only}\n\nEnter a name for it.")
+            self.append(f"wants_{attribute}", wanted)
+            self.append(f"{attribute}_name", name)
+            self._outputs.append((wanted, name))
+
+    def visible_outputs(self) -> List[Setting]:
+        """Return the settings of the outputs that are used now."""
+        visible: List[Setting] = []
+        for wanted, name in self._outputs:
+            visible += [wanted, name] if wanted.value else [wanted]
+        return visible
+
+    def wanted_outputs(self) -> List[Setting]:
+        """Return the names of the outputs that the user wants."""
+        return [name for wanted, name in self._outputs if wanted.value]
+
+
+def saved_count(setting_values: Sequence[str], position: int) -> int:
+    """Return the number of groups that a pipeline has saved at a position.
+
+    Raises
+    ------
+    ValueError
+        The value is damaged.
+    """
+    value = setting_values[position]
+    if not (value.isdecimal() and 0 < int(value) <= len(setting_values)):
+        raise ValueError(f"'{value[:20]}' is not a number of groups of settings.")
+    return int(value)

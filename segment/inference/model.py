@@ -21,6 +21,8 @@ scale. The smaller ones are for where memory is short.
 
 The full network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it; others
 in proportion to the channels of their first convolution, which has one result a pixel."""
+WEIGHTS_FILE = "darkfield.h5"
+"""Name of the weights file that a training writes."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from micrograph_networks.files.writing import output_folder
 from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
 from micrograph_networks.networks.layers import Network
-from micrograph_networks.products import DARKFIELD
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.log import Epoch
 from micrograph_networks.training.run import TrainingRun
 from segment.annotations.dataset import Sample
 from segment.classes import CELLS, FILAMENTS, NOTHING, PixelClass, class_attributes
 from segment.evaluation.scores import Scores, confusion_matrix, scores
+from segment.inference.model import WEIGHTS_FILE
 from segment.inference.network import (
     NETWORKS,
     encoder_blocks,
@@ -93,7 +93,7 @@ def train(
     model, done = run.resume({cross_entropy_and_dice.__name__: cross_entropy_and_dice})
     model = model or _start(recipe, start(), parts.train)
     plan = _plan(recipe)
-    path = run.folder / DARKFIELD.weights_file
+    path = run.folder / WEIGHTS_FILE
     if not plan:
         write_weights(path, _weights(model, recipe, about))
         return path

@@ -4,8 +4,7 @@ import mutated
 import processes
 import pytest
 from faults import DAMAGED, damaging
-
-from micrograph_networks.products import PRODUCTS
+from products import PRODUCTS
 
 SEED = 1
 FOCUS = PRODUCTS[0]

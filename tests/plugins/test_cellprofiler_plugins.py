@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from products import PRODUCTS
 
 from micrograph_networks import __version__
-from micrograph_networks.products import PRODUCTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREPARE = ROOT / "cellprofiler_plugins" / "prepare.py"

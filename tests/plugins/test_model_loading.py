@@ -14,10 +14,10 @@ from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import choose_weights, make_workspace, saved_and_loaded
 from support import FOCUS_MODELS
+from products import PRODUCTS
 
 from micrograph_networks.models import loading
 from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.products import PRODUCTS
 
 
 @pytest.fixture(params=[product.module for product in PRODUCTS])

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness import ROOT, run_cellprofiler
+from products import FOCUS, PRODUCTS
 
 from micrograph_networks import __version__
 from micrograph_networks.images.image_files import write_tiff
 from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
-from micrograph_networks.products import FOCUS, PRODUCTS
 
 PACKAGES = ("micrograph_networks", *(product.package for product in PRODUCTS))
 

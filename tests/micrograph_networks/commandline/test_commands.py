@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from products import PRODUCTS
 
 from micrograph_networks.commandline.commands import (
     Commands,
@@ -15,7 +16,6 @@ from micrograph_networks.commandline.commands import (
 )
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.registry import shipped_models
-from micrograph_networks.products import PRODUCTS
 
 
 def test_a_users_mistake_is_one_sentence_and_exit_code_2():

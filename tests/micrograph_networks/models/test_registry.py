@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from products import PRODUCTS
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
@@ -14,7 +15,6 @@ from micrograph_networks.models.loading import load_network
 from micrograph_networks.models.registry import shipped_models, verified_path
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.layers import Dense, Network
-from micrograph_networks.products import PRODUCTS
 
 
 def declared(attributes):

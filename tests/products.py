@@ -1,4 +1,4 @@
-"""What this project offers: a CellProfiler module a row, with all that is named after it."""
+"""The CellProfiler modules, with what belongs to each."""
 
 import importlib
 from dataclasses import dataclass
@@ -13,15 +13,13 @@ class Product:
     Attributes
     ----------
     module : str
-        Class of the module; its file in plugins/ has the name in lower case.
+        Name of the module's class. Its file in plugins/ has the name in lower case.
     package : str
-        The core.
+        Package of the core.
     command : str
-        The core's command line.
-    weights_file : str
-        What its training writes.
+        Command line of the core.
     tables : tuple of str
-        What its command ``predict`` writes.
+        Tables that its command ``predict`` writes.
     pipelines : tuple of str
         Files in example_pipelines/.
     """
@@ -29,25 +27,28 @@ class Product:
     module: str
     package: str
     command: str
-    weights_file: str
     tables: Tuple[str, ...]
     pipelines: Tuple[str, ...]
 
     def part(self, name: str) -> ModuleType:
-        """A part of the core, such as ``inference.network``, imported when it is asked for."""
+        """Import a part of the core, such as ``inference.network``."""
         return importlib.import_module(f"{self.package}.{name}")
 
     @property
     def architectures(self) -> Tuple[str, ...]:
-        """Of the networks that the core runs."""
+        """Architectures of the core's networks."""
         return tuple(self.part("inference.network").NETWORKS)
+
+    @property
+    def weights_file(self) -> str:
+        """Name of the weights file that a training writes."""
+        return self.part("inference.model").WEIGHTS_FILE
 
 
 FOCUS = Product(
     module="MeasureImageFocusQuality",
     package="focusqual",
     command="focusqual",
-    weights_file="focus.h5",
     tables=("focus.csv", "patches.csv"),
     pipelines=("focus_qc.cppipe",),
 )
@@ -55,9 +56,7 @@ DARKFIELD = Product(
     module="SegmentDarkfieldCells",
     package="segment",
     command="segment-darkfield",
-    weights_file="darkfield.h5",
     tables=("cells.csv",),
     pipelines=("darkfield_cells.cppipe", "darkfield_evaluate.cppipe"),
 )
 PRODUCTS = (FOCUS, DARKFIELD)
-"""All of them."""

@@ -1,0 +1,116 @@
+"""Declaration of the measurements that a CellProfiler module makes."""
+
+from typing import List, NamedTuple, Sequence, Tuple
+
+from cellprofiler_core.constants.measurement import (
+    C_COUNT,
+    C_LOCATION,
+    C_NUMBER,
+    COLTYPE_FLOAT,
+    FTR_CENTER_X,
+    FTR_CENTER_Y,
+    FTR_OBJECT_NUMBER,
+    IMAGE,
+    MCA_AVAILABLE_POST_GROUP,
+)
+from cellprofiler_core.module import Module
+from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.utilities.core.module.identify import get_object_measurement_columns
+
+
+class Feature(NamedTuple):
+    """A measurement that a module makes.
+
+    Attributes
+    ----------
+    object_name : str
+        Name of the measured objects, or CellProfiler's IMAGE or EXPERIMENT.
+    name : str
+        Name of the feature, such as ``Score``.
+    image_name : str
+        Name of the image at the end of the measurement's name; empty for none.
+    column_type : str
+        CellProfiler's type of the column.
+    after_group : bool
+        True for features that are measured at the end of a group of images.
+    """
+
+    object_name: str
+    name: str
+    image_name: str = ""
+    column_type: str = COLTYPE_FLOAT
+    after_group: bool = False
+
+
+class MeasuringModule(Module):
+    """A module that declares its measurements in one list.
+
+    Attributes
+    ----------
+    measurement_category : str
+        Category of all features, the first part of their names.
+    """
+
+    measurement_category: str
+
+    def features(self) -> List[Feature]:
+        """Return all features that the module measures with its current settings."""
+        raise NotImplementedError
+
+    def created_objects(self) -> Sequence[str]:
+        """Return the names of the objects that the module creates with its current settings."""
+        raise NotImplementedError
+
+    def measurement_name(self, feature: str, image_name: str = "") -> str:
+        """Return the full name of a measurement, such as ``ImageFocus_Score_DNA``."""
+        parts = [self.measurement_category, feature, image_name]
+        return "_".join(part for part in parts if part)
+
+    def get_measurement_columns(self, pipeline: Pipeline) -> List[Tuple]:
+        """Return object, name and type of all measurements."""
+        columns: List[Tuple] = []
+        for feature in self.features():
+            name = self.measurement_name(feature.name, feature.image_name)
+            column = (feature.object_name, name, feature.column_type)
+            columns.append(
+                (*column, {MCA_AVAILABLE_POST_GROUP: True}) if feature.after_group else column
+            )
+        for name in self.created_objects():
+            columns += get_object_measurement_columns(name)
+        return columns
+
+    def get_categories(self, pipeline: Pipeline, object_name: str) -> List[str]:
+        """Return the categories of the measurements of some objects."""
+        categories = []
+        if any(feature.object_name == object_name for feature in self.features()):
+            categories.append(self.measurement_category)
+        if object_name == IMAGE and self.created_objects():
+            categories.append(C_COUNT)
+        if object_name in self.created_objects():
+            categories += [C_LOCATION, C_NUMBER]
+        return categories
+
+    def get_measurements(self, pipeline: Pipeline, object_name: str, category: str) -> List[str]:
+        """Return the features of some objects in a category."""
+        if category == self.measurement_category:
+            names = [one.name for one in self.features() if one.object_name == object_name]
+            return list(dict.fromkeys(names))  # each once, in order
+        if category == C_COUNT and object_name == IMAGE:
+            return list(self.created_objects())
+        if category == C_LOCATION and object_name in self.created_objects():
+            return [FTR_CENTER_X, FTR_CENTER_Y]
+        if category == C_NUMBER and object_name in self.created_objects():
+            return [FTR_OBJECT_NUMBER]
+        return []
+
+    def get_measurement_images(
+        self, pipeline: Pipeline, object_name: str, category: str, measurement: str
+    ) -> List[str]:
+        """Return the images of which a feature is measured."""
+        return [
+            feature.image_name
+            for feature in self.features()
+            if category == self.measurement_category
+            and (feature.object_name, feature.name) == (object_name, measurement)
+            and feature.image_name
+        ]
