@@ -14,7 +14,6 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import numpy as np
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.image import Image
-from cellprofiler_core.module import Module
 from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.preferences import report_progress
 from cellprofiler_core.setting import Setting, ValidationError
@@ -22,6 +21,7 @@ from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
 from cellprofiler_core.workspace import Workspace
 
+from micrograph_networks.cellprofiler.measurements import MeasuringModule
 from micrograph_networks.cellprofiler.model_cache import (
     DESCRIPTIONS,
     MODELS,
@@ -65,11 +65,11 @@ class Core:
     weights_file: str
 
 
-class NetworkModule(Module):
+class NetworkModule(MeasuringModule):
     """A module that runs a trained network, chosen by the user, on two-dimensional images.
 
     A subclass calls :meth:`create_model_settings` and sets ``engine_options`` in
-    ``create_settings``.
+    ``create_settings``. It declares its measurements in ``features`` and ``created_objects``.
 
     Attributes
     ----------

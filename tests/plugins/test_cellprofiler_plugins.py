@@ -72,7 +72,7 @@ def test_a_clone_gets_modules_tests_rows_and_the_extra(clone):
         *("| SegmentDarkfieldCells", "| VarianceTransform"),
     ]
     assert rows[-1] == "The end."
-    assert "MeasureImageFocusQuality rates how far images are out of focus" in rows[first + 1]
+    assert "MeasureImageFocusQuality measures how far images are out of focus" in rows[first + 1]
     given = {}
     source = (clone / "setup.py").read_text()
     source = source.replace("from setuptools import setup", "setup = given.update")
@@ -102,7 +102,7 @@ def test_wrong_folders_and_second_times_change_nothing(clone, tmp_path):
     empty.mkdir()
     result = prepare(empty)
     assert result.returncode == 1
-    assert "is no clone of CellProfiler-plugins" in result.stderr
+    assert "is not a clone of CellProfiler-plugins" in result.stderr
     assert list(empty.iterdir()) == []
     prepare(clone)
     before = (clone / "setup.py").read_bytes(), (clone / TABLE).read_bytes()

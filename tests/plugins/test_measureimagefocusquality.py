@@ -727,7 +727,7 @@ def test_nothing_is_drawn_without_a_window(module, scene, monkeypatch, plugin):
 def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     workspace = make_workspace(module, {"DNA": np.zeros(shape)})
 
-    with pytest.raises(ValueError, match="^DNA: .*neither gray nor color") as error:
+    with pytest.raises(UserError, match="^DNA: .*neither gray nor color") as error:
         module.run(workspace)
 
     assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
@@ -738,7 +738,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, scene, tmp_path):
     choose_weights(module, tmp_path / "focus.h5")
     workspace = make_workspace(module, {"DNA": scene})
 
-    with pytest.raises(ValueError, match=r"^/.*focus\.h5 is not a weights file"):
+    with pytest.raises(UserError, match=r"^/.*focus\.h5 is not a weights file"):
         module.run(workspace)
 
 

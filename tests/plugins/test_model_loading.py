@@ -16,6 +16,7 @@ from harness import choose_weights, make_workspace, saved_and_loaded
 from support import FOCUS_MODELS
 from products import PRODUCTS
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.models import loading
 from micrograph_networks.models.registry import shipped_models
 
@@ -131,7 +132,7 @@ def test_a_model_that_cannot_be_loaded_ahead_is_an_error_of_the_run_alone(
     module = instantiate_module(name)
     choose_weights(module, tmp_path / "broken.h5")
     module.on_activated(None)
-    with pytest.raises(ValueError, match=r"broken\.h5 is not a weights file"):
+    with pytest.raises(UserError, match=r"broken\.h5 is not a weights file"):
         run_on_noise(module, rng)
     while any(thread.name == "load-ahead" for thread in threading.enumerate()):
         time.sleep(0.01)

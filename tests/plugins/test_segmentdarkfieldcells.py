@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_every_setting_reaches_the_core(module, field, monkeypatch, plugin, colo
         calls.append(options)
         return segment_image(pixels, model, mask, options)
 
-    monkeypatch.setattr("segment.inference.model.load_model", load)
+    module.core = dataclasses.replace(module.core, load_model=load)
     monkeypatch.setattr(plugin, "segment_image", record)
     module.run(make_workspace(module, {"Field": field}))
 
@@ -551,7 +552,7 @@ def test_nothing_is_kept_for_the_figure_without_a_window(module, field):
 def test_stack_or_many_channels_are_refused_in_a_sentence(module, shape):
     workspace = make_workspace(module, {"Field": np.zeros(shape)})
 
-    with pytest.raises(ValueError, match="^Field: .*neither gray nor color") as error:
+    with pytest.raises(UserError, match="^Field: .*neither gray nor color") as error:
         module.run(workspace)
 
     assert isinstance(error.value.__cause__, UserError)  # the log says what led to it
@@ -567,7 +568,7 @@ def test_wrong_weights_file_is_refused_in_a_sentence(module, field):
     choose_weights(module, FOCUS_MODELS[-1].path)
     workspace = make_workspace(module, {"Field": field})
 
-    with pytest.raises(ValueError, match=r"^/.*\.h5 holds weights of focus"):
+    with pytest.raises(UserError, match=r"^/.*\.h5 holds weights of focus"):
         module.run(workspace)
 
 
@@ -586,7 +587,7 @@ def test_a_class_that_the_model_lacks_is_refused_with_those_that_it_has(module, 
 
     with pytest.raises(ValidationError, match="blood cell is not one of cat,tall dog"):
         module.groups[0].class_name.test_valid(None)
-    with pytest.raises(ValueError, match="^Field: .*no blood cell: choose one of cat, tall dog"):
+    with pytest.raises(UserError, match="^Field: .*no blood cell: choose one of cat, tall dog"):
         module.run(workspace)
 
 
