@@ -38,7 +38,6 @@ from segment.evaluation.evaluate import (
     figures,
     pairs_of,
 )
-from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
 from segment.inference.model import WEIGHTS_FILE
 from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
 from segment.inference.scaling import scaled_shape

@@ -13,8 +13,8 @@ from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.setting.subscriber import ImageSubscriber
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import choose_weights, make_workspace, saved_and_loaded
-from support import FOCUS_MODELS
 from products import PRODUCTS
+from support import FOCUS_MODELS
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models import loading
