@@ -71,7 +71,7 @@ def _zoo_model(model: Optional[str]) -> "ZooModel":
     return zoo_model(model)
 
 
-main.add_command(export_command("focusqual", _zoo_model))
+main.add_command(export_command("focusqual", NETWORKS, _zoo_model))
 
 
 @main.command(

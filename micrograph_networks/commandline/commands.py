@@ -29,6 +29,7 @@ from micrograph_networks.models.registry import ShippedModel, shipped_models, ve
 if TYPE_CHECKING:
     from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.images.planes import Plane
+    from micrograph_networks.models.loading import Networks
 
 FILES = click.Path(path_type=Path)
 """Type of arguments and options that are paths."""
@@ -235,13 +236,17 @@ def models_command(program: str, architectures: Collection[str]) -> click.Comman
     return models
 
 
-def export_command(program: str, zoo_model: Callable[[Optional[str]], "ZooModel"]) -> click.Command:
+def export_command(
+    program: str, networks: "Networks", zoo_model: Callable[[Optional[str]], "ZooModel"]
+) -> click.Command:
     """Make a command that writes a model for other programs.
 
     Parameters
     ----------
     program : str
         Name of the command line, for the example.
+    networks : Networks
+        Networks that the program runs.
     zoo_model : callable
         Function from the name of a model (None for the newest) to its description.
 
@@ -263,14 +268,12 @@ def export_command(program: str, zoo_model: Callable[[Optional[str]], "ZooModel"
         try:
             from micrograph_networks.export.bioimageio import write_package
 
-            described = zoo_model(model)
+            path = write_package(output_folder(output), model, networks, zoo_model(model))
         except ImportError as error:
             raise UserError(
                 f"The export needs the package {error.name}: install it with "
                 "'pip install \"cellprofiler-focus-darkfield[cpu,zoo]\"'."
             ) from None
-        path = output_folder(output) / f"{described.name}.zip"
-        write_package(path, described)
         click.echo(f"Wrote {path}")
 
     return export

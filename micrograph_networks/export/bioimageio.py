@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Tuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -16,9 +16,8 @@ from bioimageio.spec.model import v0_5 as spec
 from micrograph_networks import __version__
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.models.registry import ShippedModel
-from micrograph_networks.networks.computing import Arrays
-from micrograph_networks.networks.layers import Convolution, Network
+from micrograph_networks.models.loading import Networks, read_network, shipped_model
+from micrograph_networks.networks.layers import Convolution
 from micrograph_networks.training.keras_models import build_keras_model
 
 OPSET = 17
@@ -31,27 +30,21 @@ TOLERANCE = 1e-3
 
 @dataclasses.dataclass(frozen=True)
 class ZooModel:
-    """A network and its description for bioimage.io.
+    """Description of a model for bioimage.io.
 
     Attributes
     ----------
-    name : str
-        Name of the package file without suffix.
-    title, description : str
-        Name and summary that bioimage.io shows.
+    title : str
+        Name that bioimage.io shows, to which the name of the model is added.
     documentation : str
-        Markdown text with a section "Validation".
-    shipped : ShippedModel or None
-        The shipped model, whose model card and license go into the package.
+        Markdown text, first a one-line summary, with a section "Validation".
     tags : tuple of str
         Search terms.
     citations : tuple of (str, str)
         Titles and DOIs.
-    network : keras.Model
-        The trained network, see :func:`inference_model`.
     function : callable
-        Function of the network and a tensor of images, float32 (n, height, width, channels), that
-        returns probabilities, float32 (n, rows, columns, classes).
+        Function of the Keras model and a tensor of images, float32 (n, height, width, channels),
+        that returns probabilities, float32 (n, rows, columns, classes).
     channels, classes : tuple of str
         Names of the channels of images and probabilities.
     step : int
@@ -62,18 +55,14 @@ class ZooModel:
         Example image.
     test_probabilities : ndarray of float32, (rows, columns, classes)
         Probabilities that this project computes for the test image.
-    cover : ndarray of uint8, (height, width, 3)
+    cover : ndarray of float or uint8, (height, width, 3)
         Picture of the test image and its result.
     """
 
-    name: str
     title: str
-    description: str
     documentation: str
-    shipped: Optional[ShippedModel]
     tags: Tuple[str, ...]
     citations: Tuple[Tuple[str, str], ...]
-    network: Any
     function: Callable[[Any, Any], Any]
     channels: Tuple[str, ...]
     classes: Tuple[str, ...]
@@ -84,123 +73,129 @@ class ZooModel:
     cover: np.ndarray
 
 
-def inference_model(network: Network, arrays: Arrays) -> Any:
-    """Build the Keras model of a trained network.
-
-    Parameters
-    ----------
-    network : Network
-    arrays : Arrays
-        Kernels and biases, with batch normalization folded in.
-
-    Returns
-    -------
-    keras.Model
-    """
-    layers = tuple(
-        dataclasses.replace(layer, momentum=None) if isinstance(layer, Convolution) else layer
-        for layer in network.layers
-    )
-    model = build_keras_model(dataclasses.replace(network, layers=layers))
-    for name, array in arrays.items():
-        model.get_layer(name).set_weights([array["kernel"], array["bias"]])
-    return model
-
-
-def write_package(path: Path, model: ZooModel) -> None:
-    """Write a package by version 0.5 of bioimage.io's specification.
+def write_package(
+    output: Path, model: Union[str, Path, None], networks: Networks, described: ZooModel
+) -> Path:
+    """Write OUTPUT/MODEL.zip by version 0.5 of bioimage.io's specification.
 
     https://github.com/bioimage-io/spec-bioimage-io
 
     Parameters
     ----------
-    path : Path
-        Path of the ZIP file.
-    model : ZooModel
+    output : Path
+        Existing folder.
+    model : str or Path, optional
+        Name of a shipped model, or path of a weights file; the newest shipped model by default.
+    networks : Networks
+        Networks for which the model may be.
+    described : ZooModel
+
+    Returns
+    -------
+    Path
+        Path of the package.
 
     Raises
     ------
     UserError
-        The file cannot be written.
+        The model cannot be read, or the file cannot be written.
     """
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        _write_weights(folder, model)
-        np.save(folder / "test_image.npy", model.test_image[None].astype(np.float32))
-        np.save(folder / "test_probabilities.npy", model.test_probabilities[None])
-        write_png(folder / "cover.png", model.cover)
-        card = model.shipped.card.read_text(encoding="utf-8") if model.shipped else ""
-        (folder / "README.md").write_text(model.documentation + card, encoding="utf-8")
+    shipped = shipped_model(model, networks)
+    name = shipped.name if shipped else Path(str(model)).stem
+    documentation = f"{described.documentation}\n"
+    if shipped:
+        documentation += shipped.card.read_text(encoding="utf-8")
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "README.md").write_text(documentation, encoding="utf-8")
+        write_png(folder / "cover.png", described.cover)
+        np.save(folder / "test_image.npy", described.test_image[None].astype(np.float32))
+        np.save(folder / "test_probabilities.npy", described.test_probabilities[None])
+        _write_weights(folder, _keras_model(model, networks), described)
+        description = spec.ModelDescr(
+            # The name of a user's weights file may have characters that are not allowed here.
+            name=re.sub(r"[^\w+() -]", "_", f"{described.title} ({name})", flags=re.ASCII),
+            description=described.documentation.splitlines()[0],
+            version=__version__,
+            license=shipped.license if shipped else None,
+            authors=[spec.Author(name="The cellprofiler-focus-darkfield developers")],
+            cite=[spec.CiteEntry(text=title, doi=doi) for title, doi in described.citations],
+            tags=list(described.tags),
+            documentation=spec.FileDescr(source=folder / "README.md"),
+            covers=[spec.FileDescr(source=folder / "cover.png")],
+            inputs=[_input(folder, described)],
+            outputs=[_output(folder, described)],
+            weights=_weights(folder),
+            config=_config(),
+        )
+        path = output / f"{name}.zip"
         with atomic_write(path) as temporary:
-            save_bioimageio_package(_description(folder, model), output_path=temporary)
+            save_bioimageio_package(description, output_path=temporary)
+    return path
 
 
-def _write_weights(folder: Path, model: ZooModel) -> None:
-    images = tf.TensorSpec((None, None, None, len(model.channels)), tf.float32, name=INPUT)
+def _keras_model(model: Union[str, Path, None], networks: Networks) -> Any:
+    """Build the Keras model, in which batch normalization is folded into the convolutions."""
+    weights, network = read_network(model, networks)
+    layers = tuple(
+        dataclasses.replace(layer, momentum=None) if isinstance(layer, Convolution) else layer
+        for layer in network.layers
+    )
+    built = build_keras_model(dataclasses.replace(network, layers=layers))
+    for name, arrays in weights.layers.items():
+        built.get_layer(name).set_weights([arrays["kernel"], arrays["bias"]])
+    return built
+
+
+def _write_weights(folder: Path, network: Any, described: ZooModel) -> None:
+    images = tf.TensorSpec((None, None, None, len(described.channels)), tf.float32, name=INPUT)
 
     @tf.function(input_signature=[images], autograph=False)
     def probabilities(image: Any) -> Any:
-        return {OUTPUT: model.function(model.network, image)}
+        return {OUTPUT: described.function(network, image)}
 
-    tf2onnx.convert.from_function(
-        probabilities, [images], opset=OPSET, output_path=folder / "weights.onnx"
-    )
+    onnx = folder / "weights.onnx"
+    tf2onnx.convert.from_function(probabilities, [images], opset=OPSET, output_path=onnx)
     module = tf.Module()
-    module.network = model.network
+    module.network = network
     tf.saved_model.save(module, folder / "saved_model", signatures=probabilities)
     shutil.make_archive(str(folder / "saved_model"), "zip", folder / "saved_model")
 
 
-def _description(folder: Path, model: ZooModel) -> spec.ModelDescr:
+def _weights(folder: Path) -> spec.WeightsDescr:
+    saved_model = spec.TensorflowSavedModelBundleWeightsDescr(
+        source=folder / "saved_model.zip", tensorflow_version=tf.__version__, parent="onnx"
+    )
+    onnx = spec.OnnxWeightsDescr(source=folder / "weights.onnx", opset_version=OPSET)
+    return spec.WeightsDescr(onnx=onnx, tensorflow_saved_model_bundle=saved_model)
+
+
+def _config() -> spec.Config:
     tolerance = spec.ReproducibilityTolerance(
         relative_tolerance=TOLERANCE, absolute_tolerance=TOLERANCE
     )
-    return spec.ModelDescr(
-        # The file name of a user's model may contain characters that are not allowed here.
-        name=re.sub(r"[^\w+() -]", "_", model.title, flags=re.ASCII),
-        description=model.description,
-        version=__version__,
-        license=model.shipped.license if model.shipped else None,
-        authors=[spec.Author(name="The cellprofiler-focus-darkfield developers")],
-        cite=[spec.CiteEntry(text=title, doi=doi) for title, doi in model.citations],
-        tags=list(model.tags),
-        documentation=spec.FileDescr(source=folder / "README.md"),
-        covers=[spec.FileDescr(source=folder / "cover.png")],
-        inputs=[_input(folder, model)],
-        outputs=[_output(folder, model)],
-        weights=spec.WeightsDescr(
-            onnx=spec.OnnxWeightsDescr(source=folder / "weights.onnx", opset_version=OPSET),
-            tensorflow_saved_model_bundle=spec.TensorflowSavedModelBundleWeightsDescr(
-                source=folder / "saved_model.zip",
-                tensorflow_version=tf.__version__,
-                parent="onnx",
-            ),
-        ),
-        config=spec.Config(bioimageio=spec.BioimageioConfig(reproducibility_tolerance=[tolerance])),
-    )
+    return spec.Config(bioimageio=spec.BioimageioConfig(reproducibility_tolerance=[tolerance]))
 
 
-def _input(folder: Path, model: ZooModel) -> spec.InputTensorDescr:
-    size = spec.ParameterizedSize(min=model.step, step=model.step)
+def _input(folder: Path, described: ZooModel) -> spec.InputTensorDescr:
+    size = spec.ParameterizedSize(min=described.step, step=described.step)
     space = [spec.SpaceInputAxis(id=axis, size=size) for axis in "yx"]
     return spec.InputTensorDescr(
         id=INPUT,
-        axes=[spec.BatchAxis(), *space, _channels(model.channels)],
+        axes=[spec.BatchAxis(), *space, _channels(described.channels)],
         test_tensor=spec.FileDescr(source=folder / "test_image.npy"),
         data=spec.IntervalOrRatioDataDescr(type="float32"),
     )
 
 
-def _output(folder: Path, model: ZooModel) -> spec.OutputTensorDescr:
-    space = [
-        spec.SpaceOutputAxis(
-            id=axis, size=spec.SizeReference(tensor_id=INPUT, axis_id=axis), scale=model.scale
-        )
-        for axis in "yx"
-    ]
+def _output(folder: Path, described: ZooModel) -> spec.OutputTensorDescr:
+    space = []
+    for axis in "yx":
+        size = spec.SizeReference(tensor_id=INPUT, axis_id=axis)
+        space.append(spec.SpaceOutputAxis(id=axis, size=size, scale=described.scale))
     return spec.OutputTensorDescr(
         id=OUTPUT,
-        axes=[spec.BatchAxis(), *space, _channels(model.classes)],
+        axes=[spec.BatchAxis(), *space, _channels(described.classes)],
         test_tensor=spec.FileDescr(source=folder / "test_probabilities.npy"),
         data=spec.IntervalOrRatioDataDescr(type="float32", range=(0, 1)),
     )

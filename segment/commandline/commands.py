@@ -79,7 +79,7 @@ def _zoo_model(model: Optional[str]) -> "ZooModel":
     return zoo_model(model)
 
 
-main.add_command(export_command("segment-darkfield", _zoo_model))
+main.add_command(export_command("segment-darkfield", NETWORKS, _zoo_model))
 
 
 @main.command(

@@ -5,71 +5,52 @@ from typing import Any, Union
 
 import numpy as np
 
-from micrograph_networks.export.bioimageio import ZooModel, inference_model
-from micrograph_networks.models.loading import read_network, shipped_model
+from micrograph_networks.export.bioimageio import ZooModel
 from segment.inference.model import load_model
-from segment.inference.network import NETWORKS, STRIDE
+from segment.inference.network import STRIDE
 from segment.inference.normalization import normalize, to_rgb
 from segment.simulation.scenes import darkfield_scene
 
 DOCUMENTATION = """\
-# {title}
+Probabilities of {classes} for every pixel of a dark-field image.
 
-Finds {classes} in dark-field images with a U-Net on a VGG16 backbone.
-
-**Input**: red, green and blue from 0 to 255, as float32; repeat gray images three times. Height and
-width are multiples of {stride} pixels. Scale images so that their longer side has {working_size}
-pixels: in the training images, blood cells are about {cell_diameter:.0f} pixels wide at that scale.
-**Output**: the probabilities of the classes for every pixel.
+A U-Net with a VGG16 backbone. **Input**: red, green and blue from 0 to 255, as float32; repeat gray
+images three times. Height and width are multiples of {stride} pixels. Scale images so that their
+longer side has {working_size} pixels: in the training images, blood cells are about
+{cell_diameter:.0f} pixels wide at that scale. **Output**: the probabilities of the classes for
+every pixel.
 
 # Validation
 
 The test image is generated. Its probabilities are those that this project computes. The model card
 of a shipped model follows, with its accuracy on real images.
-
 """
-SHAPE = (256, 320)
-"""Height and width of the test image in pixels."""
 
 
 def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     """Describe a dark-field model for bioimage.io.
 
-    Parameters
-    ----------
-    model : str or Path, optional
-        As for :func:`segment.load_model`.
+    Parameters and errors as for :func:`segment.load_model`.
 
     Returns
     -------
     ZooModel
-
-    Raises
-    ------
-    UserError
-        As for :func:`segment.load_model`.
     """
-    weights, network = read_network(model, NETWORKS)
     loaded = load_model(model)
-    name = Path(loaded.name).stem
-    title = f"Blood cells and spirochaetes in dark field ({name})"
     classes = tuple(one.name for one in loaded.classes)
-    image = darkfield_scene(np.random.default_rng(0), SHAPE).image
+    image = darkfield_scene(np.random.default_rng(0), (256, 320)).image
     normalized = normalize(to_rgb(image))
     probabilities = loaded.tiles.run(lambda network, size: network(normalized[None])[0])
+    cover = image / 255
+    cover[:, 160:] = 1 - probabilities[:, 160:, :1]  # the probability of the foreground
     return ZooModel(
-        name=name,
-        title=title,
-        description="Probabilities of blood cells and spirochaetes for every pixel of a "
-        "dark-field image.",
+        title="Blood cells and spirochaetes in dark field",
         documentation=DOCUMENTATION.format(
-            title=title,
             classes=", ".join(classes),
             stride=STRIDE,
             working_size=loaded.working_size,
             cell_diameter=loaded.cell_diameter,
         ),
-        shipped=shipped_model(model, NETWORKS),
         tags=("semantic-segmentation", "dark-field", "blood", "bacteria", "unet", "2d"),
         citations=(
             (
@@ -83,7 +64,6 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
                 "10.48550/arXiv.1409.1556",
             ),
         ),
-        network=inference_model(network, weights.layers),
         function=pixel_probabilities,
         channels=("red", "green", "blue"),
         classes=classes,
@@ -91,7 +71,7 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
         scale=1,
         test_image=image,
         test_probabilities=probabilities,
-        cover=_cover(image, probabilities),
+        cover=cover,
     )
 
 
@@ -110,11 +90,3 @@ def pixel_probabilities(network: Any, images: Any) -> Any:
     tf.Tensor of float32, (n, height, width, classes)
     """
     return network(normalize(images))
-
-
-def _cover(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Show the image, and in its right half the probability of the foreground."""
-    cover = image.copy()
-    half = image.shape[1] // 2
-    cover[:, half:] = np.rint(255 * (1 - probabilities[:, half:, :1]))
-    return cover

@@ -85,6 +85,7 @@ def test_export_names_the_missing_package(tmp_path):
     def zoo_model(model):
         raise ModuleNotFoundError("No module named 'tf2onnx'", name="tf2onnx")
 
-    result = CliRunner().invoke(export_command("program", zoo_model), ["--output", str(tmp_path)])
+    command = export_command("program", {}, zoo_model)
+    result = CliRunner().invoke(command, ["--output", str(tmp_path)])
     assert "needs the package" in str(result.exception)
     assert "[cpu,zoo]" in str(result.exception)
