@@ -1,12 +1,11 @@
-"""Speed and peak memory of the NumPy engine beside TensorFlow's, in one run.
+"""Compare speed and peak memory of the engines.
 
     python benchmarks/engine_speed.py
     OMP_NUM_THREADS=1 python benchmarks/engine_speed.py
     ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell python benchmarks/engine_speed.py
 
-The last one as on a processor without AVX-512. The dark-field networks, one of them on two sizes,
-and measure_focus on a 2160x2160 image. The engines take turns; seconds are medians. Then, each in a
-process of its own, the peak memory and the seconds from its start to the first result.
+The last command imitates a processor without AVX-512. The engines take turns; seconds are medians.
+Then each runs in a process of its own, for its peak memory and the seconds to the first result.
 """
 
 import argparse
@@ -33,7 +32,7 @@ CASES = {
 }
 """Core, index of its model in the registry, and height and width of the image."""
 
-# Arguments: engine, case. Prints seconds from the process's start and its peak memory.
+# Arguments: start, engine, case. Prints the seconds since the start and the peak memory in MiB.
 ALONE = """
 import os, sys, time
 from engine_speed import image_of, ready
@@ -46,9 +45,9 @@ print(time.time() - float(start), peak_memory(os.getpid()))
 
 
 def main():
-    """Print a line a case."""
+    """Print one line for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=7, help="timed calls (default: 7)")
     arguments = parser.parse_args()
     print(f"{processor()}; {cpu_share()} threads, NumPy {np.__version__}")
     print(
@@ -98,7 +97,7 @@ def ready(engine, case):
 
 
 def alone(engine, case):
-    """Seconds and MiB that a process takes for one result."""
+    """Return the seconds and MiB that a process needs for one result."""
     command = [sys.executable, "-c", ALONE, str(time.time()), engine, case]
     folder = Path(__file__).resolve().parent
     result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)

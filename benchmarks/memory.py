@@ -1,10 +1,10 @@
-"""Memory of one process of CellProfiler over many image sets, without and with each module.
+"""Measure the memory of CellProfiler over many image sets, without and with each module.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --image-sets 300
 
-Prints the memory that the process holds after every 50 image sets, and by how much it has grown
-since the first 50. The last lines take off what grows without our modules, CellProfiler's own.
+Prints the memory of the process after every 50 image sets, and its growth since the first 50. The
+last lines subtract the growth without our modules, which is CellProfiler's own.
 """
 
 import argparse
@@ -21,9 +21,14 @@ SCALE = 0.5
 
 
 def main():
-    """Print a table a pipeline."""
+    """Print one table for each pipeline."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image-sets", type=int, default=2000)
+    parser.add_argument(
+        "--image-sets",
+        type=int,
+        default=2000,
+        help="number of image sets, at least 50 (default: 2000)",
+    )
     arguments = parser.parse_args()
     if arguments.image_sets < EVERY:
         parser.error(f"--image-sets must be {EVERY} or more")
@@ -39,12 +44,12 @@ def main():
 
 
 def grown(folder, names):
-    """Run a pipeline with modules of ours on the images, and print a line every 50 image sets.
+    """Run a pipeline with some of our modules, and print a line every 50 image sets.
 
     Returns
     -------
     float
-        By how many MB the process has grown since the first 50.
+        Growth of the process in MB since the first 50 image sets.
     """
     print(f"\n{' '.join(names) or 'without our modules'}")
     print("image sets  memory  growth since the first 50")

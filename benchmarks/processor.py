@@ -1,4 +1,4 @@
-"""The processor, which every benchmark names in its first line: figures depend on it."""
+"""Description of the processor, which every benchmark prints because its results depend on it."""
 
 import os
 import platform
@@ -9,18 +9,13 @@ import psutil
 
 CPUINFO = Path("/proc/cpuinfo")
 VECTORS = {"AVX2": "avx2", "AVX-512": "avx512f", "AMX": "amx_tile"}
-"""Instructions that make networks fast, and Linux's flags for them."""
+"""Vector instructions, and the names of their flags in Linux."""
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")
-"""Environment variables that keep TensorFlow and NumPy to fewer instructions."""
+"""Environment variables that restrict the instructions of TensorFlow and NumPy."""
 
 
 def processor():
-    """Name of the processor, number of its CPUs, its vector instructions where Linux tells, LIMITS.
-
-    Returns
-    -------
-    str
-    """
+    """Return the processor's name, number of CPUs, vector instructions (on Linux) and LIMITS."""
     name, vectors = platform.processor() or platform.machine(), []
     if CPUINFO.exists():
         known = dict(re.findall(r"^(\S[^\t:]*)\s*: (.*)$", CPUINFO.read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Images and pipelines for CellProfiler: what memory.py, workers.py and startup.py share."""
+"""Images and pipelines for CellProfiler, shared by memory.py, workers.py and startup.py."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "example_pipelines"
 
 from runner import PIPELINES, ROOT, cellprofiler_steps
 
-logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not needed
+logging.disable(logging.WARNING)  # CellProfiler warns of a database that is not needed
 preferences.set_headless()
 preferences.set_plugin_directory(str(ROOT / "plugins"), globally=False)
 
@@ -36,13 +36,14 @@ SCENE = (480, 640)
 
 
 def write_images(folder, count, size):
-    """Write dark-field images that all differ: pieces of generated scenes.
+    """Write different dark-field images, crops of generated scenes.
 
     Parameters
     ----------
     folder : Path
-        Made.
+        New folder.
     count : int
+        Number of images.
     size : int
         Height and width in pixels.
     """
@@ -51,12 +52,12 @@ def write_images(folder, count, size):
     rng = np.random.default_rng(0)
     for number in range(count):
         top, left = rng.integers(0, np.subtract(SCENE, size) + 1)
-        piece = scenes[number % SCENES][top : top + size, left : left + size]
-        write_png(folder / f"{number:05}.png", piece)
+        crop = scenes[number % SCENES][top : top + size, left : left + size]
+        write_png(folder / f"{number:05}.png", crop)
 
 
 def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
-    """Write a pipeline that reads color images, runs modules of ours, and exports all.
+    """Write a pipeline that reads color images, runs some of our modules, and exports everything.
 
     Parameters
     ----------
@@ -64,9 +65,9 @@ def write_pipeline(path, names, scale=1.0, engine=AUTOMATIC):
     names : sequence of str
         Some of OURS.
     scale : float
-        Of the dark-field network's working scale.
+        Scale at which the dark-field network sees the images.
     engine : str
-        What computes: AUTOMATIC or one of ENGINE_NAMES.
+        AUTOMATIC or one of ENGINE_NAMES.
     """
     modules = {
         module.module_name: module
@@ -95,9 +96,9 @@ def steps(folder, names, scale=1.0, engine=AUTOMATIC):
     Parameters
     ----------
     folder : Path
-        Holds images/, and gets the pipeline, the log and the results.
+        Folder with images/; the pipeline, the log and the results are written here, too.
     names, scale, engine
-        As for :func:`write_pipeline`.
+        See :func:`write_pipeline`.
 
     Yields
     ------

@@ -1,9 +1,9 @@
-"""Start-up: from `cellprofiler -c` to the first result, without and with each of our modules.
+"""Measure the time from `cellprofiler -c` to the first result, without and with each module.
 
     python benchmarks/startup.py
 
-First the seconds until the first image set is done by each engine, and what our modules add to
-them; then where they go, step by step in one process that does what CellProfiler does.
+Prints the seconds until the first image set is done with each engine, and how many of them our
+modules add. Then prints the seconds of each step, in one process that does what CellProfiler does.
 """
 
 import itertools
@@ -25,9 +25,9 @@ CASES = (
     ((), AUTOMATIC),
     *itertools.product([*((name,) for name in OURS), OURS], ENGINE_NAMES),
 )
-"""Modules of ours, and the engine that computes."""
+"""Some of our modules, and the engine that computes."""
 
-# What CellProfiler does until the first result, and what our modules add; prints seconds by name.
+# Does what CellProfiler and our modules do until the first result, and prints seconds by name.
 STEPS = """
 import importlib, json, sys, time
 import numpy
@@ -90,13 +90,13 @@ def main():
 
 
 def first_result(folder, names, engine):
-    """Seconds from the start of CellProfiler's process until its first image set is done."""
+    """Return the seconds from the start of CellProfiler until its first image set is done."""
     done = [one.since_start for one in steps(folder, names, engine=engine) if one.module == LAST]
     return done[0]
 
 
 def breakdown(engine):
-    """Seconds of each step of a start-up, by name."""
+    """Return the seconds of each step of a start-up, by name."""
     command = [sys.executable, "-W", "ignore", "-c", STEPS, str(SIZE), engine]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])

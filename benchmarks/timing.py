@@ -1,4 +1,4 @@
-"""How long calls take, side by side, and how much memory processes have taken."""
+"""Time of calls and peak memory of processes."""
 
 import re
 import time
@@ -9,39 +9,25 @@ import psutil
 
 
 def in_turns(*runs, repeats):
-    """Median seconds of each call; they take turns, and the first ones are not counted.
+    """Return the median seconds of each call, as an array. The calls take turns.
 
     Parameters
     ----------
     *runs : callable
     repeats : int
-
-    Returns
-    -------
-    ndarray of float, (runs,)
+        Number of calls of each, after a first one that is not counted.
     """
     times = np.empty((repeats + 1, len(runs)))
     for turn in times:
-        for place, run in enumerate(runs):
+        for index, run in enumerate(runs):
             start = time.perf_counter()
             run()
-            turn[place] = time.perf_counter() - start
+            turn[index] = time.perf_counter() - start
     return np.median(times[1:], axis=0)
 
 
 def peak_memory(process):
-    """The most memory that a process has held.
-
-    Parameters
-    ----------
-    process : int
-        Its number.
-
-    Returns
-    -------
-    float
-        MiB; NaN on macOS.
-    """
+    """Return the peak memory of the process with this number, in MiB; NaN on macOS."""
     status = Path(f"/proc/{process}/status")
     if status.is_file():
         return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**10

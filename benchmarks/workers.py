@@ -1,13 +1,13 @@
-"""Throughput and memory of CellProfiler's own workers, as its window starts them.
+"""Measure throughput and memory of CellProfiler's workers, started as by its window.
 
     python benchmarks/workers.py
     python benchmarks/workers.py --image-sets 20 --workers 1 2
 
-With each of our modules and each engine. The memory is the most that a worker has held, the mean
-of all. The rate is that of the second half of the image sets: by then all workers are warm.
-CellProfiler 4.2.8 looks once a second for what its workers ask for, four times an image set, so
-that workers mostly wait. Here it looks at once, so that they compete for the CPUs; a worker still
-waits up to a second for its next image set.
+Runs each of our modules with each engine. The memory is the mean of the workers' peaks. The rate is
+that of the second half of the image sets, when all workers have loaded their models. CellProfiler
+4.2.8 answers its workers once a second, and an image set takes four answers, so that workers mostly
+wait. Here it answers at once, so that the workers compete for the CPUs. A worker still waits up to
+one second for its next image set.
 """
 
 import argparse
@@ -40,27 +40,35 @@ SIZE = 480
 
 
 def main():
-    """Print a line a module and number of workers."""
+    """Print one line for each module, engine and number of workers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image-sets", type=int, default=40)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument(
+        "--image-sets", type=int, default=40, help="number of image sets (default: 40)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        nargs="+",
+        default=[1, 2, 4],
+        help="numbers of workers to compare (default: 1 2 4)",
+    )
     arguments = parser.parse_args()
     print(processor())
     with tempfile.TemporaryDirectory() as name:
         write_images(Path(name) / "images", arguments.image_sets, SIZE)
         for module in OURS:
             print(f"\n{module}, {SIZE}x{SIZE} pixels")
-            print("    engine  workers  image sets a second  times one worker's  MiB a worker")
+            print("    engine  workers  image sets/second  times one worker's  MiB a worker")
             for engine in ENGINE_NAMES:
                 write_pipeline(Path(name) / "pipeline.cppipe", [module], engine=engine)
                 print_rates(Path(name), engine, arguments.workers)
 
 
 def print_rates(folder, engine, numbers):
-    """Analyse the images of a folder by each number of workers, and print a line for each."""
+    """Analyze the images of a folder with each number of workers, and print a line for each."""
     first = None
     for workers in numbers:
-        # In a process of its own: workers of one analysis get in the way of the next.
+        # In a process of its own, because the workers of one analysis disturb the next one.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             found, memory = pool.apply(analyzed, (folder, workers))
         first = first or found
@@ -71,7 +79,7 @@ def print_rates(folder, engine, numbers):
 
 
 def analyzed(folder, workers):
-    """Analyse the images of a folder with its pipeline, as :func:`rate_and_memory` says."""
+    """Analyze the images of a folder with its pipeline: see :func:`rate_and_memory`."""
     look_at_once()
     set_default_output_directory(str(folder))
     start_java()
@@ -83,7 +91,7 @@ def analyzed(folder, workers):
 
 
 def prepared(folder):
-    """The pipeline in a folder, and its image sets, ready to be analyzed."""
+    """Return the pipeline in a folder and its image sets, ready to be analyzed."""
     pipeline = Pipeline()
     pipeline.load(str(folder / "pipeline.cppipe"))
     pipeline.add_pathnames_to_file_list(map(str, sorted((folder / "images").iterdir())))
@@ -96,19 +104,19 @@ def prepared(folder):
 
 
 def rate_and_memory(pipeline, measurements, workers):
-    """Image sets a second of the second half of an analysis, and what its workers held.
+    """Run an analysis, and return its rate and memory.
 
     Parameters
     ----------
     pipeline : Pipeline
     measurements : Measurements
-        With the image sets.
+        Measurements with the image sets.
     workers : int
 
     Returns
     -------
     float, float
-        Image sets a second; MiB, the mean of the workers' peaks.
+        Image sets per second in the second half; mean of the workers' peak memory in MiB.
     """
     events = queue.Queue()
     Analysis(pipeline, measurements).start(events.put, workers)
@@ -125,7 +133,7 @@ def rate_and_memory(pipeline, measurements, workers):
 
 
 def look_at_once():
-    """Let CellProfiler's server of jobs wait milliseconds for the next request, not a second."""
+    """Let CellProfiler's job server wait milliseconds for the next request, not a second."""
     serve = Runner.jobserver
 
     def serve_at_once(runner, *arguments):

@@ -41,17 +41,6 @@ def shares(count, *affinity, **environment):
     return found
 
 
-def groups(folder, lines, **limits):
-    """Return the quotas of control groups whose files are given by their path below the root."""
-    membership = folder / "membership"
-    membership.write_text("".join(f"{line}\n" for line in lines))
-    for path, text in limits.items():
-        file = folder / "root" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{text}\n")
-    return list(cpus._quotas(membership, folder / "root"))
-
-
 def test_affinity_is_followed():
     assert shares(1, CPUS[-1]) == [1]
 
@@ -74,29 +63,41 @@ def test_the_environment_is_followed(name, value, limit, monkeypatch):
     assert cpus.cpu_share() == min(len(CPUS), limit)
 
 
-def test_quota_of_version_2_is_that_of_the_group_and_those_above(tmp_path):
-    limits = {
-        "cpu.max": "max 100000",
-        "job/cpu.max": "350000 100000",
-        "job/step/cpu.max": "800000 100000",
-        "other/cpu.max": "100000 100000",
-    }
-    assert groups(tmp_path, ["0::/job/step"], **limits) == [8, 4]
-
-
-def test_quota_of_version_1(tmp_path):
-    limits = {
-        "cpu/cpu.cfs_quota_us": "-1",
-        "cpu/cpu.cfs_period_us": "100000",
-        "cpu/job/cpu.cfs_quota_us": "50000",
-        "cpu/job/cpu.cfs_period_us": "100000",
-    }
-    lines = ["4:memory:/elsewhere", "2:cpu,cpuacct:/job", "0::/"]
-    assert groups(tmp_path, lines, **limits) == [1]
-
-
-def test_quota_of_a_container_that_sees_its_own_group_as_the_root(tmp_path):
-    assert groups(tmp_path, ["0::/docker/0123"], **{"cpu.max": "150000 100000"}) == [2]
+@pytest.mark.parametrize(
+    ("lines", "limits", "expected"),
+    [
+        pytest.param(
+            ["0::/job/step"],
+            {
+                "cpu.max": "max 100000",
+                "job/cpu.max": "350000 100000",
+                "job/step/cpu.max": "800000 100000",
+                "other/cpu.max": "100000 100000",
+            },
+            [8, 4],
+            id="version 2, the group and its parents",
+        ),
+        pytest.param(
+            ["4:memory:/elsewhere", "2:cpu,cpuacct:/job", "0::/"],
+            {
+                "cpu/cpu.cfs_quota_us": "-1",
+                "cpu/cpu.cfs_period_us": "100000",
+                "cpu/job/cpu.cfs_quota_us": "50000",
+                "cpu/job/cpu.cfs_period_us": "100000",
+            },
+            [1],
+            id="version 1",
+        ),
+        pytest.param(["0::/docker/0123"], {"cpu.max": "150000 100000"}, [2], id="in a container"),
+    ],
+)
+def test_quotas_of_control_groups(tmp_path, lines, limits, expected):
+    (tmp_path / "membership").write_text("".join(f"{line}\n" for line in lines))
+    for path, text in limits.items():
+        file = tmp_path / "root" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+    assert list(cpus._quotas(tmp_path / "membership", tmp_path / "root")) == expected
 
 
 def test_the_least_quota_counts(monkeypatch):

@@ -12,7 +12,7 @@ from micrograph_networks.options import Checked, option
 
 @dataclass(frozen=True)
 class Toy(Checked):
-    """One option of every kind."""
+    """Options of all kinds."""
 
     count: int = option(3, "Count", "How many.", minimum=1, maximum=9)
     share: float = option(0.5, "Share", "How much.", minimum=0, maximum=1)
@@ -24,24 +24,42 @@ class Toy(Checked):
     )
 
 
+@dataclass(frozen=True)
+class Rescaled(Checked):
+    """Options that are used with one choice of another option."""
+
+    factor: float = option(1.0, "Factor", "By how much.", minimum=0, used_if=("mode", "factor"))
+    mode: str = option("factor", "Mode", "Which.", choices=("factor", "lens"))
+    size: Optional[float] = option(
+        None, "Size", "How large.", kind=float, minimum=1, suggested=3, used_if=("mode", "lens")
+    )
+
+
 @pytest.mark.parametrize(
-    "wrong, sentence",
+    "options, wrong, message",
     [
-        ({"count": 0}, "'Count' must be a whole number from 1 to 9, not 0."),
-        ({"count": 2.5}, "'Count' must be a whole number from 1 to 9, not 2.5."),
-        ({"share": float("nan")}, "'Share' must be a number from 0 to 1, not nan."),
-        ({"share": "x"}, "'Share' must be a number from 0 to 1, not x."),
-        ({"least": -1}, "'Least' must be a whole number of 0 or more, not -1."),
-        ({"mode": "max"}, "'Mode' must be one of mean, sum, not max."),
-        ({"wanted": 1}, "'Wanted?' must be True or False, not 1."),
-        ({"count": True}, "'Count' must be a whole number from 1 to 9, not True."),
-        ({"width": 6}, "'Width' must be a number from 1 to 5, not 6."),
+        (Toy, {"count": 0}, "'Count' must be a whole number from 1 to 9, not 0."),
+        (Toy, {"count": 2.5}, "'Count' must be a whole number from 1 to 9, not 2.5."),
+        (Toy, {"count": True}, "'Count' must be a whole number from 1 to 9, not True."),
+        (Toy, {"share": float("nan")}, "'Share' must be a number from 0 to 1, not nan."),
+        (Toy, {"share": "x"}, "'Share' must be a number from 0 to 1, not x."),
+        (Toy, {"least": -1}, "'Least' must be a whole number of 0 or more, not -1."),
+        (Toy, {"mode": "max"}, "'Mode' must be one of mean, sum, not max."),
+        (Toy, {"wanted": 1}, "'Wanted?' must be True or False, not 1."),
+        (Toy, {"width": 6}, "'Width' must be a number from 1 to 5, not 6."),
+        (Rescaled, {"mode": "lens"}, "'Size' has to be given: a number of 1 or more."),
+        (Rescaled, {"mode": "lens", "size": 0.5}, "'Size' must be a number of 1 or more, not 0.5."),
+        (
+            Rescaled,
+            {"mode": "lens", "size": 3, "factor": 2},
+            "'Factor' is used only if 'Mode' is factor: choose that, or leave it out.",
+        ),
     ],
 )
-def test_what_is_no_value_is_refused_in_a_sentence(wrong, sentence):
+def test_a_wrong_value_is_refused_in_one_sentence(options, wrong, message):
     with pytest.raises(UserError) as error:
-        Toy(**wrong)
-    assert str(error.value) == sentence
+        options(**wrong)
+    assert str(error.value) == message
 
 
 @click.command()
@@ -59,41 +77,6 @@ def test_the_command_line_has_the_same_defaults_and_ranges():
         assert CliRunner().invoke(command, wrong).exit_code == 2
     help = CliRunner().invoke(command, ["--help"]).output
     assert "[default: (as found)" in help.replace("\n", " ")
-
-
-@dataclass(frozen=True)
-class Rescaled(Checked):
-    """Options that another one decides on."""
-
-    factor: float = option(1.0, "Factor", "By how much.", minimum=0, used_if=("mode", "factor"))
-    sum: bool = option(True, "Sum?", "Whether.")
-    mode: str = option("factor", "Mode", "Which.", choices=("factor", "lens"))
-    size: Optional[float] = option(
-        None, "Size", "How large.", kind=float, minimum=1, suggested=3, used_if=("mode", "lens")
-    )
-
-
-@pytest.mark.parametrize(
-    "wrong, sentence",
-    [
-        ({"mode": "lens"}, "'Size' has to be given: a number of 1 or more."),
-        ({"mode": "lens", "size": 0.5}, "'Size' must be a number of 1 or more, not 0.5."),
-        ({"size": 3}, "'Size' is used only if 'Mode' is lens: choose that, or leave it out."),
-        (
-            {"mode": "lens", "size": 3, "factor": 2},
-            "'Factor' is used only if 'Mode' is factor: choose that, or leave it out.",
-        ),
-    ],
-)
-def test_options_belong_to_a_choice(wrong, sentence):
-    with pytest.raises(UserError) as error:
-        Rescaled(**wrong)
-    assert str(error.value) == sentence
-
-
-def test_options_of_a_choice_are_accepted_with_it():
-    assert Rescaled(mode="lens", size=3).size == 3
-    assert Rescaled(factor=2).size is None
 
 
 def test_the_command_line_says_to_which_choice_an_option_belongs():

@@ -153,21 +153,6 @@ def test_threadpoolctl_may_be_missing(rng, monkeypatch):
     np.testing.assert_allclose(probabilities(images), expected, atol=1e-6)
 
 
-def test_matrix_products_start_no_threads_of_their_own(rng, monkeypatch):
-    threadpoolctl = pytest.importorskip("threadpoolctl")
-    seen, compute = [], engine.Unfolding.compute
-
-    def look(*arguments):
-        pools = threadpoolctl.threadpool_info()
-        seen.extend(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")
-        compute(*arguments)
-
-    monkeypatch.setattr(engine.Unfolding, "compute", look)
-    (probabilities,) = load_functions(SMALL, ARRAYS, NUMPY)
-    probabilities(normal(rng, 1, 9, 9, 1))
-    assert set(seen) == {1}
-
-
 def test_two_threads_compute_one_after_the_other_with_single_threaded_blas(monkeypatch):
     threadpoolctl = pytest.importorskip("threadpoolctl")
     compute, seen, inside, most = engine.Unfolding.compute, [], [], []

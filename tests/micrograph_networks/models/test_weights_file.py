@@ -1,5 +1,4 @@
 import contextlib
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -24,7 +23,7 @@ def path(tmp_path, rng):
 
 @contextlib.contextmanager
 def changed(path):
-    """Change the HDF5 file, and seal it again as a wicked hand would."""
+    """Change the HDF5 file, and seal it again as an attacker would."""
     with h5py.File(path, "a") as file:
         yield file
     path.write_bytes(sealed(path.read_bytes()[SEAL_SIZE:]))
@@ -59,13 +58,6 @@ def test_a_truncated_file_is_refused(path, keep):
         read_weights(path, ["net-1"])
 
 
-def test_another_hdf5_file_is_refused(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["x"] = 1
-    with pytest.raises(UserError, match="is not a weights file"):
-        read_weights(tmp_path / "a.h5", ["net-1"])
-
-
 def test_any_damage_is_found(path, rng):
     content = path.read_bytes()
     for place in rng.integers(len(content), size=100):
@@ -84,10 +76,10 @@ def test_nan_is_refused(path):
 
 
 def elsewhere(file):
-    del file["conv1/bias"]
+    """Write the same array to another file, and return its path."""
     with h5py.File(file.filename + ".other", "w") as other:
         other["bias"] = np.arange(4, dtype=np.float16)
-    return Path(file.filename + ".other")
+    return file.filename + ".other"
 
 
 def external_link(file):
@@ -95,13 +87,11 @@ def external_link(file):
 
 
 def soft_link(file):
-    del file["conv1/bias"]
     file["conv1/bias"] = h5py.SoftLink("/conv1/kernel")
 
 
 def external_storage(file):
-    name = elsewhere(file)
-    file.create_dataset("conv1/bias", (4,), np.float16, external=[(str(name), 0, 8)])
+    file.create_dataset("conv1/bias", (4,), np.float16, external=[(elsewhere(file), 0, 8)])
 
 
 def virtual(file):
@@ -111,32 +101,28 @@ def virtual(file):
 
 
 def strings(file):
-    del file["conv1/bias"]
     file["conv1/bias"] = ["a", "b"]
 
 
 def ragged(file):
-    del file["conv1/bias"]
     file.create_dataset("conv1/bias", (4,), h5py.vlen_dtype(np.float16))
 
 
 def references(file):
-    del file["conv1/bias"]
     file.create_dataset("conv1/bias", (4,), h5py.ref_dtype)
 
 
 def filtered(file):
-    del file["conv1/bias"]
     # Nothing is written: h5py's LZF may crash on small arrays.
     file.create_dataset("conv1/bias", (4,), np.float16, compression="lzf")
 
 
 def huge(file):
-    del file["conv1/bias"]
     file.create_dataset("conv1/bias", (2**45,), np.float16, chunks=(1024,))
 
 
 def huge_attribute(file):
+    file["conv1/bias"] = np.arange(4, dtype=np.float16)
     file.attrs["many"] = np.zeros(1000)
 
 
@@ -149,6 +135,7 @@ def huge_attribute(file):
 )
 def test_only_plain_numbers_of_the_file_itself_are_read(path, change):
     with changed(path) as file:
+        del file["conv1/bias"]
         change(file)
     with pytest.raises(UserError, match=r"a\.h5 is not a weights file"):
         read_weights(path, ["net-1"])
