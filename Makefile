@@ -29,8 +29,7 @@ CORES = tests/focusqual tests/segment tests/micrograph_networks
 	lint lock
 
 demo: $(VENV)
-	.venv/bin/python example_pipelines/focus_demo.py $(if $(IMAGES),"$(IMAGES)")
-	.venv/bin/python example_pipelines/darkfield_demo.py $(if $(IMAGES),"$(IMAGES)")
+	.venv/bin/python example_pipelines/demo.py $(if $(IMAGES),"$(IMAGES)")
 
 test: $(VENV)
 	.venv/$(PYTEST) --cov

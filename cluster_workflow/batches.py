@@ -1,4 +1,4 @@
-"""Image sets in batches: list the image sets, divide them, run CellProfiler on a batch."""
+"""Batches of image sets: list the image sets, divide them, measure a batch with CellProfiler."""
 
 import os
 import tempfile
@@ -10,35 +10,35 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write, output_folder
 
 BATCH_DATA = "Batch_data.h5"
-"""CellProfiler's name for the file of CreateBatchFiles."""
+"""File that CellProfiler's module CreateBatchFiles writes."""
 
 IMAGE_SETS = "image_sets.json"
-"""What is in BATCH_DATA of the image sets, beside it."""
+"""File with the image sets of BATCH_DATA, in the same folder."""
 
 LOG = "cellprofiler.log"
-"""Name of what CellProfiler prints, in the folder of a batch."""
+"""File with the output of CellProfiler, in the folder of a batch."""
 
 DONE = "done.txt"
-"""Holds COMPLETE where a run went to its end: CellProfiler's option -d."""
-
-COMPLETE = "Complete"
+"""File in which CellProfiler reports that a run is complete (its option -d)."""
 
 
 def prepare(cellprofiler, pipeline, folder, images=None):
-    """List the image sets: let CellProfiler write Batch_data.h5, and say what is in it.
+    """List the image sets of a pipeline.
 
     Parameters
     ----------
     cellprofiler : CellProfiler
-    pipeline, images : Path
-        As :func:`cluster_workflow.checks.check` takes them.
+    pipeline : Path
+        Pipeline file (.cppipe).
     folder : Path
-        Gets BATCH_DATA, IMAGE_SETS and a log.
+        Output folder for BATCH_DATA, IMAGE_SETS and prepare.log.
+    images : Path, optional
+        Folder of images.
 
     Raises
     ------
     UserError
-        CellProfiler found no image sets, or cannot load the pipeline.
+        CellProfiler cannot load the pipeline or finds no image sets.
     """
     log = output_folder(folder) / "prepare.log"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".prepare-") as temporary:
@@ -46,11 +46,12 @@ def prepare(cellprofiler, pipeline, folder, images=None):
         batch_data = Path(temporary) / BATCH_DATA
         text = cellprofiler.ask("pipeline", pipeline)["batch_pipeline"]
         batch_pipeline.write_text(text, encoding="utf-8")
-        # Image set 1 only: what CellProfiler goes on with where CreateBatchFiles fails.
+        # If CreateBatchFiles fails, CellProfiler measures image sets: limit that to the first.
         options = ["-p", batch_pipeline, "-o", temporary, "-f", 1, "-l", 1]
-        options += ["-i", images] if images else []
+        if images:
+            options += ["-i", images]
         cellprofiler.run(options, log)
-        # CellProfiler ends with 1 after CreateBatchFiles: the file tells whether it went well.
+        # CellProfiler's exit code is 1 even if CreateBatchFiles succeeds, so look for the file.
         if not batch_data.exists():
             reason = read_cellprofiler_log(log).run or "it found no image sets"
             raise UserError(f"CellProfiler cannot begin with {pipeline}: {reason} (see {log}).")
@@ -65,26 +66,26 @@ def prepare(cellprofiler, pipeline, folder, images=None):
 
 
 def divide_into_batches(groups, size):
-    """First and last image numbers of batches that keep groups whole.
+    """Return the first and last image numbers of batches that keep groups together.
 
     Parameters
     ----------
     groups : sequence, (image sets,)
-        What tells the group of each image set, those of a group side by side.
+        Group of each image set; equal groups are adjacent.
     size : int
-        Image sets a batch, at least 1. A batch that ends within a group goes on to its end.
+        Minimum number of image sets in a batch. A batch ends at the end of a group.
 
     Returns
     -------
     list of (int, int)
-        Image numbers begin at 1, and both ends are in the batch.
+        Image numbers start at 1, and the last number belongs to the batch.
     """
-    ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
     batches, first = [], 1
-    for end in ends:
-        if end - first + 1 >= size or end == len(groups):
-            batches.append((first, end))
-            first = end + 1
+    for number in range(1, len(groups) + 1):
+        last = number == len(groups)
+        if last or (groups[number] != groups[number - 1] and number - first + 1 >= size):
+            batches.append((first, number))
+            first = number + 1
     return batches
 
 
@@ -95,19 +96,18 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
     ----------
     cellprofiler : CellProfiler
     batch_data : Path
-        With IMAGE_SETS beside it.
+        BATCH_DATA, with IMAGE_SETS in the same folder.
     marker : Path
-        FIRST-LAST.txt, written when all is done: the names of the folders beside it that hold the
-        results. Each is new, so that a forgotten run of the same batch cannot spoil them.
+        FIRST-LAST.txt, written when the batch is complete. It lists the result folders, which are
+        next to it. Every run makes new folders, so an abandoned run cannot change the results.
     threads : int
     one_by_one : bool
-        Measure each image set (or group) in a process of its own, and go on when one dies. The
-        last resort.
+        Measure each image set (or group) in a process of its own and continue if one dies.
 
     Raises
     ------
     UserError
-        CellProfiler did not go to its end.
+        CellProfiler did not finish.
     """
     first, last = map(int, marker.stem.split("-"))
     parts = [(first, last)]
@@ -115,36 +115,24 @@ def run(cellprofiler, batch_data, marker, threads=1, one_by_one=False):
         groups = ImageSets.read(batch_data.with_name(IMAGE_SETS)).groups()[first - 1 : last]
         parts = [(first - 1 + a, first - 1 + b) for a, b in divide_into_batches(groups, 1)]
     folders = []
-    for part in parts:
-        folder = Path(tempfile.mkdtemp(prefix="{:07}-{:07}_".format(*part), dir=marker.parent))
+    for a, b in parts:
+        folder = Path(tempfile.mkdtemp(prefix=f"{a:07}-{b:07}_", dir=marker.parent))
         folder.chmod(0o755)
-        _run_part(cellprofiler, batch_data, part, folder, threads)
-        if not (one_by_one or _is_finished(folder, part)):
-            raise UserError(
-                f"CellProfiler did not finish: {read_cellprofiler_log(folder / LOG).run}"
-            )
+        with tempfile.TemporaryDirectory() as temporary:
+            options = ["-p", batch_data, "-f", a, "-l", b, "-o", folder, "-d", folder / DONE]
+            options += ["-t", temporary, "--always-continue"]
+            cellprofiler.run(options, folder / LOG, threads)
+        log = read_cellprofiler_log(folder / LOG)
+        # If all image sets failed, ExportToSpreadsheet fails too, and repeating would not help.
+        all_failed = log.image_sets.keys() >= set(range(a, b + 1))
+        if not (one_by_one or all_failed or is_done(folder)):
+            raise UserError(f"CellProfiler did not finish: {log.run}")
         folders.append(folder.name)
     with atomic_write(marker) as temporary:
         temporary.write_text("\n".join(folders) + "\n", encoding="utf-8")
 
 
-def _is_finished(folder, part):
-    """Whether repeating is of no use.
-
-    Where all image sets have failed by themselves, ExportToSpreadsheet finds no objects, and fails.
-    """
-    numbers = range(part[0], part[1] + 1)
-    return is_done(folder) or read_cellprofiler_log(folder / LOG).image_sets.keys() >= set(numbers)
-
-
-def _run_part(cellprofiler, batch_data, part, folder, threads):
-    with tempfile.TemporaryDirectory() as temporary:
-        options = ["-p", batch_data, "-f", part[0], "-l", part[1], "-o", folder]
-        options += ["-d", folder / DONE, "-t", temporary, "--always-continue"]
-        cellprofiler.run(options, folder / LOG, threads)
-
-
 def is_done(folder):
-    """Whether CellProfiler went to its end, and wrote tables."""
+    """Return True if CellProfiler finished and wrote tables."""
     done = folder / DONE
-    return done.exists() and done.read_text().strip() == COMPLETE and any(folder.rglob("*.csv"))
+    return done.exists() and done.read_text().strip() == "Complete" and any(folder.rglob("*.csv"))

@@ -1,31 +1,31 @@
-"""What the log of a headless CellProfiler 4 says of failures."""
+"""Failures in the log of CellProfiler 4 without a window."""
 
 import re
 from typing import NamedTuple
 
-# A line with the number of the image set follows each module, whether it has failed or not.
+# A line with the number of the image set follows each module, whether or not the module failed.
 MODULE_FAILED = re.compile(
     r"^Error detected during run of module (\w+)\n((?:.*\n)*?)\S.*: Image # (\d+), module \1 # ",
     flags=re.MULTILINE,
 )
 
-# To load a pipeline, to prepare a run, to complete it.
+# Loading a pipeline, preparing a run, or completing it.
 RUN_FAILED = re.compile(
     r"^Failed to (?:load|prepare|complete) .*\n((?:.*\n)*?)(?:Times reported|\S.*: Image # |\Z)",
     flags=re.MULTILINE,
 )
 
 RAISED = re.compile(r"^  File .*\n(?:    .*\n)*(\S.*)", flags=re.MULTILINE)
-"""The end of a traceback; the exception is in the group."""
+"""End of a traceback; the group is the exception."""
 
 
 class Failure(NamedTuple):
-    """Why an image set has no results.
+    """Reason why an image set has no results.
 
     Attributes
     ----------
     module : str
-        Empty where it is not known.
+        Module that failed; empty if unknown.
     reason : str
         One line.
     """
@@ -35,14 +35,14 @@ class Failure(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What failed in one process.
+    """Failures in one process.
 
     Attributes
     ----------
     image_sets : dict of int to Failure
-        Those that failed by themselves, by image number.
+        Image sets that failed by themselves, by image number.
     run : str
-        Why the run as a whole failed, if it did: the error, or else the last line.
+        Error that ended the run, or the last line of the log.
     """
 
     image_sets: dict
@@ -50,16 +50,7 @@ class Log(NamedTuple):
 
 
 def read_cellprofiler_log(path):
-    """Read the log of one process.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Log
-    """
+    """Read the log of one process as a :class:`Log`."""
     text = path.read_text(encoding="utf-8", errors="replace")
     image_sets = {
         int(number): Failure(module, _exception(lines))
@@ -70,7 +61,7 @@ def read_cellprofiler_log(path):
 
 
 def _exception(lines):
-    """The exception that a traceback ends with, or else the last line."""
+    """Return the exception at the end of a traceback, or the last line if there is none."""
     raised = RAISED.findall(lines)
     return raised[-1] if raised else _last_line(lines)
 

@@ -1,4 +1,4 @@
-"""CellProfiler, a program of another environment, in processes of its own."""
+"""Run CellProfiler, which is installed in another environment."""
 
 import json
 import os
@@ -15,32 +15,33 @@ QUESTIONS = Path(__file__).with_name("cellprofiler_questions.py")
 
 
 class CellProfiler(NamedTuple):
-    """How CellProfiler is called.
+    """Commands of CellProfiler.
 
     Attributes
     ----------
     command : str
-        With the options that every process needs.
+        CellProfiler with the options that every process needs.
     python : str
-        Command of the Python that CellProfiler is installed in. Empty: found by ``command``.
+        The Python in which CellProfiler is installed. Empty: found from ``command``.
     """
 
     command: str
     python: str = ""
 
     def run(self, options, log, threads=1):
-        """Run it without a window; its output, and the signal that has killed it, go to a file.
+        """Run CellProfiler without a window.
 
         Parameters
         ----------
         options : list
         log : Path
+            File for its output and for the signal that killed it, if any.
         threads : int
 
         Raises
         ------
         UserError
-            There is no such program.
+            The program does not exist.
         """
         command = [*shlex.split(self.command), "-c", "-r", *map(str, options)]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -55,14 +56,14 @@ class CellProfiler(NamedTuple):
                 file.write(f"Killed by {signal.Signals(-status).name}\n")
 
     def ask(self, question, path):
-        """Let its Python answer.
+        """Run a function of cellprofiler_questions.py in CellProfiler's Python.
 
         Parameters
         ----------
         question : str
-            A function of cellprofiler_questions.py.
+            Name of the function.
         path : Path
-            The file that it is about.
+            File that the question is about.
 
         Returns
         -------
@@ -71,37 +72,33 @@ class CellProfiler(NamedTuple):
         Raises
         ------
         UserError
-            The file is not what it should be, or that Python does not answer.
+            The file is not of the expected kind, or the Python does not answer.
         """
         try:
             program, *options = shlex.split(self.command)
-            python = shlex.split(self.python)
+            python = shlex.split(self.python) or _python_of(program)
         except ValueError as error:
             raise UserError(
                 f"The command of CellProfiler, {self.command!r}, cannot be read ({error}): "
                 "check cellprofiler and cellprofiler_python."
             ) from None
-        python = python or _python_of(program)
+        command = [*python, QUESTIONS, question, path, *options]
         try:
-            result = subprocess.run(
-                [*python, QUESTIONS, question, path, *options],
-                capture_output=True,
-                text=True,
-                errors="replace",
-            )
-            answer = json.loads(result.stdout)
+            result = subprocess.run(command, capture_output=True, text=True, errors="replace")
         except OSError as error:
-            raise _gave_no_answer(python, error.strerror) from error
+            raise _does_not_answer(python, error.strerror) from error
+        try:
+            answer = json.loads(result.stdout)
         except ValueError:
             last_line = result.stderr.rstrip().rpartition("\n")[2]
-            raise _gave_no_answer(python, last_line or f"exit {result.returncode}") from None
+            raise _does_not_answer(python, last_line or f"exit {result.returncode}") from None
         if "error" in answer:
             raise UserError(answer["error"])
         return answer
 
 
 def _python_of(program):
-    """The Python in a script's first line, or else the one beside it."""
+    """Return the Python in a script's first line, or else the one in its folder."""
     path = shutil.which(program)
     if path is None:
         raise _cannot_be_run(program, "it is not found")
@@ -110,10 +107,10 @@ def _python_of(program):
     words = first[2:].split() if first.startswith("#!") else []
     if any(Path(word).name.startswith("python") for word in words):
         return words
-    beside = Path(path).with_name("python")
-    if not beside.exists():
+    neighbor = Path(path).with_name("python")
+    if not neighbor.exists():
         raise UserError(f"The Python of {program} is not found: name it as cellprofiler_python.")
-    return [str(beside)]
+    return [str(neighbor)]
 
 
 def _cannot_be_run(program, reason):
@@ -122,7 +119,7 @@ def _cannot_be_run(program, reason):
     )
 
 
-def _gave_no_answer(python, reason):
+def _does_not_answer(python, reason):
     return UserError(
         f"{shlex.join(python)} does not answer as the Python of CellProfiler ({reason}): "
         "check the command cellprofiler, or name its Python as cellprofiler_python."

@@ -1,8 +1,9 @@
-"""What CellProfiler's own Python answers; it runs this file, and needs nothing else of ours.
+"""Answer questions about pipelines and image sets in CellProfiler's own Python.
 
     PYTHON cellprofiler_questions.py {pipeline,image_sets} FILE [options of CellProfiler]
 
-The answer is JSON: what the function of that name gives, or the sentence of Refused as ``error``.
+The Python needs nothing of ours. The answer is JSON: what the function of that name returns, or
+``error`` with the message of Refused.
 """
 
 import argparse
@@ -23,23 +24,14 @@ class Refused(Exception):
 
 
 def pipeline(path):
-    """What matters for batches of a pipeline file.
-
-    Parameters
-    ----------
-    path : str
+    """Describe a pipeline file.
 
     Returns
     -------
     dict
-        ``modules``, the names of those that are enabled; ``exports``, of each ExportToSpreadsheet
-        the folder, the delimiter, and whether it exports Image; ``batch_pipeline``, the text of the
-        pipeline with CreateBatchFiles at its end, and without a list of files.
-
-    Raises
-    ------
-    Refused
-        CellProfiler cannot load it.
+        ``modules``: names of the enabled modules; ``exports``: folder, delimiter, and whether Image
+        is exported, for each ExportToSpreadsheet; ``batch_pipeline``: text of the pipeline with
+        CreateBatchFiles at its end and without a list of files.
     """
     if not _is_pipeline(path):
         raise Refused(
@@ -48,7 +40,7 @@ def pipeline(path):
     loaded = Pipeline()
     try:
         loaded.loadtxt(path, raise_on_error=True)
-    except Exception as error:  # each module raises what it likes
+    except Exception as error:  # modules raise exceptions of any kind
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Refused(
             f"CellProfiler cannot load {path} ({reason}): "
@@ -91,32 +83,21 @@ def _with_create_batch_files(loaded):
 
 
 def image_sets(path):
-    """What Batch_data.h5 says of the image sets.
-
-    Parameters
-    ----------
-    path : str
+    """Describe the image sets of Batch_data.h5.
 
     Returns
     -------
     dict
-        ``numbers`` in order; ``tags``, features that tell the groups; ``values`` of each feature as
-        text, in the order of ``numbers``: files, folders and metadata.
-
-    Raises
-    ------
-    Refused
-        It is another file.
+        ``numbers``: image numbers in order; ``tags``: features that define the groups; ``values``:
+        files, folders and metadata of all image sets as text, by feature.
     """
     try:
         measurements = Measurements(filename=path, mode="r")
         if IMAGE not in measurements.get_object_names():
             return {"numbers": [], "tags": [], "values": {}}
         numbers = measurements.get_image_numbers()
-        values = {
-            name: measurements[IMAGE, name, numbers]
-            for name in measurements.get_feature_names(IMAGE)
-        }
+        features = measurements.get_feature_names(IMAGE)
+        values = {feature: measurements[IMAGE, feature, numbers] for feature in features}
         tags = measurements.get_grouping_tags_only()
     except (OSError, KeyError, AssertionError):
         raise Refused(
@@ -126,18 +107,18 @@ def image_sets(path):
         "numbers": numbers.tolist(),
         "tags": tags,
         "values": {
-            name: list(map(str, column)) for name, column in values.items() if _is_one_each(column)
+            name: list(map(str, column)) for name, column in values.items() if _is_complete(column)
         },
     }
 
 
-def _is_one_each(values):
-    """Whether every image set has a value: neither None nor NaN, and no array."""
+def _is_complete(values):
+    """Return True if every value is a scalar other than None and NaN."""
     return all(numpy.isscalar(value) and value == value for value in values)
 
 
 def main():
-    """Answer what the command line asks."""
+    """Answer the question on the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("question", choices=["pipeline", "image_sets"])
     parser.add_argument("file")
@@ -146,14 +127,13 @@ def main():
     set_headless()
     if arguments.plugins_directory:
         set_plugin_directory(arguments.plugins_directory, globally=False)
-    answer_to = {"pipeline": pipeline, "image_sets": image_sets}[arguments.question]
-    # Modules may print.
-    with contextlib.redirect_stdout(sys.stderr):
+    answer = pipeline if arguments.question == "pipeline" else image_sets
+    with contextlib.redirect_stdout(sys.stderr):  # modules may print
         try:
-            answer = answer_to(arguments.file)
+            result = answer(arguments.file)
         except Refused as refused:
-            answer = {"error": str(refused)}
-    print(json.dumps(answer))
+            result = {"error": str(refused)}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

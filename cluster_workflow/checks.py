@@ -1,4 +1,4 @@
-"""What is refused before anything is run."""
+"""Check the input of a workflow before anything is run."""
 
 import csv
 import re
@@ -7,45 +7,38 @@ from micrograph_networks.errors import UserError
 
 
 def check(cellprofiler, pipeline, images=None, load_data=None):
-    """Refuse what cannot be run in batches.
+    """Raise UserError if the pipeline cannot be run in batches on the images.
 
     Parameters
     ----------
     cellprofiler : CellProfiler
     pipeline : Path
-        As CellProfiler exports it (.cppipe).
+        Pipeline file (.cppipe).
     images : Path, optional
-        Folder of images. Where ``load_data`` is given, LoadData's default input folder.
+        Folder of images; with ``load_data`` the default input folder of LoadData.
     load_data : Path, optional
-        CSV for a pipeline that begins with LoadData.
-
-    Raises
-    ------
-    UserError
+        CSV file for a pipeline that begins with LoadData.
     """
     if not pipeline:
         raise UserError("No pipeline is given: name a .cppipe that CellProfiler has exported.")
     if not (images or load_data):
         raise UserError("Neither images nor load_data is given: name a folder or a CSV.")
-    if images:
-        _check_images(images)
+    if images and not images.is_dir():
+        raise UserError(f"The folder of images {images} does not exist: check the path.")
+    if images and not any(path.is_file() for path in images.rglob("*")):
+        raise UserError(f"The folder of images {images} is empty: check the path.")
     if load_data:
         _check_load_data(load_data)
     found = cellprofiler.ask("pipeline", pipeline)
-    if bool(load_data) != ("LoadData" in found["modules"]):
+    if load_data and "LoadData" not in found["modules"]:
         raise UserError(
             f"{pipeline} has no LoadData module, so it cannot read {load_data}: add one to it."
-            if load_data
-            else f"{pipeline} has a LoadData module: give the CSV that it reads as load_data."
+        )
+    if not load_data and "LoadData" in found["modules"]:
+        raise UserError(
+            f"{pipeline} has a LoadData module: give the CSV that it reads as load_data."
         )
     _check_exports(pipeline, found["exports"])
-
-
-def _check_images(folder):
-    if not folder.is_dir():
-        raise UserError(f"The folder of images {folder} does not exist: check the path.")
-    if not any(path.is_file() for path in folder.rglob("*")):
-        raise UserError(f"The folder of images {folder} is empty: check the path.")
 
 
 def _check_load_data(path):
@@ -64,11 +57,11 @@ def _check_load_data(path):
 
 
 def _check_exports(pipeline, exports):
-    """Tables can be merged if every batch writes them, as CSV, to its own folder."""
+    """Raise UserError unless every batch writes its tables as CSV to its own folder."""
     if not exports:
         raise UserError(f"{pipeline} has no ExportToSpreadsheet module, which writes the tables.")
     for export in exports:
-        # It may have folders below.
+        # A subfolder may follow.
         if not export["folder"].startswith("Default Output Folder"):
             raise UserError(
                 f"ExportToSpreadsheet of {pipeline} writes to a folder of its own: "

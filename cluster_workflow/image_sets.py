@@ -1,4 +1,4 @@
-"""The image sets of a plate, as CellProfiler has listed them."""
+"""The image sets of a plate, as CellProfiler lists them."""
 
 import bisect
 import json
@@ -9,17 +9,16 @@ from micrograph_networks.files.writing import atomic_write
 
 
 class ImageSets(NamedTuple):
-    """What is known of all image sets beforehand.
+    """Image sets before they are measured.
 
     Attributes
     ----------
     numbers : list of int
         Image numbers, in order.
     tags : list of str
-        Features that tell the groups; empty where there is no grouping.
+        Features that define the groups; empty without grouping.
     values : dict of str to list of str
-        Files, folders and metadata, by what columns of the table of images are called, in the order
-        of ``numbers``.
+        Files, folders and metadata of the image sets, by column of the table of images.
     """
 
     numbers: list
@@ -28,41 +27,26 @@ class ImageSets(NamedTuple):
 
     @classmethod
     def of_batch_data(cls, cellprofiler, path):
-        """Let CellProfiler read its Batch_data.h5.
-
-        Parameters
-        ----------
-        cellprofiler : CellProfiler
-        path : Path
-
-        Returns
-        -------
-        ImageSets
-
-        Raises
-        ------
-        UserError
-            It is no such file.
-        """
+        """Let CellProfiler read its Batch_data.h5; raise UserError if it is another file."""
         return cls(**cellprofiler.ask("image_sets", path))
 
     @classmethod
     def read(cls, path):
-        """Read what :meth:`write` has written."""
+        """Read the file of :meth:`write`."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path):
-        """Write to a file, since to ask CellProfiler takes half a minute for 100000 image sets."""
+        """Write a file, because CellProfiler takes half a minute to list 100000 image sets."""
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(self._asdict()), encoding="utf-8")
 
     def groups(self):
-        """What tells the group of each image set; its own number where there is no grouping.
+        """Return the group of each image set; without grouping, each is a group.
 
         Raises
         ------
         UserError
-            CellProfiler would give the image sets of a batch other numbers.
+            The groups are not in order: CellProfiler would number the image sets differently.
         """
         if not self.tags:
             return self.numbers
@@ -75,15 +59,6 @@ class ImageSets(NamedTuple):
         return groups
 
     def describe(self, number):
-        """What is known of an image set, by feature.
-
-        Parameters
-        ----------
-        number : int
-
-        Returns
-        -------
-        dict of str to str
-        """
+        """Return files, folders and metadata of the image set with a number."""
         row = bisect.bisect_left(self.numbers, number)
         return {feature: values[row] for feature, values in self.values.items()}

@@ -1,4 +1,4 @@
-"""Merge the tables of all batches, and list the image sets that failed.
+"""Merge the tables of all batches and list the image sets that failed.
 
 python -m cluster_workflow.merge --help
 """
@@ -20,23 +20,23 @@ from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import output_folder
 
 FAILURES = "failures.csv"
-"""Name of the table of image sets without results."""
+"""Table of the image sets without results."""
 
 FAILURE = "Failure"
-"""Column of the merged table of images: empty where the image set was measured."""
+"""Column of the merged table of images: empty if the image set was measured."""
 
 NUMBER = "ImageNumber"
 """CellProfiler's column of the number of an image set."""
 
 NUMBERS = (NUMBER, "First Image Number")
-"""Columns that tell the image set of a row; the second is of relationships."""
+"""Columns that identify the image set of a row; the second one is in tables of relationships."""
 
 INTERNAL = ("Metadata_FileLocation", "Metadata_Frame", "Metadata_Series")
-"""Metadata that CellProfiler makes up for any file."""
+"""Metadata that CellProfiler adds to every file."""
 
 
 class Batch(NamedTuple):
-    """The results of one process of CellProfiler.
+    """Results of one process of CellProfiler.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
     numbers : range
         Image numbers.
     measured : set of int
-        Image numbers.
+        Image numbers of the image sets with results.
     failed : dict of int to Failure
         All other image numbers.
     """
@@ -56,36 +56,33 @@ class Batch(NamedTuple):
 
 
 def merge(image_sets, folders, output):
-    """Merge what CellProfiler has written for batches.
+    """Merge the tables of batches.
 
-    Tables of the same name (and folder) in the batches' folders become one. The table of images has
-    one row an image set: as measured, or with what was known beforehand and a reason in its column
-    Failure. Other tables have no rows of image sets that failed. Tables without image numbers, such
-    as Experiment.csv, are left out.
+    Tables with the same name (and subfolder) become one. The table of images has one row for each
+    image set: its measurements, or its files and metadata and the reason in the column Failure. The
+    other tables have no rows of image sets that failed. Tables without image numbers, such as
+    Experiment.csv, are not merged.
 
     Parameters
     ----------
     image_sets : ImageSets
     folders : list of Path
-        One a process, named FIRST-LAST or FIRST-LAST_anything, with its log.
+        Output folder of each process, named FIRST-LAST or FIRST-LAST_anything, with its log.
     output : Path
-        Folder for the merged tables and failures.csv, which is written last.
+        Folder for the merged tables and FAILURES, which is written last.
 
     Returns
     -------
     (int, int)
-        How many image sets there are, and how many of them failed.
+        Number of image sets, and how many of them failed.
 
     Raises
     ------
     UserError
-        An image set was measured twice, or is in none of the folders.
+        An image set was measured twice or is in none of the folders.
     """
     batches = sorted(map(_read_batch, folders), key=lambda batch: batch.numbers[0])
-    failed = {
-        number: _record(image_sets, number, failure)
-        for number, failure in _failures(batches, image_sets.numbers)
-    }
+    failed = _failures(batches, image_sets)
     names = {path.relative_to(b.folder) for b in batches for path in b.folder.rglob("*.csv")}
     for name in sorted(names):
         output_folder(output / name.parent)
@@ -106,47 +103,49 @@ def _read_batch(folder):
             f"name it by its first and last image set, as in 5-8, and keep its log there as {LOG}."
         )
     numbers = range(int(name[1]), int(name[2]) + 1)
-    log, done = read_cellprofiler_log(folder / LOG), is_done(folder)
-    tables = [path for path in folder.rglob("*.csv") if done and _is_of_images(_columns(path))]
-    measured = {number for table in tables for number, _ in _rows(table, [], numbers)}
+    log = read_cellprofiler_log(folder / LOG)
+    measured = set()
+    other = Failure("", f"CellProfiler did not finish: {log.run}")
+    if is_done(folder):
+        other = Failure("", log.run)
+        for table in folder.rglob("*.csv"):
+            if _is_of_images(_columns(table)):
+                measured.update(number for number, _ in _rows(table, [], numbers))
     measured -= log.image_sets.keys()
-    other = Failure("", log.run if done else f"CellProfiler did not finish: {log.run}")
     failed = {n: log.image_sets.get(n, other) for n in numbers if n not in measured}
     return Batch(folder, numbers, measured, failed)
 
 
-def _failures(batches, numbers):
-    """Image sets that no batch has measured, in order, and why."""
-    measured, failed = {}, {}
+def _failures(batches, image_sets):
+    """Return what the tables say about each image set that failed, by image number and column."""
+    folders, failed = {}, {}
     for batch in batches:
-        for number in batch.measured & measured.keys():
-            raise UserError(
-                f"Image set {number} was measured in {measured[number]} and in {batch.folder}: "
-                "give one of them."
-            )
-        measured.update(dict.fromkeys(batch.measured, batch.folder))
+        for number in batch.measured:
+            if number in folders:
+                raise UserError(
+                    f"Image set {number} was measured in {folders[number]} and in {batch.folder}: "
+                    "give one of them."
+                )
+            folders[number] = batch.folder
         failed.update(batch.failed)
-    for number in numbers:
-        if number in measured:
+    records = {}
+    for number in image_sets.numbers:
+        if number in folders:
             continue
         if number not in failed:
             raise UserError(
                 f"Image set {number} is in none of the folders: give those of all batches, "
                 "and run the batches that are left."
             )
-        yield number, failed[number]
-
-
-def _record(image_sets, number, failure):
-    """What the tables say of an image set that failed, by column."""
-    module, reason = failure
-    return {
-        NUMBER: number,
-        **image_sets.describe(number),
-        "Module": module,
-        "Reason": reason,
-        FAILURE: f"{module}: {reason}" if module else reason,
-    }
+        module, reason = failed[number]
+        records[number] = {
+            NUMBER: number,
+            **image_sets.describe(number),
+            "Module": module,
+            "Reason": reason,
+            FAILURE: f"{module}: {reason}" if module else reason,
+        }
+    return records
 
 
 def _write_failures(image_sets, failed, path):
@@ -183,9 +182,9 @@ def _merge_others(name, columns, batches, path):
 
 
 def _columns(path):
-    """Columns of a table: one name each, or of combined objects that of object and feature.
+    """Return the columns of a table as tuples: (name,), or (object, feature) of combined objects.
 
-    None at all where the table does not exist, or has no image numbers.
+    The list is empty if the table does not exist or has no image numbers.
     """
     if not path.exists():
         return []
@@ -206,12 +205,12 @@ def _is_of_images(columns):
 
 
 def _rows(path, columns, numbers):
-    """Rows of a table that belong to some image sets, brought to the given columns.
+    """Select the rows of some image sets and align them to the given columns.
 
     Yields
     ------
     (int, list of str)
-        The image number, and the values: empty where the table lacks a column.
+        Image number and values; columns that the table lacks are empty.
     """
     if not path.exists():
         return
@@ -219,13 +218,13 @@ def _rows(path, columns, numbers):
         rows = csv.reader(file)
         heading = _heading(rows)
         names = [column[-1] for column in heading]
-        at = next(names.index(name) for name in NUMBERS if name in names)
-        places = {column: place for place, column in enumerate(heading)}
+        number_index = next(names.index(name) for name in NUMBERS if name in names)
+        indices = [heading.index(column) if column in heading else -1 for column in columns]
         for row in rows:
-            # An empty column serves those that the table lacks.
-            row.append("")
-            if int(row[at]) in numbers:
-                yield int(row[at]), [row[places.get(column, -1)] for column in columns]
+            number = int(row[number_index])
+            row.append("")  # the value at index -1
+            if number in numbers:
+                yield number, [row[index] for index in indices]
 
 
 @click.command(
@@ -246,13 +245,14 @@ def _rows(path, columns, numbers):
 @click.option(
     "--cellprofiler-python",
     default="",
-    help="Python in which it is installed; needed only where it is not found by the command.",
+    help="Command of the Python in which CellProfiler is installed, if it is not found from the "
+    "command of CellProfiler.",
 )
 def main(folders, batch_data, output, cellprofiler, cellprofiler_python):
-    """Merge the tables of FOLDERS, one of each batch, and list the image sets that failed.
+    """Merge the tables of FOLDERS, one for each batch, and list the image sets that failed.
 
-    A folder is named by its first and last image set, as in 5-8, and holds what CellProfiler wrote,
-    its log (cellprofiler.log) and done.txt (its option -d).
+    A folder is named by its first and last image set, as in 5-8. It contains the tables that
+    CellProfiler wrote, its log (cellprofiler.log) and done.txt (its option -d).
     """
     try:
         program = CellProfiler(cellprofiler, cellprofiler_python)
@@ -265,7 +265,7 @@ def main(folders, batch_data, output, cellprofiler, cellprofiler_python):
 
 
 def summary(total, failed, output):
-    """One line on a merge."""
+    """Return one line about a merge."""
     return f"{total} image sets: {total - failed} measured, {failed} failed ({output / FAILURES})"
 
 

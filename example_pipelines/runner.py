@@ -1,8 +1,7 @@
-"""Run CellProfiler on a folder of images: what the demos and the benchmarks share."""
+"""Run CellProfiler on a folder of images, for the demo and the benchmarks."""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,12 +14,23 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "example_pipelines"
-DEMO = ROOT / "demo"
 STEP = re.compile(r"Image # (\d+), module (\w+) # \d+: .* Wall_time = ([\d.]+) secs")
 
 
 class Step(NamedTuple):
-    """One module has run on one image set, so many seconds after the start of its process."""
+    """A module has run on an image set.
+
+    Attributes
+    ----------
+    process : int
+        ID of CellProfiler's process.
+    image_set : int
+    module : str
+    seconds : float
+        Run time of the module.
+    since_start : float
+        Seconds since the start of the process.
+    """
 
     process: int
     image_set: int
@@ -29,16 +39,8 @@ class Step(NamedTuple):
     since_start: float
 
 
-def fresh_folder(name):
-    """Make an empty folder below demo/, in place of that of the last time."""
-    folder = DEMO / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
 def image_files(folder):
-    """Images in a folder and its subfolders: neither hidden ones, nor masks beside their image."""
+    """Return the images in a folder and its subfolders, without hidden files and masks."""
     return [
         path
         for path in sorted(folder.rglob("*"))
@@ -48,39 +50,23 @@ def image_files(folder):
     ]
 
 
-def own_folder(name):
-    """Check the folder that a user has named, and exit with a sentence where it is of no use."""
-    folder = Path(name).resolve()
-    if not folder.is_dir():
-        sys.exit(f"The folder {name} does not exist: check the path after IMAGES=.")
-    if not image_files(folder):
-        sys.exit(f"The folder {name} holds no image: give one with PNG, TIFF or JPEG files.")
-    return folder
-
-
-def run_tool(*arguments):
-    """Run a command line of this repository, such as ``focusqual degrade``."""
-    subprocess.run([sys.executable, "-m", *map(str, arguments)], cwd=ROOT, check=True)
-
-
 def run_cellprofiler(pipeline, images, folder, table):
-    """Run a pipeline of example_pipelines/ on images, with a bar that advances image by image.
+    """Run a pipeline of example_pipelines/ with a progress bar and return one of its tables.
 
     Parameters
     ----------
     pipeline : str
-        Name of the file.
+        Name of the pipeline file.
     images : Path
         Folder of the images.
     folder : Path
-        Gets output/ and cellprofiler.log.
+        Folder for output/ and cellprofiler.log.
     table : str
-        Name of a CSV that the pipeline writes to output/.
+        Name of a CSV file that the pipeline writes to output/.
 
     Returns
     -------
     pandas.DataFrame
-        What the table holds.
     """
     output, log = folder / "output", folder / "cellprofiler.log"
     output.mkdir()
@@ -88,28 +74,27 @@ def run_cellprofiler(pipeline, images, folder, table):
         try:
             for step in cellprofiler_steps(PIPELINES / pipeline, images, output, log):
                 progress.update(step.image_set - progress.n)
-        except subprocess.CalledProcessError:
-            _exit_with_end_of(log)
-    # A plugin that could not be loaded leaves no table, but no error either.
-    if not (output / table).exists():
-        _exit_with_end_of(log)
-    return pd.read_csv(output / table)
+            return pd.read_csv(output / table)
+        # If a plugin cannot be loaded, CellProfiler reports no error but writes no table.
+        except (subprocess.CalledProcessError, FileNotFoundError):
+            end = "\n".join(log.read_text().splitlines()[-20:])
+            sys.exit(f"{end}\nCellProfiler failed; the lines above are the end of {log}")
 
 
 def cellprofiler_steps(pipeline, images, output, log):
-    """Run a pipeline with the modules of this repository, and follow it.
+    """Run a pipeline with the modules of this repository and follow its progress.
 
     Parameters
     ----------
     pipeline, images, output : Path
-        A pipeline file, the folder of its images, and that of its results.
+        Pipeline file, folder of its images and folder for its results.
     log : Path
-        Gets what CellProfiler prints.
+        File for the output of CellProfiler.
 
     Yields
     ------
     Step
-        As soon as it is done.
+        One for each module and image set.
 
     Raises
     ------
@@ -131,8 +116,3 @@ def cellprofiler_steps(pipeline, images, output, log):
                 yield Step(process.pid, int(step[1]), step[2], float(step[3]), since_start)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-
-
-def _exit_with_end_of(log):
-    tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
-    sys.exit(f"{tail}\nCellProfiler failed; the lines above are the end of {log}")

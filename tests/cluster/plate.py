@@ -1,14 +1,12 @@
-"""A small plate, and pipelines for it."""
+"""A small plate and pipelines for it."""
 
 import csv
 import re
 import sys
-from importlib.metadata import distributions
 from pathlib import Path
 
 import imageio.v2 as imageio
 import numpy as np
-import pytest
 
 from cluster_workflow.cellprofiler_process import CellProfiler
 from segment.simulation.scenes import darkfield_scene
@@ -17,11 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CELLPROFILER = Path(sys.executable).with_name("cellprofiler")
 COMMAND = f"{CELLPROFILER} --plugins-directory {ROOT / 'plugins'}"
 PROGRAM = CellProfiler(COMMAND)
-CELLPROFILER_4 = "cellprofiler" in {found.metadata["Name"].lower() for found in distributions()}
-"""Version 5 is installed as cellprofiler-nightly."""
-needs_cellprofiler_4 = pytest.mark.skipif(
-    not CELLPROFILER_4, reason="the workflow is for CellProfiler 4"
-)
 EXAMPLES = ROOT / "example_pipelines"
 FOCUS = EXAMPLES / "focus_qc.cppipe"
 WELLS = ("B02", "B03", "B04", "C02", "C03", "C04")
@@ -43,7 +36,7 @@ notes:[]|batch_state:array([], dtype=uint8)|enabled:True|wants_pause:False]
 
 
 def draw_plate(folder, wells=WELLS, sites=4):
-    """Images of a plate, one of which is no image; its name is BROKEN."""
+    """Write the images of a plate; the file named BROKEN is not an image."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for well in wells:
@@ -54,7 +47,7 @@ def draw_plate(folder, wells=WELLS, sites=4):
 
 
 def list_plate(folder, path):
-    """A CSV for LoadData."""
+    """Write a CSV file for LoadData."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         names = ("FileName_Image", "PathName_Image")
@@ -65,7 +58,7 @@ def list_plate(folder, path):
 
 
 def write_pipeline_of_both(path):
-    """The example pipelines of both modules, one behind the other, after LoadData."""
+    """Write a pipeline of LoadData and the example pipelines of both modules."""
     modules = [LOAD_DATA]
     for name in ("focus_qc", "darkfield_cells"):
         head, *blocks = (EXAMPLES / f"{name}.cppipe").read_text().rstrip("\n").split("\n\n")
@@ -80,7 +73,7 @@ def write_pipeline_of_both(path):
 
 
 def read_table(path):
-    """Rows of a table, without what differs from run to run: how long modules took."""
+    """Return the rows of a table without the run times of modules."""
     with path.open(newline="") as file:
         return [
             {name: row[name] for name in row if not name.startswith("ExecutionTime_")}

@@ -1,9 +1,7 @@
-"""A Slurm of one node on the loopback of this machine, in a folder of its own.
+"""A Slurm of one node on the loopback of this machine, in a temporary folder.
 
-    python tests/cluster/slurm.py COMMAND [ARGUMENT ...]
-
-runs a command with it. Needs Debian's slurm-wlm and munge, and root. Three daemons (munged,
-slurmctld, slurmd) run in the foreground as processes of this one, which ends them.
+It needs Debian's slurm-wlm and munge, and root. Three daemons (munged, slurmctld, slurmd) run in
+the foreground as child processes, which are stopped at the end.
 """
 
 import os
@@ -12,18 +10,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "sinfo")
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
-# Control groups cannot be made in a container: processes are found by their parents, and jobs are
-# not bound to CPUs. squeue goes on naming a job for MinJobAge seconds after its end.
+# A container cannot make control groups, so processes are found by their parents, and jobs are not
+# bound to CPUs. squeue lists a job until MinJobAge seconds after its end.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -51,9 +46,9 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def missing():
-    """Why there can be no Slurm here; None if it can."""
+    """Return the reason why Slurm cannot run here, or None."""
     if os.geteuid() != 0:
-        return "a Slurm of one's own needs root"
+        return "starting a Slurm needs root"
     absent = [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
     if absent:
         return (
@@ -64,17 +59,12 @@ def missing():
 
 @contextmanager
 def slurm(folder):
-    """Run a Slurm while the block runs.
-
-    Parameters
-    ----------
-    folder : Path
-        For everything that it writes; a short path, since it holds a socket.
+    """Run a Slurm in a folder with a short path, because the folder contains a socket.
 
     Yields
     ------
     dict of str to str
-        The environment in which Slurm's commands find it.
+        Environment variables for Slurm's commands.
     """
     folder.chmod(0o755)
     for name in ("bin", "munge", "state", "spool"):
@@ -92,7 +82,7 @@ def slurm(folder):
             node_port=_free_port(),
         )
     )
-    # Within a job Snakemake takes away what tells srun of these settings.
+    # Snakemake removes SLURM_CONF within a job.
     srun = folder / "bin" / "srun"
     srun.write_text(f'#!/bin/sh\nSLURM_CONF={settings} exec {shutil.which("srun")} "$@"\n')
     srun.chmod(0o755)
@@ -145,16 +135,3 @@ def _wait_for(condition, what, folder, seconds=60):
             logs = "".join(path.read_text() for path in sorted(folder.glob("*.log")))
             raise RuntimeError(f"{what} did not come up in {seconds} s\n{logs}")
         time.sleep(0.2)
-
-
-def main(command):
-    """Run a command with a Slurm; its exit status."""
-    reason = missing()
-    if reason:
-        sys.exit(reason)
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, slurm(Path(folder)) as environment:
-        return subprocess.run(command, env=environment).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

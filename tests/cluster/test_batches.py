@@ -1,5 +1,5 @@
 import pytest
-from plate import COMMAND, FOCUS, PROGRAM, needs_cellprofiler_4
+from plate import COMMAND, FOCUS, PROGRAM
 
 from cluster_workflow.batches import BATCH_DATA, IMAGE_SETS, divide_into_batches, prepare
 from cluster_workflow.cellprofiler_log import read_cellprofiler_log
@@ -28,17 +28,12 @@ def image_sets(wells):
     return ImageSets(numbers, ["Metadata_Well"], {"Metadata_Well": wells})
 
 
-def test_groups_are_kept_whole():
-    groups = image_sets(["B02", "B02", "B03"]).groups()
-    assert divide_into_batches(groups, 1) == [(1, 2), (3, 3)]
-
-
-def test_groups_that_are_not_in_order_are_refused():
+def test_groups_must_be_in_order():
+    assert image_sets(["B02", "B02", "B03"]).groups() == [("B02",), ("B02",), ("B03",)]
     with pytest.raises(UserError, match="sort the rows of the CSV by Metadata_Well"):
         image_sets(["B02", "B03", "B02"]).groups()
 
 
-@needs_cellprofiler_4
 def test_prepare_lists_the_rows_of_load_data(given):
     program = CellProfiler(f"{COMMAND} --data-file {given / 'plate.csv'}")
     prepare(program, given / "both.cppipe", given / "list")
@@ -58,7 +53,6 @@ def test_prepare_lists_the_rows_of_load_data(given):
     }
 
 
-@needs_cellprofiler_4
 def test_prepare_without_image_sets(given):
     (given / "texts").mkdir()
     (given / "texts" / "notes.txt").write_text("no image")

@@ -1,78 +1,64 @@
-"""What CellProfiler's own Python is asked, and how it is found."""
+"""Questions to CellProfiler's own Python, and how that Python is found."""
 
 import re
 import sys
 
 import pytest
-from plate import CELLPROFILER, FOCUS, PROGRAM, ROOT, needs_cellprofiler_4
+from plate import CELLPROFILER, FOCUS, PROGRAM, ROOT
 
 from cluster_workflow.cellprofiler_process import CellProfiler
 from micrograph_networks.errors import UserError
 
-pytestmark = needs_cellprofiler_4
-
 PLUGINS = f"--plugins-directory {ROOT / 'plugins'}"
 
 
-def script(path, first):
-    path.write_text(f"{first}\n")
+def script(path, *lines):
+    path.write_text("\n".join(lines) + "\n")
     path.chmod(0o755)
     return path
 
 
-def modules(program):
-    return program.ask("pipeline", FOCUS)["modules"]
+def assert_answers(program):
+    assert "MeasureImageFocusQuality" in program.ask("pipeline", FOCUS)["modules"]
 
 
-def test_pipeline_in_facts():
-    found = PROGRAM.ask("pipeline", FOCUS)
-    assert found["modules"][:4] == ["Images", "Metadata", "NamesAndTypes", "Groups"]
-    assert found["modules"][4] == "MeasureImageFocusQuality"
-    (export,) = found["exports"]
+def test_answer_about_a_pipeline(tmp_path):
+    answer = PROGRAM.ask("pipeline", FOCUS)
+    assert answer["modules"][:4] == ["Images", "Metadata", "NamesAndTypes", "Groups"]
+    assert answer["modules"][4] == "MeasureImageFocusQuality"
+    (export,) = answer["exports"]
     assert export == {"folder": "Default Output Folder", "delimiter": ",", "image": True}
-
-
-def test_create_batch_files_comes_last_and_once(tmp_path):
-    once = PROGRAM.ask("pipeline", FOCUS)["batch_pipeline"]
-    path = tmp_path / "once.cppipe"
-    path.write_text(once)
-    assert PROGRAM.ask("pipeline", path)["batch_pipeline"] == once
-    assert "ModuleCount:9\n" in once and once.count("CreateBatchFiles:[module_num:9|") == 1
-    # Apart from that, the pipeline is as it was.
-    assert once.replace("ModuleCount:9", "ModuleCount:8").startswith(FOCUS.read_text().rstrip("\n"))
-
-
-def test_list_of_files_is_left_out(tmp_path):
-    path = tmp_path / "listed.cppipe"
-    text = FOCUS.read_text().replace("PlaneDetails:False", "PlaneDetails:True")
-    files = '"Version":"1","PlaneCount":"1"\n"URL","Series","Index","Channel"\n"file:///a.png",,,\n'
-    path.write_text(f"{text}\n{files}")
-    text = PROGRAM.ask("pipeline", path)["batch_pipeline"]
-    assert "HasImagePlaneDetails:False\n" in text and "a.png" not in text
-
-
-def test_module_that_is_switched_off_does_not_count(tmp_path):
-    path = tmp_path / "off.cppipe"
-    head, export = FOCUS.read_text().split("ExportToSpreadsheet:")
-    path.write_text(f"{head}ExportToSpreadsheet:{export.replace('enabled:True', 'enabled:False')}")
-    found = PROGRAM.ask("pipeline", path)
-    assert found["exports"] == [] and "ExportToSpreadsheet" not in found["modules"]
-
-
-def test_metadata_from_a_table_needs_no_java(tmp_path):
-    """Nobody has started it in the process that is asked."""
-    path = tmp_path / "imported.cppipe"
-    text = FOCUS.read_text()
-    assert "Metadata extraction method:Extract from file/folder names" in text
-    text = text.replace("Extract metadata?:No", "Extract metadata?:Yes").replace(
-        "Metadata extraction method:Extract from file/folder names",
-        "Metadata extraction method:Import from file",
-    )
+    # CreateBatchFiles is added to the end, and only once.
+    text = answer["batch_pipeline"]
+    assert "ModuleCount:9\n" in text and text.count("CreateBatchFiles:[module_num:9|") == 1
+    assert text.replace("ModuleCount:9", "ModuleCount:8").startswith(FOCUS.read_text().rstrip("\n"))
+    path = tmp_path / "again.cppipe"
     path.write_text(text)
-    assert PROGRAM.ask("pipeline", path)["modules"][1] == "Metadata"
+    assert PROGRAM.ask("pipeline", path)["batch_pipeline"] == text
 
 
-def test_image_sets_as_measurements_have_them(tmp_path):
+def test_answer_about_an_edited_pipeline(tmp_path):
+    """It has a list of files, metadata from a table, and a disabled ExportToSpreadsheet."""
+    head, export = FOCUS.read_text().split("ExportToSpreadsheet:")
+    text = f"{head}ExportToSpreadsheet:{export.replace('enabled:True', 'enabled:False')}"
+    for old, new in (
+        ("PlaneDetails:False", "PlaneDetails:True"),
+        ("Extract metadata?:No", "Extract metadata?:Yes"),
+        ("method:Extract from file/folder names", "method:Import from file"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    files = '"Version":"1","PlaneCount":"1"\n"URL","Series","Index","Channel"\n"file:///a.png",,,\n'
+    path = tmp_path / "edited.cppipe"
+    path.write_text(f"{text}\n{files}")
+    answer = PROGRAM.ask("pipeline", path)
+    assert answer["modules"][1] == "Metadata"
+    assert answer["exports"] == [] and "ExportToSpreadsheet" not in answer["modules"]
+    assert "HasImagePlaneDetails:False\n" in answer["batch_pipeline"]
+    assert "a.png" not in answer["batch_pipeline"]
+
+
+def test_answer_about_image_sets(tmp_path):
     from cellprofiler_core.measurement import Measurements
 
     path = tmp_path / "Batch_data.h5"
@@ -81,7 +67,6 @@ def test_image_sets_as_measurements_have_them(tmp_path):
         "ImageNumber": [1, 2, 3],
         "FileName_DNA": ["a.png", "b.png", "ü.png"],
         "Series_DNA": [0, 0, 1],
-        # Not one value each.
         "Metadata_Note": [None, "blurred", None],
         "Metadata_Dose": [1.5, None, 2.5],
     }
@@ -96,21 +81,28 @@ def test_image_sets_as_measurements_have_them(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["focus_qc.cppipe", "nowhere.h5"])
-def test_other_file_than_of_create_batch_files_is_refused(name):
-    path = FOCUS.with_name(name)
-    with pytest.raises(UserError, match=f"{name} is not a file of CellProfiler's CreateBatchFiles"):
-        PROGRAM.ask("image_sets", path)
+@pytest.mark.parametrize(
+    "question, path, complaint",
+    [
+        ("image_sets", FOCUS, "is not a file of CellProfiler's CreateBatchFiles"),
+        ("image_sets", "nowhere.h5", "is not a file of CellProfiler's CreateBatchFiles"),
+        (
+            "image_sets",
+            next((ROOT / "model_weights").glob("*.h5")),
+            "is not a file of CellProfiler's CreateBatchFiles",
+        ),
+        ("pipeline", "nowhere.cppipe", "is not a pipeline file"),
+        ("pipeline", ROOT / "setup.py", "is not a pipeline file"),
+    ],
+)
+def test_other_files_are_refused(question, path, complaint):
+    with pytest.raises(UserError, match=complaint):
+        PROGRAM.ask(question, path)
 
 
-def test_hdf5_file_of_something_else_is_refused():
-    path = next((ROOT / "model_weights").glob("*.h5"))
-    with pytest.raises(UserError, match="is not a file of CellProfiler's CreateBatchFiles"):
-        PROGRAM.ask("image_sets", path)
-
-
-def test_module_that_cellprofiler_lacks_is_named(tmp_path):
-    program = CellProfiler(f"{CELLPROFILER} --plugins-directory {tmp_path}")
+def test_missing_module_is_named_whatever_modules_print(tmp_path):
+    (tmp_path / "chatty.py").write_text("print('{}')\n")
+    program = CellProfiler(f"{CELLPROFILER} --plugins-directory={tmp_path}")
     with pytest.raises(
         UserError,
         match=r"focus_qc.cppipe \(Could not find the MeasureImageFocusQuality module\): "
@@ -119,47 +111,24 @@ def test_module_that_cellprofiler_lacks_is_named(tmp_path):
         program.ask("pipeline", FOCUS)
 
 
-def test_what_modules_print_does_not_get_into_the_answer(tmp_path):
-    (tmp_path / "chatty.py").write_text("print('{}')\n")
-    program = CellProfiler(f"{CELLPROFILER} --plugins-directory={tmp_path}")
-    with pytest.raises(UserError, match="Could not find the MeasureImageFocusQuality module"):
-        program.ask("pipeline", FOCUS)
+def test_python_in_the_first_line_of_the_script(tmp_path):
+    program = script(tmp_path / "cellprofiler", f"#!{sys.executable} -s")
+    assert_answers(CellProfiler(f"{program} {PLUGINS}"))
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        f"#!{sys.executable}",
-        f"#!{sys.executable} -s",
-        # As installers write them where the path is too long.
-        "#!/bin/sh",
-    ],
-)
-def test_python_of_a_script(tmp_path, first):
-    program = script(tmp_path / "cellprofiler", first)
-    if first == "#!/bin/sh":
-        (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (tmp_path / "python").chmod(0o755)
-    assert "MeasureImageFocusQuality" in modules(CellProfiler(f"{program} {PLUGINS}"))
-
-
-def test_python_as_the_program():
-    command = f"{sys.executable} -m cellprofiler {PLUGINS}"
-    assert "MeasureImageFocusQuality" in modules(CellProfiler(command))
-
-
-def test_python_that_is_not_found_can_be_named(tmp_path):
+def test_python_in_the_folder_of_the_script(tmp_path):
+    """Installers write a shell script if the path of the Python is too long."""
     program = script(tmp_path / "cellprofiler", "#!/bin/sh")
     with pytest.raises(
         UserError, match="cellprofiler is not found: name it as cellprofiler_python"
     ):
-        modules(CellProfiler(str(program)))
-    assert modules(CellProfiler(f"{program} {PLUGINS}", python=sys.executable))
+        CellProfiler(str(program)).ask("pipeline", FOCUS)
+    script(tmp_path / "python", "#!/bin/sh", f'exec {sys.executable} "$@"')
+    assert_answers(CellProfiler(f"{program} {PLUGINS}"))
 
 
-def test_commands_behind_another_one():
-    program = CellProfiler(f"env {CELLPROFILER} {PLUGINS}", python=f"env {sys.executable}")
-    assert "MeasureImageFocusQuality" in modules(program)
+def test_python_that_is_named():
+    assert_answers(CellProfiler(f"env {CELLPROFILER} {PLUGINS}", python=f"env {sys.executable}"))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +146,7 @@ def test_commands_behind_another_one():
         ),
     ],
 )
-def test_python_that_is_none_of_cellprofiler(command, python, complaint):
+def test_other_programs_are_refused(command, python, complaint):
     with pytest.raises(UserError, match=complaint) as raised:
         CellProfiler(command, python).ask("pipeline", FOCUS)
     assert re.search("cellprofiler(_python)?[.]$", str(raised.value))

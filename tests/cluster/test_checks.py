@@ -1,76 +1,78 @@
+from typing import NamedTuple
+
 import pytest
-from plate import FOCUS, PROGRAM, needs_cellprofiler_4
 
 from cluster_workflow.checks import check
 from micrograph_networks.errors import UserError
 
-pytestmark = needs_cellprofiler_4
+EXPORT = {"folder": "Default Output Folder|measured", "delimiter": ",", "image": True}
 
 
-def test_what_can_be_run_passes(given):
-    check(PROGRAM, FOCUS, images=given / "images")
-    check(PROGRAM, given / "both.cppipe", load_data=given / "plate.csv")
+class Answer(NamedTuple):
+    """A CellProfiler that has read a pipeline."""
+
+    modules: tuple = ("Images",)
+    exports: tuple = (EXPORT,)
+
+    def ask(self, question, path):
+        return self._asdict()
 
 
-def edited(source, path, old, new):
-    text = source.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
+@pytest.fixture
+def load_data(tmp_path):
+    path = tmp_path / "plate.csv"
+    path.write_text("FileName_Image\na.png\n")
     return path
 
 
+def test_valid_input_passes(load_data):
+    check(Answer(), "a.cppipe", images=load_data.parent)
+    check(Answer(modules=("LoadData",)), "a.cppipe", load_data=load_data)
+
+
 @pytest.mark.parametrize(
-    "old, new, complaint",
+    "exports, complaint",
     [
-        ("ModuleCount:8", "ModuleCount:7", "has no ExportToSpreadsheet module"),
-        (
-            "Default Output Folder|\n    Create a G",
-            "Elsewhere...|/\n    Create a G",
-            "Default Output",
-        ),
-        ('Comma (",")', "Tab", "set its delimiter to comma"),
-        ("export:Image\n", "export:FocusPatches\n", "does not export Image"),
-        ("CellProfiler Pipeline:", "{", "is not a pipeline file"),
+        ([], "has no ExportToSpreadsheet module"),
+        ([{**EXPORT, "folder": "Elsewhere...|/"}], "to Default Output Folder"),
+        ([{**EXPORT, "delimiter": "\t"}], "set its delimiter to comma"),
+        ([{**EXPORT, "image": False}], "does not export Image"),
     ],
 )
-def test_pipeline_that_gives_no_tables_is_refused(given, old, new, complaint):
-    pipeline = edited(FOCUS, given / "edited.cppipe", old, new)
-    with pytest.raises(UserError, match=f"edited.cppipe.*{complaint}"):
-        check(PROGRAM, pipeline, images=given / "images")
+def test_pipeline_without_tables_to_merge_is_refused(load_data, exports, complaint):
+    with pytest.raises(UserError, match=f"a.cppipe.*{complaint}"):
+        check(Answer(exports=exports), "a.cppipe", images=load_data.parent)
 
 
-def test_wrong_paths_are_refused(given):
-    (given / "empty").mkdir()
-    with pytest.raises(UserError, match="nowhere.cppipe is not a pipeline file"):
-        check(PROGRAM, given / "nowhere.cppipe", images=given / "images")
-    with pytest.raises(UserError, match="nowhere does not exist: check the path"):
-        check(PROGRAM, FOCUS, images=given / "nowhere")
-    with pytest.raises(UserError, match="empty is empty: check the path"):
-        check(PROGRAM, FOCUS, images=given / "empty")
-    with pytest.raises(UserError, match="nowhere.csv does not exist: check the path"):
-        check(PROGRAM, given / "both.cppipe", load_data=given / "nowhere.csv")
+def test_pipeline_and_input_have_to_fit(load_data):
+    with pytest.raises(UserError, match="a.cppipe has no LoadData module"):
+        check(Answer(), "a.cppipe", load_data=load_data)
+    with pytest.raises(UserError, match="a.cppipe has a LoadData module: give the CSV"):
+        check(Answer(modules=("LoadData",)), "a.cppipe", images=load_data.parent)
     with pytest.raises(UserError, match="No pipeline is given"):
-        check(PROGRAM, None, images=given / "images")
+        check(Answer(), None, images=load_data.parent)
     with pytest.raises(UserError, match="Neither images nor load_data is given"):
-        check(PROGRAM, FOCUS)
+        check(Answer(), "a.cppipe")
 
 
-def test_pipeline_and_input_have_to_fit(given):
-    with pytest.raises(UserError, match="focus_qc.cppipe has no LoadData module"):
-        check(PROGRAM, FOCUS, load_data=given / "plate.csv")
-    with pytest.raises(UserError, match="both.cppipe has a LoadData module: give the CSV"):
-        check(PROGRAM, given / "both.cppipe", images=given / "images")
+def test_wrong_paths_are_refused(tmp_path):
+    with pytest.raises(UserError, match="nowhere does not exist: check the path"):
+        check(Answer(), "a.cppipe", images=tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is empty: check the path"):
+        check(Answer(), "a.cppipe", images=tmp_path)
+    with pytest.raises(UserError, match="nowhere.csv does not exist: check the path"):
+        check(Answer(), "a.cppipe", load_data=tmp_path / "nowhere.csv")
 
 
 @pytest.mark.parametrize(
     "text, complaint",
     [
         ("Well,Site\nB02,1\n", "neither a column FileName_NAME nor URL_NAME"),
-        ("FileName_Image,PathName_Image\n", "no row below its heading"),
         ("", "neither a column FileName_NAME nor URL_NAME"),
+        ("FileName_Image,PathName_Image\n", "no row below its heading"),
     ],
 )
-def test_table_without_images_is_refused(given, text, complaint):
-    (given / "plate.csv").write_text(text)
+def test_table_without_images_is_refused(load_data, text, complaint):
+    load_data.write_text(text)
     with pytest.raises(UserError, match=f"plate.csv has {complaint}"):
-        check(PROGRAM, given / "both.cppipe", load_data=given / "plate.csv")
+        check(Answer(modules=("LoadData",)), "a.cppipe", load_data=load_data)

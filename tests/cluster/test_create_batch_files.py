@@ -1,4 +1,4 @@
-"""The usual way, with the commands of docs/cluster.md and the real programs."""
+"""CreateBatchFiles: the commands of docs/cluster.md are run with the real programs."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, needs_cellprofiler_4, read_table
+from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, read_table
 
 from cluster_workflow.batches import DONE, LOG
 from cluster_workflow.image_sets import ImageSets
@@ -20,8 +20,6 @@ from focusqual.report.options import Thresholds
 from focusqual.report.verdicts import NOT_MEASURED, verdicts
 from micrograph_networks.errors import UserError
 
-pytestmark = needs_cellprofiler_4
-
 IMAGES = "FocusQC_Image.csv"
 PATCHES = "FocusQC_FocusPatches.csv"
 NUMBER = "ImageNumber"
@@ -29,7 +27,7 @@ NUMBER = "ImageNumber"
 
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
-    """Eight images in two batches, run and merged by the commands of the page."""
+    """Eight images in two batches, measured and merged by the commands of docs/cluster.md."""
     folder = tmp_path_factory.mktemp("plate")
     draw_plate(folder / "images", wells=("B02", "B03"))
     (folder / "plate.cppipe").write_text(PROGRAM.ask("pipeline", FOCUS)["batch_pipeline"])
@@ -58,7 +56,7 @@ def image_sets(plate):
 
 @pytest.fixture
 def batches(plate, tmp_path):
-    """Copies of the folders of both batches."""
+    """Return copies of the folders of both batches."""
     return [shutil.copytree(plate / "out" / name, tmp_path / name) for name in ("1-4", "5-8")]
 
 
@@ -76,71 +74,52 @@ def test_the_merged_table_makes_the_page_of_the_plate(plate):
     assert found == list(~lost)
 
 
-def test_every_image_set_is_measured_or_has_failed(plate):
+def test_merged_tables_have_the_rows_of_their_batches(plate):
+    (failure,) = read_table(plate / "merged" / FAILURES)
+    assert failure["FileName_Image"] == BROKEN
+    assert failure["PathName_Image"] == str(plate / "images")
+    assert failure["Module"] == "NamesAndTypes"
+    assert re.match("OSError: .*Could not load the file as an image.*" + BROKEN, failure["Reason"])
     images = read_table(plate / "merged" / IMAGES)
     assert [int(row[NUMBER]) for row in images] == list(range(1, 9))
     (broken,) = (row for row in images if row["Failure"])
     assert broken["FileName_Image"] == BROKEN
     assert broken["ImageFocus_Score_Image"] == ""
-    measured = [row for row in images if row is not broken]
-    assert all(0 <= float(row["ImageFocus_Score_Image"]) <= 10 for row in measured)
-    patches = {int(row[NUMBER]) for row in read_table(plate / "merged" / PATCHES)}
-    assert patches == {int(row[NUMBER]) for row in measured}
-
-
-def test_rows_of_measured_image_sets_are_those_of_their_batch(plate):
     for name in (IMAGES, PATCHES):
         merged = read_table(plate / "merged" / name)
         rows = [row for batch in ("1-4", "5-8") for row in read_table(plate / "out" / batch / name)]
-        (failed,) = (int(row[NUMBER]) for row in read_table(plate / "merged" / FAILURES))
         assert [
             {column: value for column, value in row.items() if column != "Failure"}
             for row in merged
-            if int(row[NUMBER]) != failed
-        ] == [row for row in rows if int(row[NUMBER]) != failed]
+            if row[NUMBER] != failure[NUMBER]
+        ] == [row for row in rows if row[NUMBER] != failure[NUMBER]]
 
 
-def test_failures_name_file_module_and_reason(plate):
-    (row,) = read_table(plate / "merged" / FAILURES)
-    assert row["FileName_Image"] == BROKEN
-    assert row["PathName_Image"] == str(plate / "images")
-    assert row["Module"] == "NamesAndTypes"
-    assert re.match("OSError: .*Could not load the file as an image.*" + BROKEN, row["Reason"])
-
-
-def test_batch_that_was_killed_has_failed(plate, image_sets, batches, tmp_path):
-    (batches[0] / DONE).unlink()
-    assert merge(image_sets, batches, tmp_path / "merged") == (8, 5)
+def test_batch_that_was_killed_has_failed_until_it_is_repeated(
+    plate, image_sets, batches, tmp_path
+):
+    killed = Path(shutil.copytree(batches[0], tmp_path / "1-4_killed"))
+    (killed / DONE).unlink()
+    assert merge(image_sets, [killed, batches[1]], tmp_path / "merged") == (8, 5)
     assert numbers(tmp_path / "merged" / IMAGES) == list(range(1, 9))
     assert set(numbers(tmp_path / "merged" / PATCHES)) == {5, 7, 8}
     reasons = [row["Reason"] for row in read_table(tmp_path / "merged" / FAILURES)]
     assert all(reason.startswith("CellProfiler did not finish: ") for reason in reasons[:4])
+    assert merge(image_sets, [killed, *batches], tmp_path / "repeated") == (8, 1)
+    for name in (IMAGES, PATCHES):
+        assert numbers(tmp_path / "repeated" / name) == numbers(plate / "merged" / name)
 
 
-def test_batch_that_was_repeated_counts_once(plate, image_sets, batches, tmp_path):
-    killed = Path(shutil.copytree(batches[0], tmp_path / "1-4_killed"))
-    (killed / DONE).unlink()
-    assert merge(image_sets, [killed, *batches], tmp_path / "merged") == (8, 1)
-    assert numbers(tmp_path / "merged" / IMAGES) == list(range(1, 9))
-    assert numbers(tmp_path / "merged" / PATCHES) == numbers(plate / "merged" / PATCHES)
-
-
-def test_image_set_measured_twice_is_refused(plate, image_sets, batches, tmp_path):
+def test_wrong_folders_are_refused(image_sets, batches, tmp_path):
     again = shutil.copytree(batches[0], tmp_path / "1-4_again")
     with pytest.raises(UserError, match=r"Image set \d was measured in .*1-4.* and in .*1-4"):
         merge(image_sets, [again, *batches], tmp_path / "merged")
-
-
-def test_missing_batch_is_refused(plate, image_sets, batches, tmp_path):
     with pytest.raises(UserError, match="Image set 5 is in none of the folders"):
         merge(image_sets, batches[:1], tmp_path / "merged")
-    assert not (tmp_path / "merged").exists()
-
-
-def test_folder_without_log_is_refused(plate, image_sets, batches, tmp_path):
     (batches[0] / LOG).unlink()
     with pytest.raises(UserError, match="1-4 is not the folder of a batch: name it by its first"):
         merge(image_sets, batches, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_columns_that_a_batch_lacks_are_empty(plate, image_sets, batches, tmp_path):
@@ -162,7 +141,7 @@ def test_columns_that_a_batch_lacks_are_empty(plate, image_sets, batches, tmp_pa
 
 
 def test_heading_of_two_lines_stays(plate, image_sets, batches, tmp_path):
-    """Where ExportToSpreadsheet combines objects it names them in a line above the features."""
+    """ExportToSpreadsheet writes the names of combined objects in a line above the features."""
     for batch in batches:
         columns, *lines = (batch / PATCHES).read_text().splitlines(keepends=True)
         above = ",".join(["Image", *["FocusPatches"] * columns.count(",")]) + "\n"
