@@ -13,7 +13,7 @@ ROWS = [["007", 0, number(1 / 3)], ["b.tif", np.int32(7), number(np.nan)], ["c",
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 100])
-def test_parquet_holds_what_the_csv_does(tmp_path, monkeypatch, at_once):
+def test_parquet_equals_csv(tmp_path, monkeypatch, at_once):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", at_once)
     for suffix in tables.FORMATS:
@@ -26,14 +26,14 @@ def test_parquet_holds_what_the_csv_does(tmp_path, monkeypatch, at_once):
     assert found["score"][0] == 0.333333
 
 
-def test_an_empty_parquet_has_its_columns(tmp_path):
+def test_parquet_without_rows_has_columns(tmp_path):
     pytest.importorskip("pyarrow")
     with table(tmp_path / "a.parquet", COLUMNS):
         pass
     assert list(pd.read_parquet(tmp_path / "a.parquet")) == COLUMNS
 
 
-def test_a_stopped_parquet_leaves_nothing(tmp_path):
+def test_interrupted_parquet_does_not_appear(tmp_path):
     pytest.importorskip("pyarrow")
     with pytest.raises(KeyError), table(tmp_path / "a.parquet", COLUMNS) as rows:
         rows.writerow(ROWS[0])
@@ -41,16 +41,16 @@ def test_a_stopped_parquet_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_without_pyarrow_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_missing_pyarrow_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    told = r"install .*\[parquet\].*or choose the format csv"
-    with pytest.raises(UserError, match=told), table(tmp_path / "a.parquet", COLUMNS):
+    problem = r"install .*\[parquet\].*or choose the format csv"
+    with pytest.raises(UserError, match=problem), table(tmp_path / "a.parquet", COLUMNS):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_rows_of_a_csv_are_read(tmp_path):
+def test_csv_is_read(tmp_path):
     (tmp_path / "a.csv").write_bytes("\ufeffimage,part\r\né.tif,train\r\nb.tif\r\n".encode())
     rows = read_csv(tmp_path / "a.csv", ["part"], "a table")
     assert rows == [{"image": "é.tif", "part": "train"}, {"image": "b.tif", "part": ""}]
@@ -65,7 +65,7 @@ def test_rows_of_a_csv_are_read(tmp_path):
         (b"image\na.tif\n", "has no column part: give a split"),
     ],
 )
-def test_what_is_wrong_with_a_csv_is_said(tmp_path, data, problem):
+def test_wrong_csv_is_named(tmp_path, data, problem):
     path = tmp_path / "a.csv"
     if data is not None:
         path.write_bytes(data)

@@ -8,95 +8,91 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.images.planes import planes_of, position_columns, position_values
 
+GRAY = {"photometric": "minisblack"}
 
-def written(path, image, **options):
+
+def write(path, image, **options):
     tifffile.imwrite(path, image, **options)
     return path
 
 
-def planes_by_name(path):
-    return {plane.name: plane for plane in planes_of([path])}
+def check(path, names, images):
+    """Check the names and pixels of the planes of a file, and return the planes."""
+    planes = planes_of([path])
+    assert [plane.name for plane in planes] == names
+    for plane, image in zip(planes, images):
+        np.testing.assert_array_equal(plane.read(), image)
+    return planes
 
 
 @pytest.fixture
-def stack(rng):
-    return rng.integers(0, 65535, (2, 3, 12, 30, 40), dtype=np.uint16)
+def pages(rng):
+    return rng.integers(0, 255, (5, 12, 16), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.tif"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_planes_of_a_hyperstack_are_images_with_names_that_sort(tmp_path, stack, name, compression):
-    options = {"metadata": {"axes": "TCZYX"}, "compression": compression}
+def test_hyperstack_has_named_planes(tmp_path, rng, name, compression):
+    stack = rng.integers(0, 65535, (2, 2, 11, 12, 16), dtype=np.uint16)
+    options = {"metadata": {"axes": "TCZYX"}}
+    written = stack
     if name == "a.tif":
         options = {"metadata": {"axes": "TZCYX"}, "imagej": True}
-        path = written(tmp_path / name, stack.swapaxes(1, 2), **options)
-    else:
-        path = written(tmp_path / name, stack, **options)
-    planes = planes_by_name(path)
-    assert sorted(planes) == [
+        written = stack.swapaxes(1, 2)
+    path = write(tmp_path / name, written, compression=compression, **options)
+    by_name = {plane.name: plane for plane in planes_of([path])}
+    assert sorted(by_name) == [
         f"{path.stem}_time{time}_ch{channel}_z{z:02}"
         for time in range(2)
-        for channel in range(3)
-        for z in range(12)
+        for channel in range(2)
+        for z in range(11)
     ]
-    for frame, plane in enumerate(planes.values()):
-        place = tuple(plane.position[axis] for axis in ("time", "channel", "z"))
-        np.testing.assert_array_equal(plane.read(), stack[place])
-        assert plane.stem == plane.name
-        assert position_values(plane, position_columns([plane])) == [name, *place, frame]
+    for frame, plane in enumerate(by_name.values()):
+        index = tuple(plane.position[axis] for axis in ("time", "channel", "z"))
+        np.testing.assert_array_equal(plane.read(), stack[index])
+        assert position_values(plane, position_columns([plane])) == [name, *index, frame]
 
 
-@pytest.mark.parametrize("shape, axis", [((12, 30, 40), "page"), ((7, 30, 40, 3), "page")])
-def test_pages_are_images(tmp_path, rng, shape, axis):
+@pytest.mark.parametrize("shape, photometric", [((3, 9, 8), "minisblack"), ((3, 9, 8, 3), "rgb")])
+def test_pages_are_planes(tmp_path, rng, shape, photometric):
     pages = rng.integers(0, 255, shape, dtype=np.uint8)
-    photometric = "rgb" if len(shape) == 4 else "minisblack"
-    path = written(tmp_path / "a.tif", pages, metadata=None, photometric=photometric)
-    planes = planes_of([path])
-    assert [plane.position for plane in planes] == [
-        {"file": "a.tif", axis: number, "frame": number} for number in range(len(pages))
-    ]
-    np.testing.assert_array_equal([plane.read() for plane in planes], pages)
+    path = write(tmp_path / "a.tif", pages, metadata=None, photometric=photometric)
+    planes = check(path, ["a_page0", "a_page1", "a_page2"], pages)
+    assert planes[1].position == {"file": "a.tif", "page": 1, "frame": 1}
 
 
-def test_pages_of_several_sizes_are_images_and_previews_are_none(tmp_path, rng):
-    images = [rng.integers(0, 255, shape, dtype=np.uint8) for shape in ((30, 40), (20, 20), (5, 5))]
+def test_pages_of_several_sizes_are_fields_and_previews_are_ignored(tmp_path, pages):
+    images = [pages[0], pages[1, :10, :10], pages[2, :5, :5]]
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for image, preview in zip(images, (0, 0, 1)):
             file.write(image, metadata=None, subfiletype=preview)
-    planes = planes_by_name(tmp_path / "a.tif")
-    assert list(planes) == ["a_field0", "a_field1"]
-    assert not any("frame" in plane.position for plane in planes.values())
-    for plane, image in zip(planes.values(), images):
-        np.testing.assert_array_equal(plane.read(), image)
+    planes = check(tmp_path / "a.tif", ["a_field0", "a_field1"], images)
+    assert not any("frame" in plane.position for plane in planes)
 
 
-def test_samples_that_are_no_colors_are_channels(tmp_path, rng):
-    pages = rng.integers(0, 255, (5, 30, 40), dtype=np.uint8)
-    many = written(
-        *(tmp_path / "many.tif", pages),
-        **{"photometric": "minisblack", "planarconfig": "separate", "metadata": {"axes": "SYX"}},
-    )
-    three = written(tmp_path / "three.tif", pages[:3], photometric="rgb", planarconfig="separate")
-    interleaved = written(
-        *(tmp_path / "interleaved.tif", np.moveaxis(pages, 0, -1)),
-        **{"photometric": "minisblack", "planarconfig": "contig"},
-    )
-    for path, count in ((many, 5), (three, 3), (interleaved, 5)):
-        planes = planes_of([path])
-        assert [plane.position["channel"] for plane in planes] == list(range(count))
-        assert not any("frame" in plane.position for plane in planes)
-        np.testing.assert_array_equal([plane.read() for plane in planes], pages[:count])
+@pytest.mark.parametrize(
+    "count, planar, options",
+    [
+        (5, "separate", {**GRAY, "metadata": {"axes": "SYX"}}),
+        (3, "separate", {"photometric": "rgb"}),
+        (5, "contig", GRAY),
+    ],
+)
+def test_samples_that_are_not_colors_are_channels(tmp_path, pages, count, planar, options):
+    image = np.moveaxis(pages, 0, -1) if planar == "contig" else pages[:count]
+    path = write(tmp_path / "a.tif", image, planarconfig=planar, **options)
+    planes = check(path, [f"a_ch{number}" for number in range(count)], pages)
+    assert not any("frame" in plane.position for plane in planes)
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_stacks_described_by_their_first_page_alone_are_read(tmp_path, rng, byteorder):
-    pages = rng.integers(0, 65535, (6, 30, 40), dtype=np.uint16)
-    path = written(tmp_path / "a.tif", pages, truncate=True, byteorder=byteorder)
-    with tifffile.TiffFile(path) as file:
-        assert len(file.pages) == 1
-    read = [plane.read() for plane in planes_of([path])]
-    np.testing.assert_array_equal(read, pages)
-    assert {image.dtype for image in read} == {np.dtype(np.uint16)}
+def test_stack_described_by_its_first_page_is_read(tmp_path, pages, byteorder):
+    path = write(
+        tmp_path / "a.tif", pages.astype(np.uint16), truncate=True, byteorder=byteorder, **GRAY
+    )
+    planes = planes_of([path])
+    assert {plane.read().dtype for plane in planes} == {np.dtype(np.uint16)}
+    np.testing.assert_array_equal([plane.read() for plane in planes], pages)
 
 
 WELLS = (
@@ -108,117 +104,99 @@ WELLS = (
 )
 
 
-def test_fields_of_an_ome_tiff_have_wells_and_names_of_channels(tmp_path, rng):
-    fields = rng.integers(0, 255, (3, 2, 30, 40), dtype=np.uint8)
+def test_ome_tiff_has_wells_and_channel_names(tmp_path, rng):
+    fields = rng.integers(0, 255, (3, 2, 12, 16), dtype=np.uint8)
     path = tmp_path / "p.ome.tif"
     with tifffile.TiffWriter(path) as file:
         for image in fields:
             names = {"Channel": {"Name": ["DNA", "Actin"]}}
             file.write(image, metadata={"axes": "CYX", **names})
+    images = fields.reshape(6, 12, 16)
+    names = [f"p.ome_field{field}_ch{channel}" for field in range(3) for channel in range(2)]
+    check(path, names, images)
     xml = tifffile.TiffFile(path).ome_metadata
-    planes = planes_of([path])
-    assert [plane.stem for plane in planes[:3]] == [
-        *("p.ome_field0_ch0", "p.ome_field0_ch1", "p.ome_field1_ch0")
-    ]
     tifffile.tiffcomment(path, xml.replace("<Image ID", WELLS, 1))
-    planes = planes_of([path])
-    assert [plane.stem for plane in planes] == [
-        f"p.ome_{place}"
-        for place in (
-            *("B03_field0_ch0", "B03_field0_ch1", "B03_field1_ch0", "B03_field1_ch1"),
-            *("AA12_field0_ch0", "AA12_field0_ch1"),
-        )
-    ]
+    fields = ("B03_field0", "B03_field1", "AA12_field0")
+    names = [f"p.ome_{field}_ch{channel}" for field in fields for channel in range(2)]
+    planes = check(path, names, images)
     assert [plane.position["channel_name"] for plane in planes] == ["DNA", "Actin"] * 3
-    np.testing.assert_array_equal([plane.read() for plane in planes], fields.reshape(6, 30, 40))
 
 
-def test_a_file_of_a_set_of_ome_tiffs_gives_its_own_images(tmp_path, rng):
-    images = rng.integers(0, 255, (2, 30, 40), dtype=np.uint8)
+def test_file_of_an_ome_tiff_set_has_only_its_own_images(tmp_path, pages):
     uuids = [f"urn:uuid:0000000{number}-0000-0000-0000-000000000000" for number in range(2)]
     data = "".join(
         f'<TiffData FirstC="{number}" IFD="0" PlaneCount="1">'
         f'<UUID FileName="{number}.ome.tif">{uuid}</UUID></TiffData>'
         for number, uuid in enumerate(uuids)
     )
-    for number, image in enumerate(images):
+    for number, uuid in enumerate(uuids):
         xml = (
             '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
-            f'UUID="{uuids[number]}"><Image ID="Image:0"><Pixels ID="Pixels:0" '
-            'DimensionOrder="XYZCT" Type="uint8" SizeX="40" SizeY="30" SizeZ="1" SizeC="2" '
+            f'UUID="{uuid}"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+            'DimensionOrder="XYZCT" Type="uint8" SizeX="16" SizeY="12" SizeZ="1" SizeC="2" '
             f'SizeT="1"><Channel ID="a"/><Channel ID="b"/>{data}</Pixels></Image></OME>'
         )
-        written(tmp_path / f"{number}.ome.tif", image, description=xml, metadata=None)
-    assert read_image(tmp_path / "0.ome.tif").shape == (2, 30, 40)
-    planes = planes_of(sorted(tmp_path.iterdir()))
-    assert [plane.name for plane in planes] == ["0.ome.tif", "1.ome.tif"]
-    np.testing.assert_array_equal([plane.read() for plane in planes], images)
+        write(tmp_path / f"{number}.ome.tif", pages[number], description=xml, metadata=None)
+    assert read_image(tmp_path / "0.ome.tif").shape == (2, 12, 16)
+    for number in range(2):
+        check(tmp_path / f"{number}.ome.tif", [f"{number}.ome.tif"], [pages[number]])
 
 
-@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 3), (30, 40, 4)])
-def test_an_image_of_its_own_is_read_as_ever(tmp_path, rng, shape):
-    path = written(tmp_path / "a.tif", rng.integers(0, 255, shape, dtype=np.uint8))
-    (plane,) = planes_of([path])
-    assert (plane.name, plane.stem, str(plane), plane.position) == ("a.tif", "a", str(path), {})
-    np.testing.assert_array_equal(plane.read(), read_image(path))
+@pytest.mark.parametrize("shape", [(12, 16), (12, 16, 3), (12, 16, 4)])
+def test_single_image_is_one_plane(tmp_path, rng, shape):
+    image = rng.integers(0, 255, shape, dtype=np.uint8)
+    path = write(tmp_path / "a.tif", image)
+    (plane,) = check(path, ["a.tif"], [image])
+    assert (plane.stem, str(plane), plane.position) == ("a", str(path), {})
 
 
-def test_what_cannot_be_read_says_so_when_it_is_read(tmp_path, rng):
-    path = written(tmp_path / "a.tif", rng.integers(0, 255, (30, 40), dtype=np.uint8))
-    path.write_bytes(path.read_bytes()[:600])
-    sentences = {
-        path: "cannot be read as an image",
-        tmp_path / "none.tif": "does not exist",
-    }
-    for given, sentence in sentences.items():
-        (plane,) = planes_of([given])
-        with pytest.raises(UserError, match=sentence):
-            plane.read()
-
-
-def test_a_folder_stands_for_its_images(tmp_path, rng):
-    stack = rng.integers(0, 255, (2, 30, 40), dtype=np.uint8)
-    written(tmp_path / "b.tif", stack, photometric="minisblack")
-    written(tmp_path / "a.tif", stack[0])
+def test_folder_has_the_planes_of_its_images(tmp_path, pages):
+    write(tmp_path / "b.tif", pages[:2], **GRAY)
+    write(tmp_path / "a.tif", pages[0])
     (tmp_path / "notes.txt").write_text("")
-    assert [plane.name for plane in planes_of([tmp_path])] == ["a.tif", "b_page0", "b_page1"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="No PNG or TIFF image is in"):
-        planes_of([tmp_path / "empty"])
+    check(tmp_path, ["a.tif", "b_page0", "b_page1"], pages[[0, 0, 1]])
 
 
-def test_a_damaged_page_is_one_of_several_images(tmp_path, rng):
-    pages = rng.integers(0, 255, (3, 30, 40), dtype=np.uint8)
-    path = written(tmp_path / "a.tif", pages, compression="zlib", photometric="minisblack")
+def test_unreadable_file_raises_when_it_is_read(tmp_path, pages):
+    damaged = write(tmp_path / "a.tif", pages[0])
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    damaged, missing = planes_of([damaged, tmp_path / "none.tif"])
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        damaged.read()
+    with pytest.raises(UserError, match="does not exist"):
+        missing.read()
+
+
+def test_damaged_page_does_not_affect_the_others(tmp_path, pages):
+    path = write(tmp_path / "a.tif", pages[:3], compression="zlib", **GRAY)
     with tifffile.TiffFile(path) as file:
         offset, length = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
     content = bytearray(path.read_bytes())
     content[offset : offset + length] = bytes(length)
     path.write_bytes(content)
     first, damaged, last = planes_of([path])
-    np.testing.assert_array_equal([first.read(), last.read()], pages[::2])
+    np.testing.assert_array_equal([first.read(), last.read()], pages[[0, 2]])
     with pytest.raises(UserError, match=r"a\.tif cannot be read as an image"):
         damaged.read()
 
 
-def test_pages_that_are_lost_are_named(tmp_path, rng):
-    pages = rng.integers(0, 255, (8, 30, 40), dtype=np.uint8)
-    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+def test_lost_pages_are_named(tmp_path, pages):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
         for page in pages:
             file.write(page, contiguous=False, metadata=None)
-    path = tmp_path / "a.tif"
-    path.write_bytes(path.read_bytes()[:5000])
+    with tifffile.TiffFile(path) as file:
+        path.write_bytes(path.read_bytes()[: file.pages[3].offset])
     *planes, lost = planes_of([path])
-    assert len(planes) == 4
-    np.testing.assert_array_equal([plane.read() for plane in planes[:3]], pages[:3])
+    assert len(planes) == 3
+    np.testing.assert_array_equal([plane.read() for plane in planes], pages[:3])
     with pytest.raises(UserError, match=r"a\.tif lacks its last pages"):
         lost.read()
 
 
-def test_images_of_several_kinds_share_columns(tmp_path, rng):
-    single = written(tmp_path / "a.tif", rng.integers(0, 255, (30, 40), dtype=np.uint8))
-    pages = rng.integers(0, 255, (2, 30, 40), dtype=np.uint8)
-    stack = written(tmp_path / "b.tif", pages, photometric="minisblack", metadata={"axes": "ZYX"})
+def test_files_of_several_kinds_share_columns(tmp_path, pages):
+    single = write(tmp_path / "a.tif", pages[0])
+    stack = write(tmp_path / "b.tif", pages[:2], metadata={"axes": "ZYX"}, **GRAY)
     planes = planes_of([single, Path("none.png"), stack])
     columns = position_columns(planes)
     assert columns == ["file", "z", "frame"]
