@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 import numpy as np
+from folds import assign_folds
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
@@ -26,7 +27,6 @@ from micrograph_networks.models.registry import MODEL_FOLDER, shipped_models
 from micrograph_networks.networks.layers import array_shapes
 from micrograph_networks.training.keras_models import multiply_in_bfloat16
 from micrograph_networks.training.run import TrainingRun
-from micrograph_networks.training.split import assign_folds
 from segment import SegmentationOptions, load_model
 from segment.annotations.dataset import SPLIT_COLUMNS, load_samples
 from segment.classes import CLASSES, pixel_classes

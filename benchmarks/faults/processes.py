@@ -21,7 +21,7 @@ from products import PRODUCTS
 
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights
-from micrograph_networks.training.log import read_epochs
+from micrograph_networks.training.run import read_epochs
 from segment.inference.network import unet_vgg16
 
 PYTHON = Path(sys.executable)

@@ -1,4 +1,4 @@
-"""What may be wrong with an image before it is measured."""
+"""Faults of images that can be found before they are measured."""
 
 from typing import List
 
@@ -10,11 +10,11 @@ from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.planes import Plane
 
 SATURATED_SHARE = 0.01
-"""Of the pixels at the highest gray level, from which an image is held to be saturated."""
+"""Share of pixels at the highest gray level above which an image counts as saturated."""
 
 
 def faults(plane: Plane) -> List[str]:
-    """Find out why an image cannot be measured, or not well.
+    """Find the faults because of which an image cannot be measured, or not well.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def faults(plane: Plane) -> List[str]:
     Returns
     -------
     list of str
-        One sentence a fault that names the file; empty for an image in order.
+        One sentence per fault, which names the image; empty if there is none.
     """
     try:
         with add_path_to_errors(plane):

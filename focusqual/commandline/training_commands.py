@@ -97,7 +97,7 @@ def train(
     that look out of focus are not used. split.csv lists the part of each image. Repeat the same
     command to resume a run that was stopped: it continues after the last complete epoch.
     """
-    from focusqual.inference.network import FOCUS_PATCH_1
+    from focusqual.inference.network import FOCUS_PATCH_1, NETWORKS
     from focusqual.training import curves, in_focus_images
     from focusqual.training.train import Schedule
     from focusqual.training.train import train as train_network
@@ -105,7 +105,7 @@ def train(
     from micrograph_networks.models.loading import read_network
     from micrograph_networks.training.run import TrainingRun
 
-    trained = {FOCUS_PATCH_1.architecture: lambda attributes: FOCUS_PATCH_1}
+    trained = {FOCUS_PATCH_1.architecture: NETWORKS[FOCUS_PATCH_1.architecture]}
     start = read_network(initial, trained)[0] if initial else None
     planned = Schedule(**schedule)
     recipe = {"initial": start and start.attributes, **dataclasses.asdict(planned)}

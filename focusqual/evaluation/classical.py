@@ -1,20 +1,20 @@
-"""Classical measures of focus, for comparison; the larger, the sharper."""
+"""Classical measures of focus, for comparison. Larger values are sharper."""
 
 import numpy as np
 from scipy.ndimage import laplace
 
 
 def power_log_log_slope(image: np.ndarray) -> float:
-    """Slope of the radially summed power spectrum over the radius, both as logarithms.
+    """Return the slope of the radially summed power spectrum, both axes logarithmic.
 
-    As CellProfiler's MeasureImageQuality has it (PowerLogLogSlope; Field and Brady 1997, Visual
-    sensitivity, blur and the sources of variability in the amplitude spectra of natural scenes):
-    rings of whole radii from 2 to an eighth of the shorter side, and a least-squares line.
+    This is the PowerLogLogSlope of CellProfiler's MeasureImageQuality: a least-squares line through
+    rings of integer radii from 2 to an eighth of the shorter side (Field and Brady 1997, Visual
+    sensitivity, blur and the sources of variability in the amplitude spectra of natural scenes).
 
     Parameters
     ----------
     image : ndarray, (height, width)
-        At least 32 pixels each way.
+        Each side has at least 32 pixels.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def power_log_log_slope(image: np.ndarray) -> float:
     """
     image = np.asarray(image, dtype=float)
     power = np.abs(np.fft.fft2(image - image.mean())) ** 2
-    # CellProfiler mirrors frequencies about the middle of the array, half a step off.
+    # CellProfiler mirrors frequencies about the center of the array, half a step off.
     rows, cols = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in image.shape)
     radii = np.sqrt(rows[:, None] ** 2 + cols**2).astype(int) + 1
     rings = np.arange(2, int(min(image.shape) / 8))
@@ -35,7 +35,7 @@ def power_log_log_slope(image: np.ndarray) -> float:
 
 
 def laplacian_variance(image: np.ndarray) -> float:
-    """Variance of the Laplacian.
+    """Return the variance of the Laplacian.
 
     Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield microscopy: a comparative study.
 

@@ -1,14 +1,14 @@
-"""Plots of a training, drawn without a display."""
+"""Plot of a training."""
 
 from pathlib import Path
 from typing import Sequence
 
 from micrograph_networks.plotting import labeled_figure, save_figure
-from micrograph_networks.training.log import Epoch
+from micrograph_networks.training.run import Epoch
 
 
 def draw_training(path: Path, epochs: Sequence[Epoch]) -> None:
-    """Draw loss and validation accuracy of every epoch.
+    """Draw the loss and the validation accuracy of every epoch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training images: which are in focus, which belong together, and who learns from them."""
+"""Select in-focus training images, and divide them into parts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,11 @@ from micrograph_networks.images.image_files import read_gray
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 
 SHARPNESS_MIN = 0.115
-"""Images whose :func:`sharpness` is below are held to be out of focus and are left out."""
-
+"""Minimum :func:`sharpness` of an image to be used; blurrier images count as out of focus."""
 BLURRED = "blurred"
-"""The part of those that are left out."""
-
+"""Part of the images that are not used."""
 SPLIT_COLUMNS = ("image", "source", "group", "sharpness", "part")
-"""Of split.csv."""
+"""Columns of split.csv."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,15 @@ class Record:
     Attributes
     ----------
     path : Path
+        Path of the image file.
     source : str
-        Where it comes from, see :func:`source_of`.
+        Origin of the image, see :func:`source_of`.
     group : int
-        Near duplicates and images of one source share it.
+        Group of near duplicates and images of one named source.
     sharpness : float
         See :func:`sharpness`.
     part : str
-        train, validation, test, or blurred where the image is left out.
+        train, validation, test or blurred.
     """
 
     path: Path
@@ -47,11 +46,11 @@ class Record:
 
 
 def sharpness(image: np.ndarray) -> float:
-    """Steepest edges of an image in units of its contrast.
+    """Return the steepness of an image's edges in units of its contrast.
 
-    The 99.9th percentile of the gradient magnitude (Gaussian of 1 pixel) divided by the range
-    between the 1st and the 99.9th percentile of the smoothed gray levels. A step edge gives 0.40,
-    an edge blurred to a width of several pixels less.
+    This is the 99.9th percentile of the gradient magnitude (Gaussian of 1 pixel) divided by the
+    range between the 1st and the 99.9th percentile of the smoothed gray levels. A step edge gives
+    0.40; blurred edges give less.
 
     Parameters
     ----------
@@ -69,16 +68,16 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def source_of(path: Path) -> str:
-    """The source of an image: what stands before ``__`` in its name, or the name of its folder."""
+    """Return the part of an image's name before ``__``, or else the name of its folder."""
     before, mark, _ = path.name.partition("__")
     return before if mark else path.resolve().parent.name
 
 
 def divide(paths: Sequence[Path], seed: int) -> List[Record]:
-    """Divide images into training (80%), validation (10%) and test (10%), whole groups at a time.
+    """Divide images into training (80%), validation (10%) and test (10%).
 
-    Images of a source that their names tell (``SOURCE__NAME.png``) stay together, so that what is
-    measured is how well the network does on instruments that it has not seen.
+    Near duplicates stay in one part, and so do images of a source that is part of their names
+    (``SOURCE__NAME.png``): the test then measures accuracy on instruments that training never saw.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def divide(paths: Sequence[Path], seed: int) -> List[Record]:
     Raises
     ------
     UserError
-        An image cannot be read, or none for training is in focus.
+        An image cannot be read, or no training image is in focus.
     """
     images = [read_gray(path) for path in paths]
     groups = _with_sources(near_duplicate_groups(images), paths)
@@ -108,7 +107,7 @@ def divide(paths: Sequence[Path], seed: int) -> List[Record]:
 
 
 def by_source(records: Sequence[Record], part: str) -> List[List[np.ndarray]]:
-    """The images of a part, cleaned, float32 (height, width), a list for each source."""
+    """Return the cleaned images of a part, float32 (height, width), one list per source."""
     images: Dict[str, List[np.ndarray]] = {}
     for record in records:
         if record.part == part:
@@ -117,16 +116,16 @@ def by_source(records: Sequence[Record], part: str) -> List[List[np.ndarray]]:
 
 
 def split_rows(records: Sequence[Record]) -> List[Tuple[str, ...]]:
-    """Records as rows of split.csv, in the order of SPLIT_COLUMNS."""
+    """Return records as rows of split.csv, in the order of SPLIT_COLUMNS."""
     return [(r.path.name, r.source, str(r.group), f"{r.sharpness:.3f}", r.part) for r in records]
 
 
 def _with_sources(groups: np.ndarray, paths: Sequence[Path]) -> np.ndarray:
-    """Groups of near duplicates, joined where their images come from one named source."""
+    """Merge groups of near duplicates that contain images of the same named source."""
     groups = groups.copy()
     first: Dict[str, int] = {}
-    for position, path in enumerate(paths):
+    for index, path in enumerate(paths):
         if "__" in path.name:
-            kept = first.setdefault(source_of(path), groups[position])
-            groups[groups == groups[position]] = kept
+            kept = first.setdefault(source_of(path), groups[index])
+            groups[groups == groups[index]] = kept
     return groups

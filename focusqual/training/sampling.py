@@ -1,4 +1,4 @@
-"""Training patches: a source, seen by a microscope out of focus, exposed, processed and cut up."""
+"""Draw training patches: simulated photographs of specimens at known defocus levels."""
 
 from dataclasses import dataclass
 from typing import List, Sequence, Tuple, Union
@@ -16,33 +16,33 @@ from focusqual.simulation.processing import process, resample
 from focusqual.simulation.scenes import random_scene
 
 MARGIN = (FIELD - 2 * PATCH_SIZE) // 2
-"""Pixels cut off after the blur, which wraps round at the borders."""
+"""Pixels cut off at each border after the blur, which wraps around."""
 DEPTHS_PER_SOURCE = 6
-"""How often each source is defocused, as the draw of a source takes the longest."""
+"""Number of times that each specimen is defocused: drawing a specimen takes the longest."""
 BEYOND = 16.0
-"""Level up to which deeper defocus still counts as the last level."""
+"""Defocus, in levels, up to which patches of the last level are drawn."""
 ORDINARY = 0.5
-"""Share of the specimens that are thin, seen by the standard optics, and not processed."""
+"""Share of specimens that are thin, photographed with the standard optics and not processed."""
 
 Sources = Sequence[Sequence[np.ndarray]]
-"""Images in focus of each source, float32 (height, width), as
-:func:`focusqual.simulation.sources.clean` gives them."""
+"""In-focus images by source, float32 (height, width), cleaned by
+:func:`focusqual.simulation.sources.clean`."""
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """What a microscope looks at.
+    """A specimen under the microscope.
 
     Attributes
     ----------
     planes : list of ndarray of float32, (240, 240)
-        The first decides how far out of focus the specimen is; others lie farther away.
+        Light of each plane. The first one determines the defocus level; others are farther away.
     photographed : bool
-        It has been through a microscope in focus, so that at level 0 it stays as it is.
+        True if the light comes from an in-focus photograph, which is not blurred again at level 0.
     transmitted : bool
-        It takes away from a bright background, instead of shining.
+        True if the specimen absorbs light of a bright background; False if it emits light.
     blank : bool
-        There is nothing to see.
+        True if the specimen shows nothing.
     """
 
     planes: List[np.ndarray]
@@ -54,20 +54,20 @@ class Specimen:
 def sample(
     seed: Union[int, Sequence[int]], sources: Sources, count: int, plain: bool = False
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Draw normalized patches with their levels.
+    """Draw normalized patches and their levels.
 
     Parameters
     ----------
     seed : int or sequence of int
         The same seed gives the same patches.
     sources : list of list of ndarray
-        Those with more images are drawn more often, by the square root of their number.
+        A source is drawn with a probability proportional to the square root of its number of
+        images.
     count : int
-        How many specimens to draw; each gives 24 patches.
+        Number of specimens to draw; each gives 24 patches.
     plain : bool
-        Defocused to the very level by the standard optics and photographed by an ordinary camera,
-        as for calibration and validation; otherwise varied in depth, thickness, microscope, camera
-        and processing beyond what is common.
+        True for calibration and validation: exact levels, standard optics and an ordinary camera.
+        Otherwise depth, thickness, microscope, camera and processing vary more than is common.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def sample(
 
 
 def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
-    """Draw a level and a defocus near it, in levels; for the last level often far beyond it."""
+    """Draw a level and a defocus near it, in levels. The last level is often far exceeded."""
     level = int(rng.integers(LEVELS))
     if level == LEVELS - 1 and rng.uniform() < 0.35:
         return level, rng.uniform(level, BEYOND)
@@ -108,7 +108,7 @@ def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
 
 
 def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
-    """Draw a specimen: nothing, a generated scene or a view of a photograph.
+    """Draw a specimen: blank, a generated scene or part of a photograph.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     ----------
     rng : numpy.random.Generator
     light : ndarray, (height, width)
-        At least 0 up to rounding; bright structures are about 1.
+        Light, 0 or more up to rounding errors; bright structures are about 1.
 
     Returns
     -------
@@ -176,17 +176,17 @@ def _picture(
     microscope: Microscope,
     depth: float,
 ) -> np.ndarray:
-    """A photograph at a depth in levels, processed, float32 (168, 168)."""
+    """Return a processed photograph at a depth in levels, float32 (168, 168)."""
     factor = 1.0
     if rng.uniform() < 0.3:
         factor = float(rng.choice([0.5, 2, np.exp(rng.uniform(np.log(0.5), np.log(2)))]))
         factor = max(factor, depth / BEYOND)
     first = depth / factor * rng.choice([-1, 1])
     farther = rng.uniform(0.5, 5, len(transforms) - 1) * rng.choice([-1, 1])
-    # Beyond the first plane on its side, or as far and farther on the other.
+    # The other planes are beyond the first one, on its side or farther away on the other side.
     depths = [first, *(np.sign(first * farther) * abs(first) + farther)]
     light = _seen(transforms, depths, microscope, specimen.photographed)
-    if rng.uniform() < 0.05:  # a maximum projection
+    if rng.uniform() < 0.05:  # maximum projection
         away = [d + np.sign(d) * rng.uniform(1, 4) for d in depths]
         light = np.maximum(light, _seen(transforms, away, microscope, specimen.photographed))
     picture = expose(rng, _background(rng, specimen, light)).astype(np.float32)
@@ -206,9 +206,9 @@ def _seen(
     microscope: Microscope,
     photographed: bool,
 ) -> np.ndarray:
-    """Light from all planes, each at its depth in levels, float32 (168, 168)."""
+    """Return the light from all planes, each at its depth in levels, float32 (168, 168)."""
     total = sum(
-        # What was photographed has its blur in focus.
+        # A photograph already has the blur of the focus.
         transform if photographed and abs(depth) < 0.05 else transform * microscope.transfer(depth)
         for transform, depth in zip(transforms, depths)
     )
@@ -217,7 +217,7 @@ def _seen(
 
 
 def _background(rng: np.random.Generator, specimen: Specimen, light: np.ndarray) -> np.ndarray:
-    """Light on a bright background where the specimen is seen in transmitted light."""
+    """Add a bright background if the specimen is seen in transmitted light."""
     if not specimen.transmitted:
         return light
     return np.maximum(1 + light * rng.uniform(0.2, 1) / max(1, np.abs(light).max()), 0)
@@ -230,14 +230,14 @@ def _random_image(rng: np.random.Generator, sources: Sources) -> np.ndarray:
 
 
 def _random_view(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Rotated, mirrored and rescaled part of an image that shows something, (240, 240)."""
+    """Return a rotated, mirrored and rescaled part of an image, (240, 240)."""
     zoom = np.exp(rng.uniform(np.log(0.4), np.log(2.2))) if rng.uniform() < 0.7 else 1.0
     if zoom < 1:
         image = gaussian_filter(image, 0.45 * (1 / zoom - 1))
     angle = rng.uniform(0, 2 * np.pi) if zoom != 1 else rng.integers(4) * np.pi / 2
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     matrix[:, 0] *= rng.choice([-1, 1])
-    # Places with structure are likelier centers, so that fewer patches are empty.
+    # Prefer centers with structure, so that fewer patches are blank.
     candidates = rng.integers(image.shape, size=(4, 2))
     center = candidates[np.argmax(np.abs(image[tuple(candidates.T)]))]
     offset = center - matrix @ np.full(2, FIELD / 2)
@@ -251,7 +251,7 @@ def _random_view(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _window(rng: np.random.Generator) -> np.ndarray:
-    """Round part of a field, outside of which there is nothing, 0 to 1."""
+    """Return a mask that is 1 in a round part of the field and falls to 0 outside."""
     rows, cols = np.ogrid[:FIELD, :FIELD]
     y, x = rng.uniform(MARGIN, FIELD - MARGIN, 2)
     outside = np.hypot(rows - y, cols - x) - rng.uniform(10, 60)
@@ -259,6 +259,7 @@ def _window(rng: np.random.Generator) -> np.ndarray:
 
 
 def _quarters(picture: np.ndarray) -> np.ndarray:
+    """Cut a picture into four patches, float32 (4, 84, 84)."""
     size = PATCH_SIZE
     return (
         picture.reshape(2, size, 2, size).swapaxes(1, 2).reshape(4, size, size).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Train the focus network with Keras alone, on any of its backends."""
+"""Train the focus network. Uses only Keras, so any Keras backend works."""
 
 import multiprocessing
 from dataclasses import asdict, dataclass
@@ -24,27 +24,27 @@ from micrograph_networks.training.keras_models import build_keras_model, folded_
 from micrograph_networks.training.run import TrainingRun
 
 SPECIMENS_PER_BATCH = 11
-"""From which the patches of a batch come."""
+"""Specimens per batch; each gives 24 patches."""
 BATCH_SIZE = 24 * SPECIMENS_PER_BATCH
-"""Patches: four at each of six depths of every specimen."""
+"""Patches per batch: four at each of six depths of every specimen."""
 RANKED_WEIGHT = 4.0
-"""Of the ranked probability score beside the cross-entropy."""
+"""Weight of the ranked probability score in the loss; that of the cross-entropy is 1."""
 VALIDATION_SPECIMENS = 200
-"""Of the validation patches."""
+"""Specimens of the validation patches."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn.
+    """Training schedule.
 
     Attributes
     ----------
     epochs, steps : int
-        Epochs, and batches of 264 patches in each.
+        Number of epochs, and of batches of 264 patches per epoch.
     learning_rate : float
-        Of Adam at the start; it falls to 0 along a cosine.
+        Learning rate of Adam at the start; it falls to 0 along a cosine.
     seed : int
-        Of the patches; those of the validation set are drawn from another stream.
+        Seed of the patches. Validation patches are drawn from another random stream.
     """
 
     epochs: int
@@ -61,27 +61,26 @@ def train(
     about: Dict[str, Any],
     initial: Optional[Weights] = None,
 ) -> Path:
-    """Train, or go on with a run that was stopped, and write the weights file.
+    """Train, or resume a run that was stopped, and write the weights file.
 
     Parameters
     ----------
     run : TrainingRun
-        Its folder gets focus.h5 at the end.
     parts : dict of str to list of list of ndarray of float32
-        Images in focus of each source, as :func:`focusqual.simulation.sources.clean` gives them,
-        for ``train`` and for ``validation``.
+        In-focus images by source for ``train`` and ``validation``, cleaned by
+        :func:`focusqual.simulation.sources.clean`.
     schedule : Schedule
     workers : int
-        Processes that draw patches.
+        Number of processes that draw patches.
     about : dict
-        JSON values to keep in the weights file: training data, their license, command.
+        JSON values to save in the weights file: training data, their license, command.
     initial : Weights, optional
-        Of the network to start from; random by default.
+        Weights to start from; random by default.
 
     Returns
     -------
     Path
-        The weights file.
+        Path of the weights file in the folder of the run.
     """
     patches, levels = sample(
         (schedule.seed, 1), parts["validation"], VALIDATION_SPECIMENS, plain=True
@@ -116,18 +115,18 @@ def train(
 
 
 def build_trainable_model() -> Any:
-    """Build the network with the results that its losses and calibration need.
+    """Build the network with the outputs that its losses and calibration need.
 
     Returns
     -------
     keras.Model
-        From normalized patches (n, 84, 84, 1) to ``logits`` (n, 11), ``probabilities`` (n, 11)
-        and ``cumulative`` (n, 11), the running sum of the probabilities over the levels.
+        From normalized patches (n, 84, 84, 1) to ``logits``, ``probabilities`` and ``cumulative``
+        (running sum of the probabilities over the levels), each (n, 11).
     """
     import keras
 
     model = build_keras_model(FOCUS_PATCH_1)
-    # The running sum as a fixed matrix: its squared error is the ranked probability score.
+    # A fixed matrix computes the running sum. Its squared error is the ranked probability score.
     running_sum = keras.layers.Dense(LEVELS, use_bias=False, trainable=False, name="cumulative")
     cumulative = running_sum(model.output)
     running_sum.set_weights([np.triu(np.ones((LEVELS, LEVELS), dtype=np.float32))])
@@ -142,14 +141,14 @@ def build_trainable_model() -> Any:
 
 
 def calibrated_arrays(model: Any, temperature: float) -> Arrays:
-    """The arrays of inference of a trained model.
+    """Return the arrays of a trained model for inference, calibrated.
 
     Parameters
     ----------
     model : keras.Model
-        Of :func:`build_trainable_model`.
+        Model of :func:`build_trainable_model`.
     temperature : float
-        Divides the logits (Guo et al. 2017, On calibration of modern neural networks, section 4.2).
+        Divisor of the logits, from :func:`calibrate`.
 
     Returns
     -------
@@ -173,7 +172,7 @@ def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
     Returns
     -------
     float
-        Between 1/5 and 5; above 1 the network was too sure of itself.
+        Temperature, 1/5 to 5; the network is overconfident if it is above 1.
     """
     rows = np.arange(len(levels))
 
@@ -185,7 +184,7 @@ def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
 
 
 def _learn(model: Any, pool: Pool, schedule: Schedule, epoch: int) -> float:
-    """Train for an epoch and give its mean loss."""
+    """Train for one epoch and return its mean loss."""
     history = model.fit(
         _batches(pool, schedule, epoch),
         initial_epoch=epoch,
@@ -200,14 +199,14 @@ def _predict(model: Any, patches: np.ndarray) -> Dict[str, np.ndarray]:
 
 
 def _images(patches: np.ndarray) -> np.ndarray:
-    """Patches in the network's form, float32 (n, 84, 84, 1)."""
+    """Convert patches to the network's input, float32 (n, 84, 84, 1)."""
     return patches[..., None].astype(np.float32)
 
 
 def _batches(
     pool: Pool, schedule: Schedule, epoch: int
 ) -> Iterator[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
-    """The batches of an epoch; the same ones however often the run was stopped."""
+    """Draw the batches of an epoch. They do not depend on whether the run was stopped before."""
     first = epoch * schedule.steps
     for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
         truth = {"probabilities": levels, "cumulative": cumulative_truth(levels)}
@@ -215,11 +214,11 @@ def _batches(
 
 
 _known: Dict[str, Any] = {}
-"""What a worker process draws from."""
+"""Sources and seed of a worker process, set once: passing them with each task is slow."""
 
 
 def _remember(sources: Sources, seed: int) -> None:
-    """Give a worker process what it draws from, once, and one core."""
+    """Prepare a worker process, which uses one thread."""
     threadpool_limits(1)
     _known.update(sources=sources, seed=seed)
 
@@ -229,7 +228,7 @@ def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> Any:
-    """A new model, random or with given arrays."""
+    """Return a new model, random or with initial weights, ready to train."""
     import keras
 
     model = build_trainable_model()

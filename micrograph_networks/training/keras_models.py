@@ -1,4 +1,4 @@
-"""The trainable Keras model of a network, for Keras 2 and 3 on any backend, and its arrays."""
+"""Trainable Keras models of networks, for Keras 2 and 3 with any backend, and their arrays."""
 
 import math
 from typing import Any, Dict
@@ -21,11 +21,11 @@ from micrograph_networks.networks.layers import (
 )
 
 SMALLEST_SPREAD = 1e-12
-"""Of a kernel that is not all zeros."""
+"""Lower limit of a kernel's standard deviation, against division by 0."""
 
 
 def multiply_in_bfloat16() -> None:
-    """Let the models that are built from now on multiply in bfloat16, and keep float32 weights."""
+    """Make models that are built later multiply in bfloat16; their weights stay float32."""
     import keras
 
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
@@ -41,9 +41,9 @@ def build_keras_model(network: Network) -> Any:
     Returns
     -------
     keras.Model
-        From images (n, height, width, channels) to the last layer's result. Layers with arrays have
-        the network's names, batch normalizations ``NAME_bn``. The logits and what follows are
-        float32 under any policy of mixed precision.
+        From images (n, height, width, channels) to the last layer's output. Layers with arrays have
+        the network's names, batch normalizations ``NAME_bn``. The logits and their softmax are
+        float32 with any policy of mixed precision.
     """
     import keras
 
@@ -52,22 +52,25 @@ def build_keras_model(network: Network) -> Any:
     for layer, following in zip(network.layers, (*network.layers[1:], None)):
         precise = isinstance(layer, Softmax) or isinstance(following, Softmax)
         dtype = "float32" if precise else None
-        x = outputs[layer.name] = _keras_layer(layer, x, outputs, dtype)
+        x = outputs[layer.name] = _add_layer(layer, x, outputs, dtype)
     return keras.Model(images, x)
 
 
-def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> Any:
-    """The result of a layer as a Keras tensor."""
+def _add_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> Any:
+    """Return the output of a layer as a Keras tensor."""
     from keras import layers
 
     name = layer.name
     if isinstance(layer, Convolution):
-        return _convolution(layer, x, dtype)
+        return _add_convolution(layer, x, dtype)
     if isinstance(layer, Dense):
         activation = "relu" if layer.relu else None
         return layers.Dense(layer.channels, activation, name=name, dtype=dtype)(x)
     if isinstance(layer, BlocksToChannels):
-        return _blocks_to_channels(x)
+        height, width, channels = x.shape[1:]
+        x = layers.Reshape((height // 2, 2, width // 2, 2, channels))(x)
+        x = layers.Permute((1, 3, 2, 4, 5))(x)
+        return layers.Reshape((height // 2, width // 2, 4 * channels))(x)
     if isinstance(layer, Concatenation):
         return layers.Concatenate(name=name)([x, outputs[layer.skip]])
     if isinstance(layer, GlobalPooling):
@@ -75,15 +78,16 @@ def _keras_layer(layer: Layer, x: Any, outputs: Dict[str, Any], dtype: Any) -> A
         return layers.Concatenate(name=name)(pooled)
     if isinstance(layer, Dropout):
         return layers.Dropout(layer.rate, name=name)(x)
-    plain = {
-        MaxPooling: lambda: layers.MaxPooling2D(2, name=name),
-        Upsampling: lambda: layers.UpSampling2D(2, name=name),
-        Softmax: lambda: layers.Softmax(name=name, dtype=dtype),
-    }
-    return plain[type(layer)]()(x)
+    if isinstance(layer, MaxPooling):
+        return layers.MaxPooling2D(2, name=name)(x)
+    if isinstance(layer, Upsampling):
+        return layers.UpSampling2D(2, name=name)(x)
+    if isinstance(layer, Softmax):
+        return layers.Softmax(name=name, dtype=dtype)(x)
+    raise NotImplementedError(f"{type(layer).__name__} cannot be trained.")
 
 
-def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
+def _add_convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
     from keras import layers
 
     normalized = layer.momentum is not None
@@ -101,22 +105,13 @@ def _convolution(layer: Convolution, x: Any, dtype: Any) -> Any:
     return layers.ReLU()(x) if layer.relu else x
 
 
-def _blocks_to_channels(x: Any) -> Any:
-    from keras import layers
-
-    height, width, channels = x.shape[1:]
-    x = layers.Reshape((height // 2, 2, width // 2, 2, channels))(x)
-    x = layers.Permute((1, 3, 2, 4, 5))(x)
-    return layers.Reshape((height // 2, width // 2, 4 * channels))(x)
-
-
 def folded_arrays(model: Any, network: Network) -> Arrays:
-    """Take the arrays of inference out of a trained model; batch normalization is folded in.
+    """Return the arrays of a trained model for inference, with batch normalization folded in.
 
     Parameters
     ----------
     model : keras.Model
-        With the layers of :func:`build_keras_model`.
+        Model with the layers of :func:`build_keras_model`.
     network : Network
 
     Returns
@@ -137,20 +132,21 @@ def folded_arrays(model: Any, network: Network) -> Arrays:
 
 
 def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray) -> None:
-    """Give a new model the arrays of inference, so that training goes on from them.
+    """Set the arrays of inference in a new model, so that training continues from them.
 
-    Batch normalization is set to the statistics of the images, and so to change nothing. The
-    kernels before it get the spread of new ones, which it takes back: a small kernel would be lost
-    with the first steps of an optimizer, whose size does not depend on the kernel's.
+    Batch normalization gets the statistics of the images, so that it changes nothing. Kernels
+    before it are scaled to the standard deviation of new kernels, and batch normalization undoes
+    that: the first steps of an optimizer, whose size does not depend on the kernel's, would destroy
+    a small kernel.
 
     Parameters
     ----------
     model : keras.Model
-        With the layers of :func:`build_keras_model`; changed in place.
+        Model with the layers of :func:`build_keras_model`; changed in place.
     network : Network
     arrays : Arrays
     images : ndarray of float32, (n, height, width, channels)
-        Some hundred of those that it will learn from.
+        Some hundred training images.
     """
     import keras
 
@@ -164,7 +160,7 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
         scale = _initial_spread(kernel) / np.maximum(spread, SMALLEST_SPREAD)
         own.set_weights([kernel * scale])
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
-        outputs = outputs.astype(np.float32)  # numpy would sum up bfloat16 in three digits
+        outputs = outputs.astype(np.float32)  # sums of bfloat16 would have three digits
         mean, variance = outputs.mean(axis=(0, 1, 2)), outputs.var(axis=(0, 1, 2))
         normalization = model.get_layer(f"{layer.name}_bn")
         gamma = np.sqrt(variance + normalization.epsilon) / scale
@@ -172,6 +168,6 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
 
 
 def _initial_spread(kernel: np.ndarray) -> float:
-    """Standard deviation of a convolution's new kernel: Glorot and Bengio 2010, equation 16."""
+    """Return the standard deviation of a new kernel (Glorot and Bengio 2010, equation 16)."""
     inputs, outputs = kernel.shape[2:]
     return math.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * (inputs + outputs)))

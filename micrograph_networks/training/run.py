@@ -1,17 +1,30 @@
-"""The folder of a training, which goes on where it was stopped and mixes with no other."""
+"""Training output folder. Training resumes from it, and refuses to mix with another run."""
 
 import csv
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import atomic_write
-from micrograph_networks.training.log import Epoch, append_epoch, read_epochs, rewind
 
 CHECKPOINT = "checkpoint_{}.keras"
 """Name of a checkpoint, with the number of epochs that it has learned."""
+
+Epoch = Dict[str, Union[int, float]]
+"""``epoch``, counted from 1, and what was measured at its end: the same names in all epochs."""
+
+
+def read_epochs(path: Path) -> List[Epoch]:
+    """Read the epochs of a training.csv; there are none if it does not exist."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 class TrainingRun:
@@ -21,7 +34,7 @@ class TrainingRun:
     ----------
     folder : Path
     recipe : dict
-        JSON values: all that decides what is learned from the images.
+        JSON values: everything that determines what is learned from the images.
 
     Attributes
     ----------
@@ -30,7 +43,7 @@ class TrainingRun:
     Raises
     ------
     UserError
-        The folder holds a run of another recipe.
+        The folder contains a run with another recipe.
     """
 
     def __init__(self, folder: Path, recipe: Dict[str, Any]) -> None:
@@ -45,31 +58,32 @@ class TrainingRun:
         path, recipe = self._recipe_path, self._recipe
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
-            changed = [name for name in recipe if earlier.get(name, ...) != recipe[name]]
+            changed = [name for name in recipe if earlier.get(name) != recipe[name]]
         except (OSError, ValueError, AttributeError) as error:
-            raise UserError(f"{path} is no recipe of a training: choose another folder.") from error
+            raise UserError(
+                f"{path} is not the recipe of a training: choose another folder."
+            ) from error
         if changed:
             raise UserError(
-                f"{path} is of a run with other {' and '.join(changed)}: give the same command "
-                "again to go on with it, or choose another folder."
+                f"{path} is of a run with other {' and '.join(changed)}: repeat the command of "
+                "that run to resume it, or choose another folder."
             )
 
     def keep_split(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write split.csv, which image learns, validates and tests, and with it the recipe.
+        """Write split.csv, the part of each image, and recipe.json.
 
-        Nothing is written before it, so that images that are refused leave nothing behind.
+        Both are written now and not earlier, so that images that are refused leave nothing behind.
 
         Parameters
         ----------
         columns : sequence of str
         rows : sequence of sequence of str
-            One an image.
+            One row per image.
 
         Raises
         ------
         UserError
-            The file exists and says otherwise: an image that has been learned from could become one
-            that is held back.
+            split.csv exists and differs: a training image could become a test image.
         """
         path = self.folder / "split.csv"
         if not path.exists():
@@ -78,7 +92,7 @@ class TrainingRun:
             with csv_table(path, columns) as table:
                 table.writerows(rows)
             return
-        # Bytes are compared as text of which nothing is lost, whatever wrote it.
+        # surrogateescape: a file that is not UTF-8 differs; it does not raise UnicodeDecodeError.
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
             if list(csv.reader(file)) != [list(columns), *map(list, rows)]:
                 raise UserError(
@@ -88,43 +102,55 @@ class TrainingRun:
 
     @property
     def epochs(self) -> List[Epoch]:
-        """What was measured so far, an epoch each."""
+        """Epochs in the log."""
         return read_epochs(self._log)
 
     def resume(self, custom_objects: Optional[Dict[str, Any]] = None) -> Tuple[Any, int]:
-        """The model of the last checkpoint, and how many epochs it has learned.
+        """Load the last checkpoint, and remove epochs from the log that it has not learned.
 
         Parameters
         ----------
         custom_objects : dict, optional
-            What Keras needs to know to load it.
+            Custom objects that Keras needs to load the model.
 
         Returns
         -------
-        (keras.Model or None, int)
-            None and 0 where there is no checkpoint.
+        model : keras.Model or None
+            None if there is no checkpoint.
+        done : int
+            Number of epochs that the model has learned.
         """
         import keras
 
         path = max(self._checkpoints(), default=None)
-        done = int(path.stem.rpartition("_")[2]) if path else 0
-        rewind(self._log, done)
-        return path and keras.models.load_model(path, custom_objects=custom_objects), done
+        model, done = None, 0
+        if path is not None:
+            model = keras.models.load_model(path, custom_objects=custom_objects)
+            done = int(path.stem.rpartition("_")[2])
+        self._write_log([epoch for epoch in self.epochs if epoch["epoch"] <= done])
+        return model, done
 
     def end_epoch(self, model: Any, epoch: Epoch) -> None:
-        """Log an epoch and write its checkpoint in place of the one before.
+        """Log an epoch and replace the checkpoint.
 
         Parameters
         ----------
         model : keras.Model
         epoch : Epoch
         """
-        append_epoch(self._log, epoch)
+        self._write_log([*self.epochs, epoch])
         earlier = self._checkpoints()
         with atomic_write(self.folder / CHECKPOINT.format(f"{epoch['epoch']:04}")) as temporary:
             model.save(temporary)
         for path in earlier:
             path.unlink()
+
+    def _write_log(self, epochs: Sequence[Epoch]) -> None:
+        if epochs:
+            with csv_table(self._log, list(epochs[0])) as table:
+                table.writerows(epoch.values() for epoch in epochs)
+        else:
+            self._log.unlink(missing_ok=True)
 
     def _checkpoints(self) -> List[Path]:
         return list(self.folder.glob(CHECKPOINT.format("*")))

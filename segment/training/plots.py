@@ -8,7 +8,7 @@ from matplotlib import colormaps
 
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.plotting import labeled_figure, save_figure
-from micrograph_networks.training.log import Epoch
+from micrograph_networks.training.run import Epoch
 from segment.annotations.dataset import Sample
 from segment.classes import PixelClass
 from segment.inference.picture import class_regions, overlay

@@ -16,8 +16,7 @@ from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
 from micrograph_networks.networks.layers import Network
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
-from micrograph_networks.training.log import Epoch
-from micrograph_networks.training.run import TrainingRun
+from micrograph_networks.training.run import Epoch, TrainingRun
 from segment.annotations.dataset import Sample
 from segment.classes import CELLS, FILAMENTS, NOTHING, PixelClass, class_attributes
 from segment.evaluation.scores import Scores, confusion_matrix, scores

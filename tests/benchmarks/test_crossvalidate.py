@@ -18,7 +18,7 @@ from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.training.log import read_epochs
+from micrograph_networks.training.run import read_epochs
 from segment.classes import CLASSES
 from segment.evaluation.evaluate import Tally
 from segment.inference.network import Widths

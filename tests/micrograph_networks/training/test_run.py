@@ -1,29 +1,29 @@
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.training.run import TrainingRun
+from micrograph_networks.training.run import TrainingRun, read_epochs
 
 COLUMNS = ("image", "part")
 
 
 class Model:
-    """Saved as its number of epochs."""
+    """Saved as a text."""
 
     def save(self, path):
         path.write_text("a model")
 
 
-def test_another_recipe_is_refused_and_what_differs_is_named(tmp_path):
+def test_another_recipe_is_refused(tmp_path):
     TrainingRun(tmp_path, {"seed": 1, "classes": ("a", "b")}).keep_split(COLUMNS, [])
     TrainingRun(tmp_path, {"seed": 1, "classes": ("a", "b")})
-    with pytest.raises(UserError, match=r"recipe\.json is of a run with other seed: give the same"):
+    with pytest.raises(UserError, match=r"recipe\.json is of a run with other seed: repeat"):
         TrainingRun(tmp_path, {"seed": 2, "classes": ("a", "b")})
 
 
 @pytest.mark.parametrize("content", ["[1]", "no JSON"])
 def test_a_damaged_recipe_is_named(tmp_path, content):
     (tmp_path / "recipe.json").write_text(content)
-    with pytest.raises(UserError, match=r"recipe\.json is no recipe"):
+    with pytest.raises(UserError, match=r"recipe\.json is not the recipe of a training"):
         TrainingRun(tmp_path, {"seed": 1})
 
 
@@ -37,9 +37,18 @@ def test_an_image_cannot_change_its_part(tmp_path):
     assert (tmp_path / "split.csv").read_bytes() == before
 
 
-def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path):
+def test_each_epoch_is_logged_and_replaces_the_checkpoint(tmp_path):
     run = TrainingRun(tmp_path, {})
     for number in (1, 2):
         run.end_epoch(Model(), {"epoch": number, "loss": 0.5})
     assert [path.name for path in tmp_path.glob("*.keras")] == ["checkpoint_0002.keras"]
-    assert [epoch["epoch"] for epoch in run.epochs] == [1, 2]
+    assert (tmp_path / "training.csv").read_text().split() == ["epoch,loss", "1,0.5", "2,0.5"]
+    assert run.epochs == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.5}]
+
+
+def test_epochs_without_a_checkpoint_are_forgotten(tmp_path):
+    run = TrainingRun(tmp_path, {})
+    run.end_epoch(Model(), {"epoch": 1, "loss": 0.5})
+    (tmp_path / "checkpoint_0001.keras").unlink()
+    assert run.resume() == (None, 0)
+    assert read_epochs(tmp_path / "training.csv") == []

@@ -8,7 +8,7 @@ from support import needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
-from micrograph_networks.training.log import read_epochs
+from micrograph_networks.training.run import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
 from segment.inference.network import NETWORKS, Widths
