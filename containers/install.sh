@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What Dockerfile and cellprofiler.def do, as root in a Debian that has Python 3.9: in the folder of this
-# project, .venv with CellProfiler and what our modules need, in the versions of requirements/stable.txt.
-# What only the building takes is removed again.
+# Steps of Dockerfile and cellprofiler.def, as root in a Debian with Python 3.9. They make .venv in the
+# folder of this project, with CellProfiler and the packages that our modules need, in the versions of
+# requirements/stable.txt, and remove what only the build needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . requirements/venv.sh
 
 export DEBIAN_FRONTEND=noninteractive
-# procps: Nextflow measures its processes by ps.
+# Nextflow measures its processes with ps, which procps contains.
 needed=(python3 default-jre-headless libmariadb3 procps)
 for_building=(python3-dev python3-venv gcc libc6-dev default-jdk-headless default-libmysqlclient-dev)
 apt-get update
@@ -19,8 +19,8 @@ check_compilers
 find_uv
 find_python 3.9 True
 
-# Of all that is locked, what CellProfiler and the modules need to run: neither TensorFlow nor what
-# tests, trainings and reports take.
+# Select from the locked packages those that CellProfiler and the modules need, without TensorFlow and
+# the packages for tests, training and reports.
 UV_CACHE_DIR=$(mktemp -d)
 export UV_CACHE_DIR
 requirements=$UV_CACHE_DIR/requirements.txt

@@ -1,15 +1,15 @@
-// Rates the focus of the active image, or of a folder of images, by the program focusqual, and shows
-// the annotated image, the table of measurements, and level and certainty of the patches as a stack.
+// Measure the focus of the active image or of a folder of images with the program focusqual. Show the
+// annotated image, the table of measurements, and a stack of level and certainty of the patches.
 //
-// In a batch the argument takes the place of the dialog: command=/opt/env/bin/focusqual, stride=42,
-// scale=0.5, input=/data/image.tif (or a folder, or nothing for the active image), output=/data/measured,
-// one a line.
+// In a batch, the argument replaces the dialog, with one setting on each line:
+// command=/opt/env/bin/focusqual, stride=42, scale=0.5, input=/data/image.tif (or a folder; without it
+// the active image), output=/data/measured.
 
 settings = getArgument();
-if (settings == "") settings = askedFor();
+if (settings == "") settings = askSettings();
 List.setList(replace("command=focusqual\nstride=84\nscale=1\n" + settings, "\\\\", "\\\\\\\\"));
 output = List.get("output");
-if (output == "") output = getDirectory("temp") + "rated_focus";
+if (output == "") output = getDirectory("temp") + "measured_focus";
 words = "Measured \n" + List.get("command") + "\n" + List.get("input") + "\n" + output
     + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
 input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm", words);
@@ -20,8 +20,8 @@ if (!File.isDirectory(input)) {
     showPatches(getWidth(), getHeight(), output + File.separator + "patches.csv");
 }
 
-function askedFor() {
-    Dialog.create("Rate focus");
+function askSettings() {
+    Dialog.create("Measure focus");
     Dialog.addFile("Program", call("ij.Prefs.get", "focusqual.command", "focusqual"));
     Dialog.addNumber("Stride", parseInt(call("ij.Prefs.get", "focusqual.stride", "84")), 0, 6, "pixels");
     Dialog.addNumber("Scale", parseFloat(call("ij.Prefs.get", "focusqual.scale", "1")), 3, 6, "");
@@ -42,7 +42,7 @@ function askedFor() {
 }
 
 function showPatches(width, height, table) {
-    // Level and certainty of each patch over its pixels.
+    // Fill each patch with its level and its certainty.
     rows = split(File.openAsString(table), "\n");
     columns = split(rows[0], ",");
     for (i = 0; i < columns.length; i++) List.set(columns[i], i);

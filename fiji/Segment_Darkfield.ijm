@@ -1,12 +1,12 @@
-// Finds blood cells in the active dark-field image by the program segment-darkfield, puts them into the
-// ROI Manager, and shows their table.
+// Find blood cells in the active dark-field image with the program segment-darkfield, add them to the
+// ROI Manager, and show their table.
 //
-// In a batch the argument takes the place of the dialog: command=/opt/env/bin/segment-darkfield,
-// diameter=35 (of a cell in pixels; 0 where the whole image is like those of training),
-// input=/data/blood.png (or nothing for the active image), output=/data/found, one a line.
+// In a batch, the argument replaces the dialog, with one setting on each line:
+// command=/opt/env/bin/segment-darkfield, diameter=35 (of a cell in pixels; 0 if the whole image is
+// like the training images), input=/data/blood.png (without it the active image), output=/data/found.
 
 settings = getArgument();
-if (settings == "") settings = askedFor();
+if (settings == "") settings = askSettings();
 List.setList(replace("command=segment-darkfield\ndiameter=0\n" + settings, "\\\\", "\\\\\\\\"));
 output = List.get("output");
 if (output == "") output = getDirectory("temp") + "segmented_darkfield";
@@ -19,7 +19,7 @@ if (List.get("input") != "") open(input);
 addCells(output + File.separator + File.getNameWithoutExtension(input) + "_blood_cell.tif");
 roiManager("show all");
 
-function askedFor() {
+function askSettings() {
     Dialog.create("Segment dark field");
     Dialog.addFile("Program", call("ij.Prefs.get", "darkfield.command", "segment-darkfield"));
     diameter = parseFloat(call("ij.Prefs.get", "darkfield.diameter", "0"));
@@ -33,7 +33,7 @@ function askedFor() {
 }
 
 function addCells(labels) {
-    // The outline of each label, on the image that was active.
+    // Add the outline of each label on the image that was active.
     segmented = getImageID();
     open(labels);
     getStatistics(area, mean, min, cells);

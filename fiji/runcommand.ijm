@@ -1,7 +1,7 @@
-// Runs a program of this project on an image, and says in one sentence what went wrong; the other
-// macros of this folder call it. The argument, line by line: with what the program reports success,
-// the program, the image's file or a folder, or nothing for the active image, the folder for
-// output, and options. The result is the path of the input.
+// Run a program of this project on an image, and report an error in one sentence. The other macros in
+// this folder call it. The lines of the argument are: the start of the program's message of success,
+// the program, the image file or folder (empty: the active image), the output folder, and options.
+// The result is the path of the input.
 
 lines = split(getArgument(), "(\n)");
 output = lines[3];
@@ -10,7 +10,7 @@ input = lines[2];
 if (input == "") {
     if (nImages == 0) exit("There is no image: open one, or choose a folder.");
     input = output + File.separator + "image.tif";
-    run("Duplicate...", "title=image.tif"); // of a stack the plane that is shown
+    run("Duplicate...", "title=image.tif"); // the visible plane of a stack
     saveAs("Tiff", input);
     close();
 }

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures of all tests."""
 
 import os
 from importlib.util import find_spec
@@ -13,17 +13,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def pytest_ignore_collect(collection_path):
-    """Training is no part of what runs in the CellProfiler application."""
+    """Skip training tests without Keras, as in the CellProfiler application."""
     return True if not KERAS and "training" in collection_path.parts else None
-
-
-def pytest_report_header():
-    return None if KERAS else "Keras is not installed: training is not tested"
 
 
 @pytest.fixture(scope="session")
 def data_folder():
-    """Real images and pretrained weights, which are not part of the repository."""
+    """Folder of real images and pretrained weights, which are not in the repository."""
     folder = Path(os.environ.get("FOCUSQUAL_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent; FOCUSQUAL_DATA names another folder")
@@ -32,14 +28,12 @@ def data_folder():
 
 @pytest.fixture(scope="session")
 def fly_images():
-    """The real images that the cellprofiler package carries, by file name."""
-    from importlib.util import find_spec
-
+    """Real images that the cellprofiler package contains, by file name."""
     from micrograph_networks.images.image_files import read_image
 
     package = find_spec("cellprofiler")
     if package is None:
-        pytest.skip("cellprofiler is not installed, which carries the images")
+        pytest.skip("cellprofiler, which contains the images, is not installed")
     folder = Path(package.origin).parent / "data" / "examples" / "ExampleFly" / "images"
     return {path.name: read_image(path) for path in sorted(folder.glob("*.TIF"))}
 
@@ -51,7 +45,7 @@ def rng():
 
 @pytest.fixture
 def out_of_memory():
-    """A function that raises what engines do where the memory does not suffice."""
+    """Function that raises the error of an engine without enough memory."""
     from micrograph_networks.engines import OutOfMemory
 
     def fail():

@@ -1,4 +1,4 @@
-"""The sources that the modules may run in CellProfiler, and what these import."""
+"""Source files that the modules may run in CellProfiler, and their imports."""
 
 import ast
 from pathlib import Path
@@ -8,13 +8,13 @@ from products import PRODUCTS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("micrograph_networks", *(product.package for product in PRODUCTS))
 BY_NAME = ("micrograph_networks/engines/*.py", "*/inference/network.py")
-"""Files that are imported by a name that is put together."""
+"""Files that are imported by a name made at run time."""
 
 
 def module_sources():
-    """Path and syntax tree of the plugins, and of all of our files that these lead to.
+    """Return path and syntax tree of the plugins and of all files that they import.
 
-    Imports within functions count, as they may be run.
+    Imports in functions count, because they may be run.
     """
     waiting = [path for pattern in ("plugins/*.py", *BY_NAME) for path in ROOT.glob(pattern)]
     trees = {}
@@ -36,7 +36,7 @@ def import_statements(tree):
 
 
 def imported(statement):
-    """Full names of what a statement imports: modules, or what may be in one or a module."""
+    """Return the full names that a statement imports, of modules or of objects in modules."""
     names = [alias.name for alias in statement.names]
     if isinstance(statement, ast.Import):
         return names
@@ -45,7 +45,7 @@ def imported(statement):
 
 
 def files_of(name):
-    """Our files that importing a name runs: of each package on the way, and of the module."""
+    """Return the files of ours that an import runs: of the module and of its packages."""
     parts = name.split(".")
     if parts[0] not in PACKAGES:
         return []

@@ -1,4 +1,4 @@
-"""What tests of several packages share: loaded models, and networks that need no training."""
+"""Loaded models, and networks without training, for the tests of several packages."""
 
 import functools
 from importlib.util import find_spec
@@ -37,7 +37,7 @@ def measure(image, mask=None, options=focusqual.FocusOptions(), model=None):
 
 
 def filled(network: Network, value=np.zeros) -> Arrays:
-    """Arrays of a network, each made from its shape."""
+    """Return arrays of a network, each made from its shape by ``value``."""
     arrays: Arrays = {}
     for (layer, name), shape in array_shapes(network).items():
         arrays.setdefault(layer, {})[name] = value(shape).astype(np.float32)

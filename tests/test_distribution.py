@@ -1,5 +1,4 @@
-"""What is distributed is whole: the source distribution, the wheel that is built from it, and the
-release, one archive for the CellProfiler application."""
+"""The source distribution, the wheel built from it, and the archive for the application."""
 
 import filecmp
 import re
@@ -16,25 +15,18 @@ from build_release import build as build_release
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_DISTRIBUTED = (".ci/", ".dockerignore", ".github/", ".gitignore", ".pre-commit-config.yaml")
-"""What only a clone needs."""
-GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_focus_darkfield.egg-info/")
-"""What setuptools adds to a source distribution."""
-PACKAGED = {
-    "focusqual/": "focusqual/",
-    "segment/": "segment/",
-    "cluster_workflow/": "cluster_workflow/",
-    "micrograph_networks/": "micrograph_networks/",
-    "model_weights/": "model_weights/",
-    "plugins/": "cellprofiler_focus_darkfield/",
-}
-"""Folders of the repository, and their names in the wheel."""
+"""Files that only a clone needs."""
+GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_focus_darkfield.egg-info/", "build/")
+"""Files that setuptools adds to a source distribution."""
 RELEASED = ("plugins/", "focusqual/", "segment/", "micrograph_networks/", "model_weights/")
-"""Folders that the release has as a whole."""
+"""Folders in the archive for the application."""
+PACKAGED = (*RELEASED, "cluster_workflow/")
+"""Folders in the wheel, where plugins/ has the name of the plugin package."""
 
 
 @pytest.fixture(scope="module")
 def tracked():
-    """The files of the repository as git lists them."""
+    """Names of the files of the repository, as git lists them."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed: it lists what has to be distributed")
     command = ["git", "ls-files", "-z"]
@@ -46,7 +38,7 @@ def tracked():
 
 
 def build(kind, source, target):
-    """Build in a folder of its own, without a network, by the setuptools that is installed."""
+    """Build a distribution with the installed setuptools, without a network."""
     code = f"from setuptools import build_meta; build_meta.build_{kind}(r'{target}')"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, timeout=300
@@ -56,60 +48,35 @@ def build(kind, source, target):
     return built
 
 
-@pytest.fixture(scope="module")
-def source(tracked, tmp_path_factory):
-    """The source distribution, unpacked."""
-    pytest.importorskip("setuptools")
-    clone = tmp_path_factory.mktemp("clone")
+def test_source_distribution_and_wheel(tracked, tmp_path):
+    for folder in ("clone", "sdist", "wheel"):
+        (tmp_path / folder).mkdir()
     for name in tracked:
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, clone / name)
-    target = tmp_path_factory.mktemp("sdist")
-    with tarfile.open(build("sdist", clone, target)) as archive:
-        archive.extractall(target)
-    (folder,) = [path for path in target.iterdir() if path.is_dir()]
-    return folder
+        copy = tmp_path / "clone" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+    with tarfile.open(build("sdist", tmp_path / "clone", tmp_path / "sdist")) as archive:
+        archive.extractall(tmp_path / "sdist")
+    (source,) = [path for path in (tmp_path / "sdist").iterdir() if path.is_dir()]
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    found = {name for name in files if not name.startswith(GENERATED)}
+    assert found == {name for name in tracked if not name.startswith(NOT_DISTRIBUTED)}
 
-
-@pytest.fixture(scope="module")
-def wheel(source, tmp_path_factory):
-    pytest.importorskip("wheel")  # setuptools before 70.1 builds no wheels without it
-    with zipfile.ZipFile(build("wheel", source, tmp_path_factory.mktemp("wheel"))) as archive:
-        yield archive
-
-
-def files(folder):
-    paths = folder.rglob("*")
-    return {path.relative_to(folder).as_posix() for path in paths if path.is_file()}
-
-
-def test_the_source_distribution_holds_what_git_does(source, tracked):
-    distributed = {name for name in tracked if not name.startswith(NOT_DISTRIBUTED)}
-    found = {name for name in files(source) if not name.startswith(("build/", *GENERATED))}
-    assert found == distributed
-
-
-def test_the_wheel_holds_the_packages_the_modules_and_the_weights(wheel, tracked):
     expected = {
-        packaged + name[len(folder) :]: ROOT / name
-        for folder, packaged in PACKAGED.items()
+        re.sub("^plugins/", "cellprofiler_focus_darkfield/", name): ROOT / name
         for name in tracked
-        if name.startswith(folder)
+        if name.startswith(PACKAGED)
     }
-    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == set(expected)
-    assert [name for name, path in expected.items() if wheel.read(name) != path.read_bytes()] == []
+    with zipfile.ZipFile(build("wheel", source, tmp_path / "wheel")) as archive:
+        texts = {name: archive.read(name) for name in archive.namelist()}
+    assert {name for name in texts if ".dist-info/" not in name} == set(expected)
+    assert [name for name, path in expected.items() if texts[name] != path.read_bytes()] == []
+    (metadata,) = [text.decode() for name, text in texts.items() if name.endswith("/METADATA")]
+    assert re.search(r"^License: BSD-3-Clause .* CC-BY-NC-4.0 \(dark-field weights", metadata, re.M)
+    assert any(name.endswith("/LICENSE") for name in texts)
 
 
-def test_the_metadata_name_the_license_of_the_weights(wheel):
-    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
-    metadata = wheel.read(name).decode()
-    (license,) = [line for line in metadata.splitlines() if line.startswith("License: ")]
-    assert "BSD-3-Clause" in license
-    assert "CC-BY-NC-4.0 (dark-field weights" in license
-    assert any(name.endswith("/LICENSE") for name in wheel.namelist())
-
-
-def test_the_release_holds_the_modules_and_what_they_need(tracked, tmp_path):
+def test_the_release_has_the_modules_and_what_they_need(tracked, tmp_path):
     path = build_release(tmp_path / "release")
     assert path.stat().st_size < LARGEST == 100_000_000
     with zipfile.ZipFile(path) as archive:
@@ -130,7 +97,7 @@ def test_the_release_has_the_same_bytes_each_time(tmp_path, monkeypatch):
     copied = tmp_path / "copied"
     for folder in (*RELEASED, "example_pipelines", "release", "docs"):
         ignored = shutil.ignore_patterns("__pycache__", "_build")
-        # copy: with times and permissions of their own
+        # Unlike the default, copyfile copies neither times nor permissions.
         shutil.copytree(
             ROOT / folder, copied / folder, copy_function=shutil.copyfile, ignore=ignored
         )

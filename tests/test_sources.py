@@ -1,4 +1,4 @@
-"""Nothing that the modules run in CellProfiler is there on some systems only."""
+"""Everything that the modules run in CellProfiler exists on every system."""
 
 import ast
 
@@ -10,7 +10,7 @@ POSIX_CALLS = {
     *("chown", "fork", "getloadavg", "geteuid", "getuid", "kill", "killpg", "mkfifo", "nice"),
     *("sched_getaffinity", "setsid", "symlink", "symlink_to", "sysconf", "uname", "waitpid"),
 }
-"""Of os and pathlib. Windows has some of them, but they do something else, or want rights."""
+"""Functions of os and pathlib. On Windows some of them differ or need special rights."""
 
 
 def sources():
@@ -19,7 +19,7 @@ def sources():
 
 
 @pytest.mark.parametrize("tree", sources())
-def test_no_call_is_of_posix_systems_only(tree):
+def test_no_call_needs_posix(tree):
     modules = {name.split(".")[0] for s in import_statements(tree) for name in imported(s)}
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert modules & POSIX_MODULES == attributes & POSIX_CALLS == set()

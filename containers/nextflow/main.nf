@@ -1,5 +1,5 @@
-// CellProfiler with MeasureImageFocusQuality and SegmentDarkfieldCells on images of one sample:
-// docs/containers.md shows how a workflow calls it.
+// CellProfiler with MeasureImageFocusQuality and SegmentDarkfieldCells on the images of one sample; see
+// docs/containers.md.
 process CELLPROFILER_NETWORKS {
     tag "${meta.id}"
     label 'process_single'

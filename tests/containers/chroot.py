@@ -1,7 +1,6 @@
-"""What the Dockerfile says, done without a container engine: by Debian's mmdebstrap and chroot.
+"""Follow the Dockerfile without a container engine, with Debian's mmdebstrap and chroot.
 
-All mounts are made in a namespace of their own, which ends with the command that needs them: none
-is left behind, whatever happens.
+All mounts are made in a separate namespace that ends with the command, so none is left behind.
 """
 
 import json
@@ -36,24 +35,18 @@ exec chroot "$@"
 
 
 def missing():
-    """What this machine lacks, or an empty text."""
+    """Return the reason why this cannot run here, or an empty text."""
     if os.geteuid():
         return "only root can change into another root file system"
     if _release()["ID"] != "debian":
-        return "this is no Debian, whose mirror has other releases, too"
+        return "only the mirror of a Debian has its other releases"
     if not shutil.which("mmdebstrap"):
         return "mmdebstrap is not installed: sudo apt-get install mmdebstrap"
     return ""
 
 
 class Container:
-    """A root file system, and what the Dockerfile says about it.
-
-    Parameters
-    ----------
-    root : Path
-        A folder; what is there is replaced.
-    """
+    """Container made by following the Dockerfile; its root file system replaces the folder root."""
 
     def __init__(self, root):
         self.root = root
@@ -64,19 +57,9 @@ class Container:
             getattr(self, f"_do_{instruction.lower()}")(argument)
 
     def run(self, *command, data):
-        """Run a command as a cluster does: no network, no rights, nothing to write to but ``data``.
+        """Run a command as a cluster does: no network, no rights, no writable folder but ``data``.
 
-        Parameters
-        ----------
-        command : str
-            The program, found by the PATH of the container, and its arguments.
-        data : Path
-            A folder, /mnt there, and the one from which the command is run.
-
-        Returns
-        -------
-        str
-            What it prints.
+        The folder ``data`` is /mnt in the container, and the working folder. Return the output.
         """
         for folder, _, names in os.walk(data):
             for path in (folder, *(os.path.join(folder, name) for name in names)):
@@ -102,7 +85,7 @@ class Container:
         return result.stdout
 
     def _do_from(self, image):
-        """Begin with Debian as its mirror has it, the one that this machine uses."""
+        """Install Debian from the mirror that this machine uses."""
         release = re.fullmatch("debian:(.+)-slim", image)[1]
         targets = subprocess.run(
             [*MIRRORS, "Identifier: Packages"], capture_output=True, text=True, check=True
@@ -112,7 +95,7 @@ class Container:
         if self.root.exists():
             shutil.rmtree(self.root)
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        # Debian's images do not wait for the disk, either.
+        # Debian's images do not wait for the disk either.
         command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
         command += [release, self.root, "-"]
         subprocess.run(["unshare", "--mount", *command], input=sources, text=True, check=True)
@@ -129,7 +112,7 @@ class Container:
                 shutil.copy(ROOT / name, target / name)
 
     def _do_run(self, command):
-        """As root and with the network, by this machine's settings of proxies and certificates."""
+        """Run as root with the network and this machine's proxies and certificates."""
         certificates = os.environ.get("SSL_CERT_FILE")
         inside = "/run/certificates.pem"
         if certificates:
@@ -152,7 +135,7 @@ class Container:
 
 
 def files_taken():
-    """Names of files and folders that .dockerignore lets through."""
+    """Return the names of files and folders that .dockerignore includes."""
     return re.findall("^!(.+)$", (ROOT / ".dockerignore").read_text(), re.M)
 
 

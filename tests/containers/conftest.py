@@ -8,7 +8,7 @@ from chroot import PROCESS, ROOT, Container, missing
 
 @pytest.fixture(scope="session")
 def container():
-    """The container, built anew."""
+    """Container, built anew."""
     if missing():
         pytest.skip(missing())
     return Container(ROOT / "build" / "container" / "root")
@@ -16,7 +16,7 @@ def container():
 
 @pytest.fixture
 def read_process():
-    """A function that lets Groovy read a Nextflow module and print its command for a sample."""
+    """Function that lets Groovy read a Nextflow module and print its command for a sample."""
     if shutil.which("groovy") is None:
         pytest.skip(
             "Groovy, which Nextflow's modules are written in, is not installed: "

@@ -1,7 +1,4 @@
-"""The container, built and run without an engine: see chroot.py.
-
-`make test-container` runs it: it takes minutes, the network, root, and Debian's mmdebstrap.
-"""
+"""The container, built and run without a container engine (see chroot.py); make test-container."""
 
 import json
 import re
@@ -23,7 +20,7 @@ pytestmark = pytest.mark.container
 
 @pytest.fixture(scope="module")
 def harness():
-    """What the tests of the modules share; it starts CellProfiler in this process."""
+    """Helpers of the module tests; importing them starts CellProfiler in this process."""
     preferences.set_headless()
     import harness
 
@@ -32,7 +29,7 @@ def harness():
 
 @pytest.fixture(scope="module")
 def focus(container, tmp_path_factory, fly_images):
-    """A folder with a real image and its defocused copies, made and measured in the container."""
+    """Folder with a real image and defocused copies, made and measured in the container."""
     folder = tmp_path_factory.mktemp("focus")
     shutil.copy(PIPELINES / "focus_qc.cppipe", folder)
     (folder / "images").mkdir()
@@ -45,7 +42,7 @@ def focus(container, tmp_path_factory, fly_images):
 
 
 def assert_same_as_here(harness, folder, pipeline, tmp_path):
-    """The tables are those of CellProfiler in the environment of the tests, to four digits."""
+    """Assert that the tables are those of CellProfiler in .venv, to four digits."""
     harness.run_cellprofiler(PIPELINES / pipeline, folder / "images", tmp_path)
     found, expected = harness.numbers(folder / "measured"), harness.numbers(tmp_path)
     assert found.keys() == expected.keys() != set()
@@ -118,4 +115,4 @@ def test_the_command_of_nextflow_runs(container, focus, read_process, tmp_path):
     shutil.copy(focus / "focus_qc.cppipe", tmp_path)
     container.run("bash", "-ue", "-c", read_process().stdout, data=tmp_path)
     assert len(pd.read_csv(tmp_path / "measured" / "FocusQC_Image.csv")) == 3
-    assert (tmp_path / "versions.yml").read_text() == "'RATE': {cellprofiler: 4.2.8.1}\n"
+    assert (tmp_path / "versions.yml").read_text() == "'MEASURE': {cellprofiler: 4.2.8.1}\n"

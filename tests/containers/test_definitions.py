@@ -1,4 +1,4 @@
-"""Dockerfile and Apptainer's definition: they say the same, and name no versions of their own."""
+"""The Dockerfile and Apptainer's definition are equivalent and name no versions."""
 
 import re
 
@@ -10,27 +10,26 @@ APPTAINER = (FOLDER / "cellprofiler.def").read_text()
 
 
 def section(name):
-    """Lines of a section of Apptainer's definition, without their indentation."""
+    """Return the lines of a section of Apptainer's definition without indentation."""
     text = re.search(rf"^%{name}\n((?: .*\n)+)", APPTAINER, re.M)[1]
     return [line.strip() for line in text.splitlines()]
 
 
-def test_both_say_the_same():
+def test_both_are_equivalent():
     instructions = re.findall("^([A-Z]+) (.+)$", DOCKER, re.M)
-    said = {name: [] for name, _ in instructions}
+    stated = {name: [] for name, _ in instructions}
     for name, text in instructions:
-        said[name].append(text)
-    assert said["FROM"] == re.findall("^From: (.+)$", APPTAINER, re.M)
-    assert said["RUN"] == section("post")
-    assert {f"export {line}" for line in said["ENV"]} == set(section("environment")[:-1])
-    assert said["ENTRYPOINT"] == ['["cellprofiler"]']
+        stated[name].append(text)
+    assert stated["FROM"] == re.findall("^From: (.+)$", APPTAINER, re.M)
+    assert stated["RUN"] == section("post")
+    assert {f"export {line}" for line in stated["ENV"]} == set(section("environment")[:-1])
+    assert stated["ENTRYPOINT"] == ['["cellprofiler"]']
     assert section("runscript") == ['exec cellprofiler "$@"']
-    (home,) = [line.split()[-1] for line in said["COPY"]]
+    (home,) = [line.split()[-1] for line in stated["COPY"]]
     assert section("files") == [f"{name} {home}/{name}" for name in files_taken()]
 
 
-def test_the_list_of_files_has_all_that_is_installed():
-    """What setup.py names, and what the image calls, is there."""
+def test_all_installed_files_are_included():
     taken = set(files_taken())
     assert {path for path in taken if not (ROOT / path).exists()} == set()
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}

@@ -1,4 +1,4 @@
-"""Nextflow's module, read by the language in which it is written; Nextflow itself is not run."""
+"""Groovy, the language of Nextflow, reads the module; Nextflow itself is not run."""
 
 from chroot import PROCESS
 

@@ -1,4 +1,4 @@
-"""The macros for Fiji, in ImageJ (Debian's imagej) on a screen without a display (Xvfb)."""
+"""Macros for Fiji, run in ImageJ (Debian's imagej) on a virtual screen (Xvfb)."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def program(tmp_path):
-    """A function that makes the program of a package, in a folder with a blank in its name."""
+    """Function that makes the program of a package, in a folder with a space in its name."""
 
     def make(package):
         path = tmp_path / "the programs" / package
@@ -56,7 +56,7 @@ def program(tmp_path):
 
 
 def log_of(macro, tmp_path, image, **settings):
-    """Lines of what the driver sees after a macro has run on an image that is open."""
+    """Run a macro on an open image and return the lines that the driver logs."""
     driver, log = tmp_path / "driver.ijm", tmp_path / "log.txt"
     driver.write_text(DRIVER)
     given = ";".join(f"{name}={value}" for name, value in settings.items())
@@ -77,7 +77,7 @@ def log_of(macro, tmp_path, image, **settings):
 
 
 def batch(macro, **settings):
-    """What a macro prints without any screen."""
+    """Run a macro without a screen and return what it prints."""
     given = "\n".join(f"{name}={value}" for name, value in settings.items())
     command = ["java", "-Djava.awt.headless=true", "-jar", IMAGEJ, "-batch", FOLDER / macro, given]
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
@@ -96,7 +96,7 @@ def test_the_active_image_is_measured(tmp_path, fly_images, program):
     patches = pd.read_csv(output / "patches.csv")
     for name in ("level", "certainty"):
         (line,) = [line for line in log if line.startswith(name)]
-        # Later patches lie over earlier ones.
+        # Later patches cover earlier ones.
         covering = patches[
             (patches["x"] <= 150)
             & (patches["x"] + patches["width"] > 150)

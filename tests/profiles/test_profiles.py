@@ -23,7 +23,7 @@ LINE = re.compile(r"^(all|image.*?) +(\d+) +(\d+) +([\d.]+)$", re.M)
 
 
 def write_plate(folder):
-    """One scene, turned, in twelve wells: a third of column 4 is blurred, and all of 5 and 6."""
+    """Write a scene in twelve wells; a third of column 4 and all of 5 and 6 are blurred."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     scene = nuclei(rng, 336, 1.0)
@@ -41,7 +41,7 @@ def write_plate(folder):
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    """Folder of what CellProfiler writes of the plate: CSVs, and focus.sqlite."""
+    """Folder of CellProfiler's tables of the plate: CSV files and focus.sqlite."""
     folder = tmp_path_factory.mktemp("plate")
     write_plate(folder / "images")
     pipeline = Pipeline()
@@ -60,7 +60,7 @@ def tables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home with DuckDB's readers of databases, which CytoTable would fetch by the network."""
+    """Home folder with DuckDB's database readers, which CytoTable would otherwise download."""
     folder = tmp_path_factory.mktemp("home")
     code = (
         "from duckdb_extensions import import_extension\n"
@@ -72,7 +72,7 @@ def home(tmp_path_factory):
 
 
 def profiles(tables, output, home):
-    """Lines that the example prints, by name: cells, wells, spread."""
+    """Run the example and return cells, wells and spread by name."""
     command = [*PROGRAM, tables, "--output", output]
     result = subprocess.run(command, capture_output=True, text=True, env=home, timeout=500)
     assert result.returncode == 0, result.stderr
@@ -107,7 +107,7 @@ def test_csv_to_profiles(tables, home, tmp_path):
     assert kept[f"Metadata_Cells_{level}"].max() < 2
     assert set(kept["Metadata_Well"].str[1:]) == {"01", "02", "03", "04"}
     assert in_focus[2] < 0.8 * whole[2] and images_in_focus[2] < 0.8 * whole[2]
-    # What is left out besides lies where column 4 is blurred, but for single cells.
+    # The cells that are excluded last are where column 4 is blurred, except for single cells.
     keys = ["Metadata_ImageNumber", "Metadata_Cytoplasm_Parent_Cells"]
     left_out = cells[
         (cells["Metadata_ImageFocus_Score_Image"] < 2)
