@@ -1,24 +1,6 @@
-"""Exposure, noise and digitization of a camera."""
+"""Noise and digitization of a camera."""
 
 import numpy as np
-
-
-def change_exposure(image: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
-    """Change the exposure of an image, keeping its camera offset.
-
-    Parameters
-    ----------
-    image : ndarray, any real dtype
-    factor : float
-        Ratio of the new to the old exposure.
-    offset : float
-        Camera offset (gray level without light).
-
-    Returns
-    -------
-    ndarray of float32
-    """
-    return (np.asarray(image, dtype=np.float32) - offset) * factor + offset
 
 
 def add_noise(photons: np.ndarray, rng: np.random.Generator, read_noise: float = 0.0) -> np.ndarray:

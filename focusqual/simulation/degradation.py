@@ -6,7 +6,7 @@ import numpy as np
 
 from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
 from focusqual.optics import Optics
-from focusqual.simulation.camera import add_noise, change_exposure, digitize
+from focusqual.simulation.camera import add_noise, digitize
 from focusqual.simulation.defocus import defocus
 from micrograph_networks.images.gray import to_gray
 
@@ -46,7 +46,7 @@ def degrade(
     """
     dtype = image.dtype
     gray = to_gray(image)
-    degraded = change_exposure(defocus(gray, level * LEVEL_DEPTH, optics), exposure, offset)
+    degraded = (defocus(gray, level * LEVEL_DEPTH, optics) - offset) * exposure + offset
     if photons is not None:
         gain = max(float(gray.max()) - offset, 1e-9) / photons
         rng = np.random.default_rng(seed)

@@ -9,18 +9,19 @@ from focusqual.inference.patches import PATCH_SIZE
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.batching import BatchRunner
 
+FLAT = np.full(11, 1 / 11)
+SURE = np.eye(11)
 
-def rating_of(probabilities, counted=None, **options):
-    """A measurement of one row of patches."""
+
+def summary_of(probabilities, counted=None, **options):
+    """Return the summary of a measurement of one row of patches."""
     probabilities = np.asarray(probabilities, dtype=np.float32)[None]
     count = probabilities.shape[1]
     boxes = np.array([[(0, 84 * col, 84, 84) for col in range(count)]])
     counted = np.ones((1, count), bool) if counted is None else np.array([counted])
-    return FocusMeasurement(boxes, probabilities, counted, FocusOptions(**options))
-
-
-FLAT = np.full(11, 1 / 11)
-SURE = [np.eye(11)[level] for level in range(11)]
+    summary = FocusMeasurement(boxes, probabilities, counted, FocusOptions(**options)).summary
+    assert tuple(summary) == SUMMARY
+    return summary
 
 
 def test_certainty_and_expected_level():
@@ -31,8 +32,8 @@ def test_certainty_and_expected_level():
     assert expected_level(half) == 3
 
 
-def test_blank_patches_do_not_move_the_score():
-    summary = rating_of([SURE[7]] + [FLAT] * 50).summary
+def test_blank_patches_do_not_change_the_score():
+    summary = summary_of([SURE[7]] + [FLAT] * 50)
     assert summary["score"] == 7
     assert summary["expected_level"] == pytest.approx(7, abs=1e-3)
     assert summary["certainty_max"] == pytest.approx(1)
@@ -42,59 +43,54 @@ def test_blank_patches_do_not_move_the_score():
 
 
 def test_the_score_is_the_median_level():
-    spread = 0.3 * SURE[0] + 0.3 * SURE[1] + 0.4 * SURE[5]
-    assert rating_of([spread]).summary["score"] == 1
+    assert summary_of([0.3 * SURE[0] + 0.3 * SURE[1] + 0.4 * SURE[5]])["score"] == 1
 
 
 def test_product_multiplies_the_distributions():
     first, second = 0.7 * SURE[1] + 0.3 * SURE[2], 0.4 * SURE[1] + 0.6 * SURE[2]
-    summary = rating_of([first, second], aggregation="product").summary
+    summary = summary_of([first, second], aggregation="product")
     assert summary["p1"] == pytest.approx(0.28 / (0.28 + 0.18), abs=1e-4)
 
 
-def test_fractions_sum_to_one():
-    options = {"uncertain_below": 0.5, "out_of_focus_from": 3}
-    summary = rating_of([SURE[0], SURE[2], SURE[3], FLAT], **options).summary
+def test_fractions_follow_the_options():
+    summary = summary_of(
+        [SURE[0], SURE[2], SURE[3], FLAT], uncertain_below=0.5, out_of_focus_from=3
+    )
     assert [summary[k] for k in ("in_focus", "out_of_focus", "uncertain")] == [0.5, 0.25, 0.25]
-    assert list(summary) == list(SUMMARY)
 
 
-def test_patches_that_do_not_count_are_left_out():
-    summary = rating_of([SURE[9], SURE[1]], counted=[False, True]).summary
-    assert summary["score"] == 1
-    assert summary["patches"] == 1
-    summary = rating_of([SURE[9]], counted=[False]).summary
+def test_patches_outside_of_the_mask_are_ignored():
+    summary = summary_of([SURE[9], SURE[1]], counted=[False, True])
+    assert (summary["score"], summary["patches"]) == (1, 1)
+    summary = summary_of([SURE[9]], counted=[False])
     assert np.isnan(summary["score"])
     assert summary["patches"] == 0
-    assert list(summary) == list(SUMMARY)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (83, 84), (85, 200), (300, 170)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (83, 84), (200, 170)])
 @pytest.mark.parametrize("stride, scale", [(84, 1), (30, 1), (84, 0.5), (50, 2.3)])
 def test_boxes_cover_the_image(rng, shape, stride, scale):
     measurement = measure(rng.random(shape), options=FocusOptions(stride=stride, scale=scale))
-    covered = np.zeros(shape, int)
+    covered = np.zeros(shape, bool)
     for y, x, height, width in measurement.boxes.reshape(-1, 4):
         assert min(y, x) >= 0
         assert min(height, width) >= 1
         assert y + height <= shape[0]
         assert x + width <= shape[1]
-        covered[y : y + height, x : x + width] += 1
-    assert covered.min() >= 1
+        covered[y : y + height, x : x + width] = True
+    assert covered.all()
     assert measurement.counted.all()
     np.testing.assert_allclose(measurement.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
 
 def test_patches_do_not_depend_on_their_neighbors(fly_images):
-    image = fly_images["01_POS002_D.TIF"]
+    image = fly_images["01_POS002_D.TIF"][:252, :252]
     whole = measure(image)
-    row, col = 3, 5
-    y, x, height, width = whole.boxes[row, col]
-    alone = measure(image[y : y + height, x : x + width])
-    np.testing.assert_allclose(alone.probabilities[0, 0], whole.probabilities[row, col], atol=1e-5)
+    alone = measure(image[84:168, 168:])
+    np.testing.assert_allclose(alone.probabilities[0, 0], whole.probabilities[1, 2], atol=1e-5)
 
 
-def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
+def test_smaller_batches_are_used_without_enough_memory(out_of_memory, rng):
     image = rng.random((3 * PATCH_SIZE, 7 * PATCH_SIZE))
     expected = measure(image).probabilities
     network, sizes = focus_model().batches.run(lambda network, size: network), []
@@ -109,15 +105,14 @@ def test_short_memory_makes_the_batches_smaller(out_of_memory, rng):
     assert sizes == [10, 5, 5, 5, 5, 1]
 
 
-@pytest.mark.parametrize("value", [0, 0.1, 255, 65535])
+@pytest.mark.parametrize("value", [0, 0.1, 65535])
 def test_a_constant_image_is_flat(value):
     measurement = measure(np.full((200, 200), value, dtype=np.float32))
     np.testing.assert_allclose(measurement.probabilities, 1 / 11)
-    assert measurement.summary["certainty"] == pytest.approx(0, abs=1e-5)
     assert measurement.summary["uncertain"] == 1
 
 
-def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
+def test_pixels_outside_of_the_mask_do_not_matter(fly_images, rng):
     image = fly_images["01_POS002_D.TIF"][:400, :400]
     mask = np.zeros(image.shape, bool)
     mask[60:330, 100:] = True
@@ -125,22 +120,14 @@ def test_pixels_outside_the_mask_do_not_matter(fly_images, rng):
     first = measure(np.where(mask, image, 0), mask)
     second = measure(np.where(mask, image, noise), mask)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
-    inside = [mask[y : y + h, x : x + w].mean() >= 0.5 for y, x, h, w in first.boxes.reshape(-1, 4)]
-    assert first.counted.ravel().tolist() == inside
-    unmasked = measure(image)
-    whole = [mask[y : y + h, x : x + w].all() for y, x, h, w in first.boxes.reshape(-1, 4)]
-    np.testing.assert_allclose(
-        first.probabilities.reshape(-1, 11)[whole], unmasked.probabilities.reshape(-1, 11)[whole]
-    )
+    boxes = first.boxes.reshape(-1, 4)
+    shares = np.array([mask[y : y + h, x : x + w].mean() for y, x, h, w in boxes])
+    np.testing.assert_array_equal(first.counted.ravel(), shares >= 0.5)
+    whole = shares.reshape(first.counted.shape) == 1
+    np.testing.assert_allclose(first.probabilities[whole], measure(image).probabilities[whole])
 
 
-def test_a_mask_without_pixels_gives_no_score(rng):
-    summary = measure(rng.random((100, 100)), np.zeros((100, 100), bool)).summary
-    assert summary["patches"] == 0
-    assert np.isnan(summary["score"])
-
-
-def test_nan_and_infinity_count_as_outside_of_the_mask(fly_images):
+def test_nan_and_infinity_are_outside_of_the_mask(fly_images):
     image = fly_images["01_POS002_D.TIF"][:200, :200].astype(np.float32)
     mask = np.ones(image.shape, bool)
     mask[:90] = False
@@ -158,14 +145,14 @@ def test_color_is_measured_as_its_luma(fly_images):
     np.testing.assert_allclose(color.probabilities, gray.probabilities, atol=1e-4)
 
 
-@pytest.mark.parametrize("factor", [1e-40, 1e-30, 1e30, 1e300])
-def test_gray_levels_of_any_size_are_measured_alike(rng, factor):
+@pytest.mark.parametrize("factor", [1e-40, 1e300])
+def test_extreme_gray_levels_are_measured_alike(rng, factor):
     image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
     expected = measure(image).probabilities
     np.testing.assert_allclose(measure(image * factor).probabilities, expected, atol=1e-5)
 
 
-def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
+def test_bad_input_is_refused(rng, tmp_path):
     with pytest.raises(UserError, match="neither gray nor color"):
         measure(rng.random((3, 100, 100, 100)))
     with pytest.raises(UserError, match="mask is of shape"):
@@ -174,19 +161,7 @@ def test_bad_input_is_said_in_one_sentence(rng, tmp_path):
         load_model(tmp_path / "none.h5")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"stride": 0},
-        {"stride": 85},
-        {"scale": 0},
-        {"aggregation": "median"},
-        {"stride": 10.5},
-        {"uncertain_below": 7},
-        {"out_of_focus_from": 99},
-        {"scale": float("nan")},
-    ],
-)
-def test_options_out_of_range_are_refused(wrong):
+@pytest.mark.parametrize("wrong", [{"stride": 85}, {"scale": 0}, {"aggregation": "median"}])
+def test_invalid_options_are_refused(wrong):
     with pytest.raises(UserError):
         FocusOptions(**wrong)

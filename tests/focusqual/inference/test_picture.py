@@ -5,37 +5,34 @@ from support import measure
 from focusqual.inference.picture import annotate, level_colors
 
 
-def test_hue_is_the_level_and_lightness_the_certainty():
+def test_hue_shows_the_level_and_lightness_the_certainty():
     in_focus, half, out_of_focus = level_colors([0, 0, 10], [1, 0.5, 1])
     assert in_focus.argmax() == 2
     np.testing.assert_allclose(half, in_focus / 2)
     np.testing.assert_allclose(out_of_focus, [1, 0, 0], atol=1e-9)
 
 
-def test_every_counted_patch_has_its_border(fly_images):
+def test_each_counted_patch_has_a_border(fly_images):
     image = fly_images["01_POS002_D.TIF"][:168, :168]
     mask = np.ones(image.shape, bool)
     mask[:84, :84] = False
     measurement = measure(image, mask)
     picture = annotate(image, measurement)
-    assert picture.shape == (168, 168, 3)
     assert picture.dtype == np.float32
     assert 0 <= picture.min() <= picture.max() <= 1
     colors = level_colors(measurement.level, measurement.certainty)
     np.testing.assert_allclose(picture[84, 30], colors[1, 0], rtol=1e-5)
     np.testing.assert_allclose(picture[165, 165], colors[1, 1], rtol=1e-5)
-    inside = picture[10:74, 10:74]
-    assert (inside == inside[..., :1]).all()
-    assert (picture[0, :84] == picture[0, :84, :1]).all()
+    assert (picture[:74, :74] == picture[:74, :74, :1]).all()
 
 
-@pytest.mark.parametrize("image", [np.zeros((90, 90)), np.full((1, 1), np.nan), np.ones((9, 9, 3))])
-def test_odd_images_are_drawn(image):
+@pytest.mark.parametrize("image", [np.full((1, 1), np.nan), np.ones((9, 9, 3), bool)])
+def test_unusual_images_are_drawn(image):
     assert np.isfinite(annotate(image, measure(image))).all()
 
 
-def test_borders_are_wider_in_large_images():
+def test_borders_are_wider_in_large_images(rng):
     image = np.zeros((84, 1200))
-    picture = annotate(image, measure(np.random.default_rng(0).random(image.shape)))
+    picture = annotate(image, measure(rng.random(image.shape)))
     assert (picture[42, :4] > 0).any(axis=1).all()
     assert not picture[42, 4:80].any()

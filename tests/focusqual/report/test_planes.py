@@ -43,15 +43,15 @@ def best_planes(table, output, *options, pattern=PATTERN):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_planes_are_sorted_by_number_into_stacks(write):
+def test_planes_are_grouped_and_sorted(write):
     stacks, others = planes.read_stacks(write(*ROWS), planes.compile_pattern(PATTERN))
     assert others == []
     assert [stack.tags for stack in stacks] == [
         {"Well": "A01", "Channel": "1"},
         {"Well": "A02", "Channel": "1"},
     ]
-    assert [plane.number for plane in stacks[0].planes] == [-1, 9, 10]
-    assert [stack.planes[stack.best].number for stack in stacks] == [9, 10]
+    assert stacks[0].planes["number"].tolist() == [-1, 9, 10]
+    assert [stack.best_plane.number for stack in stacks] == [9, 10]
     assert [stack.in_focus(0.1) for stack in stacks] == [True, False]
     assert not stacks[0].in_focus(0.6)
 
@@ -74,14 +74,14 @@ def test_the_command_writes_the_best_planes(write, tmp_path):
     assert read_image(tmp_path / "out" / "planes.png").ndim == 3
 
 
-def test_images_that_do_not_match_are_named_and_the_others_done(write, tmp_path):
+def test_images_that_do_not_match_are_reported(write, tmp_path):
     result = best_planes(write(*ROWS, "blank.tif,5,5,0,/data"), tmp_path / "out")
     assert result.exit_code == 1
     assert "/data/blank.tif does not match the pattern" in result.output
     assert len(read(tmp_path / "out" / "best_planes.csv")) == 2
 
 
-def test_planes_in_stacks_are_opened_by_their_frames(write, tmp_path):
+def test_planes_in_stacks_have_frames(write, tmp_path):
     rows = [
         *("A01_w1_z10.tif,5,5.5,0.4,/data,,", "A01_w1_z9.tif,1,0.9,0.5,/data,,"),
         *("a_A02_w1_z0,5,5.5,0.4,/data,a.tif,7", "a_A02_w1_z1,1,0.9,0.5,/data,a.tif,9"),
@@ -109,7 +109,7 @@ def test_planes_in_stacks_are_opened_by_their_frames(write, tmp_path):
         (r"(?P<Plate>plate)/.*_z(?P<Plane>[-+]?\d+)", "are both plane 9 of the stack plate"),
     ],
 )
-def test_what_is_wrong_with_a_pattern_is_said(write, tmp_path, pattern, sentence):
+def test_invalid_patterns_are_refused(write, tmp_path, pattern, sentence):
     result = best_planes(write(*ROWS), tmp_path / "out", pattern=pattern)
     assert result.exit_code == 2
     assert sentence in result.output
@@ -124,11 +124,6 @@ def test_what_is_wrong_with_a_pattern_is_said(write, tmp_path, pattern, sentence
         (["A01_w1_z1.tif,1,low,0,/"], HEAD, "expected_level and certainty must be numbers"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said(write, rows, head, sentence):
+def test_invalid_tables_are_refused(write, rows, head, sentence):
     with pytest.raises(UserError, match=sentence):
         planes.read_stacks(write(*rows, head=head), planes.compile_pattern(PATTERN))
-
-
-def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.csv does not exist"):
-        planes.read_stacks(tmp_path / "none.csv", planes.compile_pattern(PATTERN))

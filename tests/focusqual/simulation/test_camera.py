@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.simulation.camera import add_noise, change_exposure, digitize
-
-
-def test_exposure_leaves_the_offset():
-    np.testing.assert_allclose(change_exposure(np.array([100, 300]), 0.5, offset=100), [100, 200])
+from focusqual.simulation.camera import add_noise, digitize
 
 
 def test_noise_is_poisson_plus_read_noise(rng):

@@ -15,16 +15,15 @@ def second_moment_radius(psf):
 
 
 def test_in_focus_it_is_the_airy_pattern():
-    optics = dataclasses.replace(STANDARD_OPTICS, pixel_size=0.1)
-    psf = point_spread_function(0, optics)
+    psf = point_spread_function(0, dataclasses.replace(STANDARD_OPTICS, pixel_size=0.1))
     center = psf.shape[0] // 2
     v = 2 * np.pi * 0.5 / 0.5 * 0.1 * np.arange(1, center)
     airy = (2 * j1(v) / v) ** 2
     np.testing.assert_allclose(psf[center, center + 1 : -1] / psf[center, center], airy, atol=2e-3)
 
 
-@pytest.mark.parametrize("level", [0, 1, 5, 10])
-def test_light_is_conserved_and_symmetric(level):
+@pytest.mark.parametrize("level", [0, 1, 10])
+def test_it_is_symmetric_with_sum_1(level):
     psf = point_spread_function(level * LEVEL_DEPTH)
     assert psf.dtype == np.float32
     assert psf.sum() == pytest.approx(1, abs=1e-5)
@@ -34,16 +33,15 @@ def test_light_is_conserved_and_symmetric(level):
     np.testing.assert_allclose(psf, point_spread_function(-level * LEVEL_DEPTH), atol=1e-7)
 
 
-def test_blur_grows_by_three_pixels_of_diameter_a_level():
-    # A disc of diameter d has a second moment of d^2 / 8.
-    diameters = [
-        np.sqrt(8) * second_moment_radius(point_spread_function(level * LEVEL_DEPTH))
-        for level in (4, 6, 8, 10)
+def test_a_level_adds_three_pixels_of_blur_diameter():
+    radii = [
+        second_moment_radius(point_spread_function(level * LEVEL_DEPTH)) for level in (4, 6, 8, 10)
     ]
-    np.testing.assert_allclose(np.diff(diameters) / 2, 3.1, atol=0.5)
+    # A disc of diameter d has a second moment of d^2 / 8.
+    np.testing.assert_allclose(np.sqrt(8) * np.diff(radii) / 2, 3.1, atol=0.5)
 
 
-def test_defocus_keeps_light_range_and_depth_zero(rng):
+def test_defocus_keeps_light_and_range(rng):
     image = rng.integers(0, 4096, (90, 70), dtype=np.uint16)
     np.testing.assert_array_equal(defocus(image, 0), image)
     blurred = defocus(image, 8)
@@ -51,13 +49,4 @@ def test_defocus_keeps_light_range_and_depth_zero(rng):
     assert blurred.dtype == np.float32
     assert blurred.mean() == pytest.approx(image.mean(), rel=0.02)
     assert blurred.std() < 0.2 * image.std()
-
-
-def test_borders_are_symmetric():
     np.testing.assert_allclose(defocus(np.full((30, 20), 7.0), 20), 7, rtol=1e-5)
-
-
-def test_other_optics_blur_otherwise():
-    coarse = point_spread_function(10, dataclasses.replace(STANDARD_OPTICS, pixel_size=1.3))
-    fine = point_spread_function(10, STANDARD_OPTICS)
-    assert second_moment_radius(fine) == pytest.approx(2 * second_moment_radius(coarse), rel=0.1)

@@ -8,7 +8,7 @@ from focusqual.simulation.microscopes import FIELD, Microscope
 
 
 @pytest.mark.parametrize("level", [1, 6, 10])
-def test_the_standard_one_blurs_as_defocus_does(rng, level):
+def test_the_standard_microscope_blurs_like_defocus(rng, level):
     source = scenes.nuclei(rng, FIELD, 1.0)
     blurred = np.fft.irfft2(np.fft.rfft2(source) * Microscope().transfer(level))[60:-60, 60:-60]
     expected = defocus(source, LEVEL_DEPTH * level)[60:-60, 60:-60]
@@ -16,7 +16,7 @@ def test_the_standard_one_blurs_as_defocus_does(rng, level):
 
 
 @pytest.mark.parametrize("transmitted", [False, True])
-def test_light_is_kept_and_fine_detail_is_lost_with_depth(rng, transmitted):
+def test_light_is_kept_and_detail_is_lost_with_depth(rng, transmitted):
     for _ in range(10):
         microscope = microscopes.random_microscope(rng, transmitted)
         near, far = microscope.transfer(1), microscope.transfer(9)
@@ -25,14 +25,14 @@ def test_light_is_kept_and_fine_detail_is_lost_with_depth(rng, transmitted):
         assert np.square(far).sum() < np.square(near).sum()
 
 
-def test_aberration_blurs_the_two_sides_of_focus_otherwise():
+def test_aberration_differs_above_and_below_the_focus():
     assert Microscope(spherical=2).transfer(4) != pytest.approx(
         Microscope(spherical=2).transfer(-4), abs=0.02
     )
     np.testing.assert_array_equal(Microscope().transfer(4), Microscope().transfer(-4))
 
 
-def test_fringes_of_refraction_turn_their_sign_through_focus():
+def test_fringes_of_refraction_invert_through_focus():
     microscope = Microscope(condenser=0.3, phase=1.2)
     frequency = 10
     above, focus, below = (microscope.transfer(level)[0, frequency] for level in (2, 0, -2))

@@ -6,34 +6,26 @@ from focusqual.simulation.camera import add_noise
 from focusqual.simulation.scenes import nuclei
 
 
-@pytest.fixture
-def picture(rng):
-    return add_noise(100 * nuclei(rng, 168, 1.0) + 10, rng) / 110
-
-
 @pytest.mark.parametrize("step", processing.STEPS)
-def test_a_step_changes_a_picture_but_not_what_it_shows(rng, picture, step):
+def test_a_step_changes_a_picture_but_not_its_content(rng, step):
+    picture = add_noise(100 * nuclei(rng, 168, 1.0) + 10, rng) / 110
     for seed in range(3):
         processed = step(np.random.default_rng(seed), picture)
         assert processed.shape == picture.shape
         assert np.isfinite(processed).all()
         assert (processed != picture).any()
         assert np.corrcoef(processed.ravel(), picture.ravel())[0, 1] > 0.5
-
-
-@pytest.mark.parametrize("step", processing.STEPS)
-def test_a_step_takes_a_picture_of_one_gray_level(rng, step):
     assert np.isfinite(step(rng, np.full((168, 168), 0.5, np.float32))).all()
 
 
 @pytest.mark.parametrize("step", [processing.smooth, processing.median, processing.wavelets])
-def test_smoothing_takes_noise_away(rng, step):
+def test_smoothing_removes_noise(rng, step):
     noise = rng.standard_normal((168, 168), dtype=np.float32)
     assert step(rng, noise).std() < 0.9
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.7, 1.4, 2.0])
-def test_resampling_changes_the_size_of_what_is_seen(rng, factor):
+@pytest.mark.parametrize("factor", [0.5, 0.7, 2.0])
+def test_resampling_changes_the_size_of_the_content(rng, factor):
     rows, cols = np.mgrid[:168, :168]
     disc = np.float32(np.hypot(rows - 84, cols - 84) < 20)
     resampled = processing.resample(rng, disc, factor)

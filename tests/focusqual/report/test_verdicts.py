@@ -1,0 +1,35 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from focusqual.report.options import Thresholds
+from focusqual.report.verdicts import WELL_COLUMNS, excluded_wells, verdicts
+
+
+@pytest.fixture
+def images():
+    table = pd.DataFrame(
+        {
+            "plate": "",
+            "well": ["A01", "A01", "A02", "A02", "B01", "B01", ""],
+            "score": [1, 2, 2, 5, np.nan, 0, 9],
+            "certainty": [0.1, 0.5, 0.5, 0.05, np.nan, 0.5, 0.5],
+        }
+    )
+    return table.assign(measured=table["score"].notna())
+
+
+def test_verdicts(images):
+    assert verdicts(images, Thresholds()).tolist() == [
+        *("in focus", "out of focus", "out of focus"),
+        *("blank", "not measured", "in focus", "out of focus"),
+    ]
+
+
+@pytest.mark.parametrize("share, wells", [(0.5, ["A02"]), (0.49, ["A01", "A02", "B01"]), (1, [])])
+def test_excluded_wells(images, share, wells):
+    excluded = excluded_wells(images, Thresholds(largest_share=share))
+    assert tuple(excluded) == WELL_COLUMNS
+    assert excluded["well"].tolist() == wells
+    if share == 0.5:
+        assert excluded.to_numpy().tolist() == [["", "A02", 2, 0, 1, 1, 0]]
