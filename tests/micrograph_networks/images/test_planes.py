@@ -85,12 +85,18 @@ def test_samples_that_are_not_colors_are_channels(tmp_path, pages, count, planar
     assert not any("frame" in plane.position for plane in planes)
 
 
-@pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_stack_described_by_its_first_page_is_read(tmp_path, pages, byteorder):
-    path = write(
-        tmp_path / "a.tif", pages.astype(np.uint16), truncate=True, byteorder=byteorder, **GRAY
-    )
+@pytest.mark.parametrize(
+    "options, frames",
+    [
+        ({"byteorder": "<", **GRAY}, [0, None, None, None, None]),
+        ({"byteorder": ">", **GRAY}, [0, None, None, None, None]),
+        ({"imagej": True}, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_stack_described_by_its_first_page_is_read(tmp_path, pages, options, frames):
+    path = write(tmp_path / "a.tif", pages.astype(np.uint16), truncate=True, **options)
     planes = planes_of([path])
+    assert [plane.position.get("frame") for plane in planes] == frames
     assert {plane.read().dtype for plane in planes} == {np.dtype(np.uint16)}
     np.testing.assert_array_equal([plane.read() for plane in planes], pages)
 
