@@ -27,7 +27,7 @@ def main():
         "--image-sets",
         type=int,
         default=2000,
-        help="number of image sets, at least 50 (default: 2000)",
+        help="image sets, at least 50 (default: 2000)",
     )
     arguments = parser.parse_args()
     if arguments.image_sets < EVERY:

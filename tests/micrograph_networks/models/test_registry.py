@@ -90,6 +90,12 @@ def test_weights_are_found_in_another_folder_and_checked(folder, monkeypatch):
     assert verified_path(model) == folder / "net_v1.h5"
 
 
+def test_a_damaged_registry_is_named(folder):
+    (folder / "registry.json").write_text("no JSON")
+    with pytest.raises(UserError, match=r"registry\.json, cannot be read .* install the package"):
+        shipped_models(NETWORKS)
+
+
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)
 def test_every_registered_file_is_there_and_has_a_card(product):
     models = shipped_models(product.architectures)

@@ -126,14 +126,19 @@ def huge_attribute(file):
     file.attrs["many"] = np.zeros(1000)
 
 
+def newer_format(file):
+    file["conv1/bias"] = np.arange(4, dtype=np.float16)
+    file.attrs["format_version"] = 2
+
+
 @pytest.mark.parametrize(
     "change",
     [
         *(external_link, soft_link, external_storage, virtual, strings, ragged, references),
-        *(filtered, huge, huge_attribute),
+        *(filtered, huge, huge_attribute, newer_format),
     ],
 )
-def test_only_plain_numbers_of_the_file_itself_are_read(path, change):
+def test_other_content_than_plain_numbers_of_the_file_itself_is_refused(path, change):
     with changed(path) as file:
         del file["conv1/bias"]
         change(file)
