@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import numbers
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
@@ -136,35 +135,26 @@ class _ParquetWriter:
             self.writerow(row)
 
     def write(self) -> None:
+        import pandas
         import pyarrow
 
-        values = list(zip(*self._rows)) or [()] * len(self._columns)
-        if self._writer is None:
-            types = [self._type(name, cells) for name, cells in zip(self._columns, values)]
-            schema = pyarrow.schema(list(zip(self._columns, types)))
-            self._writer = pyarrow.parquet.ParquetWriter(self._path, schema)
-        arrays = []
-        for name, cells, field in zip(self._columns, values, self._writer.schema):
+        frame = pandas.DataFrame(self._rows, columns=self._columns)
+        for name in self._columns:
             if name in TEXT:
-                converted: List[Any] = [str(cell) for cell in cells]
-            else:
-                converted = [None if cell == "" else float(cell) for cell in cells]
-            arrays.append(pyarrow.array(converted, field.type))
-        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self._writer.schema))
+                frame[name] = frame[name].astype("string")
+            elif frame[name].dtype == object:  # texts of numbers
+                frame[name] = pandas.to_numeric(frame[name]).astype(float)
+        schema = self._writer.schema if self._writer else None
+        data = pyarrow.Table.from_pandas(frame, schema, preserve_index=False)
+        data = data.replace_schema_metadata(None)
+        if self._writer is None:
+            self._writer = pyarrow.parquet.ParquetWriter(self._path, data.schema)
+        self._writer.write_table(data)
         self._rows = []
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-
-    def _type(self, name: str, cells: Sequence[Any]) -> Any:
-        import pyarrow
-
-        if name in TEXT:
-            return pyarrow.string()
-        if cells and all(isinstance(cell, numbers.Integral) for cell in cells):
-            return pyarrow.int64()
-        return pyarrow.float64()
 
 
 def number(value: float) -> str:

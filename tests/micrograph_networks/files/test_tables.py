@@ -30,7 +30,9 @@ def test_parquet_without_rows_has_columns(tmp_path):
     pytest.importorskip("pyarrow")
     with table(tmp_path / "a.parquet", COLUMNS):
         pass
-    assert list(pd.read_parquet(tmp_path / "a.parquet")) == COLUMNS
+    found = pd.read_parquet(tmp_path / "a.parquet")
+    assert list(found) == COLUMNS
+    assert found["score"].dtype == float
 
 
 def test_interrupted_parquet_does_not_appear(tmp_path):
