@@ -1,9 +1,9 @@
-"""Make the release: one archive with which the modules run in the CellProfiler application.
+"""Build the release archive, with which the modules run in the CellProfiler application.
 
     python release/build_release.py [FOLDER]
 
-It is written to dist/ or another folder, and has the same bytes each time that it is made of the
-same files: nothing in it depends on the day, the machine, or the order in which files are found.
+The default folder is dist/. The same files always give the same bytes: nothing in the archive
+depends on the date, the machine, or the order of files.
 """
 
 import re
@@ -13,48 +13,47 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("plugins", "focusqual", "segment", "micrograph_networks", "model_weights")
-"""Taken as a whole."""
+"""Folders that are included completely."""
 PATTERNS = ("example_pipelines/*.cppipe", "LICENSE", "CITATION.cff")
 PAGE = {
     "README.html": "release/README.html",
     "pictures/focus.png": "docs/focus.png",
     "pictures/darkfield.png": "docs/darkfield.png",
 }
-"""The page for users with its pictures: names in the archive, and in the repository."""
+"""Page for users and its pictures: names in the archive and in the repository."""
 LARGEST = 100_000_000
-"""Bytes that the archive may have."""
+"""Maximum size of the archive in bytes."""
 
 
 def main(folder=ROOT / "dist"):
-    """Make the archive and print where it is."""
+    """Build the archive and print its path."""
     target = build(Path(folder))
     size = target.stat().st_size
     if size > LARGEST:
         target.unlink()
-        sys.exit(f"The release has {size} bytes, more than the {LARGEST} that it may have.")
+        sys.exit(f"The release has {size} bytes, but at most {LARGEST} are allowed.")
     print(f"{target}: {size / 1e6:.0f} MB")
 
 
 def build(folder):
-    """Make the archive.
+    """Build the archive.
 
     Parameters
     ----------
     folder : Path
-        Made if it does not exist.
+        Folder for the archive. It is created if it does not exist.
 
     Returns
     -------
     Path
-        Of the archive, in that folder.
+        Path of the archive.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"cellprofiler-focus-darkfield-{version()}"
     target = folder / f"{name}.zip"
     with zipfile.ZipFile(target, "w") as archive:
         for inside, path in sorted(contents().items()):
-            # Neither compressed, as libraries differ in what they make of it, nor with its own
-            # time or permissions.
+            # No compression, whose bytes differ between libraries, and fixed time and permissions.
             entry = zipfile.ZipInfo(f"{name}/{inside}", (1980, 1, 1, 0, 0, 0))
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
@@ -63,13 +62,13 @@ def build(folder):
 
 
 def version():
-    """Of the packages, which are not imported."""
+    """Return the version of the packages without importing them."""
     text = (ROOT / "micrograph_networks/__init__.py").read_text(encoding="utf-8")
     return re.search(r'^__version__ = "(.+)"$', text, re.M)[1]
 
 
 def contents():
-    """Path of each file of the archive, by its name there."""
+    """Return the paths of all files of the archive by their names in it."""
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
     paths += [path for pattern in PATTERNS for path in ROOT.glob(pattern)]
     files = {

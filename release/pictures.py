@@ -1,8 +1,6 @@
-"""Make the pictures of README.md and of the release from what `make demo` has saved.
+"""Make docs/focus.png and docs/darkfield.png from the output of `make demo`.
 
     .venv/bin/python release/pictures.py
-
-They are docs/focus.png and docs/darkfield.png.
 """
 
 import sys
@@ -18,12 +16,13 @@ FOCUS = [
 ]
 DARKFIELD = ["darkfield/images/scene_08.png", "darkfield/output/scene_08_outlines.png"]
 SIDE = 420
-"""Pixels, five focus patches."""
+"""Height and width of the pictures in pixels: five patches."""
 GAP = 8
+"""Width of the gaps between pictures in pixels."""
 
 
 def main():
-    """Write both."""
+    """Write both pictures."""
     pictures = {
         "focus": [picture(name)[:SIDE, :SIDE] for name in FOCUS],
         "darkfield": [picture(name)[:SIDE] for name in DARKFIELD],
@@ -33,7 +32,7 @@ def main():
 
 
 def picture(name):
-    """A color picture that the demo has saved."""
+    """Read a color image that the demo saved."""
     path = ROOT / "demo" / name
     if not path.is_file():
         sys.exit(f"{path} does not exist: run make demo first.")
@@ -41,7 +40,7 @@ def picture(name):
 
 
 def side_by_side(parts):
-    """One picture of pictures of the same height, with white gaps."""
+    """Join pictures of the same height with white gaps between them."""
     height = len(parts[0])
     gap = np.full((height, GAP, 3), 255, np.uint8)
     return np.concatenate([piece for part in parts for piece in (gap, part)][1:], axis=1)

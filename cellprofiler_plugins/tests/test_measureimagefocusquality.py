@@ -20,7 +20,7 @@ measureimagefocusquality = pytest.importorskip("measureimagefocusquality")
 
 
 def measured(pixels):
-    """A function from the name of a feature to what the module measures of an image."""
+    """Run the module and return a function from a feature's name to its value."""
     module = measureimagefocusquality.MeasureImageFocusQuality()
     module.image_groups[0].image_name.value = "DNA"
     module.module_num = 1
