@@ -7,25 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy
-from cellprofiler_core.constants.measurement import (
-    COLTYPE_FLOAT,
-    COLTYPE_INTEGER,
-    COLTYPE_VARCHAR_FILE_NAME,
-    COLTYPE_VARCHAR_FORMAT,
-    EXPERIMENT,
-    GROUP_NUMBER,
-    IMAGE,
-)
+from cellprofiler_core.constants.measurement import COLTYPE_INTEGER, GROUP_NUMBER, IMAGE
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
-from cellprofiler_core.setting import (
-    Binary,
-    Divider,
-    HiddenCount,
-    HTMLText,
-    ValidationError,
-)
+from cellprofiler_core.setting import Binary, Divider, HiddenCount, HTMLText, ValidationError
 from cellprofiler_core.setting.do_something import DoSomething, RemoveSettingButton
 from cellprofiler_core.setting.subscriber import ImageSubscriber, LabelListSubscriber
 from cellprofiler_core.setting.text import ImageName, LabelName, Text
@@ -48,14 +34,7 @@ try:
         raise ImportError(f"micrograph_networks has version {__version__}")
 
     from focusqual import FocusOptions, load_model, measure_focus
-    from focusqual.inference.display import (
-        STATISTICS,
-        arrange,
-        draw_distribution,
-        draw_legend,
-        seen_patch,
-        statistics,
-    )
+    from focusqual.inference import display as core_display
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
     from focusqual.inference.model import WEIGHTS_FILE
     from focusqual.inference.network import NETWORKS
@@ -64,19 +43,11 @@ try:
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
-    from micrograph_networks.cellprofiler.figures import SMOOTH, reserve_table, show_under_mouse
+    from micrograph_networks.cellprofiler import figures
     from micrograph_networks.cellprofiler.measurements import Feature
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
-    from micrograph_networks.cellprofiler.network_module import (
-        Core,
-        NetworkModule,
-        check_distinct,
-        input_mask,
-    )
-    from micrograph_networks.cellprofiler.settings import (
-        OutputGroup,
-        saved_count,
-    )
+    from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
+    from micrograph_networks.cellprofiler.settings import OutputGroup, check_distinct, saved_count
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 except Exception as error:
@@ -149,7 +120,8 @@ YES          NO           YES
 
 Patches do not count if more than half of their area is masked. Pixels that are NaN or infinite are
 treated as masked. Color images are converted to gray (0.299 red + 0.587 green + 0.114 blue). To
-measure a stack, load its planes as separate images.
+measure a stack, load its planes as separate images. To find the plane that is in focus, make each
+stack a group with **Groups**, and select *Yes* for *Rank the images of each group?*.
 
 Interpreting the results
 ^^^^^^^^^^^^^^^^^^^^^^^^
@@ -170,12 +142,6 @@ defocus level, from blue (in focus) to red. Its lightness is the certainty, so p
 nothing have dark borders. Where patches overlap, the most certain one is on top. Point the mouse at
 a patch to see its level and certainty in the status bar. Bars show the probabilities of the levels
 for the whole image. If a mask excludes patches, the table shows how many of them count.
-
-CellProfiler loads the network as soon as you select the module. With TensorFlow this takes several
-seconds, and the first step in test mode waits for it.
-
-To find the plane of each stack that is in focus, load the planes as separate images, group them by
-stack with **Groups**, and select *Yes* for *Rank the images of each group?*.
 
 See also
 ^^^^^^^^
@@ -238,9 +204,6 @@ If you publish results of this module, please cite the article and CellProfiler.
 
 PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 F_PATCH_COUNT = "PatchCount"
-F_MODEL = "Model"
-F_ENGINE = "Engine"
-F_DEFOCUS = "ExpectedDefocus"
 F_BEST = "BestInGroup"
 F_RANK = "RankInGroup"
 IMAGE_FEATURES = {
@@ -250,7 +213,6 @@ IMAGE_FEATURES = {
     "CertaintyMean": "certainty_mean",
     "CertaintyMax": "certainty_max",
     "CertaintyWeighted": "certainty_weighted",
-    F_PATCH_COUNT: "patches",
     "FractionInFocus": "in_focus",
     "FractionOutOfFocus": "out_of_focus",
     "FractionUncertain": "uncertain",
@@ -347,17 +309,15 @@ class MeasureImageFocusQuality(NetworkModule):  # noqa: D101 - CellProfiler show
             "Rank the images of each group?",
             False,
             doc="""\
-Select *Yes* to rank the images of each group at its end: the image that is most in focus has rank
-1. Use **Groups** to make each stack a group. Without **Groups**, all images are one group.
-
-Images are ranked by their expected levels. The level of an image with a low certainty is moved
-toward the mean of its group, halfway at a certainty of 0.05, so a blank image is neither best nor
-worst.
+Select *Yes* to rank the images of each group by their expected levels: the image that is most in
+focus has rank 1. Use **Groups** to make each stack a group. The level of an image with a low
+certainty is moved toward the mean of its group, halfway at a certainty of 0.05, so a blank image is
+neither best nor worst.
 
 Ranks are available only after the last image of a group, too late for modules such as **FlagImage**
-in the same pipeline. To keep only the best planes, export the ranks, and load the table into a
-second pipeline with **LoadData**. There, let **FlagImage** skip the images whose *RankInGroup* is
-above 1. The example pipelines *focus_rank_planes* and *focus_best_planes* do this.
+in the same pipeline. To keep only the best planes, export the ranks and load the table into a
+second pipeline with **LoadData**, as the example pipelines *focus_rank_planes* and
+*focus_best_planes* do.
 """,
         )
         self.create_model_settings(
@@ -392,7 +352,6 @@ Select the objects to measure in each of the images above.
     def add_image(self, can_remove=True):
         """Add the settings of an image to measure. The first image cannot be removed."""
         group = OutputGroup()
-        group.can_remove = can_remove
         if can_remove:
             group.append("divider", Divider())
         group.append(
@@ -441,11 +400,7 @@ Select the objects to measure in each of the images above.
     def visible_settings(self):
         result = []
         for group in self.image_groups:
-            if group.can_remove:
-                result.append(group.divider)
-            result += [group.image_name, *group.visible_outputs()]
-            if group.can_remove:
-                result.append(group.remover)
+            result += group.visible_settings()
         result += [self.add_image_button, self.divider, *self.visible_model_settings()]
         result += self.engine_options.visible() + self.focus_options.visible()
         result.append(self.wants_objects)
@@ -474,16 +429,18 @@ Select the objects to measure in each of the images above.
                 self.stride,
             )
 
+    def model_names(self):
+        return [group.image_name.value for group in self.image_groups]
+
+    def created_objects(self):
+        return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
+
     def features(self):
-        features = []
+        features = super().features()
         for group in self.image_groups:
             name = group.image_name.value
-            features.append(Feature(EXPERIMENT, F_MODEL, name, COLTYPE_VARCHAR_FILE_NAME))
-            for feature in self._image_features():
-                integer = feature == F_PATCH_COUNT
-                kind = COLTYPE_INTEGER if integer else COLTYPE_FLOAT
-                features.append(Feature(IMAGE, feature, name, kind))
-            features.append(Feature(IMAGE, F_ENGINE, name, COLTYPE_VARCHAR_FORMAT % 32))
+            features.append(Feature(IMAGE, F_PATCH_COUNT, name, COLTYPE_INTEGER))
+            features += [Feature(IMAGE, feature, name) for feature in self._image_features()]
             if self.wants_ranks.value:
                 for feature in (F_BEST, F_RANK):
                     features.append(Feature(IMAGE, feature, name, COLTYPE_INTEGER, True))
@@ -499,17 +456,7 @@ Select the objects to measure in each of the images above.
         """Return the features of an image, with their names in FocusMeasurement.summary."""
         if self.rescaling.value != OBJECTIVE:
             return IMAGE_FEATURES
-        return {**IMAGE_FEATURES, F_DEFOCUS: "expected_defocus_um"}
-
-    def created_objects(self):
-        return [g.patches_name.value for g in self.image_groups if g.wants_patches.value]
-
-    def prepare_run(self, workspace):
-        for group in self.image_groups:
-            workspace.measurements.add_experiment_measurement(
-                self.measurement_name(F_MODEL, group.image_name.value), self.chosen_model()
-            )
-        return True
+        return {**IMAGE_FEATURES, "ExpectedDefocus": "expected_defocus_um"}
 
     def run(self, workspace):
         options = self.focus_options.options()
@@ -520,7 +467,7 @@ Select the objects to measure in each of the images above.
             image = workspace.image_set.get_image(name)
             with add_path_to_errors(name), explain_memory_errors():
                 measurement = measure_focus(image.pixel_data, model, input_mask(image), options)
-            self._measure_image(workspace, name, measurement, model.engine)
+            self._measure_image(workspace, name, measurement.summary)
             if self.wants_objects.value:
                 self._measure_objects(workspace, name, image, measurement)
             if group.wants_patches.value:
@@ -538,13 +485,11 @@ Select the objects to measure in each of the images above.
             workspace.display_data.images = displayed
         free_earlier_image_sets()
 
-    def _measure_image(self, workspace, image_name, measurement, engine):
-        values = {
-            feature: measurement.summary[key] for feature, key in self._image_features().items()
-        }
-        for feature, value in {**values, F_ENGINE: engine}.items():
+    def _measure_image(self, workspace, image_name, summary):
+        features = {F_PATCH_COUNT: "patches", **self._image_features()}
+        for feature, key in features.items():
             name = self.measurement_name(feature, image_name)
-            workspace.measurements.add_image_measurement(name, value)
+            workspace.measurements.add_image_measurement(name, summary[key])
 
     def _measure_objects(self, workspace, image_name, image, measurement):
         maps = (
@@ -604,23 +549,25 @@ Select the objects to measure in each of the images above.
         count = len(images)
         figure.set_subplots((count, 1))
         table_height = TABLE_HEADER + TABLE_ROW * count
-        reserve_table(figure.figure, table_height)
-        panels = arrange(figure.figure, count)
-        draw_legend(panels.legend)
+        figures.reserve_table(figure.figure, table_height)
+        panels = core_display.arrange(figure.figure, count)
+        core_display.draw_legend(panels.legend)
         for col, image in enumerate(images):
             # CellProfiler draws into the axes that it finds here.
             figure.subplots[col, 0] = panels.pictures[col]
             figure.subplot_imshow_color(
-                col, 0, image["picture"], title=image["name"], interpolation=SMOOTH
+                col, 0, image["picture"], title=image["name"], interpolation=figures.SMOOTH
             )
-            draw_distribution(panels.distributions[col], image["probabilities"], count == 1)
+            core_display.draw_distribution(
+                panels.distributions[col], image["probabilities"], count == 1
+            )
             describe = functools.partial(_describe_patch, image)
-            show_under_mouse(figure, panels.pictures[col], describe)
+            figures.show_under_mouse(figure, panels.pictures[col], describe)
         figure.subplot_table(
             0,
             1 - table_height,
             [[image["name"], *image["statistics"]] for image in images],
-            col_labels=["", *STATISTICS],
+            col_labels=["", *core_display.STATISTICS],
             n_cols=count,
             n_rows=table_height,
         )
@@ -633,7 +580,7 @@ def _display_data(name, picture, measurement):
         "name": name,
         "picture": picture,
         "probabilities": measurement.aggregate,
-        "statistics": statistics(measurement),
+        "statistics": core_display.statistics(measurement),
         "boxes": measurement.boxes[counted],
         "levels": measurement.level[counted],
         "certainties": measurement.certainty[counted],
@@ -642,7 +589,7 @@ def _display_data(name, picture, measurement):
 
 def _describe_patch(image, x, y):
     """Return texts about the patch at a point for the status bar."""
-    patch = seen_patch(image["boxes"], image["certainties"], x, y)
+    patch = core_display.seen_patch(image["boxes"], image["certainties"], x, y)
     if patch is None:
         return ["No patch counts here"]
     return [f"Level: {image['levels'][patch]}", f"Certainty: {image['certainties'][patch]:.2f}"]

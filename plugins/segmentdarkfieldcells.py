@@ -5,12 +5,6 @@ import logging
 import sys
 from pathlib import Path
 
-from cellprofiler_core.constants.measurement import (
-    COLTYPE_VARCHAR_FILE_NAME,
-    COLTYPE_VARCHAR_FORMAT,
-    EXPERIMENT,
-    IMAGE,
-)
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
@@ -36,18 +30,14 @@ try:
     if __version__ != VERSION:
         raise ImportError(f"micrograph_networks has version {__version__}")
 
-    from micrograph_networks.cellprofiler.figures import SMOOTH, remove_lines_outside
+    from micrograph_networks.cellprofiler import figures
     from micrograph_networks.cellprofiler.measurements import Feature
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
-    from micrograph_networks.cellprofiler.network_module import (
-        Core,
-        NetworkModule,
-        check_distinct,
-        input_mask,
-    )
+    from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
     from micrograph_networks.cellprofiler.settings import (
         LateChoice,
         OutputGroup,
+        check_distinct,
         saved_count,
     )
     from micrograph_networks.engines import EngineOptions
@@ -61,14 +51,7 @@ try:
         SPIROCHAETE,
         declared_classes,
     )
-    from segment.inference.display import (
-        STATISTICS,
-        displayed_image,
-        draw_legends,
-        left_out,
-        probability_picture,
-        statistics,
-    )
+    from segment.inference import display as core_display
     from segment.inference.model import WEIGHTS_FILE
     from segment.inference.network import NETWORKS
 except Exception as error:
@@ -172,13 +155,6 @@ Limitations
    several objects, and short ones are discarded.
 -  The images on which the shipped models were trained exclude commercial use (see *References*).
 
-Run time
-^^^^^^^^
-
-CellProfiler loads the network, which takes several seconds, as soon as you select the module. An
-image takes one to several seconds. In test mode CellProfiler's window waits for it. *Analyze
-Images* processes several images at a time.
-
 See also
 ^^^^^^^^
 
@@ -226,8 +202,6 @@ If you publish results of this module, please cite the data set and CellProfiler
 F_MEAN_PROBABILITY = "MeanProbability"
 F_LENGTH = "Length"
 F_MEAN_WIDTH = "MeanWidth"
-F_MODEL = "Model"
-F_ENGINE = "Engine"
 
 OUTPUTS = (
     (
@@ -341,9 +315,7 @@ apply to spirochaetes and other filaments.
     def visible_settings(self):
         result = [self.x_name]
         for group in self.groups:
-            result += [group.class_name, group.objects_name, *group.visible_outputs()]
-            if hasattr(group, "remover"):
-                result.append(group.remover)
+            result += group.visible_settings()
         result += [self.add_button, *self.visible_model_settings()]
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
@@ -374,12 +346,12 @@ apply to spirochaetes and other filaments.
     def is_object_identification_module(self):
         return True
 
+    def model_names(self):
+        # Two modules in a pipeline may use different models, but their objects' names differ.
+        return [self.groups[0].objects_name.value]
+
     def features(self):
-        model, engine = self._module_feature(F_MODEL), self._module_feature(F_ENGINE)
-        features = [
-            Feature(EXPERIMENT, model, column_type=COLTYPE_VARCHAR_FILE_NAME),
-            Feature(IMAGE, engine, column_type=COLTYPE_VARCHAR_FORMAT % 32),
-        ]
+        features = super().features()
         kinds = self._kinds()
         for group in self.groups:
             name = group.objects_name.value
@@ -387,10 +359,6 @@ apply to spirochaetes and other filaments.
             if kinds.get(group.class_name.value) == FILAMENTS:
                 features += [Feature(name, F_LENGTH), Feature(name, F_MEAN_WIDTH)]
         return features
-
-    def _module_feature(self, feature):
-        # Two modules in a pipeline may use different models, but their objects' names differ.
-        return f"{feature}_{self.groups[0].objects_name.value}"
 
     def created_objects(self):
         return [group.objects_name.value for group in self.groups]
@@ -403,11 +371,6 @@ apply to spirochaetes and other filaments.
             return {}
         return {one.name: one.kind for one in classes if one.kind != NOTHING}
 
-    def prepare_run(self, workspace):
-        name = self.measurement_name(self._module_feature(F_MODEL))
-        workspace.measurements.add_experiment_measurement(name, self.chosen_model())
-        return True
-
     def run(self, workspace):
         image_name = self.x_name.value
         image = workspace.image_set.get_image(image_name)
@@ -416,9 +379,6 @@ apply to spirochaetes and other filaments.
         with add_path_to_errors(image_name), explain_memory_errors():
             result = segment_image(image.pixel_data, model, input_mask(image), options)
             found = [result.of_class(group.class_name.value) for group in self.groups]
-        workspace.measurements.add_image_measurement(
-            self.measurement_name(self._module_feature(F_ENGINE)), model.engine
-        )
         for group, one in zip(self.groups, found):
             self._add_objects(workspace, group.objects_name.value, one, image)
             _add_images(workspace, group, one, image)
@@ -444,19 +404,23 @@ apply to spirochaetes and other filaments.
 
     def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)
-        data.image = displayed_image(image.pixel_data)
-        data.probabilities = probability_picture(found)
+        data.image = core_display.displayed_image(image.pixel_data)
+        data.probabilities = core_display.probability_picture(found)
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
-        data.left_out = left_out(result, found, self.threshold.value)
+        data.left_out = core_display.left_out(result, found, self.threshold.value)
         data.colors = [one.described.color for one in found]
-        data.statistics = list(zip(STATISTICS, *(statistics(one, mask) for one in found)))
+        data.statistics = list(
+            zip(core_display.STATISTICS, *(core_display.statistics(one, mask) for one in found))
+        )
 
     def display(self, workspace, figure):
         data = workspace.display_data
         figure.set_subplots((2, 2))
-        shared = {"interpolation": SMOOTH, "sharexy": figure.subplot(0, 0)}
-        figure.subplot_imshow_color(0, 0, data.image, self.x_name.value, interpolation=SMOOTH)
+        shared = {"interpolation": figures.SMOOTH, "sharexy": figure.subplot(0, 0)}
+        figure.subplot_imshow_color(
+            0, 0, data.image, self.x_name.value, interpolation=figures.SMOOTH
+        )
         # CellProfiler draws these outlines in the user's colors, in the order of the list.
         outlines = [
             {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
@@ -465,9 +429,11 @@ apply to spirochaetes and other filaments.
         outlined = figure.subplot_imshow_color(
             1, 0, data.image, " and ".join(data.names), cplabels=outlines, **shared
         )
-        remove_lines_outside(outlined)
+        figures.remove_lines_outside(outlined)
         figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shared)
-        draw_legends(figure.subplot(1, 1), outlined.collections, data.names, data.colors)
+        core_display.draw_legends(
+            figure.subplot(1, 1), outlined.collections, data.names, data.colors
+        )
         # The table is below the legends, which take the upper part of the last subplot.
         position = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
         columns = ["", *data.names]

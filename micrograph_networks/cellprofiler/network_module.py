@@ -9,9 +9,15 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
+from cellprofiler_core.constants.measurement import (
+    COLTYPE_VARCHAR_FILE_NAME,
+    COLTYPE_VARCHAR_FORMAT,
+    EXPERIMENT,
+    IMAGE,
+)
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.image import Image
 from cellprofiler_core.pipeline import Pipeline
@@ -21,7 +27,7 @@ from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
 from cellprofiler_core.workspace import Workspace
 
-from micrograph_networks.cellprofiler.measurements import MeasuringModule
+from micrograph_networks.cellprofiler.measurements import Feature, MeasuringModule
 from micrograph_networks.cellprofiler.model_cache import (
     DESCRIPTIONS,
     MODELS,
@@ -39,6 +45,8 @@ if not REGISTRY.is_file():
 
 logger = logging.getLogger(__name__)
 
+F_MODEL = "Model"
+F_ENGINE = "Engine"
 CUSTOM_MODEL = "Custom model"
 """Choice of the user's own weights file."""
 
@@ -69,7 +77,8 @@ class NetworkModule(MeasuringModule):
     """A module that runs a trained network, chosen by the user, on two-dimensional images.
 
     A subclass calls :meth:`create_model_settings` and sets ``engine_options`` in
-    ``create_settings``. It declares its measurements in ``features`` and ``created_objects``.
+    ``create_settings``. It declares its measurements in ``model_names``, ``features``, and
+    ``created_objects``.
 
     Attributes
     ----------
@@ -153,14 +162,12 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
 
     def validate_weights_file(self) -> None:
         """Raise ValidationError if the weights file does not exist. The file is not read."""
-        path = self.chosen_model()
-        if self.model == CUSTOM_MODEL and not os.path.isfile(path):
-            raise ValidationError(f"The weights file {path} does not exist", self.weights_file)
+        chosen = self.chosen_model()
+        if self.model == CUSTOM_MODEL and not os.path.isfile(chosen):
+            raise ValidationError(f"The weights file {chosen} does not exist", self.weights_file)
         for model in self._shipped_models():
-            if model.name == self.model.value and not model.path.is_file():
-                raise ValidationError(
-                    f"The weights {model.path} do not exist: {ADVICE}", self.model
-                )
+            if model.name == chosen and not model.path.is_file():
+                raise ValidationError(f"{model.path} does not exist: {ADVICE}", self.model)
 
     def validate_module_warnings(self, pipeline: Pipeline) -> None:
         """Raise ValidationError, while the user edits the pipeline, for errors of a later run."""
@@ -189,10 +196,29 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
         weights, _ = read_network(self.chosen_model(), self.core.networks)
         return weights.attributes
 
+    def model_names(self) -> Sequence[str]:
+        """Return the names at the end of the measurements Model and Engine."""
+        raise NotImplementedError
+
+    def features(self) -> List[Feature]:
+        """Return the features Model and Engine. A subclass adds its own."""
+        features = []
+        for name in self.model_names():
+            features.append(Feature(EXPERIMENT, F_MODEL, name, COLTYPE_VARCHAR_FILE_NAME))
+            features.append(Feature(IMAGE, F_ENGINE, name, COLTYPE_VARCHAR_FORMAT % 32))
+        return features
+
+    def prepare_run(self, workspace: Workspace) -> bool:
+        """Measure the name of the model. Return True: it succeeded."""
+        for name in self.model_names():
+            feature = self.measurement_name(F_MODEL, name)
+            workspace.measurements.add_experiment_measurement(feature, self.chosen_model())
+        return True
+
     def loaded_model(self, workspace: Workspace) -> Any:
         """Return the chosen model, as the core's ``load_model`` returns it.
 
-        It is loaded once in a process.
+        It is loaded once in a process. The engine that computes it is measured.
 
         Parameters
         ----------
@@ -206,12 +232,16 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
         """
         key = self._model_key()
         if key in MODELS:
-            return _load_once(key)
-        with _progress(f"Loading {self.chosen_model()}"):
             model = _load_once(key)
-        # Its file list leads back to the workspace, which would then never be freed.
-        workspace.set_file_list(None)
-        exclude_from_collections()
+        else:
+            with _progress(f"Loading {self.chosen_model()}"):
+                model = _load_once(key)
+            # Its file list leads back to the workspace, which would then never be freed.
+            workspace.set_file_list(None)
+            exclude_from_collections()
+        for name in self.model_names():
+            feature = self.measurement_name(F_ENGINE, name)
+            workspace.measurements.add_image_measurement(feature, model.engine)
         return model
 
     def on_activated(self, workspace: Workspace) -> None:
@@ -242,10 +272,6 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
         """Translate the folder of the weights file for a cluster. Return True: it succeeded."""
         self.weights_directory.alter_for_create_batch_files(fn_alter_path)
         return True
-
-    def volumetric(self) -> bool:
-        """Return False: CellProfiler then refuses to run the module on volumes."""
-        return False
 
     def _shipped_models(self) -> List[ShippedModel]:
         return shipped_models(self.core.networks)
@@ -284,12 +310,3 @@ def _progress(message: str) -> Iterator[None]:
 def input_mask(image: Image) -> Optional[np.ndarray]:
     """Return the mask of an image, bool (height, width), or None if all pixels count."""
     return image.mask if image.has_mask else None
-
-
-def check_distinct(settings: Iterable[Setting]) -> None:
-    """Raise ValidationError at a setting that has the value of an earlier one."""
-    seen = set()
-    for setting in settings:
-        if setting.value in seen:
-            raise ValidationError(f"{setting.value} has already been used above", setting)
-        seen.add(setting.value)

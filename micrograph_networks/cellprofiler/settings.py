@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
-from cellprofiler_core.setting import Binary, Setting, SettingsGroup
+from cellprofiler_core.setting import Binary, Setting, SettingsGroup, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Float, Integer
 
@@ -147,12 +147,10 @@ class OutputGroup(SettingsGroup):
             self.append(f"{attribute}_name", name)
             self._outputs.append((wanted, name))
 
-    def visible_outputs(self) -> List[Setting]:
-        """Return the settings of the outputs that are used now."""
-        visible: List[Setting] = []
-        for wanted, name in self._outputs:
-            visible += [wanted, name] if wanted.value else [wanted]
-        return visible
+    def visible_settings(self) -> List[Setting]:
+        """Return all settings except the names of outputs that the user does not want."""
+        hidden = [id(name) for wanted, name in self._outputs if not wanted.value]
+        return [setting for setting in self.settings if id(setting) not in hidden]
 
     def wanted_outputs(self) -> List[Setting]:
         """Return the names of the outputs that the user wants."""
@@ -171,3 +169,12 @@ def saved_count(setting_values: Sequence[str], position: int) -> int:
     if not (value.isdecimal() and 0 < int(value) <= len(setting_values)):
         raise ValueError(f"'{value[:20]}' is not a number of groups of settings.")
     return int(value)
+
+
+def check_distinct(settings: Iterable[Setting]) -> None:
+    """Raise ValidationError at a setting that has the value of an earlier one."""
+    seen = set()
+    for setting in settings:
+        if setting.value in seen:
+            raise ValidationError(f"{setting.value} has already been used above", setting)
+        seen.add(setting.value)

@@ -200,7 +200,7 @@ def test_a_module_without_its_weights_is_listed_and_says_so(copy, product):
     name = shipped_models(product.architectures)[-1].name
     for path in (copy / "model_weights").glob("*.h5"):
         path.unlink()
-    assert f"{name}.h5 do not exist: unzip the release" in listed(copy, product)["invalid"]
+    assert f"{name}.h5 does not exist: unzip the release" in listed(copy, product)["invalid"]
 
 
 def test_all_modules_stand_in_the_list_in_the_same_way():
