@@ -145,7 +145,6 @@ format_option = click.option(
     "suffix",
     type=click.Choice(FORMATS),
     default=FORMATS[0],
-    show_default=True,
     help="File format of the tables; parquet needs the extra [parquet].",
 )
 
