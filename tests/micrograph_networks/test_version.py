@@ -1,4 +1,4 @@
-"""The number of the version is written in the package; what repeats it has to agree."""
+"""The version is defined in the package; everything that repeats it must agree."""
 
 import re
 import subprocess
@@ -15,10 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSION = micrograph_networks.__version__
 
 
-def first(pattern, name):
-    return re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.M)[1]
-
-
 def test_the_cores_have_the_same_version():
     assert focusqual.__version__ is VERSION
     assert segment.__version__ is VERSION
@@ -32,9 +28,8 @@ def test_the_metadata_have_it():
     assert result.stdout.split()[-1:] == [VERSION], result.stderr
 
 
-def test_the_citation_has_it():
-    assert first(r"^version: (.+)$", "CITATION.cff") == VERSION
-
-
-def test_the_newest_heading_of_the_changelog_has_it():
-    assert first(r"^## (\S+)", "CHANGELOG.md") == VERSION
+@pytest.mark.parametrize(
+    "name, pattern", [("CITATION.cff", r"^version: (.+)$"), ("CHANGELOG.md", r"^## (\S+)")]
+)
+def test_the_first_version_in_a_file_is_it(name, pattern):
+    assert re.search(pattern, (ROOT / name).read_text("utf-8"), re.M)[1] == VERSION

@@ -94,31 +94,23 @@ def test_tensorflow_that_has_computed_already_is_not_set_up_again():
     assert engine.import_framework.__wrapped__() is engine.import_framework()
 
 
-@pytest.fixture
-def failing():
-    """Make functions on a device that raise an error of TensorFlow."""
+@needs_tensorflow
+@pytest.mark.parametrize(
+    ("error", "device", "is_lack_of_memory"),
+    [
+        ("ResourceExhaustedError", None, True),
+        ("ResourceExhaustedError", engine.CPU, True),
+        ("NotFoundError", None, True),  # from cuDNN
+        ("UnimplementedError", None, True),  # from cuDNN
+        ("NotFoundError", engine.CPU, False),
+    ],
+)
+def test_errors_that_mean_lack_of_memory(error, device, is_lack_of_memory):
     tf = engine.import_framework()
 
-    def make(error, device):
-        def compiled(images):
-            raise getattr(tf.errors, error)(None, None, "as on a GPU")
+    def compiled(images):
+        raise getattr(tf.errors, error)(None, None, "as on a GPU")
 
-        return engine.OnDevice(tf, compiled, device)
-
-    return make
-
-
-@needs_tensorflow
-@pytest.mark.parametrize("device", [None, engine.CPU])
-def test_lack_of_memory_is_reported_as_our_own_error(failing, device):
-    with pytest.raises(OutOfMemory, match="as on a GPU"):
-        failing("ResourceExhaustedError", device)(np.zeros(1))
-
-
-@needs_tensorflow
-@pytest.mark.parametrize("error", ["NotFoundError", "UnimplementedError"])
-def test_errors_of_cudnn_mean_lack_of_memory_only_on_a_gpu(failing, error):
-    with pytest.raises(OutOfMemory):
-        failing(error, None)(np.zeros(1))
-    with pytest.raises(getattr(engine.import_framework().errors, error)):
-        failing(error, engine.CPU)(np.zeros(1))
+    expected = OutOfMemory if is_lack_of_memory else getattr(tf.errors, error)
+    with pytest.raises(expected, match="as on a GPU"):
+        engine.OnDevice(tf, compiled, device)(np.zeros(1))

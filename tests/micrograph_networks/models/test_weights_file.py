@@ -45,9 +45,12 @@ def test_weights_of_another_network_are_refused(path):
         read_weights(path, ["net-2"])
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"b\.h5 cannot be read \(No such file"):
-        read_weights(tmp_path / "b.h5", ["net-1"])
+@pytest.mark.parametrize(
+    "name, problem", [("b.h5", "No such file"), ("", "(Is a directory|Permission denied)")]
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, problem):
+    with pytest.raises(UserError, match=rf"{tmp_path / name} cannot be read \({problem}"):
+        read_weights(tmp_path / name, ["net-1"])
 
 
 @pytest.mark.parametrize("keep", [0, 100, 600, 1500, 0.6])
@@ -100,14 +103,6 @@ def virtual(file):
     file.create_virtual_dataset("conv1/bias", layout)
 
 
-def strings(file):
-    file["conv1/bias"] = ["a", "b"]
-
-
-def ragged(file):
-    file.create_dataset("conv1/bias", (4,), h5py.vlen_dtype(np.float16))
-
-
 def references(file):
     file.create_dataset("conv1/bias", (4,), h5py.ref_dtype)
 
@@ -134,7 +129,7 @@ def newer_format(file):
 @pytest.mark.parametrize(
     "change",
     [
-        *(external_link, soft_link, external_storage, virtual, strings, ragged, references),
+        *(external_link, soft_link, external_storage, virtual, references),
         *(filtered, huge, huge_attribute, newer_format),
     ],
 )
@@ -144,8 +139,3 @@ def test_other_content_than_plain_numbers_of_the_file_itself_is_refused(path, ch
         change(file)
     with pytest.raises(UserError, match=r"a\.h5 is not a weights file"):
         read_weights(path, ["net-1"])
-
-
-def test_a_folder_is_no_weights_file(tmp_path):
-    with pytest.raises(UserError, match="cannot be read .(Is a directory|Permission denied)"):
-        read_weights(tmp_path, ["net-1"])
