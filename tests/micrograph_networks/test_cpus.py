@@ -100,10 +100,5 @@ def test_quotas_of_control_groups(tmp_path, lines, limits, expected):
     assert list(cpus._quotas(tmp_path / "membership", tmp_path / "root")) == expected
 
 
-def test_the_least_quota_counts(monkeypatch):
-    monkeypatch.setattr(cpus, "_quotas", lambda: [8, 1])
-    assert cpus.cpu_share() == 1
-
-
 def test_no_control_groups_no_quota(tmp_path):
     assert list(cpus._quotas(tmp_path / "absent", tmp_path)) == []

@@ -1,7 +1,6 @@
 import importlib.util
 
 import pytest
-from support import focus_model
 
 from micrograph_networks.engines import AUTOMATIC, ENGINE_NAMES, EngineOptions, chosen_engine
 from micrograph_networks.errors import UserError
@@ -38,7 +37,3 @@ def test_bfloat16_needs_tensorflow(name, installed):
 def test_numpy_refuses_bfloat16():
     with pytest.raises(UserError, match="^The engine numpy does not compute in bfloat16"):
         chosen_engine(EngineOptions("numpy", bfloat16=True))
-
-
-def test_a_model_names_its_engine():
-    assert focus_model(engine=EngineOptions("numpy")).engine == "numpy"

@@ -59,7 +59,3 @@ def test_what_no_engine_could_compute_is_refused():
     layers = (first, joined, Convolution("second", 4), joined, Convolution("third", 4))
     with pytest.raises(ValueError, match="joined once only"):
         Network("toy", (8, 8, 3), layers)
-
-
-def test_layers_of_a_kind_are_found_in_order():
-    assert [layer.name for layer in NETWORK.find(Convolution)] == ["first", "deep", "second"]
