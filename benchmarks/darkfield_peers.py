@@ -1,12 +1,11 @@
-"""Blood cells found by this package and by what a user would take otherwise, on the same images.
+"""Compare the blood cells found by this package and by IdentifyPrimaryObjects.
 
     python benchmarks/darkfield_peers.py --csv data.csv --split split.csv
     python benchmarks/darkfield_peers.py --csv ... --split run/split.csv --model run/darkfield.h5
 
 CellProfiler's IdentifyPrimaryObjects gets the method, the threshold and the smallest diameter that
-find cells best in the training part. Each --model is a row of its own; without any it is the newest
-shipped one. benchmarks/crossvalidate.py trains others on the same part, also one whose encoder did
-not learn from ImageNet.
+find cells best in the training part. benchmarks/crossvalidate.py trains other models on the same
+part, including one whose encoder was not trained on ImageNet.
 """
 
 import argparse
@@ -32,51 +31,55 @@ TRIED = (
     *((OTSU, factor) for factor in (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)),
     *((MANUAL, level) for level in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)),
 )
-"""Method, and its threshold or the factor that corrects it."""
+"""Methods, each with its threshold or with the factor that corrects it."""
 SMALLEST = (0.02, 0.1, 0.2)
-"""Shares of the true cells that are smaller than the smallest diameter."""
+"""Shares of the true cells that are smaller than the smallest diameter to try."""
 TUNING_IMAGES = 30
-"""Of the training part, evenly spaced, on which all of TRIED and SMALLEST are tried."""
+"""Number of training images, evenly spaced, on which all of TRIED and SMALLEST are tried."""
 
 
 def main():
-    """Print a row a method."""
+    """Print a row for each method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--part", default="test")
-    parser.add_argument("--model", action="append")
+    parser.add_argument("--csv", type=Path, required=True, help="CSV of images and masks")
+    parser.add_argument("--split", type=Path, required=True, help="the split.csv of a training")
+    parser.add_argument("--part", default="test", help="part to judge (default: test)")
+    parser.add_argument(
+        "--model", action="append", help="model or weights file (default: the newest); repeatable"
+    )
     arguments = parser.parse_args()
     tuning = pairs_of(arguments.csv, arguments.split, "train")
     module, tried = tuned_module(tuning[:: max(len(tuning) // TUNING_IMAGES, 1)])
     pairs = pairs_of(arguments.csv, arguments.split, arguments.part)
     print(f"{'':40} IoU of cells  precision  recall  F1")
-    print_row("IdentifyPrimaryObjects, {} {}, {} to {}".format(*tried), *judged(pairs, module))
+    method, value, smallest, largest = tried
+    name = f"IdentifyPrimaryObjects, {method} {value}, {smallest} to {largest}"
+    print_row(name, *judged(pairs, module))
     for name in arguments.model or [None]:
         model = load_model(name)
         print_row(model.name, *judged_model(pairs, model))
 
 
 def print_row(name, matrix, matches):
-    """IoU of the pixels of cells; precision, recall and F1 of those that stand alone."""
-    figures = matches.precision, matches.recall, matches.f1
-    print(f"{name:40} {scores(matrix).iou[1]:12.3f}  " + "   ".join(f"{f:.3f}" for f in figures))
+    """Print the IoU of the pixels of cells, and precision, recall and F1 of isolated cells."""
+    found = matches.precision, matches.recall, matches.f1
+    print(f"{name:40} {scores(matrix).iou[1]:12.3f}  " + "   ".join(f"{f:.3f}" for f in found))
 
 
 def judged_model(pairs, model):
-    """Confusion matrix of cells against all else, and matches of cells."""
-    place = [one.name for one in model.classes].index(CELL)
+    """Return the confusion matrix of cells against all else, and matches of cells, of a model."""
+    index = [one.name for one in model.classes].index(CELL)
     matrix, matches = 0, np.zeros(3, dtype=int)
     for pair in pairs:
         found = evaluate_pair(pair, model, SegmentationOptions(), CLASSES)
-        matrix = matrix + confusion_matrix(found.truth == place, found.classes == place, 2)
-        tally = found.tallies[CELL]
+        matrix = matrix + confusion_matrix(found.truth == index, found.classes == index, 2)
+        tally = found.counts.tallies[CELL]
         matches += (tally.true, tally.judged, tally.matched)
     return matrix, Matches(*matches.tolist())
 
 
 def judged(pairs, module):
-    """The same of IdentifyPrimaryObjects."""
+    """Return the same of IdentifyPrimaryObjects."""
     matrix, matches = 0, np.zeros(3, dtype=int)
     for pair in pairs:
         image, mask = dataset.read_pair(pair, CLASSES)
@@ -87,7 +90,7 @@ def judged(pairs, module):
 
 
 def tuned_module(pairs):
-    """IdentifyPrimaryObjects as it finds cells best: method, threshold, and range of diameters."""
+    """Return IdentifyPrimaryObjects with the settings that find cells best, and these settings."""
     module = primary_objects()
     found = diameters(pairs)
     results = {}
@@ -103,7 +106,7 @@ def tuned_module(pairs):
 
 
 def diameters(pairs):
-    """Of circles with the areas of the cells in some masks, in pixels: ndarray of float."""
+    """Return the diameters of circles with the areas of the cells in some masks, in pixels."""
     areas = []
     for pair in pairs:
         _, mask = dataset.read_pair(pair, CLASSES)
@@ -112,13 +115,13 @@ def diameters(pairs):
 
 
 def primary_objects():
-    """The module without the options that drop cells at the border."""
+    """Return the module without the options that discard cells at the border."""
     from cellprofiler_core import preferences
 
     preferences.set_headless()
     from cellprofiler.modules.identifyprimaryobjects import IdentifyPrimaryObjects
 
-    logging.disable(logging.WARNING)  # CellProfiler's, of a database that is not needed
+    logging.disable(logging.WARNING)  # CellProfiler warns of a database that is not needed
     module = IdentifyPrimaryObjects()
     module.x_name.value, module.y_name.value = "Image", "Cells"
     module.exclude_border_objects.value = False
@@ -128,7 +131,7 @@ def primary_objects():
 
 
 def configure(module, method, value, smallest, largest):
-    """Choose the method of the threshold, its value or factor, and the range of diameters."""
+    """Set the method of the threshold, its value or factor, and the range of diameters."""
     module.size_range.value = smallest, largest
     settings = module.threshold
     settings.global_operation.value = method
@@ -137,7 +140,7 @@ def configure(module, method, value, smallest, largest):
 
 
 def identified(module, gray):
-    """Run the module on a gray image of 0 to 1; gives int32 (height, width)."""
+    """Run the module on a gray image of 0 to 1 and return its label image, int32."""
     from cellprofiler_core.image import Image, ImageSetList
     from cellprofiler_core.measurement import Measurements
     from cellprofiler_core.object import ObjectSet

@@ -15,7 +15,7 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network, array_shapes
-from segment.inference.network import encoder, unet_vgg16
+from segment.inference.network import Widths, encoder, unet_vgg16
 
 needs_training = pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
 needs_tensorflow = pytest.mark.skipif(
@@ -29,6 +29,8 @@ CELL_MODELS = shipped_models(segment.inference.network.NETWORKS)
 focus_model = functools.lru_cache(maxsize=None)(focusqual.load_model)
 cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
 BFLOAT16 = EngineOptions("tensorflow", bfloat16=True)
+NARROW = Widths((8, 8, 16, 16, 16), (16, 8, 8, 8, 8))
+"""Few channels, for dark-field networks that are computed and trained fast."""
 
 
 def measure(image, mask=None, options=focusqual.FocusOptions(), model=None):

@@ -1,9 +1,9 @@
-"""Images and masks of a data set: read, checked and divided into parts."""
+"""Images and masks of a data set: reading, checks, and division into parts."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -14,26 +14,24 @@ from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 from segment.inference.normalization import to_rgb
-from segment.inference.scaling import resize, resize_labels
-
-ShapeOf = Callable[[Tuple[int, ...]], Tuple[int, ...]]
-"""From the shape of an image to its height and width at the working scale."""
+from segment.inference.scaling import resize, resize_labels, scaled_shape
 
 COLUMNS = ("images", "masks")
-"""Of the table that maps images to masks."""
+"""Columns of the table of images and masks."""
 SPLIT_COLUMNS = ("image", "group", "part")
-"""Of split.csv."""
+"""Columns of split.csv."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask.
+    """Paths of an image and its mask.
 
     Attributes
     ----------
     name : str
-        Of the image, as the table gives it.
+        Path of the image as written in the table.
     image, mask : Path
+        Paths of the files.
     """
 
     name: str
@@ -48,7 +46,7 @@ class Sample:
     Attributes
     ----------
     name : str
-        Of the image, as the table gives it.
+        Path of the image as written in the table.
     image : ndarray of uint8, (height, width, 3)
         RGB.
     mask : ndarray of uint8, (height, width)
@@ -61,12 +59,12 @@ class Sample:
 
 
 def read_table(path: Path) -> List[Pair]:
-    """Read which mask belongs to which image.
+    """Read the table of images and masks.
 
     Parameters
     ----------
     path : Path
-        A CSV with columns images and masks, paths relative to the CSV.
+        CSV with the columns images and masks, which hold paths relative to the CSV.
 
     Returns
     -------
@@ -75,18 +73,19 @@ def read_table(path: Path) -> List[Pair]:
     Raises
     ------
     UserError
-        It is no such table, is empty, or a row lacks a path or repeats an image.
+        It is not such a table, is empty, or a row lacks a path or repeats an image.
     """
     table = read_csv(path, COLUMNS, f"a CSV with the columns {' and '.join(COLUMNS)}")
-    rows = [tuple(row[column].strip() for column in COLUMNS) for row in table]
-    folder, names = Path(path).parent, set()
-    for number, (image, mask) in enumerate(rows, 1):
+    pairs, names, folder = [], set(), Path(path).parent
+    for number, row in enumerate(table, 1):
+        image, mask = row["images"].strip(), row["masks"].strip()
         if not image or not mask:
             raise UserError(f"{path}: row {number} lacks the path of an image or of a mask.")
         if image in names:
             raise UserError(f"{path}: row {number} lists {image} again.")
         names.add(image)
-    return [Pair(image, folder / image, folder / mask) for image, mask in rows]
+        pairs.append(Pair(image, folder / image, folder / mask))
+    return pairs
 
 
 def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.ndarray]:
@@ -96,13 +95,14 @@ def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.nd
     ----------
     pair : Pair
     class_names : sequence of str
+        Names of the class indices in the mask.
 
     Returns
     -------
     image : ndarray, (height, width) or (height, width, channels)
-        With its own bit depth.
+        Image with its own bit depth.
     mask : ndarray of uint8, (height, width)
-        Indices of the class names.
+        Class indices.
 
     Raises
     ------
@@ -134,16 +134,17 @@ def _size(image: np.ndarray) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def load_samples(path: Path, class_names: Sequence[str], shape_of: ShapeOf) -> List[Sample]:
+def load_samples(path: Path, class_names: Sequence[str], working_size: int) -> List[Sample]:
     """Read, check and scale all rows of a table.
 
     Parameters
     ----------
     path : Path
-        As for :func:`read_table`.
+        Table for :func:`read_table`.
     class_names : sequence of str
-    shape_of : callable
-        From the shape of an image to its height and width at the working scale.
+        Names of the class indices in the masks.
+    working_size : int
+        Longer side of the scaled images in pixels.
 
     Returns
     -------
@@ -152,57 +153,56 @@ def load_samples(path: Path, class_names: Sequence[str], shape_of: ShapeOf) -> L
     Raises
     ------
     UserError
-        The table is wrong, or rows of it are: all faults together.
+        The table or some of its rows are faulty; the message lists all faults.
     """
     samples, faults = [], []
     for pair in tqdm(read_table(path), desc="Reading images", unit="image", disable=None):
         try:
             image, mask = read_pair(pair, class_names)
-            samples.append(_scaled(pair, to_rgb(image), mask, shape_of))
+            rgb = to_rgb(image)
+            if not np.isfinite(rgb).all():
+                raise UserError(f"{pair.image} holds NaN or infinite pixels.")
         except UserError as error:
             faults.append(str(error))
+            continue
+        shape = scaled_shape(mask.shape, working_size / max(mask.shape))
+        scaled = np.rint(resize(rgb, shape)).astype(np.uint8)
+        # The nearest pixel keeps the area share of thin objects; averaging would lose them.
+        samples.append(Sample(pair.name, scaled, resize_labels(mask, shape)))
     if faults:
         raise UserError("\n".join([f"{path} has faults in {len(faults)} rows:", *faults]))
     return samples
 
 
-def _scaled(pair: Pair, rgb: np.ndarray, mask: np.ndarray, shape_of: ShapeOf) -> Sample:
-    if not np.isfinite(rgb).all():
-        raise UserError(f"{pair.image} holds NaN or infinite pixels.")
-    shape = shape_of(mask.shape)
-    image = np.rint(resize(rgb, shape)).astype(np.uint8)
-    # The nearest pixel keeps the share of the area that thin objects have; averaging loses them.
-    return Sample(pair.name, image, resize_labels(mask, shape))
-
-
 def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
-    """Which images belong together, by a file of groups.
+    """Read which images belong together.
 
     Parameters
     ----------
     path : Path
-        A JSON list of lists of names without suffix and folder.
+        JSON list of lists of image names without folder and suffix.
     names : list of str
-        Of all images.
+        Paths of all images.
 
     Returns
     -------
     list of list of int
-        Places in ``names``; images that are not there are left out.
+        Indices into ``names``; groups may hold other images, which are ignored.
 
     Raises
     ------
     UserError
-        The file is no such list.
+        The file does not exist or is not such a list.
     """
     try:
-        groups = [
-            set(map(str, group)) for group in json.loads(Path(path).read_text(encoding="utf-8"))
-        ]
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        groups = [set(map(str, group)) for group in content]
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check the path.") from None
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is no JSON list of lists of image names.") from error
+        raise UserError(f"{path} is not a JSON list of lists of image names.") from error
     stems = [Path(name).stem for name in names]
-    return [[place for place, stem in enumerate(stems) if stem in group] for group in groups]
+    return [[index for index, stem in enumerate(stems) if stem in group] for group in groups]
 
 
 def divide(
@@ -217,15 +217,17 @@ def divide(
     ----------
     samples : list of Sample
     known_groups : list of list of int
-        Places of samples that belong together, besides those that look alike.
+        Indices of samples that belong together, in addition to those that look alike.
     seed : int
     hold_back : bool
-        Otherwise all learn.
+        If False, all samples are training samples.
 
     Returns
     -------
     groups : ndarray of int, (n,)
+        Group of each sample.
     parts : list of str
+        Part of each sample: train, validation or test.
 
     Raises
     ------
@@ -247,5 +249,5 @@ def divide(
 def split_rows(
     samples: Sequence[Sample], groups: np.ndarray, parts: Sequence[str]
 ) -> List[Tuple[str, str, str]]:
-    """Samples as rows of split.csv, in the order of SPLIT_COLUMNS."""
+    """Return the rows of split.csv, with the columns of SPLIT_COLUMNS."""
     return [(s.name, str(group), part) for s, group, part in zip(samples, groups, parts)]

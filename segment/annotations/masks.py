@@ -1,37 +1,35 @@
-"""Masks of other programs, turned into class indices or into black and white."""
+"""Conversion of masks to class indices, or to black and white."""
 
-from typing import Dict, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
 
 Color = Tuple[int, int, int]
-"""Red, green and blue."""
-Channel = TypeVar("Channel", int, np.ndarray)
-"""A value, or that of every pixel."""
+"""Red, green and blue, 0 to 65535."""
 
 
 def palette(class_names: Sequence[str], colors: Sequence[str]) -> Dict[Color, int]:
-    """Which color in a mask stands for which class.
+    """Return the class of each color in a mask.
 
     Parameters
     ----------
     class_names : sequence of str
-        The background first.
+        Class names, the background first.
     colors : sequence of str
-        ``name=value`` or ``name=red,green,blue``. Black is the background where no other class
-        has it; without any color, the values 0, 1, ... are the classes themselves.
+        ``name=value`` or ``name=red,green,blue``. Black is the background unless another class
+        has it. Without colors, the gray values are the class indices 0, 1, ...
 
     Returns
     -------
     dict of (int, int, int) to int
-        Class index by red, green and blue; gray values have three equal ones.
+        Class index by color; a gray value is a color of three equal numbers.
 
     Raises
     ------
     UserError
-        A color is not of this form, names another class, or belongs to two classes.
+        A color does not have this form, names an unknown class, or belongs to two classes.
     """
     if not colors:
         return {(index,) * 3: index for index in range(len(class_names))}
@@ -59,14 +57,14 @@ def _color(value: str, given: str) -> Color:
 
 
 def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
-    """Bring a mask to class indices.
+    """Convert a mask to class indices.
 
     Parameters
     ----------
     mask : ndarray of bool, uint8 or uint16, (height, width) or (height, width, 1 to 4)
         Alpha is ignored.
     colors : dict of (int, int, int) to int
-        Of :func:`palette`.
+        Result of :func:`palette`.
 
     Returns
     -------
@@ -75,13 +73,13 @@ def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
     Raises
     ------
     UserError
-        It is no such array, or a pixel has none of the colors.
+        The mask is not such an array, or a pixel has none of the colors.
     """
     codes = _codes(mask)
     indices = np.zeros(codes.shape, dtype=np.uint8)
     known = np.zeros(codes.shape, dtype=bool)
     for color, index in colors.items():
-        found = codes == _code(*color)
+        found = codes == _code(color)
         indices[found] = index
         known |= found
     if not known.all():
@@ -97,12 +95,14 @@ def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
 def black_and_white(
     indices: np.ndarray, class_names: Sequence[str], kept: Sequence[str]
 ) -> np.ndarray:
-    """Show some classes in white and all others in black.
+    """Show some classes in white (255) and all others in black (0).
 
     Parameters
     ----------
     indices : ndarray of uint8, (height, width)
+        Class indices.
     class_names, kept : sequence of str
+        Names of all classes, and of the classes in white.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def black_and_white(
     Raises
     ------
     UserError
-        One that is to be kept is none of the classes.
+        A name in ``kept`` is not a class.
     """
     for name in kept:
         if name not in class_names:
@@ -122,16 +122,18 @@ def black_and_white(
 
 
 def _codes(mask: np.ndarray) -> np.ndarray:
-    """One number for the color of each pixel."""
+    """Return one number for the color of each pixel."""
     if mask.dtype.kind not in "bu" or mask.dtype.itemsize > 2:
-        raise UserError(f"A mask of {mask.dtype} has no colors: save it with 8 or 16 bit.")
+        raise UserError(f"A mask of {mask.dtype} has no colors: save it with 8 or 16 bits.")
     if mask.ndim == 2:
         mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] > 4:
         raise UserError(f"A mask of shape {mask.shape} is neither gray nor color.")
     channels = [0, 1, 2] if mask.shape[2] >= 3 else [0, 0, 0]
-    return _code(*(mask[:, :, channel].astype(np.int64) for channel in channels))
+    return _code(np.moveaxis(mask[:, :, channels].astype(np.int64), 2, 0))
 
 
-def _code(red: Channel, green: Channel, blue: Channel) -> Channel:
+def _code(color: Any) -> Any:
+    """Return one number for a color: three integers, or three arrays of integers."""
+    red, green, blue = color
     return (red << 32) | (green << 16) | blue

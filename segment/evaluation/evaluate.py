@@ -1,15 +1,14 @@
-"""Measure a model on images whose masks are known."""
+"""Evaluate a model on images whose masks are known."""
 
 import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
-from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import read_part
 from segment.annotations.dataset import Pair, read_pair, read_table
 from segment.classes import BACKGROUND, FILAMENTS, NOTHING, PixelClass
@@ -20,30 +19,31 @@ from segment.inference.options import SegmentationOptions
 from segment.inference.picture import class_regions, overlay
 from segment.inference.segmentation import ClassObjects, segment_image
 
-SCORES = ("iou", "dice", "precision", "recall")
-"""Of the pixels of every class."""
-OBJECT_FIGURES = (
+PIXEL_METRICS = ("iou", "dice", "precision", "recall")
+"""Metrics of every class."""
+OBJECT_METRICS = (
     *("found", "true", "judged", "matched"),
     *("object_precision", "object_recall", "object_f1", "count_error", "calibration_error"),
 )
-"""Of every class that becomes objects; see :func:`figures`."""
+"""Metrics of every class that becomes objects; see :func:`metrics`."""
 
 
 class Tally(NamedTuple):
-    """What is counted of the objects of a class; those of several images can be added.
+    """Counts of the objects of a class.
 
     Attributes
     ----------
     found : int
         All objects that were found.
     true, judged, matched : int
-        As in :class:`segment.evaluation.matching.Matches`: true objects, found ones that are
+        As in :class:`segment.evaluation.matching.Matches`: true objects, found objects that are
         compared with them, and pairs of the two.
     error : int
-        By which the number of judged objects of an image misses that of the true ones.
+        Difference of the numbers of judged and true objects, summed over the images.
     images : int
+        Number of images.
     calibration : ndarray of float, (3, 15)
-        As :func:`micrograph_networks.evaluation.calibration.reliability` gives it.
+        Result of :func:`micrograph_networks.evaluation.calibration.reliability`.
     """
 
     found: int
@@ -56,43 +56,65 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Counts of pixels and objects of one or more images; counts can be added.
+
+    Attributes
+    ----------
+    matrix : ndarray of int64, (classes, classes)
+        Numbers of pixels; rows are true, columns found classes.
+    tallies : dict of str to Tally
+        By the name of each class that becomes objects.
+    """
+
+    matrix: np.ndarray
+    tallies: Dict[str, Tally]
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the counts of the images of both."""
+        tallies = {
+            name: Tally(*map(operator.add, tally, other.tallies[name]))
+            for name, tally in self.tallies.items()
+        }
+        return Counts(self.matrix + other.matrix, tallies)
+
+
+@dataclass(frozen=True)
 class Evaluated:
-    """A segmentation beside the truth.
+    """An image that was segmented and compared with its mask.
 
     Attributes
     ----------
     pair : Pair
-    matrix : ndarray of int64, (classes, classes)
-        Pixels of each true (row) and found (column) class.
-    tallies : dict of str to Tally
-        By the names of the classes that become objects.
+        Image and mask.
+    counts : Counts
+        Their agreement.
     truth, classes : ndarray of uint8, (height, width)
         True and found class indices.
     """
 
     pair: Pair
-    matrix: np.ndarray
-    tallies: Dict[str, Tally]
+    counts: Counts
     truth: np.ndarray
     classes: np.ndarray
 
     @property
     def mean_iou(self) -> float:
         """Mean IoU of the classes that occur in this image, 0 to 1."""
-        return scores(self.matrix).mean_iou
+        return scores(self.counts.matrix).mean_iou
 
 
 def pairs_of(table: Path, split: Optional[Path], part: str) -> List[Pair]:
-    """Images and masks to evaluate on.
+    """Read which images and masks to evaluate on.
 
     Parameters
     ----------
     table : Path
-        A CSV with columns images and masks.
+        CSV with the columns images and masks.
     split : Path or None
-        The split.csv of a training, to leave out what it learned from.
+        The split.csv of a training; by default all images are taken.
     part : str
-        Of the split.
+        Part of the split to take.
 
     Returns
     -------
@@ -126,8 +148,8 @@ def evaluate_pair(
     model : SegmentationModel
     options : SegmentationOptions
     mask_classes : sequence of str
-        Names of the indices in the mask, those of the model's classes by default. Pixels of a class
-        that the model does not know count as background.
+        Class names of the indices in the mask, by default those of the model. Pixels of other
+        classes than the model's count as background.
 
     Returns
     -------
@@ -144,15 +166,9 @@ def evaluate_pair(
     indices = [known.index(name) if name in known else BACKGROUND for name in names]
     truth = np.array(indices, dtype=np.uint8)[mask]
     found = segment_image(image, model, options=options)
-    return Evaluated(
-        pair=pair,
-        matrix=confusion_matrix(truth, found.classes, len(known)),
-        tallies={
-            one.described.name: _tally(truth == one.class_index, one) for one in found.by_class
-        },
-        truth=truth,
-        classes=found.classes,
-    )
+    matrix = confusion_matrix(truth, found.classes, len(known))
+    tallies = {one.described.name: _tally(truth == one.class_index, one) for one in found.by_class}
+    return Evaluated(pair, Counts(matrix, tallies), truth, found.classes)
 
 
 def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
@@ -167,86 +183,53 @@ def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
     )
 
 
-def added(first: Mapping[str, Tally], second: Mapping[str, Tally]) -> Dict[str, Tally]:
-    """Tallies of two sets of images together.
-
-    Parameters
-    ----------
-    first, second : mapping of str to Tally
-        ``first`` may be empty.
-
-    Returns
-    -------
-    dict of str to Tally
-    """
-    return {
-        name: Tally(*map(operator.add, first[name], tally)) if first else tally
-        for name, tally in second.items()
-    }
+def metric_names(classes: Sequence[PixelClass]) -> List[str]:
+    """Return the names of the :func:`metrics` of some classes, in the order of the tables."""
+    names = [f"{metric}_{one.in_names}" for metric in PIXEL_METRICS for one in classes]
+    names += ["mean_iou", "mean_dice"]
+    for one in classes:
+        if one.kind != NOTHING:
+            names += [f"{metric}_{one.in_names}" for metric in OBJECT_METRICS]
+    return names
 
 
-def figure_names(classes: Sequence[PixelClass]) -> Tuple[str, ...]:
-    """Names of the :func:`figures` of a model, in the order of the tables.
+def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
+    """Compute all metrics of some images.
 
-    Parameters
-    ----------
-    classes : sequence of PixelClass
+    For every class these are IoU, Dice, precision and recall of the pixels, and for every class of
+    objects
 
-    Returns
-    -------
-    tuple of str
-    """
-    of_pixels = (f"{score}_{one.in_names}" for score in SCORES for one in classes)
-    of_objects = (
-        f"{figure}_{one.in_names}"
-        for one in classes
-        if one.kind != NOTHING
-        for figure in OBJECT_FIGURES
-    )
-    return (*of_pixels, "mean_iou", "mean_dice", *of_objects)
-
-
-def figures(
-    matrix: np.ndarray, tallies: Mapping[str, Tally], classes: Sequence[PixelClass]
-) -> Dict[str, float]:
-    """Scores and counts by name.
-
-    Of every class of pixels IoU, Dice, precision and recall, and of every class of objects
-
-    - ``found``: all objects that were found;
-    - ``true``, ``judged``, ``matched``: the objects that masks tell apart, the found ones that are
-      compared with them, and pairs of the two, by :func:`match_cells
+    - ``found``: number of all objects that were found;
+    - ``true``, ``judged``, ``matched``: numbers of the objects that the masks distinguish, of the
+      found objects that are compared with them, and of pairs of the two, by :func:`match_cells
       <segment.evaluation.matching.match_cells>` or :func:`match_filaments
       <segment.evaluation.matching.match_filaments>`;
-    - ``object_precision``, ``object_recall``, ``object_f1``: matched by judged ones, matched by
-      true ones, and their harmonic mean;
-    - ``count_error``: mean over the images of the difference between judged and true ones;
+    - ``object_precision``, ``object_recall``, ``object_f1``: matched divided by judged, matched
+      divided by true, and their harmonic mean;
+    - ``count_error``: difference of the numbers of judged and true objects, mean over the images;
     - ``calibration_error``: of the pixels, by :func:`expected_calibration_error
       <micrograph_networks.evaluation.calibration.expected_calibration_error>`.
 
     Parameters
     ----------
-    matrix : ndarray of int, (classes, classes)
-        Of one image, or a sum of several.
-    tallies : mapping of str to Tally
-        Of the same images.
+    counts : Counts
     classes : sequence of PixelClass
 
     Returns
     -------
     dict of str to float
-        By :func:`figure_names`. Scores of what does not occur are NaN.
+        By :func:`metric_names`. Metrics of classes that do not occur are NaN.
     """
-    agreement = scores(matrix)
-    values = np.concatenate([getattr(agreement, score) for score in SCORES]).tolist()
+    agreement = scores(counts.matrix)
+    values = np.concatenate([getattr(agreement, metric) for metric in PIXEL_METRICS]).tolist()
     values += [agreement.mean_iou, agreement.mean_dice]
     for one in classes:
         if one.kind != NOTHING:
-            values += _object_figures(tallies[one.name])
-    return dict(zip(figure_names(classes), values))
+            values += _object_metrics(counts.tallies[one.name])
+    return dict(zip(metric_names(classes), values))
 
 
-def _object_figures(tally: Tally) -> List[float]:
+def _object_metrics(tally: Tally) -> List[float]:
     matches = Matches(tally.true, tally.judged, tally.matched)
     return [
         *(tally.found, *matches),
@@ -256,12 +239,16 @@ def _object_figures(tally: Tally) -> List[float]:
     ]
 
 
-def comparison(evaluated: Evaluated, classes: Sequence[PixelClass]) -> np.ndarray:
-    """The image, true outlines on it, and the outlines that were found, side by side.
+def comparison(
+    image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: Sequence[PixelClass]
+) -> np.ndarray:
+    """Draw an image, the image with true outlines, and with found outlines, side by side.
 
     Parameters
     ----------
-    evaluated : Evaluated
+    image : ndarray, (height, width) or (height, width, channels)
+    truth, found : ndarray of int, (height, width)
+        Class indices.
     classes : sequence of PixelClass
 
     Returns
@@ -269,9 +256,8 @@ def comparison(evaluated: Evaluated, classes: Sequence[PixelClass]) -> np.ndarra
     ndarray of uint8, (height, 3 * width, 3)
         RGB.
     """
-    image = read_image(evaluated.pair.image)
-    nothing = np.zeros_like(evaluated.truth)
-    panels = (nothing, evaluated.truth, evaluated.classes)
-    return np.concatenate(
-        [overlay(image, class_regions(panel, classes)) for panel in panels], axis=1
-    )
+    panels = [
+        overlay(image, class_regions(indices, classes))
+        for indices in (np.zeros_like(truth), truth, found)
+    ]
+    return np.concatenate(panels, axis=1)

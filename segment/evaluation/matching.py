@@ -1,32 +1,33 @@
-"""Which objects were found: one to one, cells by their overlap and filaments by their skeletons."""
+"""One-to-one matches of true and found objects: cells by overlap, filaments by skeletons."""
 
 import math
-from typing import Iterator, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
+from skimage.metrics import contingency_table
 from skimage.morphology import skeletonize
 
 from segment.inference import objects
 
 LEAST_IOU = 0.5
-"""Of a found cell and the true one that it is matched with."""
+"""Minimum IoU of a found cell and the true cell that it is matched with."""
 REACH = 4
-"""Pixels from a point of a filament's skeleton to the other skeleton, at which they are the same."""
+"""Largest distance in pixels at which a point of a skeleton counts as near another skeleton."""
 LEAST_SHARE = 0.5
-"""Of the skeleton of each of two filaments that lies within :data:`REACH` of the other's."""
+"""Minimum share of each of two matched skeletons that is near the other one."""
 ALONE = 0.93
-"""Least solidity of a connected region of a mask that is taken for one cell, not for several."""
+"""Minimum solidity of a connected region of a mask that counts as a single cell."""
 
 
 class Matches(NamedTuple):
-    """How many objects there are, and how many of them were found.
+    """Numbers of objects and of matches.
 
     Attributes
     ----------
     true, found, matched : int
-        Objects of the truth, objects that were found, and pairs of the two.
+        Numbers of true objects, of found objects, and of matched pairs.
     """
 
     true: int
@@ -35,47 +36,51 @@ class Matches(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """Share of the found objects that are matched, a float; NaN if there is none."""
+        """Share of the found objects that are matched; NaN if there are none."""
         return self.matched / self.found if self.found else math.nan
 
     @property
     def recall(self) -> float:
-        """Share of the true objects that are matched, a float; NaN if there is none."""
+        """Share of the true objects that are matched; NaN if there are none."""
         return self.matched / self.true if self.true else math.nan
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall, a float; NaN if there is no object at all."""
+        """Harmonic mean of precision and recall; NaN if there are no objects."""
         objects_of_both = self.true + self.found
         return 2 * self.matched / objects_of_both if objects_of_both else math.nan
 
 
 def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
-    """Match cells that stand alone with those that were found, one to one, at IoU 0.5.
+    """Match isolated true cells with found cells, one to one, at IoU 0.5.
 
-    A mask does not part cells that touch: its connected regions (pixels that share a side) are true
-    cells where their solidity, the share of their convex hull that they take up, is 0.93 or more.
-    Found cells that are not matched and lie with half of their pixels or more in another region
-    are left out, since it cannot be told whether they are right. The assignment is that of
-    most pairs with an IoU of 0.5 or more and, among those, of the largest sum of IoU, as in
+    A mask does not separate touching cells, so only a connected region (pixels that share a side)
+    with a solidity, the share of its convex hull that it covers, of at least 0.93 is a true cell.
+    Found cells that are not matched and have at least half of their pixels in other regions are
+    not counted, because nobody knows whether they are right. The assignment has the most pairs
+    with an IoU of at least 0.5 and, among such assignments, the largest sum of IoU, as in
     StarDist's matching (Schmidt et al. 2018, Cell detection with star-convex polygons).
 
     Parameters
     ----------
     truth : ndarray of bool, (height, width)
-        Pixels of cells.
+        Mask of cells.
     found : ndarray of int32, (height, width)
-        0 outside of cells, which have 1, 2, ...
+        Label image of cells.
 
     Returns
     -------
     Matches
     """
-    regions, count = ndimage.label(truth)
+    regions, _ = ndimage.label(truth)
     alone = np.array(
-        [objects.solidity(regions[box] == n) >= ALONE for n, box in _boxes(regions)], dtype=bool
+        [
+            objects.solidity(regions[box] == number) >= ALONE
+            for number, box in enumerate(ndimage.find_objects(regions), 1)
+        ],
+        dtype=bool,
     )
-    shared = _shared(regions, found, count)
+    shared = contingency_table(regions, found).toarray()[1:, 1:]
     areas = objects.areas(found)
     iou = shared / (objects.areas(regions)[:, None] + areas - shared)
     pairs = _assigned(iou[alone], LEAST_IOU)
@@ -85,48 +90,36 @@ def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
 
 
 def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
-    """Match filaments one to one, where at least half of each skeleton lies near the other's.
+    """Match filaments one to one if at least half of each skeleton is within 4 pixels of the other.
 
-    An IoU would judge the width at which people drew a line of a few pixels, not whether they saw
-    it. Near is 4 pixels; the truth are the connected regions of a mask, whose pixels may touch at
-    corners. The assignment is that of most such pairs and, among those, of the largest sum of
-    the smaller one of the two shares.
+    An IoU would judge the width of the line that people drew, not whether they saw the filament.
+    True filaments are the connected regions of the mask (pixels that share a side or a corner).
+    The assignment has the most pairs and, among such assignments, the largest sum of the smaller
+    ones of the two shares.
 
     Parameters
     ----------
     truth : ndarray of bool, (height, width)
-        Pixels of filaments.
+        Mask of filaments.
     found : ndarray of int32, (height, width)
-        0 outside of filaments, which have 1, 2, ...; one may lie in several pieces.
+        Label image of filaments; a filament may consist of several segments.
 
     Returns
     -------
     Matches
     """
     regions, count = ndimage.label(truth, objects.EIGHT)
-    true_lines, found_lines = (_skeletons(labels) for labels in (regions, found))
-    near_truth = _near(true_lines, found_lines, count)
-    near_found = _near(found_lines, true_lines, found.max()).T
-    pairs = _assigned(np.minimum(near_truth, near_found), LEAST_SHARE)
+    true_skeletons, found_skeletons = _skeletons(regions), _skeletons(found)
+    near_found = _near(true_skeletons, found_skeletons, count)
+    near_true = _near(found_skeletons, true_skeletons, found.max()).T
+    pairs = _assigned(np.minimum(near_found, near_true), LEAST_SHARE)
     return Matches(count, int(found.max()), len(pairs[0]))
 
 
-def _boxes(labels: np.ndarray) -> Iterator[Tuple[int, Tuple[slice, ...]]]:
-    """Numbers of the objects and windows round them."""
-    return enumerate(ndimage.find_objects(labels), 1)
-
-
-def _shared(truth: np.ndarray, found: np.ndarray, count: int) -> np.ndarray:
-    """Pixels that true and found objects share, int (true, found)."""
-    width = found.max() + 1
-    pairs = truth.astype(np.intp).ravel() * width + found.ravel()
-    return np.bincount(pairs, minlength=(count + 1) * width).reshape(-1, width)[1:, 1:]
-
-
 def _assigned(score: np.ndarray, least: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the best pairs, all with at least the least score."""
+    """Return rows and columns of the best pairs, all with a score of at least the least."""
     good = score >= least
-    # A pair more outweighs whatever the scores, 0 to 1, of all pairs could gain.
+    # One more pair is worth more than the scores, 0 to 1, of all pairs together.
     worth = np.where(good, score + min(score.shape), 0)
     rows, cols = linear_sum_assignment(worth, maximize=True)
     kept = good[rows, cols]
@@ -134,20 +127,20 @@ def _assigned(score: np.ndarray, least: float) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def _skeletons(labels: np.ndarray) -> np.ndarray:
-    """The labels along the middle lines of the objects alone."""
-    lines = np.zeros_like(labels)
-    for number, box in _boxes(labels):
-        lines[box][skeletonize(np.pad(labels[box] == number, 1))[1:-1, 1:-1]] = number
-    return lines
+    """Return the label image of the skeletons of the objects."""
+    skeletons = np.zeros_like(labels)
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        skeletons[box][skeletonize(np.pad(labels[box] == number, 1))[1:-1, 1:-1]] = number
+    return skeletons
 
 
-def _near(lines: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
-    """Share of every line that lies within reach of every other one, float (count, others)."""
+def _near(skeletons: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
+    """Return the share of each skeleton that is near each other one, float (count, others)."""
     near = np.zeros((count, others.max()))
-    lengths = np.bincount(lines.ravel(), minlength=count + 1)[1:]
-    for number, box in _boxes(others):
+    lengths = np.bincount(skeletons.ravel(), minlength=count + 1)[1:]
+    for number, box in enumerate(ndimage.find_objects(others), 1):
         around = tuple(slice(max(s.start - REACH, 0), s.stop + REACH) for s in box)
         distance = ndimage.distance_transform_edt(others[around] != number)
-        within = lines[around][distance <= REACH]
+        within = skeletons[around][distance <= REACH]
         near[:, number - 1] = np.bincount(within, minlength=count + 1)[1:] / lengths
     return near

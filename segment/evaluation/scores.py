@@ -1,4 +1,4 @@
-"""How well predicted classes agree with true ones."""
+"""Agreement of predicted and true classes of pixels."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of each class, all pixels of all images together.
+    """Scores of each class over all pixels of all images.
 
     Attributes
     ----------
     iou, dice, precision, recall : ndarray of float, (classes,)
-        0 to 1; NaN where neither truth nor prediction (for precision: prediction, for recall:
-        truth) has the class.
+        0 to 1; NaN if the class occurs neither in the truth nor in the prediction (precision: not
+        in the prediction; recall: not in the truth).
     """
 
     iou: np.ndarray
@@ -33,30 +33,31 @@ class Scores:
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Count pixels of each true and predicted class; matrices of several images can be added.
+    """Count the pixels of each pair of true and predicted class.
 
     Parameters
     ----------
     truth, predicted : ndarray of int, same shape
-        0 to classes - 1.
+        Class indices, 0 to classes - 1.
     classes : int
+        Number of classes.
 
     Returns
     -------
     ndarray of int64, (classes, classes)
-        Rows are true classes.
+        Rows are true classes. Matrices of several images can be added.
     """
     pairs = truth.astype(np.intp).ravel() * classes + predicted.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def scores(matrix: np.ndarray) -> Scores:
-    """Scores of a confusion matrix.
+    """Compute the scores of a confusion matrix.
 
     Parameters
     ----------
     matrix : ndarray of int, (classes, classes)
-        Of :func:`confusion_matrix`, or a sum of several.
+        Result of :func:`confusion_matrix`, or a sum of several.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Crops of training images, changed at random as other microscopes and slides would."""
+"""Crops of training images, varied at random as other microscopes and slides vary them."""
 
 import functools
 import random
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 
 
 @functools.lru_cache(maxsize=None)
-def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
+def _augmentation(crop: int, wanted: Tuple[int, ...]) -> Any:
+    """Return the albumentations transform that draws a crop."""
     with warnings.catch_warnings():
-        # Its dependency scikit-learn imports pkg_resources.
+        # scikit-learn, which albumentations imports, warns of pkg_resources.
         warnings.filterwarnings("ignore", category=UserWarning)
         import albumentations as A
     import cv2
 
-    cv2.setNumThreads(0)  # the processes that draw are the parallel ones
+    cv2.setNumThreads(0)  # crops are small: threads would cost more than they gain
     reflected = {"border_mode": cv2.BORDER_REFLECT_101}
     turned = functools.partial(A.ShiftScaleRotate, shift_limit=0, rotate_limit=20, **reflected)
-    others = [index for index in range(256) if index not in sought]
+    others = [index for index in range(256) if index not in wanted]
     geometry = [
-        # The few that are much larger teach cells that fill half of the field.
+        # A few large enlargements teach cells that fill half of the field.
         A.OneOf([turned(scale_limit=(-0.4, 0.6), p=3), turned(scale_limit=(0.6, 1.6), p=1)], p=0.8),
         A.PadIfNeeded(crop, crop, **reflected),
         A.CropNonEmptyMaskIfExists(crop, crop, ignore_values=others),
@@ -42,31 +43,30 @@ def _steps(crop: int, sought: Tuple[int, ...]) -> Any:
         A.GaussNoise((5, 80)),
         A.ImageCompression(50, 95),
     ]
-    steps = [*geometry, *color, A.OneOf(camera, p=0.3)]
-    return A.Compose(steps)
+    return A.Compose([*geometry, *color, A.OneOf(camera, p=0.3)])
 
 
 def draw_crop(
-    sample: "Sample", crop: int, sought: Tuple[int, ...], seed: str
+    sample: "Sample", crop: int, wanted: Tuple[int, ...], seed: str
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Cut a crop out of a sample, changed at random; an image that is too small is reflected.
+    """Draw a randomly varied crop of a sample; an image that is too small is reflected.
 
     Parameters
     ----------
     sample : Sample
     crop : int
         Height and width in pixels.
-    sought : tuple of int
-        Indices of classes of which the crop shall hold a pixel, if there is one.
+    wanted : tuple of int
+        Indices of classes. The crop is placed on a pixel of one of them, if there is one.
     seed : str
-        The same crop comes of the same seed.
+        Equal seeds give equal crops.
 
     Returns
     -------
     image : ndarray of uint8, (crop, crop, 3)
     mask : ndarray of uint8, (crop, crop)
     """
-    steps = _steps(crop, sought)
-    random.seed(seed)  # from which albumentations draws everything
-    drawn = steps(image=sample.image, mask=sample.mask)
+    augment = _augmentation(crop, wanted)
+    random.seed(seed)  # albumentations draws all its numbers from Python's generator
+    drawn = augment(image=sample.image, mask=sample.mask)
     return drawn["image"], drawn["mask"]

@@ -1,4 +1,4 @@
-"""Shift a trained network's logits so that whole images are told best."""
+"""Offsets of a trained network's logits that give the best classes in whole images."""
 
 from dataclasses import replace
 from typing import Callable, Sequence
@@ -11,29 +11,29 @@ from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.network import LOGITS
 
 OFFSETS = np.array(sorted(np.arange(-2.5, 2.51, 0.25), key=abs), dtype=np.float32)
-"""That are tried, in units of logits; of equally good ones the first, nearest to 0, is taken."""
+"""Logit offsets to try, ordered by distance from 0; ties are resolved in favor of the first."""
 ROUNDS = 2
-"""How often the offset of each class is looked for."""
+"""How many times the offset of each class is optimized."""
 SPACING = 4
-"""Of the rows and columns of images whose pixels are judged."""
+"""Distance in pixels of the rows and columns of an image that are compared."""
 
 
 def calibrated(
     weights: Weights, predict: Callable[[np.ndarray], np.ndarray], samples: Sequence[Sample]
 ) -> Weights:
-    """Add to the logits what tells samples best: see :func:`class_offsets`.
+    """Add the offsets that fit some samples best to the logits: see :func:`class_offsets`.
 
     Parameters
     ----------
     weights : Weights
     predict : callable
-        Gives their probabilities of a sample's image, float32 (height, width, classes).
+        Function from a sample's image to probabilities, float32 (height, width, classes).
     samples : list of Sample
 
     Returns
     -------
     Weights
-        With the offsets as the attribute ``class_offsets``, too.
+        The offsets are also stored as the attribute ``class_offsets``.
     """
     found, truth = [], []
     for sample in samples:
@@ -48,11 +48,11 @@ def calibrated(
 
 
 def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Find offsets of the logits at which the most probable classes have the highest mean IoU.
+    """Find the offsets of the logits that give the most probable classes the highest mean IoU.
 
-    With Dice in the loss, and filaments in more crops than they are in images, a network takes
-    doubtful pixels for what it seeks. The offsets are found by coordinate ascent; that of the first
-    class, the background, is 0.
+    Dice in the loss, and filaments in more crops than in images, make a network assign uncertain
+    pixels to rare classes. The offsets are found by coordinate ascent; that of the first class,
+    the background, is 0.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def class_offsets(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     for index in np.tile(np.arange(1, classes), ROUNDS):
         trials = np.tile(offsets, (len(OFFSETS), 1))
         trials[:, index] = OFFSETS
-        # The present offset first: nothing is changed that becomes no better.
+        # The present offset comes first, so it stays unless another one is better.
         trials = np.concatenate([offsets[None], trials])
         offsets = trials[np.argmax([agreement(trial) for trial in trials])]
     return offsets

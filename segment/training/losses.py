@@ -1,4 +1,4 @@
-"""Losses of the training, in operations that Keras 2 and 3 share."""
+"""Losses, written in operations that Keras 2 and 3 share."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def _operations() -> Any:
 
 
 def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
-    """Cross-entropy, mean over the pixels, plus one minus soft Dice, mean over all classes.
+    """Return cross-entropy, mean over the pixels, plus 1 minus soft Dice, mean over the classes.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
     Returns
     -------
     tensor of float32
-        A number that may exceed 1.
+        A scalar, which may exceed 1.
     """
     import keras
 
@@ -30,11 +30,10 @@ def cross_entropy_and_dice(truth: Any, probabilities: Any) -> Any:
 
 
 def soft_dice(truth: Any, probabilities: Any) -> Any:
-    """Soft Dice coefficient of each class.
+    """Return the soft Dice coefficient of each class.
 
-    Milletari et al. 2016, V-Net, section 3; here of a whole batch, so that an image without a
-    class does not count as one where it is missed. Parameters as for
-    :func:`cross_entropy_and_dice`.
+    Milletari et al. 2016, V-Net, section 3, here over a whole batch: an image without a class does
+    not lower the coefficient of that class. Parameters as for :func:`cross_entropy_and_dice`.
 
     Returns
     -------

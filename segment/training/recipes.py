@@ -1,4 +1,4 @@
-"""Recipes: all that decides what is learned from a data set."""
+"""Recipes: everything that decides what a network learns from a data set."""
 
 from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
@@ -10,19 +10,20 @@ from segment.inference.network import FULL, Widths, whole_strides
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training with one learning rate and one set of frozen layers.
+    """Part of a training with one learning rate and one set of frozen layers.
 
     Attributes
     ----------
     epochs : int
+        Number of epochs.
     crop : int
         Height and width of the crops in pixels at the working scale, a multiple of 32.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     falling : bool
-        Whether the rate rises for an epoch and then falls to 0 along a cosine.
+        If True, the rate rises for one epoch and then falls to 0 along a cosine.
     frozen_blocks : int
-        How many of the encoder's five blocks keep the weights that they start with.
+        How many of the encoder's five blocks keep their initial weights.
     """
 
     epochs: int
@@ -34,28 +35,30 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what is learned from a data set.
+    """Everything that decides what a network learns from a data set.
 
     Attributes
     ----------
     stages : tuple of Stage
+        Stages of the training, in order.
     working_size : int
         Longer side of the images in pixels.
     widths : Widths
-        Of the network.
+        Channels of the network.
     averaged_share : float
-        Of all epochs, 0 to 1: the last ones, one at least, whose mean weights are kept
-        (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization).
+        Share of the epochs, 0 to 1, whose weights are averaged at the end: the last ones, at least
+        one (Izmailov et al. 2018, Averaging weights leads to wider optima and better
+        generalization).
     filament_share : float
-        Of the crops of a batch that hold filaments, 0 to 1; the others may as well.
+        Share of the crops of a batch, 0 to 1, that must hold a filament; the others may.
     batch : int
         Crops in a batch.
     crops_per_image : int
-        In an epoch.
+        Crops of each image in an epoch.
     classes : tuple of PixelClass
-        Those to learn, in the order of the indices in the masks.
+        Classes to learn, in the order of the indices in the masks.
     seed : int
-        Of the parts and the crops.
+        Seed of the split and of the crops.
     """
 
     stages: Tuple[Stage, ...]
@@ -69,7 +72,7 @@ class Recipe:
     seed: int = 0
 
 
-# The two first blocks see edges and spots, as everywhere: to keep them saves half of the work.
+# The first two blocks detect edges and spots in any image: freezing them saves half of the work.
 FULL_RECIPE = Recipe(
     stages=(
         Stage(3, crop=320, learning_rate=1e-3, falling=False, frozen_blocks=5),
@@ -78,19 +81,19 @@ FULL_RECIPE = Recipe(
     working_size=640,
 )
 SMALL_RECIPE = replace(FULL_RECIPE, widths=Widths((32, 80, 160, 320, 320), (160, 80, 48, 32, 16)))
-RECIPES = {"full": FULL_RECIPE, "small": SMALL_RECIPE}
-"""Those of the command line, by name, without classes."""
+RECIPES = {"small": SMALL_RECIPE, "full": FULL_RECIPE}
+"""Recipes of the command line by name, without classes."""
 
 
 def changed_recipe(
     recipe: Recipe,
     classes: Tuple[PixelClass, ...],
-    seed: int,
+    seed: int = 0,
     epochs: Sequence[int] = (),
     working_size: Optional[int] = None,
     batch: Optional[int] = None,
 ) -> Recipe:
-    """A recipe with a user's choices.
+    """Return a recipe with a user's choices.
 
     Parameters
     ----------
@@ -98,9 +101,9 @@ def changed_recipe(
     classes : tuple of PixelClass
     seed : int
     epochs : sequence of int
-        One a stage; the recipe's own where it is empty.
+        One number per stage; by default those of the recipe.
     working_size, batch : int, optional
-        The recipe's own by default.
+        By default those of the recipe.
 
     Returns
     -------
@@ -109,17 +112,19 @@ def changed_recipe(
     Raises
     ------
     UserError
-        There are not as many numbers of epochs as stages, or fewer than two different classes,
-        or none that becomes objects.
+        The number of epochs does not match the stages, all are 0, there are fewer than two
+        different classes, or no class becomes objects.
     """
     if len({one.name for one in classes}) < max(len(classes), 2):
         raise UserError("Give --class for the background and, with other names, for the rest.")
     if all(one.kind == NOTHING for one in classes):
         raise UserError("None of the classes becomes objects: name fewer by --no-objects.")
     epochs = epochs or [stage.epochs for stage in recipe.stages]
-    if len(epochs) != len(recipe.stages):
+    if len(epochs) != len(recipe.stages) or not any(epochs):
         count = len(recipe.stages)
-        raise UserError(f"The recipe has {count} stages: give --epochs once for each, in order.")
+        raise UserError(
+            f"The recipe has {count} stages: give --epochs {count} times, in order, not only 0."
+        )
     size = working_size or recipe.working_size
     largest = whole_strides(size)
     stages = tuple(

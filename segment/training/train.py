@@ -1,10 +1,9 @@
-"""Train the network with Keras alone, on any of its backends."""
+"""Train the network. Uses only Keras, so any Keras backend works."""
 
 import functools
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 from skimage.measure import label
@@ -12,48 +11,51 @@ from skimage.measure import label
 from micrograph_networks.engines import load_functions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import output_folder
+from micrograph_networks.images.image_files import write_png
 from micrograph_networks.images.tiling import pad_to
 from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
+from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
 from micrograph_networks.training.run import Epoch, TrainingRun
 from segment.annotations.dataset import Sample
-from segment.classes import CELLS, FILAMENTS, NOTHING, PixelClass, class_attributes
+from segment.classes import CELLS, NOTHING, PixelClass, class_attributes
+from segment.evaluation.evaluate import comparison
 from segment.evaluation.scores import Scores, confusion_matrix, scores
 from segment.inference.model import WEIGHTS_FILE
 from segment.inference.network import (
+    LOGITS,
     NETWORKS,
+    encoder,
     encoder_blocks,
     unet_vgg16,
     whole_strides,
     width_attributes,
 )
 from segment.inference.normalization import NORMALIZATION, normalize
-from segment.training import plots
-from segment.training.augmentation import draw_crop
-from segment.training.balancing import balance
+from segment.training.balancing import balance, narrowed
+from segment.training.batches import batches_per_epoch, epoch_batches
 from segment.training.calibration import calibrated
 from segment.training.losses import cross_entropy_and_dice
-from segment.training.pruning import prune
+from segment.training.plots import draw_training
 from segment.training.recipes import Recipe, Stage
-from segment.training.start import Start
 
 PICTURES = 4
-"""Validation images of which the outlines are drawn after every epoch."""
-PRUNING_BATCHES = 16
-"""Of crops, on which a network is made narrower."""
+"""Number of validation images whose outlines are drawn after every epoch."""
 EPOCH_WEIGHTS = "epoch_{:04}.h5"
-"""Name of the weights of one of the epochs that are averaged."""
+"""Name of the weights file of an epoch that is averaged."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Samples to learn from, and those by which to watch it; they decide nothing.
+    """Training and validation samples.
 
     Attributes
     ----------
-    train, validation : list of Sample
-        The second may be empty.
+    train : list of Sample
+        Samples to learn from.
+    validation : list of Sample
+        Samples to watch the training by; they decide nothing and may be missing.
     """
 
     train: List[Sample]
@@ -61,68 +63,68 @@ class Parts:
 
 
 def train(
-    run: TrainingRun,
-    recipe: Recipe,
-    parts: Parts,
-    start: Callable[[], Start],
-    about: Dict[str, Any],
+    run: TrainingRun, recipe: Recipe, parts: Parts, start: Arrays, about: Dict[str, Any]
 ) -> Path:
-    """Train, or go on with a run that was stopped, and write the weights file.
+    """Train, or continue a run that was stopped, and write the weights file.
 
-    After every epoch plots and pictures are drawn. The weights are the mean of the last epochs',
-    calibrated on the training images; without any epoch they are those of the start, made narrower.
+    Plots and pictures are drawn after every epoch. The weights are the mean of those of the last
+    epochs, calibrated on the training images.
 
     Parameters
     ----------
     run : TrainingRun
     recipe : Recipe
-        With classes.
+        Recipe with classes.
     parts : Parts
-    start : callable
-        Gives what to start from; called where a run begins.
+    start : Arrays
+        Arrays to start from: of the whole network, or of VGG16.
     about : dict
-        JSON values to keep in the weights file: training data, their license, command.
+        JSON values to store in the weights file: training data, their license, command.
 
     Returns
     -------
     Path
-        The weights file.
+        Path of the weights file.
     """
     about = {**about, **_attributes(recipe, parts)}
     model, done = run.resume({cross_entropy_and_dice.__name__: cross_entropy_and_dice})
-    model = model or _start(recipe, start(), parts.train)
-    plan = _plan(recipe)
-    path = run.folder / WEIGHTS_FILE
-    if not plan:
-        write_weights(path, _weights(model, recipe, about))
-        return path
-    last = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
+    model = model or _new_model(recipe, start, parts.train)
+    network, plan = _network(recipe), _plan(recipe)
+    averaged = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
         if begins or epoch == done:
-            steps = _steps(recipe, parts.train)
+            steps = batches_per_epoch(recipe, parts.train)
             optimizer = _optimizer(stage, steps) if begins else model.optimizer
             counts = _compile(model, recipe, stage, optimizer)
-        loss = _learn(model, recipe, stage, parts.train, epoch)
-        measured = {"loss": loss, **_figures(recipe, "", scores(counts.total_cm.numpy()))}
+        history = model.fit(
+            epoch_batches(recipe, stage, parts.train, epoch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            steps_per_epoch=steps,
+        )
+        measured = {"loss": history.history["loss"][-1]}
+        measured.update(_metrics(recipe, "", scores(counts.total_cm.numpy())))
         if parts.validation:
             found = _validate(model, recipe, parts.validation, run.folder / "pictures", epoch)
-            measured.update(_figures(recipe, "validation_", found))
-        if epoch in last:
-            weights = _weights(model, recipe, about)
+            measured.update(_metrics(recipe, "validation_", found))
+        if epoch in averaged:
+            weights = Weights(network.architecture, folded_arrays(model, network), about)
             write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
-        plots.draw_training(run.folder, run.epochs, _names(recipe))
-    mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in last])
-    network = _network(recipe)
+        draw_training(run.folder, run.epochs, _names(recipe))
+    mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in averaged])
     compute = load_functions(network, mean.layers)[0]
-    predict = functools.partial(_predict, compute)
-    write_weights(path, calibrated(mean, predict, parts.train))
+    path = run.folder / WEIGHTS_FILE
+    write_weights(path, calibrated(mean, functools.partial(_predict, compute), parts.train))
     return path
 
 
 def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> float:
-    """Median diameter of the cells of the first class of such, or else of the first objects.
+    """Return the median diameter of the cells in the masks.
+
+    These are the objects of the first class of cells or, if there is none, of the first class that
+    becomes objects.
 
     Parameters
     ----------
@@ -132,7 +134,7 @@ def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> f
     Returns
     -------
     float
-        Of circles with the area of the connected regions, in pixels at the working scale.
+        Diameter of the circle with the area of a connected region, in pixels at the working scale.
 
     Raises
     ------
@@ -166,23 +168,27 @@ def _names(recipe: Recipe) -> List[str]:
     return [one.name for one in recipe.classes]
 
 
-def _filaments(recipe: Recipe) -> Tuple[int, ...]:
-    """Indices of the classes that are filaments."""
-    return tuple(index for index, one in enumerate(recipe.classes) if one.kind == FILAMENTS)
-
-
 def _network(recipe: Recipe) -> Network:
     return unet_vgg16(len(recipe.classes), recipe.widths)
 
 
+def _new_model(recipe: Recipe, start: Arrays, samples: Sequence[Sample]) -> Any:
+    """Return a new model with the given arrays; the other ones are random."""
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    network = _network(recipe)
+    model = build_keras_model(network)
+    images, _ = next(epoch_batches(recipe, recipe.stages[0], samples, epoch=0))
+    if LOGITS not in start:
+        network, start = encoder(network), narrowed(start, recipe.widths, images)
+    set_arrays(model, network, balance(start, network, images), images)
+    return model
+
+
 def _plan(recipe: Recipe) -> List[Tuple[Stage, bool]]:
-    """For every epoch its stage, and whether that begins with it."""
+    """Return the stage of every epoch, and True where the stage begins with it."""
     return [(stage, number == 0) for stage in recipe.stages for number in range(stage.epochs)]
-
-
-def _steps(recipe: Recipe, samples: Sequence[Sample]) -> int:
-    """Batches in an epoch."""
-    return math.ceil(len(samples) * recipe.crops_per_image / recipe.batch)
 
 
 def _optimizer(stage: Stage, steps: int) -> Any:
@@ -200,7 +206,7 @@ def _optimizer(stage: Stage, steps: int) -> Any:
 
 
 def _compile(model: Any, recipe: Recipe, stage: Stage, optimizer: Any) -> Any:
-    """Make the model ready for a stage; gives the metric that counts true and predicted classes."""
+    """Prepare the model for a stage; return the metric that counts true and predicted classes."""
     import keras
 
     for number, names in enumerate(encoder_blocks()):
@@ -211,112 +217,41 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, optimizer: Any) -> Any:
     return counts
 
 
-def _learn(
-    model: Any, recipe: Recipe, stage: Stage, samples: Sequence[Sample], epoch: int
-) -> float:
-    """Train for an epoch and give the mean loss."""
-    steps = _steps(recipe, samples)
-    history = model.fit(
-        _batches(recipe, stage, samples, steps, epoch),
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        steps_per_epoch=steps,
-    )
-    return history.history["loss"][-1]
-
-
-def _batches(
-    recipe: Recipe, stage: Stage, samples: Sequence[Sample], steps: int, epoch: int
-) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """The batches of an epoch; the same ones however often the run was stopped."""
-    rng = np.random.default_rng((recipe.seed, epoch))
-    filaments, one_hot = _filaments(recipe), np.eye(len(recipe.classes), dtype=np.float32)
-    holders = [i for i, sample in enumerate(samples) if np.isin(sample.mask, filaments).any()]
-    seeking = round(recipe.batch * recipe.filament_share) if holders else 0
-    places = _in_turn(rng, range(len(samples)), (steps, recipe.batch))
-    places[:, :seeking] = _in_turn(rng, holders, (steps, seeking))
-    for step, chosen in enumerate(places):
-        drawn = [
-            draw_crop(
-                samples[place],
-                stage.crop,
-                filaments if number < seeking else (),
-                f"{recipe.seed} {epoch} {step} {number}",
-            )
-            for number, place in enumerate(chosen)
-        ]
-        images, masks = zip(*drawn)
-        yield normalize(np.stack(images).astype(np.float32)), one_hot[np.stack(masks)]
-
-
-def _in_turn(rng: np.random.Generator, items: Sequence[int], shape: Tuple[int, int]) -> np.ndarray:
-    """All items at random, then all again, and so on, in an array of a shape."""
-    count = math.prod(shape)
-    rounds = [rng.permutation(items) for _ in range(0, count, max(len(items), 1))]
-    return np.concatenate([np.empty(0, dtype=int), *rounds])[:count].reshape(shape)
-
-
 def _validate(
     model: Any, recipe: Recipe, samples: Sequence[Sample], pictures: Path, epoch: int
 ) -> Scores:
-    """Scores of whole images; draws the first ones."""
+    """Return the scores of whole images, and draw the outlines of the first ones."""
     matrix: Any = 0
     for number, sample in enumerate(samples):
         predicted = _predict(model.predict_on_batch, sample.image).argmax(axis=2).astype(np.uint8)
         matrix = matrix + confusion_matrix(sample.mask, predicted, len(recipe.classes))
         if number < PICTURES:
             name = f"{sample.name.replace('/', '_').rpartition('.')[0]}_{epoch + 1:03}.png"
-            plots.compare_outlines(
-                output_folder(pictures) / name, sample, predicted, recipe.classes
-            )
+            path = output_folder(pictures) / name
+            picture = comparison(sample.image, sample.mask, predicted, recipe.classes)
+            write_png(path, picture)
     return scores(matrix)
 
 
 def _predict(compute: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
-    """Probabilities of a whole image, (height, width, classes)."""
+    """Return the probabilities of a whole image, (height, width, classes)."""
     height, width = image.shape[:2]
     size = whole_strides(height), whole_strides(width)
     padded = normalize(pad_to(image, size).astype(np.float32))
     return compute(padded[None])[0, :height, :width]
 
 
-def _figures(recipe: Recipe, prefix: str, found: Scores) -> Epoch:
-    """What training.csv says of the images of a part."""
-    figures = {"mean_iou": found.mean_iou, "mean_dice": found.mean_dice}
+def _metrics(recipe: Recipe, prefix: str, found: Scores) -> Epoch:
+    """Return the scores of a part under their names in training.csv."""
+    metrics = {"mean_iou": found.mean_iou, "mean_dice": found.mean_dice}
     for index, name in enumerate(_names(recipe)):
-        figures[f"iou_{name}"] = found.iou[index]
-        figures[f"dice_{name}"] = found.dice[index]
-    return {prefix + name: float(value) for name, value in figures.items()}
-
-
-def _start(recipe: Recipe, start: Start, samples: Sequence[Sample]) -> Any:
-    """A new model with the trained arrays that it has room for; the others are random."""
-    import keras
-
-    keras.utils.set_random_seed(recipe.seed)
-    network = _network(recipe)
-    model = build_keras_model(network)
-    trained = replace(network, layers=network.layers[: len(start.network.layers)])
-    draw = functools.partial(_crops, recipe, samples)
-    arrays = prune(start.arrays, start.network, trained, lambda: draw(PRUNING_BATCHES))
-    images = draw(1)
-    set_arrays(model, trained, balance(arrays, trained, images), images)
-    return model
-
-
-def _crops(recipe: Recipe, samples: Sequence[Sample], batches: int) -> np.ndarray:
-    """The images of a run's first batches."""
-    drawn = _batches(recipe, recipe.stages[0], samples, batches, epoch=0)
-    return np.concatenate([images for images, _ in drawn])
-
-
-def _weights(model: Any, recipe: Recipe, about: Dict[str, Any]) -> Weights:
-    network = _network(recipe)
-    return Weights(network.architecture, folded_arrays(model, network), about)
+        metrics[f"iou_{name}"] = found.iou[index]
+        metrics[f"dice_{name}"] = found.dice[index]
+    return {prefix + name: float(value) for name, value in metrics.items()}
 
 
 def _mean(files: Sequence[Path]) -> Weights:
-    """The mean weights of some epochs."""
+    """Return the mean weights of some files."""
     given = [read_weights(file, NETWORKS) for file in files]
     mean = {
         layer: {

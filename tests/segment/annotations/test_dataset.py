@@ -10,11 +10,6 @@ from micrograph_networks.training.run import TrainingRun
 from micrograph_networks.training.split import read_part
 from segment.annotations import dataset
 from segment.classes import CLASSES
-from segment.inference.scaling import scaled_shape
-
-
-def longer_side_64(shape):
-    return scaled_shape(shape, 64 / max(shape))
 
 
 @pytest.fixture
@@ -38,7 +33,7 @@ def write_table(folder, names):
 
 
 def test_images_and_masks_are_brought_to_the_working_scale(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, 64)
     assert [sample.name for sample in samples[:2]] == ["images/00.png", "images/01.png"]
     assert {sample.image.shape for sample in samples} == {(32, 64, 3)}
     assert {sample.mask.shape for sample in samples} == {(32, 64)}
@@ -53,7 +48,7 @@ def test_thin_objects_keep_their_area(tmp_path):
     imagecodecs.imwrite(tmp_path / "a.png", mask)
     with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
         table.writerow(["a.png", "a.png"])
-    (sample,) = dataset.load_samples(tmp_path / "data.csv", CLASSES, longer_side_64)
+    (sample,) = dataset.load_samples(tmp_path / "data.csv", CLASSES, 64)
     assert (sample.mask == 2).mean() == pytest.approx((mask == 2).mean(), rel=0.1)
 
 
@@ -66,7 +61,7 @@ def test_all_faults_are_listed_at_once(data):
     colored[..., 0] = 255
     imagecodecs.imwrite(data / "masks/05.png", colored)
     with pytest.raises(UserError) as raised:
-        dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
+        dataset.load_samples(data / "data.csv", CLASSES, 64)
     lines = str(raised.value).splitlines()
     assert "faults in 5 rows" in lines[0]
     for line, part in zip(
@@ -107,7 +102,7 @@ def test_a_wrong_table_is_named(tmp_path, text, message):
 
 
 def test_groups_stay_on_one_side(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, 64)
     (data / "groups.json").write_text(json.dumps([["01", "11", "elsewhere"], ["11", "12"]]))
     known = dataset.read_groups(data / "groups.json", [s.name for s in samples])
     assert known == [[1, 11], [11, 12]]
@@ -119,12 +114,14 @@ def test_groups_stay_on_one_side(data):
     with pytest.raises(UserError, match="too few"):
         dataset.divide(samples[:3], [], 0)
     (data / "groups.json").write_text("{")
-    with pytest.raises(UserError, match="no JSON list"):
+    with pytest.raises(UserError, match="not a JSON list"):
         dataset.read_groups(data / "groups.json", [])
+    with pytest.raises(UserError, match="none.json does not exist"):
+        dataset.read_groups(data / "none.json", [])
 
 
 def test_a_folder_keeps_its_split(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, longer_side_64)
+    samples = dataset.load_samples(data / "data.csv", CLASSES, 64)
     groups, parts = dataset.divide(samples, [], 1)
     TrainingRun(data, {}).keep_split(
         dataset.SPLIT_COLUMNS, dataset.split_rows(samples, groups, parts)
@@ -141,4 +138,4 @@ def test_nan_pixels_are_named(tmp_path):
     with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
         table.writerow(["a.tif", "a.png"])
     with pytest.raises(UserError, match="a.tif holds NaN"):
-        dataset.load_samples(tmp_path / "data.csv", CLASSES, longer_side_64)
+        dataset.load_samples(tmp_path / "data.csv", CLASSES, 64)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from micrograph_networks.images.image_files import read_image, write_png
 from segment.classes import CLASSES, pixel_classes
-from segment.commandline import commands as cli
+from segment.commandline import image_command
 from segment.commandline.commands import main
 from segment.inference import picture
 
@@ -31,7 +31,8 @@ def images(tmp_path, rng):
 
 
 def predict(images, output, weights, *options):
-    return run("predict", *images, "--output", output, "--weights", weights, *options)
+    given = ("--output", output, "--weights", weights, "--engine", "numpy")
+    return run("predict", *images, *given, *options)
 
 
 def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, random_weights):
@@ -113,7 +114,7 @@ def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, rando
 def test_more_cells_than_numbers_are_the_images_fault(
     images, tmp_path, random_weights, monkeypatch
 ):
-    monkeypatch.setattr(cli, "MOST_OBJECTS", 0)
+    monkeypatch.setattr(image_command, "MOST_OBJECTS", 0)
     result = predict(images, tmp_path / "out", random_weights, *EVERYTHING)
     assert result.exit_code == 1
     assert "objects are more than the 0 that a 16-bit image can number" in result.output
@@ -204,7 +205,7 @@ def test_evaluate_keeps_to_a_part_of_a_split(data_set, tmp_path, random_weights)
     assert pd.read_csv(tmp_path / "out" / "images.csv")["image"].tolist() == ["b.png"]
     result = run("evaluate", *given, "--part", "validation")
     assert result.exit_code == 2
-    assert "split.csv holds no validation image" in result.output
+    assert "split.csv contains no validation image" in result.output
     (data_set / "split.csv").write_text("image,group,part\nz.png,0,test\n")
     result = run("evaluate", *given)
     assert result.exit_code == 2

@@ -4,17 +4,15 @@ import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support import needs_training, write_encoder
+from support import NARROW, needs_training, write_encoder
 
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.run import read_epochs
 from micrograph_networks.training.split import read_part
 from segment.commandline.commands import main
-from segment.inference.network import NETWORKS, Widths
+from segment.inference.network import NETWORKS
 from segment.training.recipes import RECIPES
-
-WIDTHS = Widths((4, 4, 8, 8, 8), (8, 8, 4, 4, 4))
 
 
 def run(*arguments):
@@ -39,9 +37,8 @@ def data(tmp_path, rng):
 @pytest.fixture
 def backbone(tmp_path, rng, monkeypatch):
     """A file of kernels of the encoder, and a recipe for a network with few channels."""
-    recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS)
+    recipe = dataclasses.replace(RECIPES["small"], widths=NARROW)
     monkeypatch.setitem(RECIPES, "small", recipe)
-    monkeypatch.setattr("segment.training.train.PRUNING_BATCHES", 1)
     return write_encoder(tmp_path / "backbone.h5", rng)
 
 
@@ -70,7 +67,7 @@ def test_what_is_said_of_classes_is_in_the_weights_file(data, backbone, tmp_path
 
 @needs_training
 def test_a_trained_model_is_gone_on_from(data, random_weights, tmp_path, monkeypatch):
-    recipe = dataclasses.replace(RECIPES["small"], widths=WIDTHS, batch=2, crops_per_image=1)
+    recipe = dataclasses.replace(RECIPES["small"], widths=NARROW, batch=2, crops_per_image=1)
     monkeypatch.setitem(RECIPES, "small", recipe)
     given = ("--initial", random_weights, "--no-hold-back")
     command = ("train", "--csv", data, "--output", tmp_path / "run", *given)
@@ -83,20 +80,20 @@ def test_a_trained_model_is_gone_on_from(data, random_weights, tmp_path, monkeyp
 
     attributes = read_weights(folder / "darkfield.h5", NETWORKS).attributes
     assert attributes["initial"] == str(random_weights)
-    assert attributes["encoder_channels"] == list(WIDTHS.encoder)
+    assert attributes["encoder_channels"] == list(NARROW.encoder)
     result = run(*command, "--working-size", 64, "--class", "a", "--class", "b")
     assert result.exit_code == 2
-    assert "knows the classes background, blood cell, spirochaete, but a, b" in result.output
+    assert "has the classes background, blood cell, spirochaete" in result.output
 
 
 @needs_training
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (("--filament", "fiber"), "'fiber' is none of the classes"),
+        (("--filament", "fiber"), "'fiber' is not one of the classes"),
         (("--class-color", "spirochaete=0,0,300"), "three numbers of 0 to 255"),
         (("--no-objects", "blood cell", "--no-objects", "spirochaete"), "becomes objects"),
-        (("--epochs", 0, "--epochs", 0), "give --initial"),
+        (("--epochs", 0, "--epochs", 0), "2 stages"),
     ],
 )
 def test_wrong_choices_end_before_training(data, tmp_path, options, sentence):

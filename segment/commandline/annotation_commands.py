@@ -1,0 +1,119 @@
+"""The commands that make data sets: convert-masks and scenes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Tuple
+
+import click
+from tqdm import tqdm
+
+from micrograph_networks.commandline.commands import (
+    FILES,
+    check_unique_stems,
+    each_image,
+    example,
+    exit_if_incomplete,
+    output_option,
+)
+from micrograph_networks.files.tables import csv_table
+from micrograph_networks.files.writing import output_folder
+from segment.commandline.options import classes_option
+
+if TYPE_CHECKING:
+    from micrograph_networks.images.planes import Plane
+
+
+@click.command(
+    "convert-masks",
+    epilog=example(
+        "segment-darkfield convert-masks labels/*.png --output masks --color 'blood cell=255,0,0' "
+        "--color spirochaete=0,0,255\n"
+        "segment-darkfield convert-masks white/*.tif --output masks --color 'blood cell=255'\n"
+        "segment-darkfield convert-masks masks/*.png --output white --keep 'blood cell'"
+    ),
+)
+@click.argument("masks", nargs=-1, required=True, type=FILES)
+@output_option("the new masks")
+@classes_option
+@click.option(
+    "--color",
+    "colors",
+    multiple=True,
+    show_default="gray values are class indices",
+    help="Gray value or color of a class in the given masks, as NAME=VALUE or NAME=RED,GREEN,BLUE "
+    "of 0 to 65535; repeat it for each class. Black is the background.",
+)
+@click.option(
+    "--keep",
+    "kept",
+    multiple=True,
+    show_default="write class indices",
+    help="Class to write as 255, all others as 0; may be repeated.",
+)
+def convert_masks(
+    masks: Tuple[Path, ...],
+    output: Path,
+    classes: Tuple[str, ...],
+    colors: Tuple[str, ...],
+    kept: Tuple[str, ...],
+) -> None:
+    """Convert masks to class indices, or to 0 and 255, and write them as PNG.
+
+    If a mask has a pixel of an unknown value, the command reports it, converts the others, and
+    exits with 1.
+    """
+    from micrograph_networks.images.image_files import write_png
+    from micrograph_networks.images.planes import planes_of
+    from segment.annotations.masks import black_and_white, class_indices, palette
+
+    known = palette(classes, colors)
+    planes = planes_of(masks)
+    check_unique_stems(planes)
+    folder = output_folder(output)
+
+    def convert(plane: "Plane") -> None:
+        converted = class_indices(plane.read(), known)
+        if kept:
+            converted = black_and_white(converted, classes, kept)
+        write_png(folder / f"{plane.stem}.png", converted)
+
+    done = len(list(each_image(planes, convert)))
+    click.echo(f"Converted {done} of {len(planes)} masks: {folder}")
+    exit_if_incomplete(done, planes)
+
+
+@click.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
+@output_option("images and masks")
+@click.option(
+    "--count", type=click.IntRange(1), default=8, show_default=True, help="Number of scenes."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the scenes: equal seeds give equal scenes.",
+)
+def scenes(output: Path, count: int, seed: int) -> None:
+    """Draw dark-field scenes with true masks, for trials.
+
+    OUTPUT holds images/, masks/ of class indices, and data.csv, a table for 'evaluate' that also
+    lists the numbers of cells and spirochaetes in each scene.
+    """
+    import numpy as np
+
+    from micrograph_networks.images.image_files import write_png
+    from segment.annotations.dataset import COLUMNS
+    from segment.simulation.scenes import darkfield_scene
+
+    folder = output_folder(output)
+    output_folder(folder / "images")
+    output_folder(folder / "masks")
+    rng = np.random.default_rng(seed)
+    with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
+        for number in tqdm(range(1, count + 1), unit="scene", disable=None):
+            scene = darkfield_scene(rng)
+            image, mask = f"images/scene_{number:02}.png", f"masks/scene_{number:02}_mask.png"
+            write_png(folder / image, scene.image)
+            write_png(folder / mask, scene.classes)
+            table.writerow([image, mask, scene.cells, scene.spirochaetes])
+    click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")

@@ -1,0 +1,107 @@
+"""The command that compares segmentations with masks."""
+
+import functools
+import operator
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional, Tuple
+
+import click
+from tqdm import tqdm
+
+from micrograph_networks.commandline.commands import FILES, example, model_option, output_option
+from micrograph_networks.commandline.options import options_of
+from micrograph_networks.engines import EngineOptions
+from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.files.writing import output_folder
+from micrograph_networks.training.split import PARTS
+from segment.commandline.options import table_option
+from segment.inference.options import SegmentationOptions
+
+if TYPE_CHECKING:
+    from segment.evaluation.evaluate import Counts, Evaluated
+
+PICTURES = 10
+"""Number of images with the lowest scores that are drawn."""
+
+
+@click.command(
+    epilog=example(
+        "segment-darkfield evaluate --csv data.csv --split run1/split.csv --output scores\n"
+        "segment-darkfield evaluate --csv other.csv --weights run1/darkfield.h5 --output scores"
+    )
+)
+@table_option
+@output_option("tables and pictures")
+@click.option(
+    "--split",
+    type=FILES,
+    show_default="all images",
+    help="The split.csv of a training, to evaluate only the images of one part.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(PARTS),
+    default="test",
+    show_default=True,
+    help="Part of the split to evaluate.",
+)
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    show_default="the classes of the model",
+    help="Name of a class in the masks, in the order of their indices; repeat it for each class. "
+    "Pixels of classes that the model does not have count as background.",
+)
+@model_option
+@options_of("engine", EngineOptions)
+@options_of("options", SegmentationOptions)
+def evaluate(
+    csv: Path,
+    output: Path,
+    split: Optional[Path],
+    part: str,
+    classes: Tuple[str, ...],
+    model: Optional[str],
+    engine: EngineOptions,
+    options: SegmentationOptions,
+) -> None:
+    """Compare segmentations with true masks, at the images' own sizes.
+
+    The scores of a class are computed over all pixels of all images together. Objects are matched
+    one to one: isolated cells if their IoU is at least 0.5, and filaments, such as spirochaetes,
+    if at least half of each skeleton is within 4 pixels of the other. Cells that touch in the
+    masks are not judged. OUTPUT holds evaluation.csv, images.csv with a row per image, and
+    pictures of the images with the lowest IoU: the image, true outlines, found outlines.
+    """
+    from micrograph_networks.images.image_files import read_image, write_png
+    from segment.evaluation.evaluate import (
+        comparison,
+        evaluate_pair,
+        metric_names,
+        metrics,
+        pairs_of,
+    )
+    from segment.inference.model import load_model
+
+    loaded = load_model(model, engine)
+    pairs = pairs_of(csv, split, part)
+    folder = output_folder(output)
+    counts: List[Counts] = []
+    worst: List[Evaluated] = []
+    with csv_table(folder / "images.csv", ["image", *metric_names(loaded.classes)]) as images:
+        for pair in tqdm(pairs, unit="image", disable=None):
+            found = evaluate_pair(pair, loaded, options, classes)
+            values = metrics(found.counts, loaded.classes).values()
+            images.writerow([pair.name, *map(number, values)])
+            counts.append(found.counts)
+            worst = sorted([*worst, found], key=operator.attrgetter("mean_iou"))[:PICTURES]
+    for rank, one in enumerate(worst, 1):
+        picture = comparison(read_image(one.pair.image), one.truth, one.classes, loaded.classes)
+        write_png(folder / f"worst{rank:02}_{one.pair.image.stem}.png", picture)
+    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+        total = functools.reduce(operator.add, counts)
+        for name, value in metrics(total, loaded.classes).items():
+            rows.writerow([name, value])
+            click.echo(f"{name:30} {number(value)}")
+    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
