@@ -3,7 +3,6 @@
 The commands that train and evaluate models are in training_commands.py.
 """
 
-import contextlib
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Tuple
@@ -106,11 +105,10 @@ def predict(
     folder = output_folder(output)
     loaded = load_model(model, engine)
     done = color = 0
-    with contextlib.ExitStack() as stack:
-        columns = [*tables.FOCUS_COLUMNS, "folder", *positions]
-        focus = stack.enter_context(table(folder / f"focus.{suffix}", columns))
-        patches = stack.enter_context(table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS))
-        measure = functools.partial(_predict_image, folder, loaded, options)
+    measure = functools.partial(_predict_image, folder, loaded, options)
+    focus_table = table(folder / f"focus.{suffix}", [*tables.FOCUS_COLUMNS, "folder", *positions])
+    patch_table = table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS)
+    with focus_table as focus, patch_table as patches:
         for plane, (image, measured) in each_image(planes, measure):
             done += 1
             color += image.ndim == 3

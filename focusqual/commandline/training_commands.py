@@ -1,6 +1,5 @@
 """Commands that train a network, and that evaluate a model on images whose defocus is known."""
 
-import collections
 import dataclasses
 import os
 from pathlib import Path
@@ -113,7 +112,7 @@ def train(
     records = in_focus_images.divide(list_images(folders), planned.seed)
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     parts = {part: in_focus_images.by_source(records, part) for part in ("train", "validation")}
-    counts = collections.Counter(record.part for record in records)
+    counts = records["part"].value_counts()
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
     about = about_training("focusqual", data, license)

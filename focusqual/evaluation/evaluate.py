@@ -6,7 +6,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from focusqual.evaluation.scores import f_score, prediction_scores
+from focusqual.evaluation.scores import prediction_scores
 from focusqual.inference.measurement import FocusMeasurement, certainty
 from focusqual.inference.model import FocusModel
 from focusqual.inference.options import FocusOptions
@@ -177,13 +177,15 @@ def accuracy(measured: Sequence[MeasuredImage], options: FocusOptions) -> Dict[s
     levels = np.array([image.level for image in measured])
     scores = np.array([image.measurement.summary["score"] for image in measured])
     error = np.abs(scores - levels)
-    limit = options.out_of_focus_from
+    blurred, found = levels >= options.out_of_focus_from, scores >= options.out_of_focus_from
     result = {
         "images": len(measured),
         "image_exact": np.mean(error == 0),
         "image_within_one": np.mean(error <= 1),
         "image_mean_absolute_error": np.mean(error),
-        "image_out_of_focus_f_score": f_score(levels >= limit, scores >= limit),
+        "image_out_of_focus_f_score": 2
+        * np.sum(blurred & found)
+        / max(blurred.sum() + found.sum(), 1),
     }
     probabilities, patch_levels = foreground(measured)
     if len(patch_levels):

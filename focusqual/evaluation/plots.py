@@ -17,14 +17,9 @@ from micrograph_networks.plotting import labeled_figure, save_figure
 
 
 def draw_evaluation(folder: Path, measured: Sequence[MeasuredImage]) -> None:
-    """Draw confusion matrices of images and foreground patches, and a reliability diagram.
+    """Draw confusion_images.png, and confusion_patches.png and reliability.png of the foreground.
 
-    Parameters
-    ----------
-    folder : Path
-        Receives confusion_images.png, and confusion_patches.png and reliability.png if there are
-        foreground patches.
-    measured : sequence of MeasuredImage
+    The latter two are not drawn if there are no foreground patches.
     """
     levels = np.array([image.level for image in measured])
     scores = np.array([image.measurement.summary["score"] for image in measured])
@@ -77,13 +72,8 @@ def draw_stacks(path: Path, measured: pd.DataFrame) -> None:
     """Draw the blur of each plane by each method against its distance to the focus.
 
     Each stack has a panel. The expected level is on its own scale of 0 to 10; the classical
-    measures are scaled to the same height within each stack. The gray band is in focus.
-
-    Parameters
-    ----------
-    path : Path
-    measured : DataFrame
-        From :func:`focusqual.evaluation.stacks.measure_planes`.
+    measures are scaled to the same height within each stack. The gray band is in focus. The table
+    is that of :func:`focusqual.evaluation.stacks.measure_planes`.
     """
     stacks = list(measured.groupby("stack"))
     columns = int(np.ceil(np.sqrt(len(stacks))))

@@ -72,19 +72,3 @@ def prediction_scores(probabilities: np.ndarray, levels: np.ndarray) -> Dict[str
         "expected_calibration_error": calibration.expected_calibration_error(counts),
         "certainty": float(certainty(probabilities).mean()),
     }
-
-
-def f_score(truth: np.ndarray, prediction: np.ndarray) -> float:
-    """Return the harmonic mean of precision and recall.
-
-    Parameters
-    ----------
-    truth, prediction : ndarray of bool, (n,)
-
-    Returns
-    -------
-    float
-        0 to 1; 0 if nothing is true and nothing was predicted.
-    """
-    right = np.sum(truth & prediction)
-    return float(2 * right / max(np.sum(truth) + np.sum(prediction), 1))

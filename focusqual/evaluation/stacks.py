@@ -1,7 +1,7 @@
 """Compare a model with classical measures of focus on real stacks of planes."""
 
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import Dict, List
 
 import numpy as np
 import pandas as pd
@@ -242,7 +242,7 @@ def compare(measured: pd.DataFrame) -> pd.DataFrame:
 
 def _compare(kind: str, measured: pd.DataFrame) -> List[Dict[str, object]]:
     stacks = compare_by_stack(measured)
-    depths, scores = measured["depths_of_field"].to_numpy(), measured["score"].to_numpy()
+    depths, scores = measured["depths_of_field"], measured["score"]
     in_focus, far_out = depths <= IN_FOCUS, depths >= FAR_OUT
     rows = []
     for method, blur in blur_by_method(measured).items():
@@ -255,38 +255,25 @@ def _compare(kind: str, measured: pd.DataFrame) -> List[Dict[str, object]]:
             "best_plane_right": np.mean(found["planes_off"] == 0),
             "best_plane_within_one": np.mean(found["planes_off"] <= 1),
             "spearman": np.mean(found["spearman"]),
-            "in_out_auc": area_under_curve(blur[depths >= OUT_OF_FOCUS], blur[in_focus]),
+            "in_out_auc": _area_under_curve(blur[depths >= OUT_OF_FOCUS], blur[in_focus]),
         }
         if method == MODEL:
             row["in_focus_planes"] = int(in_focus.sum())
-            row["in_focus_score_0_or_1"] = _mean(scores[in_focus] <= 1)
+            row["in_focus_score_0_or_1"] = (scores[in_focus] <= 1).mean()
             row["far_out_planes"] = int(far_out.sum())
-            row["far_out_score_3_or_more"] = _mean(scores[far_out] >= 3)
+            row["far_out_score_3_or_more"] = (scores[far_out] >= 3).mean()
         rows.append(row)
     return rows
 
 
-def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Return the area under the receiver operating characteristic.
+def _area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Return the probability that a positive value is larger than a negative one; ties count half.
 
-    Parameters
-    ----------
-    positive, negative : ndarray of float, (n,) and (m,)
-        Values of what is to be found, and of the rest.
-
-    Returns
-    -------
-    float
-        Probability that a positive value is larger than a negative one, ties counting as half;
-        NaN if there is none of one of them.
+    It is NaN if there are no positive or no negative values.
     """
     if not len(positive) or not len(negative):
         return np.nan
     return mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
-
-
-def _mean(values: np.ndarray) -> Union[float, np.floating]:
-    return np.mean(values) if len(values) else np.nan
 
 
 def as_text(compared: pd.DataFrame) -> str:

@@ -1,10 +1,10 @@
 """Select in-focus training images, and divide them into parts."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
 from focusqual.simulation.sources import clean
@@ -16,33 +16,8 @@ SHARPNESS_MIN = 0.115
 """Minimum :func:`sharpness` of an image to be used; blurrier images count as out of focus."""
 BLURRED = "blurred"
 """Part of the images that are not used."""
-SPLIT_COLUMNS = ("image", "source", "group", "sharpness", "part")
+SPLIT_COLUMNS = ["image", "source", "group", "sharpness", "part"]
 """Columns of split.csv."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """An image of a data set.
-
-    Attributes
-    ----------
-    path : Path
-        Path of the image file.
-    source : str
-        Origin of the image, see :func:`source_of`.
-    group : int
-        Group of near duplicates and images of one named source.
-    sharpness : float
-        See :func:`sharpness`.
-    part : str
-        train, validation, test or blurred.
-    """
-
-    path: Path
-    source: str
-    group: int
-    sharpness: float
-    part: str
 
 
 def sharpness(image: np.ndarray) -> float:
@@ -73,7 +48,7 @@ def source_of(path: Path) -> str:
     return before if mark else path.resolve().parent.name
 
 
-def divide(paths: Sequence[Path], seed: int) -> List[Record]:
+def divide(paths: Sequence[Path], seed: int) -> pd.DataFrame:
     """Divide images into training (80%), validation (10%) and test (10%).
 
     Near duplicates stay in one part, and so do images of a source that is part of their names
@@ -86,8 +61,10 @@ def divide(paths: Sequence[Path], seed: int) -> List[Record]:
 
     Returns
     -------
-    list of Record
-        In the order of the paths.
+    DataFrame
+        One row per path, in the same order: ``path``, ``image`` (name of the file), ``source`` (see
+        :func:`source_of`), ``group``, ``sharpness`` (see :func:`sharpness`) and ``part`` (train,
+        validation, test or blurred).
 
     Raises
     ------
@@ -96,28 +73,33 @@ def divide(paths: Sequence[Path], seed: int) -> List[Record]:
     """
     images = [read_gray(path) for path in paths]
     groups = _with_sources(near_duplicate_groups(images), paths)
-    records = []
-    for path, image, group, part in zip(paths, images, groups, assign_parts(groups, seed)):
-        value = sharpness(image)
-        part = part if value >= SHARPNESS_MIN else BLURRED
-        records.append(Record(path, source_of(path), int(group), value, part))
-    if not any(record.part == "train" for record in records):
+    records = pd.DataFrame(
+        {
+            "path": paths,
+            "image": [path.name for path in paths],
+            "source": [source_of(path) for path in paths],
+            "group": groups,
+            "sharpness": [sharpness(image) for image in images],
+            "part": assign_parts(groups, seed),
+        }
+    )
+    records.loc[records["sharpness"] < SHARPNESS_MIN, "part"] = BLURRED
+    if "train" not in set(records["part"]):
         raise UserError("None of the images is in focus: train on sharp images.")
     return records
 
 
-def by_source(records: Sequence[Record], part: str) -> List[List[np.ndarray]]:
+def by_source(records: pd.DataFrame, part: str) -> List[List[np.ndarray]]:
     """Return the cleaned images of a part, float32 (height, width), one list per source."""
-    images: Dict[str, List[np.ndarray]] = {}
-    for record in records:
-        if record.part == part:
-            images.setdefault(record.source, []).append(clean(read_gray(record.path)))
-    return list(images.values())
+    chosen = records[records["part"] == part]
+    sources = chosen.groupby("source", sort=False)["path"]
+    return [[clean(read_gray(path)) for path in paths] for _, paths in sources]
 
 
-def split_rows(records: Sequence[Record]) -> List[Tuple[str, ...]]:
+def split_rows(records: pd.DataFrame) -> List[List[str]]:
     """Return records as rows of split.csv, in the order of SPLIT_COLUMNS."""
-    return [(r.path.name, r.source, str(r.group), f"{r.sharpness:.3f}", r.part) for r in records]
+    rounded = records.assign(sharpness=records["sharpness"].map("{:.3f}".format))
+    return rounded[SPLIT_COLUMNS].astype(str).to_numpy().tolist()
 
 
 def _with_sources(groups: np.ndarray, paths: Sequence[Path]) -> np.ndarray:

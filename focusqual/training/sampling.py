@@ -108,18 +108,7 @@ def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
 
 
 def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
-    """Draw a specimen: blank, a generated scene or part of a photograph.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    sources : list of list of ndarray
-        As for :func:`sample`.
-
-    Returns
-    -------
-    Specimen
-    """
+    """Draw a specimen: blank, a generated scene or part of an image of the sources."""
     kind = rng.uniform()
     if kind < 0.18:
         nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
@@ -143,17 +132,9 @@ def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
 
 
 def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-    """Photograph a scene with a random camera.
+    """Photograph light, in which bright structures are about 1, with a random camera.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    light : ndarray, (height, width)
-        Light, 0 or more up to rounding errors; bright structures are about 1.
-
-    Returns
-    -------
-    ndarray, (height, width), uint8 or uint16
+    The result, (height, width), is uint8 or uint16.
     """
     peak = np.exp(rng.uniform(np.log(15), np.log(6000)))
     slope = rng.uniform(-1, 1, 2) * rng.choice([0, 0.5])
@@ -207,11 +188,12 @@ def _seen(
     photographed: bool,
 ) -> np.ndarray:
     """Return the light from all planes, each at its depth in levels, float32 (168, 168)."""
-    total = sum(
+    total = np.zeros_like(transforms[0])
+    for transform, depth in zip(transforms, depths):
         # A photograph already has the blur of the focus.
-        transform if photographed and abs(depth) < 0.05 else transform * microscope.transfer(depth)
-        for transform, depth in zip(transforms, depths)
-    )
+        if not photographed or abs(depth) >= 0.05:
+            transform = transform * microscope.transfer(depth)
+        total = total + transform
     light = fft.irfft2(total, (FIELD, FIELD), workers=1)
     return light[MARGIN:-MARGIN, MARGIN:-MARGIN]
 

@@ -12,7 +12,6 @@ from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
-from focusqual.inference.model import WEIGHTS_FILE
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.normalization import NORMALIZATION
 from focusqual.inference.patches import PATCH_SIZE
@@ -82,20 +81,29 @@ def train(
     Path
         Path of the weights file in the folder of the run.
     """
+    sources = parts["train"]
     patches, levels = sample(
         (schedule.seed, 1), parts["validation"], VALIDATION_SPECIMENS, plain=True
     )
     patches = _images(patches)
     model, done = run.resume()
-    model = model or _start(schedule, parts["train"], initial)
+    if model is None:
+        model = _start(schedule, sources, initial)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _remember, (parts["train"], schedule.seed)) as pool:
+    with context.Pool(workers, _prepare_worker, (sources, schedule.seed)) as pool:
         for epoch in range(done, schedule.epochs):
-            loss = _learn(model, pool, schedule, epoch)
-            probabilities = _predict(model, patches)["probabilities"]
-            measured = prediction_scores(probabilities, levels)
-            run.end_epoch(model, {"epoch": epoch + 1, "loss": loss, **measured})
-    logits = _predict(model, patches)[LOGITS]
+            history = model.fit(
+                _batches(pool, schedule, epoch),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                steps_per_epoch=schedule.steps,
+            )
+            found = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
+            scores = prediction_scores(found["probabilities"], levels)
+            run.end_epoch(
+                model, {"epoch": epoch + 1, "loss": history.history["loss"][-1], **scores}
+            )
+    logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)[LOGITS]
     temperature = calibrate(logits, levels)
     attributes = {
         **about,
@@ -103,13 +111,13 @@ def train(
         "initial": initial and initial.attributes,
         "input_normalization": NORMALIZATION,
         "patch_size": PATCH_SIZE,
-        "training_images": sum(map(len, parts["train"])),
+        "training_images": sum(map(len, sources)),
         "schedule": asdict(schedule),
         "temperature": temperature,
         "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
     }
     arrays = calibrated_arrays(model, temperature)
-    path = run.folder / WEIGHTS_FILE
+    path = run.folder / "focus.h5"
     write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
 
@@ -130,30 +138,13 @@ def build_trainable_model() -> Any:
     running_sum = keras.layers.Dense(LEVELS, use_bias=False, trainable=False, name="cumulative")
     cumulative = running_sum(model.output)
     running_sum.set_weights([np.triu(np.ones((LEVELS, LEVELS), dtype=np.float32))])
-    return keras.Model(
-        model.inputs,
-        {
-            LOGITS: model.get_layer(LOGITS).output,
-            "probabilities": model.output,
-            "cumulative": cumulative,
-        },
-    )
+    logits = model.get_layer(LOGITS).output
+    outputs = {LOGITS: logits, "probabilities": model.output, "cumulative": cumulative}
+    return keras.Model(model.inputs, outputs)
 
 
 def calibrated_arrays(model: Any, temperature: float) -> Arrays:
-    """Return the arrays of a trained model for inference, calibrated.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Model of :func:`build_trainable_model`.
-    temperature : float
-        Divisor of the logits, from :func:`calibrate`.
-
-    Returns
-    -------
-    Arrays
-    """
+    """Return the arrays of a trained model for inference, with logits divided by a temperature."""
     arrays = folded_arrays(model, FOCUS_PATCH_1)
     arrays[LOGITS] = {name: array / temperature for name, array in arrays[LOGITS].items()}
     return arrays
@@ -183,50 +174,6 @@ def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def _learn(model: Any, pool: Pool, schedule: Schedule, epoch: int) -> float:
-    """Train for one epoch and return its mean loss."""
-    history = model.fit(
-        _batches(pool, schedule, epoch),
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        steps_per_epoch=schedule.steps,
-    )
-    return history.history["loss"][-1]
-
-
-def _predict(model: Any, patches: np.ndarray) -> Dict[str, np.ndarray]:
-    return model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
-
-
-def _images(patches: np.ndarray) -> np.ndarray:
-    """Convert patches to the network's input, float32 (n, 84, 84, 1)."""
-    return patches[..., None].astype(np.float32)
-
-
-def _batches(
-    pool: Pool, schedule: Schedule, epoch: int
-) -> Iterator[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
-    """Draw the batches of an epoch. They do not depend on whether the run was stopped before."""
-    first = epoch * schedule.steps
-    for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
-        truth = {"probabilities": levels, "cumulative": cumulative_truth(levels)}
-        yield _images(patches), truth
-
-
-_known: Dict[str, Any] = {}
-"""Sources and seed of a worker process, set once: passing them with each task is slow."""
-
-
-def _remember(sources: Sources, seed: int) -> None:
-    """Prepare a worker process, which uses one thread."""
-    threadpool_limits(1)
-    _known.update(sources=sources, seed=seed)
-
-
-def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
-    return sample((_known["seed"], 0, step), _known["sources"], SPECIMENS_PER_BATCH)
-
-
 def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> Any:
     """Return a new model, random or with initial weights, ready to train."""
     import keras
@@ -244,3 +191,34 @@ def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> 
         loss_weights={"probabilities": 1.0, "cumulative": RANKED_WEIGHT},
     )
     return model
+
+
+def _images(patches: np.ndarray) -> np.ndarray:
+    """Convert patches to the network's input, float32 (n, 84, 84, 1)."""
+    return patches[..., None].astype(np.float32)
+
+
+def _batches(
+    pool: Pool, schedule: Schedule, epoch: int
+) -> Iterator[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
+    """Draw the batches of an epoch. They do not depend on whether the run was stopped before."""
+    first = epoch * schedule.steps
+    for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
+        yield (
+            _images(patches),
+            {"probabilities": levels, "cumulative": cumulative_truth(levels)},
+        )
+
+
+_worker: Dict[str, Any] = {}
+"""Sources and seed of a worker process, set once: passing them with each task is slow."""
+
+
+def _prepare_worker(sources: Sources, seed: int) -> None:
+    """Set what a worker process draws from, and let it use one thread."""
+    threadpool_limits(1)
+    _worker.update(sources=sources, seed=seed)
+
+
+def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
+    return sample((_worker["seed"], 0, step), _worker["sources"], SPECIMENS_PER_BATCH)

@@ -70,15 +70,9 @@ class TrainingRun:
             )
 
     def keep_split(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write split.csv, the part of each image, and recipe.json.
+        """Write split.csv, one row per image, and recipe.json.
 
         Both are written now and not earlier, so that images that are refused leave nothing behind.
-
-        Parameters
-        ----------
-        columns : sequence of str
-        rows : sequence of sequence of str
-            One row per image.
 
         Raises
         ------
@@ -131,13 +125,7 @@ class TrainingRun:
         return model, done
 
     def end_epoch(self, model: Any, epoch: Epoch) -> None:
-        """Log an epoch and replace the checkpoint.
-
-        Parameters
-        ----------
-        model : keras.Model
-        epoch : Epoch
-        """
+        """Log an epoch and replace the checkpoint by the Keras model."""
         self._write_log([*self.epochs, epoch])
         earlier = self._checkpoints()
         with atomic_write(self.folder / CHECKPOINT.format(f"{epoch['epoch']:04}")) as temporary:

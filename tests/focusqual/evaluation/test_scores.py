@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.evaluation.scores import f_score, prediction_scores
+from focusqual.evaluation.scores import prediction_scores
 
 
 @pytest.mark.parametrize("predicted, expected", [(3, 0), (4, 1 / 11), (7, 4 / 11)])
@@ -17,13 +17,6 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy(right, gap
     levels = np.array([0] * right + [5] * (10 - right))
     scores = prediction_scores(confident, levels)
     assert scores["expected_calibration_error"] == pytest.approx(gap, abs=1e-6)
-
-
-def test_f_score():
-    truth = np.array([1, 1, 1, 0, 0], bool)
-    prediction = np.array([1, 1, 0, 1, 0], bool)
-    assert f_score(truth, prediction) == pytest.approx(2 / 3)
-    assert f_score(truth, ~truth) == 0
 
 
 def test_scores_of_known_predictions():

@@ -102,6 +102,8 @@ def test_figures_of_known_measures():
     ranks = [spearmanr(x, distances)[0] for x in ([7, 4, 1, 2, 6], [2, 3, 5, 4, 6])]
     assert ours["spearman"] == pytest.approx(np.mean(ranks))
     assert "far_out_planes" in stacks.as_text(compared)
+    sharp = stacks.compare(planes[planes["distance"] == 0])
+    assert sharp["in_out_auc"].isna().all()
 
 
 def test_kinds_are_compared_separately():
@@ -119,12 +121,6 @@ def test_the_distance_of_the_best_plane_is_counted_in_planes():
     figures = stacks.compare_by_stack(planes)
     assert set(figures["planes_off"]) == {1}
     assert set(figures["best_position"]) == {-2}
-
-
-@pytest.mark.parametrize("negative, expected", [([1.0, 0.0], 0.875), ([], np.nan)])
-def test_area_under_the_curve_counts_ties_as_half(negative, expected):
-    area = stacks.area_under_curve(np.array([2.0, 1.0]), np.array(negative))
-    np.testing.assert_equal(area, expected)
 
 
 def test_real_stack_is_ranked_by_its_focus(data_folder):
