@@ -1,4 +1,4 @@
-"""Package metadata; the tools' settings are in pyproject.toml."""
+"""Package metadata. The settings of tools are in pyproject.toml."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,17 @@ from setuptools import find_packages, setup
 
 
 def text(name):
-    """Text of a file of the project."""
+    """Return the text of a file."""
     return Path(__file__).parent.joinpath(name).read_text(encoding="utf-8")
 
 
 setup(
     name="cellprofiler-focus-darkfield",
-    # It lives in the package, as a clone's plugins run without installed metadata. It is read and
-    # not imported, as nothing that the package needs is installed yet.
+    # The version is in the package, because the plugins of a clone run without metadata. It is not
+    # imported, because the requirements of the package are not installed yet.
     version=re.search(r'^__version__ = "(.+)"$', text("micrograph_networks/__init__.py"), re.M)[1],
     description=(
-        "CellProfiler modules that use trained networks: MeasureImageFocusQuality rates the focus "
+        "CellProfiler modules with trained networks: MeasureImageFocusQuality measures the focus "
         "of microscope images, SegmentDarkfieldCells finds blood cells and spirochaetes"
     ),
     long_description=text("README.md"),
@@ -27,7 +27,7 @@ setup(
         "BSD-3-Clause (code, and focus weights trained on CC0 images) "
         "AND CC-BY-NC-4.0 (dark-field weights: not for commercial use)"
     ),
-    # Those of the method and of the images; the project has no public address yet.
+    # Addresses of the method and of the images; the project has no public address yet.
     project_urls={
         "Focus: Yang et al. 2018": "https://doi.org/10.1186/s12859-018-2087-4",
         "Focus: training images": "https://bbbc.broadinstitute.org/BBBC038",
@@ -65,11 +65,11 @@ setup(
         "tifffile>=2021.7.2",
         "tqdm>=4.60",
     ],
-    # CellProfiler and TensorFlow are the user's choice: installing the modules changes neither.
+    # CellProfiler and TensorFlow are extras, so that installing the modules changes neither.
     extras_require={
         "cellprofiler": ["cellprofiler==4.2.8.1"],
-        # tensorflow-cpu is for Intel and AMD only. CellProfiler 4, the one of Python 3.9, allows no
-        # h5py that is new enough for TensorFlow 2.16.
+        # tensorflow-cpu is for Intel and AMD only. CellProfiler 4, which is for Python 3.9, does not
+        # allow the h5py that TensorFlow 2.16 requires.
         "cpu": [
             "tensorflow-cpu>=2.15; platform_machine in 'x86_64 AMD64'",
             "tensorflow-cpu<2.16; platform_machine in 'x86_64 AMD64' and python_version < '3.10'",
@@ -77,18 +77,18 @@ setup(
             "tensorflow<2.16; platform_machine not in 'x86_64 AMD64' and python_version < '3.10'",
         ],
         "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
-        # Newer releases of albumentations look for updates in the network when they are imported.
+        # Newer releases of albumentations search for updates on the network when imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
-        "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # the page of summarize
+        "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # page of focusqual summarize
         "parquet": ["pyarrow>=10"],
         "test": [
             *("hypothesis", "pytest", "pytest-cov", "pytest-randomly", "pytest-xdist"),
             *("selenium", "zarr>=2.13"),
         ],
         "lint": ["mypy", "pre-commit", "ruff"],
-        # What exports models besides TensorFlow. bioimageio.spec does not load with pydantic 2.14.
+        # For the export of models, with TensorFlow. bioimageio.spec does not load pydantic 2.14.
         "zoo": ["bioimageio.spec>=0.5.12,<0.6", "pydantic<2.14", "tf2onnx>=1.16"],
-        # Zarr 3, which NGFF 0.5 needs, is there from Python 3.11 on.
+        # NGFF 0.5 requires Zarr 3, which requires Python 3.11.
         "zarr": ["zarr>=2.13"],
     },
     entry_points={

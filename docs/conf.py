@@ -1,10 +1,10 @@
-"""How Sphinx builds the documentation; `make docs` does it, without a network.
+"""Settings of Sphinx; `make docs` builds the documentation without a network.
 
-The root of the repository is the source folder, so that links between README.md, docs/ and the
-model cards are the same here and where the repository is browsed.
+The root of the repository is the source folder, so that the links between README.md, docs/ and the
+model cards also work where the repository is browsed.
 """
 
-project = "CellProfiler modules that use trained networks"
+project = "cellprofiler-focus-darkfield"
 author = "The cellprofiler-focus-darkfield developers"
 copyright = author
 
@@ -17,7 +17,7 @@ html_theme = "furo"
 html_title = project
 html_copy_source = False
 highlight_language = "bash"
-smartquotes = False  # would turn the dashes of options into one
+smartquotes = False  # it would merge the two dashes of options
 
 myst_heading_anchors = 3
 
@@ -27,15 +27,15 @@ numpydoc_show_class_members = False
 
 
 def examples_as_code(app, context, lines):
-    """Show the examples below a command's help as they are typed, not as text."""
+    """Show the examples below the help of a command as code."""
     if lines:
         lines[:] = ["Examples::", "", *(line.lstrip("|") for line in lines[1:])]
 
 
 def setup(app):
-    """Called by Sphinx."""
+    """Connect the function above; Sphinx calls this."""
     app.connect("sphinx-click-process-epilog", examples_as_code)
 
 
-# In the alias of a type, which says nothing of where it is from.
+# A type alias refers to it without its module.
 nitpick_ignore = [("py:class", "numpy.ndarray")]

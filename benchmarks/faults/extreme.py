@@ -1,4 +1,4 @@
-"""Extreme images, through the command lines and through the modules."""
+"""Extreme images, measured by the command lines and by the modules."""
 
 import re
 
@@ -14,7 +14,7 @@ LARGE = 20_000
 
 
 def shapes(rng):
-    """Extreme images by name, and what tifffile is told besides."""
+    """Return extreme images, and options of tifffile, by name."""
     scene = originals.scene(0)
     nan = np.full((200, 200), np.nan, np.float32)
     half = scene.copy()
@@ -40,7 +40,7 @@ def shapes(rng):
 
 
 def write(folder):
-    """Write all images to a folder; gives their files by what they are."""
+    """Write all images to a folder and return their paths by name."""
     paths = {}
     for number, (name, (image, options)) in enumerate(shapes(np.random.default_rng(0)).items()):
         paths[name] = folder / f"{number}.tif"
@@ -51,7 +51,7 @@ def write(folder):
 
 
 def _write_large(path):
-    """400 MB, without holding them in memory."""
+    """Write 400 MB without holding them in memory."""
     image = tifffile.memmap(path, shape=(LARGE, LARGE), dtype=np.uint8)
     low = (originals.scene(0) >> 8).astype(np.uint8)
     tile = np.tile(low, (1, LARGE // low.shape[1] + 1))[:, :LARGE]
@@ -61,7 +61,7 @@ def _write_large(path):
 
 
 def through_command_line(folder, product, path):
-    """Measure an image; gives what came out, in words."""
+    """Measure an image by the command line and return the result in words."""
     out = folder / f"{product.package} {path.stem}"
     result = run(product.package, "predict", path, "--output", out)
     pictures = list(out.glob(f"{path.stem}_*"))
@@ -74,38 +74,33 @@ def through_command_line(folder, product, path):
     with tifffile.TiffFile(path) as file:
         shape = file.pages[0].shape
     assert {read_image(picture).shape[:2] for picture in pictures} == {shape}
-    in_tables, _ = IN_WORDS[product.package]
-    return in_tables(out)
-
-
-def through_module(product, path):
-    """The same by a CellProfiler module, which gets whole numbers as intensities of 0 to 1."""
-    from harness import assert_declared_is_written
-
-    # CellProfiler holds images as float32, in which 1e300 is infinite.
-    with np.errstate(over="ignore"):
-        module, workspace = module_on(product, _intensities(tifffile.imread(path)))
-    module.run(workspace)
-    assert_declared_is_written(module, workspace)
-    _, in_measurements = IN_WORDS[product.package]
-    return in_measurements(workspace.measurements.get_current_image_measurement)
-
-
-def _intensities(image):
-    """As CellProfiler's readers give an image."""
-    if image.dtype.kind == "u":
-        return image / np.float32(np.iinfo(image.dtype).max)
-    return image
-
-
-def _measured_in_tables(out):
+    if product.package == "segment":
+        return _counted(pd.read_csv(out / "cells.csv")["class"].eq("blood cell").sum())
     (measurement,) = pd.read_csv(out / "focus.csv").to_dict("records")
     return _measured(measurement["score"], measurement["certainty"], measurement["patches"])
 
 
-def _measured_in_measurements(get):
-    features = (f"ImageFocus_{name}_DNA" for name in ("Score", "Certainty", "PatchCount"))
-    return _measured(*map(get, features))
+def through_module(product, path):
+    """Measure an image by a CellProfiler module and return the result in words."""
+    from harness import assert_declared_is_written
+
+    # CellProfiler stores images as float32, in which 1e300 is infinite.
+    with np.errstate(over="ignore"):
+        module, workspace = module_on(product, _intensities(tifffile.imread(path)))
+    module.run(workspace)
+    assert_declared_is_written(module, workspace)
+    get = workspace.measurements.get_current_image_measurement
+    if product.package == "segment":
+        return _counted(get("Count_BloodCells"))
+    names = ("Score", "Certainty", "PatchCount")
+    return _measured(*(get(f"ImageFocus_{name}_DNA") for name in names))
+
+
+def _intensities(image):
+    """Scale integers to intensities of 0 to 1, as CellProfiler's readers do."""
+    if image.dtype.kind == "u":
+        return image / np.float32(np.iinfo(image.dtype).max)
+    return image
 
 
 def _measured(score, certainty, patches):
@@ -116,20 +111,5 @@ def _measured(score, certainty, patches):
     return f"score {score:g}, certainty {certainty:.2f}"
 
 
-def _counted_in_tables(out):
-    return _counted(pd.read_csv(out / "cells.csv")["class"].eq("blood cell").sum())
-
-
-def _counted_in_measurements(get):
-    return _counted(get("Count_BloodCells"))
-
-
 def _counted(count):
     return f"cells: {count:g}"
-
-
-IN_WORDS = {
-    "focusqual": (_measured_in_tables, _measured_in_measurements),
-    "segment": (_counted_in_tables, _counted_in_measurements),
-}
-"""By package, what says in words what the command line and the module have found."""

@@ -1,13 +1,12 @@
-"""Give the command lines and modules bad input, kill them, and write what happened to the docs.
+"""Test the command lines and modules with bad input and kills, and write docs/faults.md.
 
     python benchmarks/faults/faults.py
     python benchmarks/faults/faults.py --cases 200 --seed 1
     python benchmarks/faults/faults.py --only extreme
 
-Takes about half an hour. Whatever is neither refused in one sentence nor done as a whole is
-printed, and the exit code is 1. Where disks in memory can be mounted (as root), so is the full
-and the read-only disk; elsewhere limits and permissions take their place. With --only the page is
-left as it is, and the tables are printed.
+It takes about half an hour. A case must be refused in one sentence or give a complete result; other
+cases are printed, and the exit code is 1. Root mounts full and read-only disks in memory; other
+users get limits and permissions instead. With --only, the tables are printed, and the page stays.
 """
 
 import argparse
@@ -21,8 +20,8 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-# The tests know how to run a module, and how to fill a network. They have folders named like the
-# packages, which come first.
+# The tests have functions that run a module and fill a network. Their folders are named like the
+# packages, so the packages come first.
 sys.path.extend(
     str(Path(__file__).resolve().parents[2] / folder) for folder in (".", "tests", "tests/plugins")
 )
@@ -36,14 +35,14 @@ from products import PRODUCTS
 
 PAGE = ROOT / "docs" / "faults.md"
 LIMIT, LARGE_LIMIT = 60, 900
-"""Seconds after which a case hangs, for small images and for any."""
+"""Time limits of a case in seconds, for small and for all images."""
 FAILED = "failed"
 PARTS = ("damaged", "extreme", "interrupted")
-"""Of the page, each with a table."""
+"""Parts of the page, each with a table."""
 
 
 def _of_every_product(label, function, *arguments):
-    """The same for each module and its core: label, function and arguments."""
+    """Return label, function and arguments for each module and its core."""
     return [
         (label.format(product=product), function, (product, *arguments)) for product in PRODUCTS
     ]
@@ -91,40 +90,39 @@ INTERRUPTED = [
 
 PAGE_TEXT = """# Bad input, kills, full disks
 
-Made by `python benchmarks/faults/faults.py{options}`, which anyone can run, in {minutes:.0f}
-minutes on {cpus} CPUs. Cases that went against the rules below: {failures}.
+Made by `python benchmarks/faults/faults.py{options}` in {minutes:.0f} minutes on {cpus} CPUs.
+Cases that broke the rules below: {failures}.
 
 ## Damaged files and settings
 
-Sound files are truncated, get 1 to 32 bits turned over, or, for tables and settings, values out of
-their range. The rule: either one sentence names the file and what to do, or everything is read and
-the result is whole; no crash, no hang ({limit} s), no file half-written, and an image beside the
-damaged one gets the same numbers as by itself. A damaged image may still be an image: formats
-without checksums cannot tell.
+Valid files are truncated, 1 to 32 of their bits are flipped, or tables and settings get invalid
+values. The rule: either one sentence names the file and says what to do, or everything is read and
+the result is complete. There is no crash, no hang ({limit} s) and no incomplete file, and a good
+image gets the same numbers as without the damaged one. A damaged image may still be a valid image,
+because some formats have no checksums.
 
 {damaged}
 
 ## Extreme images
 
-Each through the command lines and through the modules.
+Each image was measured by the command lines and by the modules.
 
 {extreme}
 
-## Kills, disks, two at once
+## Kills, disks, two processes at once
 
-The rule: every file on disk is whole whenever a process dies (hidden files with a temporary name
-aside), the next run goes on to the same result as one undisturbed, and what cannot be done is said
-in one sentence.
+The rule: every file on disk is complete whenever a process dies (except hidden temporary files),
+the next run gives the same result as an undisturbed one, and errors are reported in one sentence.
 
 {interrupted}
 """
 
 
 class Failures(list):
-    """What went against the rules; printed as it happens."""
+    """Cases that broke the rules; each is printed at once."""
 
     def check(self, name, function, *arguments):
-        """What a function returns, or FAILED if it raises an exception."""
+        """Return the result of a function, or FAILED if it raises an exception."""
         try:
             return function(*arguments)
         except Exception:
@@ -134,12 +132,12 @@ class Failures(list):
 
 
 def damaging(folder):
-    """A process for damaged inputs, which are made of sound ones in a folder."""
+    """Return a process for damaged inputs, which are made from the originals in a folder."""
     return Isolated(mutated.prepare_modules, folder, seconds=LIMIT)
 
 
 def damaged_inputs(failures, cases, seed):
-    """Cases that take turns through the kinds; gives a table."""
+    """Run cases of all kinds in turn and return a table."""
     outcomes = {label: Counter() for label, _, _ in DAMAGED}
     with tempfile.TemporaryDirectory() as folder, damaging(Path(folder)) as isolated:
         for number in tqdm(range(cases), "damaged", disable=None):
@@ -151,11 +149,11 @@ def damaged_inputs(failures, cases, seed):
         (label, sum(count.values()), count[mutated.REFUSED], count[mutated.WHOLE], count[FAILED])
         for label, count in outcomes.items()
     ]
-    return table(["what", "cases", "refused", "read", "against the rule"], rows)
+    return table(["what", "cases", "refused", "read", "broke the rule"], rows)
 
 
 def extreme_images(failures):
-    """Every image through all command lines and modules; gives a table."""
+    """Measure every image by all command lines and modules and return a table."""
     rows, isolated = [], Isolated(mutated.load_modules, seconds=LARGE_LIMIT)
     with tempfile.TemporaryDirectory() as folder, isolated:
         paths = extreme.write(Path(folder))
@@ -171,7 +169,7 @@ def extreme_images(failures):
 
 
 def interrupted(failures):
-    """Faults of processes; gives a table."""
+    """Interrupt processes and return a table."""
     rows = []
     for label, fault, arguments in tqdm(INTERRUPTED, "processes", disable=None):
         with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +183,7 @@ def _exhaust(fault, folder, arguments):
 
 
 def table(columns, rows):
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
@@ -193,27 +191,28 @@ def table(columns, rows):
 def main():
     """Run everything and write the page, or run some parts and print their tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=1400, help="damaged inputs")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=PARTS, nargs="+", help="parts; the page stays as it is")
+    parser.add_argument("--cases", type=int, default=1400, help="number of damaged inputs (1400)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the damages (0)")
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="print the tables of these parts")
     arguments = parser.parse_args()
     started, failures = time.monotonic(), Failures()
-    parts = {
-        "damaged": lambda: damaged_inputs(failures, arguments.cases, arguments.seed),
-        "extreme": lambda: extreme_images(failures),
-        "interrupted": lambda: interrupted(failures),
-    }
-    tables = {name: parts[name]() for name in arguments.only or PARTS}
+    parts, tables = arguments.only or PARTS, {}
+    if "damaged" in parts:
+        tables["damaged"] = damaged_inputs(failures, arguments.cases, arguments.seed)
+    if "extreme" in parts:
+        tables["extreme"] = extreme_images(failures)
+    if "interrupted" in parts:
+        tables["interrupted"] = interrupted(failures)
     if arguments.only:
         print("\n\n".join(tables.values()))
     else:
         write_page(tables, failures, (time.monotonic() - started) / 60)
-    print(f"Against the rules: {len(failures)}")
+    print(f"Broke the rules: {len(failures)}")
     sys.exit(bool(failures))
 
 
 def write_page(tables, failures, minutes):
-    """Write what happened to the docs."""
+    """Write the page of the documentation."""
     PAGE.write_text(
         PAGE_TEXT.format(
             options="".join(f" {option}" for option in sys.argv[1:]),

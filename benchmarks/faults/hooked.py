@@ -1,8 +1,8 @@
-"""Run a command line that is interrupted when its n-th file gets its name.
+"""Run a command line and interrupt it when its n-th file is renamed to its final name.
 
     python benchmarks/faults/hooked.py ACTION NUMBER PACKAGE ARGUMENT ...
 
-ACTION is kill-before, kill-after, or delete=FILE; the latter deletes another file and goes on.
+ACTION is kill-before, kill-after, or delete=FILE, which deletes another file and continues.
 """
 
 import itertools
@@ -13,7 +13,7 @@ import sys
 
 
 def hook(action, number):
-    """Let os.replace, by which whole files get their names, do it."""
+    """Make os.replace, the last step of an atomic write, run the action."""
     replace, count = os.replace, itertools.count(1)
 
     def hooked(source, target):
@@ -29,7 +29,7 @@ def hook(action, number):
     os.replace = hooked
 
 
-# The processes that draw training patches import this file, too.
+# Worker processes of a training import this file, too.
 if __name__ == "__main__":
     chosen, number, package, *arguments = sys.argv[1:]
     hook(chosen, int(number))

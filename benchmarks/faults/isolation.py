@@ -1,4 +1,4 @@
-"""Run cases one by one in a process of their own, which may crash or hang without harm."""
+"""Run cases in another process, which may crash or hang without harm."""
 
 import multiprocessing
 import os
@@ -8,19 +8,19 @@ import traceback
 from contextlib import suppress
 
 PREPARATION = 300
-"""Seconds that the imports of a new process may take."""
+"""Time limit for the imports of a new process, in seconds."""
 
 
 class Isolated:
-    """A process that calls functions, and a new one after a crash or a hang.
+    """A process that calls functions and is replaced after a crash or a hang.
 
     Parameters
     ----------
     prepare : callable
-        Called with the arguments in each new process before anything else.
+        Function that each new process calls first, with ``arguments``.
     arguments : tuple
     seconds : float
-        How long a call may take.
+        Time limit for a call.
     """
 
     def __init__(self, prepare, *arguments, seconds=60):
@@ -34,12 +34,7 @@ class Isolated:
         self._stop()
 
     def call(self, function, *arguments):
-        """Call a function of a module.
-
-        Returns
-        -------
-        object
-            What it returned.
+        """Call a function of a module in the process and return its result.
 
         Raises
         ------
@@ -51,7 +46,7 @@ class Isolated:
         self._pipe.send((function, arguments))
         if not self._pipe.poll(self._seconds):
             self._stop()
-            raise AssertionError(f"no end after {self._seconds} s")
+            raise AssertionError(f"not finished after {self._seconds} s")
         try:
             result, problem = self._pipe.recv()
         except EOFError:
@@ -70,7 +65,7 @@ class Isolated:
         self._process.start()
         theirs.close()
         if not self._pipe.poll(PREPARATION):
-            raise AssertionError(f"no start after {PREPARATION} s")
+            raise AssertionError(f"not started after {PREPARATION} s")
         self._pipe.recv()
 
     def _stop(self):
@@ -91,7 +86,7 @@ def _serve(pipe, prepare, arguments):
     prepare(*arguments)
     pipe.send("ready")
     with tempfile.TemporaryFile() as printed:
-        # What libraries in C print goes past Python's sys.stderr.
+        # C libraries do not print to Python's sys.stderr but to this file descriptor.
         os.dup2(printed.fileno(), 2)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Damaged inputs: each is refused in one sentence, or read with a whole result."""
+"""Damaged inputs: each must be refused in one sentence or give a complete result."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from micrograph_networks.images.image_files import read_image
 
 REFUSED, WHOLE = "refused", "whole"
 GOOD = "good.png"
-"""Of the originals, the image beside the damaged one."""
+"""Original image that is measured together with the damaged one."""
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
     r"(Usage: |Try |Wrote |Measured \d|Segmented \d|Converted \d|\d+ of them in color"
@@ -31,32 +31,28 @@ USUAL = re.compile(
 
 
 def case(made, number, seed, kind, arguments):
-    """Run a case in a folder of its own.
+    """Run a case in a temporary folder and return REFUSED or WHOLE.
 
     Parameters
     ----------
     made : Path
-        With the originals.
+        Folder of the originals.
     number, seed : int
     kind : callable
-        A function of this module.
+        Function of this module.
     arguments : tuple
-
-    Returns
-    -------
-    str
-        REFUSED or WHOLE.
+        Its further arguments.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # What libraries say by the way is part of what a user sees, and must not be there.
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        # Users would see output of libraries, so there must be none.
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
             result = kind(Path(folder), made, np.random.default_rng((seed, number)), *arguments)
-        assert not said.getvalue(), said.getvalue()
+        assert not printed.getvalue(), printed.getvalue()
         return result
 
 
 def image(folder, made, rng, product, names):
-    """A damaged image beside a good one: ``predict``."""
+    """Run ``predict`` on a damaged image and a good one."""
     original = made / str(rng.choice(names))
     bad, good, out = folder / f"bad{original.suffix}", made / GOOD, folder / "out"
     bad.write_bytes(damaged(original.read_bytes(), rng))
@@ -73,7 +69,7 @@ def image(folder, made, rng, product, names):
 
 
 def mask(folder, made, rng):
-    """A damaged mask: ``segment convert-masks``."""
+    """Run ``segment convert-masks`` on a damaged mask and a good one."""
     bad, good = folder / "bad.png", made / "two_mask.png"
     bad.write_bytes(damaged((made / "one_mask.png").read_bytes(), rng))
     out = folder / "out"
@@ -88,7 +84,7 @@ def mask(folder, made, rng):
 
 
 def weights(folder, made, rng, product):
-    """A damaged weights file: ``predict --weights``."""
+    """Run ``predict --weights`` with a damaged weights file."""
     bad = _damaged_weights(folder, made, rng, product)
     out = folder / "out"
     result = _predict(product, [made / GOOD], out, bad)
@@ -101,7 +97,7 @@ def weights(folder, made, rng, product):
 
 
 def module_weights(folder, made, rng, product):
-    """A damaged weights file as the custom model of a module."""
+    """Run a module with a damaged weights file as custom model."""
     from harness import assert_declared_is_written, choose_weights
 
     bad = _damaged_weights(folder, made, rng, product)
@@ -111,14 +107,14 @@ def module_weights(folder, made, rng, product):
         module.run(workspace)
     except UserError as error:
         _assert_sentence(str(error), bad)
-        assert error.__suppress_context__, "CellProfiler would show what led to it"
+        assert error.__suppress_context__, "CellProfiler would show the cause"
         return REFUSED
     assert_declared_is_written(module, workspace)
     return WHOLE
 
 
 def focus_table(folder, made, rng):
-    """A damaged focus.csv: ``focusqual summarize``."""
+    """Run ``focusqual summarize`` on a damaged focus.csv."""
     bad = folder / "bad.csv"
     bad.write_bytes(damaged_table((made / "focus.csv").read_bytes(), rng))
     out = folder / "out"
@@ -133,7 +129,7 @@ def focus_table(folder, made, rng):
 
 
 def data_table(folder, made, rng, name):
-    """A damaged table of a data set, or a split of it: ``segment evaluate``."""
+    """Run ``segment evaluate`` on a damaged table of a data set or of its split."""
     for path in made.iterdir():
         if path.name.startswith(("one", "two", "data", "split")):
             shutil.copy(path, folder)
@@ -145,7 +141,7 @@ def data_table(folder, made, rng, name):
         *("segment", "evaluate", "--csv", folder / "data.csv", *split, "--output", out),
         *("--weights", made / originals.DARKFIELD_WEIGHTS),
     )
-    # The table of images may be sound as a table, and name any file.
+    # A damaged table of images can be a valid table with the name of any file.
     outcome = _outcome(result, "/" if name == "data.csv" else bad, failed=2)
     if outcome == WHOLE:
         worst = {path.name for path in out.glob("worst*.png")}
@@ -157,7 +153,7 @@ def data_table(folder, made, rng, name):
 
 
 def settings(folder, made, rng, product):
-    """Damaged settings in a pipeline file: loaded and checked, and run whatever the check said."""
+    """Load, check and run a pipeline with damaged settings, even if the check fails."""
     from cellprofiler_core.pipeline import LoadException, Pipeline
     from cellprofiler_core.setting import ValidationError
     from harness import assert_declared_is_written
@@ -182,7 +178,7 @@ def settings(folder, made, rng, product):
         workspace = _image_workspace(pipeline, module, read_image(made / "rgb8.png") / 255)
         try:
             module.run(workspace)
-        # CellProfiler asserts that an image is there.
+        # CellProfiler asserts that the image exists.
         except (UserError, ValueError, AssertionError) as error:
             refusals.append(error)
         else:
@@ -205,7 +201,7 @@ def _image_workspace(pipeline, module, pixels):
 
 
 def module_on(product, pixels):
-    """A module, and a workspace with an image that it is to measure."""
+    """Return a module and a workspace with an image for it."""
     from cellprofiler_core.setting.subscriber import ImageSubscriber
     from cellprofiler_core.utilities.core.modules import instantiate_module
     from harness import make_workspace
@@ -235,7 +231,7 @@ def _predict(product, images, out, weights):
 
 @functools.lru_cache(maxsize=None)
 def _predicted_alone(product, made):
-    """What is written for the good image by itself: tables, and None for pictures, by name."""
+    """Return tables, and None for pictures, that are written for the good image alone, by name."""
     with tempfile.TemporaryDirectory() as folder:
         result = _predict(product, [made / GOOD], folder, made / product.weights_file)
         assert result.exit_code == 0, result.output
@@ -246,7 +242,7 @@ def _predicted_alone(product, made):
 
 
 def _assert_whole(out, names):
-    """Nothing but these files lies in a folder, and each can be read to its end."""
+    """Assert that a folder contains exactly these files, and that all are complete."""
     found = {path.name for path in out.iterdir()}
     assert found == names, f"{sorted(found)} instead of {sorted(names)}"
     for path in out.iterdir():
@@ -260,7 +256,7 @@ def _assert_whole(out, names):
 
 
 def _outcome(result, bad, failed):
-    """REFUSED or WHOLE of a command that ended, and that in one sentence."""
+    """Return REFUSED or WHOLE, and assert that a refusal is one sentence."""
     exception = result.exception
     if exception is not None and not isinstance(exception, SystemExit):
         raise AssertionError("".join(traceback.format_exception(*result.exc_info)))
@@ -281,12 +277,12 @@ def _assert_only_usual(result, errors):
 
 
 def _assert_sentence(text, path, end="."):
-    assert str(path) in text and text.endswith(end) and text.strip(), f"no such sentence: {text!r}"
+    assert str(path) in text and text.endswith(end) and text.strip(), f"unexpected: {text!r}"
     assert "\n" not in text and len(text) < 1000 and "Traceback" not in text, f"long: {text!r}"
 
 
 def prepare_modules(folder):
-    """Load the modules, and write the originals if they are not there."""
+    """Load the modules and write the originals if they do not exist."""
     load_modules()
     originals.know_small_network()
     if not list(folder.iterdir()):
@@ -294,10 +290,10 @@ def prepare_modules(folder):
 
 
 def load_modules():
-    """Let CellProfiler load its modules and ours; what it logs is its own matter."""
+    """Let CellProfiler load its modules and ours, without its log."""
     logging.disable()
     from cellprofiler_core import preferences
 
     preferences.set_headless()
     preferences.set_plugin_directory(str(originals.ROOT / "plugins"))
-    import harness  # noqa: F401 - it loads the modules
+    import harness  # noqa: F401 - loads the modules

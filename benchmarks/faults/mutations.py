@@ -11,17 +11,17 @@ WILD_SETTINGS = (
     *("Yes", "No", "Maybe", "[]", "{}", "\x00", "a|b|c", "x" * 10_000, "\N{SNOWMAN}", "%s", "../"),
 )
 HEAD = 1000
-"""Bytes in which small files keep most of what is not pixels or weights."""
+"""Number of bytes that contain most of what is not pixels or weights in small files."""
 
 
 def truncated(content, rng):
-    """The first bytes of a file; none, few, or many."""
+    """Return the first bytes of a file: none, few or many."""
     end = len(content) if rng.random() < 0.7 else min(HEAD, len(content))
     return content[: rng.integers(end)]
 
 
 def flipped(content, rng):
-    """A file with 1 to 32 bits turned over, every second time all of them in its first bytes."""
+    """Flip 1 to 32 bits of a file, every second time only in its first bytes."""
     end = len(content) if rng.random() < 0.5 else min(HEAD, len(content))
     changed = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 8, 32])):
@@ -30,23 +30,23 @@ def flipped(content, rng):
 
 
 def damaged(content, rng):
-    """A file truncated or with bits turned over."""
+    """Truncate a file or flip bits."""
     return truncated(content, rng) if rng.random() < 0.35 else flipped(content, rng)
 
 
 def damaged_table(content, rng):
-    """A CSV with damaged bytes, or with cells or whole columns that do not belong there."""
+    """Damage a CSV file: bytes, cells or columns."""
     kind = rng.random()
     if kind < 0.4:
         return damaged(content, rng)
     rows = [line.split(",") for line in content.decode().splitlines()]
     row = rows[rng.integers(len(rows))]
-    place = rng.integers(len(row))
+    index = rng.integers(len(row))
     if kind < 0.85:
-        row[place] = str(rng.choice(WILD_CELLS))
+        row[index] = str(rng.choice(WILD_CELLS))
     elif kind < 0.93:
         for row in rows:
-            del row[place % len(row)]
+            del row[index % len(row)]
     else:
         row.append("more")
     text = "\r\n".join(map(",".join, rows)) + "\r\n"
@@ -54,28 +54,15 @@ def damaged_table(content, rng):
 
 
 def damaged_settings(pipeline, module, rng):
-    """A pipeline file with a setting of a module out of its range, missing, or there twice.
-
-    Parameters
-    ----------
-    pipeline : str
-        The text of the file.
-    module : str
-        Its name.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    str
-    """
+    """Return the text of a pipeline with a setting of a module invalid, missing or duplicated."""
     section = re.search(rf"^{module}:\[.*\n(?:    .*\n)+", pipeline, re.MULTILINE)
     head, *settings = section[0].splitlines(keepends=True)
-    place, kind = rng.integers(len(settings)), rng.random()
+    index, kind = rng.integers(len(settings)), rng.random()
     if kind < 0.85:
-        name = settings[place].rpartition(":")[0]
-        settings[place] = f"{name}:{rng.choice(WILD_SETTINGS)}\n"
+        name = settings[index].rpartition(":")[0]
+        settings[index] = f"{name}:{rng.choice(WILD_SETTINGS)}\n"
     elif kind < 0.93:
-        del settings[place]
+        del settings[index]
     else:
-        settings.insert(place, settings[place])
+        settings.insert(index, settings[index])
     return pipeline.replace(section[0], head + "".join(settings))

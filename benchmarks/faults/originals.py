@@ -1,4 +1,4 @@
-"""Small sound files, which the other modules damage."""
+"""Small valid files, which the other modules damage."""
 
 import shutil
 from pathlib import Path
@@ -28,11 +28,11 @@ SMALL = Network(
     inputs=(None, None, 3),
     layers=(Convolution("classes", len(CLASSES), relu=False), Softmax("probabilities")),
 )
-"""In place of the dark-field network, so that a case takes no time."""
+"""Network that replaces the dark-field network to save time."""
 
 
 def make(folder):
-    """Write all of them to a folder."""
+    """Write all originals to a folder."""
     rng = np.random.default_rng(0)
     write_images(folder, rng)
     write_data_set(folder, rng)
@@ -45,13 +45,13 @@ def make(folder):
 
 
 def scene(seed):
-    """Nuclei, uint16."""
+    """Return an image of nuclei, uint16."""
     drawn = scenes.nuclei(np.random.default_rng(seed), max(SHAPE), 1.0)
     return (20_000 * drawn[: SHAPE[0]]).clip(0, 65535).astype(np.uint16)
 
 
 def write_images(folder, rng):
-    """One of every kind."""
+    """Write an image in each format."""
     import imagecodecs
 
     gray = scene(0)
@@ -70,7 +70,7 @@ def write_images(folder, rng):
 
 
 def write_data_set(folder, rng):
-    """Two images with masks, their table, and a split of them."""
+    """Write two images with masks, their table, and a split of them."""
     with csv_table(folder / "data.csv", ["images", "masks"]) as table:
         for name in ("one", "two"):
             write_png(folder / f"{name}.png", rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
@@ -81,7 +81,7 @@ def write_data_set(folder, rng):
 
 
 def write_focus_table(path):
-    """What ``focusqual predict`` writes for three wells."""
+    """Write the table of ``focusqual predict`` for three wells."""
     with csv_table(path, tables.FOCUS_COLUMNS) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
             measurement, model = measure(scene(number)), focus_model()
@@ -89,12 +89,12 @@ def write_focus_table(path):
 
 
 def know_small_network():
-    """Let this process take weights of the small network for dark-field weights."""
+    """Make this process accept weights of the small network as dark-field weights."""
     NETWORKS[SMALL.architecture] = lambda attributes: SMALL
 
 
 def write_random_weights(path, network, **attributes):
-    """Weights of any network, in every layer of a spread that keeps that of its input."""
+    """Write random weights of a network that keep the variance from layer to layer."""
     rng = np.random.default_rng(0)
     arrays = filled(network, lambda shape: rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
     write_weights(path, Weights(network.architecture, arrays, attributes))

@@ -1,4 +1,4 @@
-"""Command lines as processes of their own: killed, without space, twice at once."""
+"""Command lines in processes that are killed, have no disk space, or run twice at once."""
 
 import contextlib
 import json
@@ -28,20 +28,20 @@ PYTHON = Path(sys.executable)
 HOOKED = Path(__file__).with_name("hooked.py")
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
 LIMIT = 600
-"""Seconds after which a process hangs."""
+"""Time limit for a process, in seconds."""
 TEMPORARY = re.compile(r"\..+-\d+\.part(\.\w+)?|\.lock")
 EPOCHS = 2
 
 
 class Finished:
-    """A process that has ended.
+    """A finished process.
 
     Attributes
     ----------
     code : int
-        Negative for a signal.
+        Exit code; negative for a signal.
     text : str
-        What it printed.
+        Output.
     """
 
     def __init__(self, process):
@@ -49,12 +49,12 @@ class Finished:
             self.text, _ = process.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            raise AssertionError(f"no end after {LIMIT} s: {process.args}") from None
+            raise AssertionError(f"not finished after {LIMIT} s: {process.args}") from None
         self.code = process.returncode
         _assert_no_orphans(process.pid)
 
     def refused(self, code, *words, count=1):
-        """Check that it ended with one sentence, or one each for some files."""
+        """Assert that it failed with one sentence, or with one for each of ``count`` files."""
         errors = [line for line in self.text.splitlines() if line.startswith("Error: ")]
         assert self.code == code, f"exit code {self.code}: {self.text}"
         assert "Traceback" not in self.text, self.text
@@ -62,12 +62,12 @@ class Finished:
         assert all(str(word) in error for word in words for error in errors), errors
 
     def succeeded(self):
-        """Check that it ended well."""
+        """Assert that it succeeded."""
         assert self.code == 0, f"exit code {self.code}: {self.text}"
 
 
 def started(*command, **options):
-    """Start a process in a session of its own."""
+    """Start a process in a new session."""
     return subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -81,12 +81,12 @@ def started(*command, **options):
 
 
 def package(name, *arguments, **options):
-    """Run ``python -m focusqual`` or ``python -m segment`` to its end."""
+    """Run ``python -m focusqual`` or ``python -m segment``."""
     return Finished(started(PYTHON, "-m", name, *arguments, **options))
 
 
 def hooked(action, number, name, *arguments):
-    """The same, interrupted as hooked.py says."""
+    """Run a package with an action of hooked.py."""
     return Finished(started(PYTHON, HOOKED, action, number, name, *arguments))
 
 
@@ -106,7 +106,7 @@ def _session(pid):
 
 
 def assert_whole(folder):
-    """Every file can be read to its end; hidden ones are temporary."""
+    """Assert that every file is complete, and that hidden files are temporary."""
     for path in filter(Path.is_file, folder.rglob("*")):
         if path.name.startswith("."):
             assert TEMPORARY.fullmatch(path.name), path
@@ -124,15 +124,15 @@ def assert_whole(folder):
 
 
 def contents(folder):
-    """Bytes of all files of a folder by name."""
+    """Return the bytes of all files in a folder by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-# Commands that are interrupted; each takes a folder for its output.
+# Commands that are interrupted, and their output folders.
 
 
 def images(folder, count=3):
-    """Files of focusable scenes in a folder of their own."""
+    """Write images of nuclei to a folder and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         write_png(folder / f"{number}.png", (originals.scene(number) >> 8).astype("uint8"))
@@ -140,22 +140,22 @@ def images(folder, count=3):
 
 
 def predict(product, folder, out):
-    """Rate or segment three images."""
+    """Return the command that measures or segments three images."""
     return (product.package, "predict", *images(folder / "images"), "--output", out)
 
 
 def train_focus(folder, out, epochs=EPOCHS):
-    """A training of two epochs of a batch each."""
+    """Return a training command with two epochs of one batch."""
     images(folder / "images", 12)
     given = ("--epochs", epochs, "--steps", 1, "--workers", 1)
     return ("focusqual", "train", folder / "images", "--output", out, *given)
 
 
 def train_darkfield(folder, out, epochs=EPOCHS):
-    """A training of two epochs of four batches each, from random VGG16 weights."""
+    """Return a training command with two epochs of four batches, from random VGG16 weights."""
     if not (folder / "data.csv").exists():
         package("segment", "scenes", "--output", folder, "--count", 10).succeeded()
-        # The encoder's groups of a weights file are those that a file of VGG16 has.
+        # The groups of the encoder have the same names as in a file of VGG16.
         originals.write_random_weights(folder / "vgg16.h5", unet_vgg16(2))
     return (
         *("segment", "train", "--csv", folder / "data.csv", "--output", out),
@@ -165,14 +165,13 @@ def train_darkfield(folder, out, epochs=EPOCHS):
 
 
 TRAININGS = {"focusqual": train_focus, "segment": train_darkfield}
-"""By package."""
 
 
-# The faults. Each yields what happened to each case, or raises AssertionError.
+# Faults. Each yields the outcome of each case, or raises AssertionError.
 
 
 def killed_predict(folder, product):
-    """Killed before and after every file gets its name, each run on what the last one left."""
+    """Kill a command before and after each file is renamed; each run continues the last one."""
     out, reference = folder / "out", folder / "reference"
     package(*predict(product, folder, reference)).succeeded()
     command = predict(product, folder, out)
@@ -187,7 +186,7 @@ def killed_predict(folder, product):
 
 
 def killed_at_random(folder, product, seed, times=4):
-    """Killed at moments that a clock chooses, then run to the end."""
+    """Kill a command at random times, then run it to its end."""
     out, reference = folder / "out", folder / "reference"
     clock = time.monotonic()
     package(*predict(product, folder, reference)).succeeded()
@@ -206,9 +205,9 @@ def killed_at_random(folder, product, seed, times=4):
 
 
 def killed_training(folder, product, limit=40):
-    """Killed before, then after, the next file gets its name, until the training is done.
+    """Kill a training before, then after, the next file is renamed, until it is complete.
 
-    Every second run is killed one file later, so that the training gets on.
+    Every second run is killed one file later, so that the training progresses.
     """
     out = folder / "out"
     command = TRAININGS[product.package](folder, out)
@@ -228,7 +227,7 @@ def killed_training(folder, product, limit=40):
 
 
 def disk_full(folder):
-    """Every command that writes, into a folder of too little space."""
+    """Run every command that writes, on a disk with too little space."""
     data = folder / "data"
     for command, code in _writing_commands(folder, data):
         with small_disk(folder / "disk") as (disk, options):
@@ -243,7 +242,7 @@ def disk_full(folder):
 
 
 def _writing_commands(folder, data):
-    """All commands that write, without --output, and their exit codes on a full disk.
+    """Return all commands that write, without --output, and their exit codes on a full disk.
 
     1 where images fail one by one, and the table that is written at the end fits.
     """
@@ -269,12 +268,12 @@ def _writing_commands(folder, data):
 
 @contextlib.contextmanager
 def small_disk(folder):
-    """A disk of 16 KB; where it cannot be mounted, a limit to the size of a file.
+    """Make a disk of 16 KB, or limit the size of files if it cannot be mounted.
 
     Yields
     ------
     (Path, dict)
-        The folder, and how to start processes.
+        Folder, and options for :func:`started`.
     """
     folder.mkdir(exist_ok=True)
     if mounted(folder, "size=16k"):
@@ -293,7 +292,7 @@ def small_disk(folder):
 
 
 def mounted(folder, options):
-    """Mount a disk in memory; False where that is not allowed."""
+    """Mount a disk in memory; return False if that is not allowed."""
     if os.geteuid() or not shutil.which("mount"):
         return False
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
@@ -301,7 +300,7 @@ def mounted(folder, options):
 
 
 def read_only(folder):
-    """Every command that writes, into a folder that cannot be written to, and below one."""
+    """Run every command that writes, into a read-only folder and into its subfolder."""
     disk = folder / "disk"
     commands = _writing_commands(folder, folder / "data")
     disk.mkdir()
@@ -313,7 +312,7 @@ def read_only(folder):
         for command, _ in commands:
             for out in (disk, disk / "out"):
                 result = package(*command, "--output", out)
-                # Masks are converted one by one, and each of them fails.
+                # Masks are converted one by one, and each one fails.
                 alone = "convert-masks" in command and out.exists()
                 code, count = (1, 8) if alone else (2, 1)
                 result.refused(code, disk, count=count)
@@ -326,7 +325,7 @@ def read_only(folder):
 
 
 def two_predict(folder, product):
-    """Two runs of a command into one folder at once."""
+    """Run a command twice at once with the same output folder."""
     out, reference = folder / "out", folder / "reference"
     package(*predict(product, folder, reference)).succeeded()
     both = [started(PYTHON, "-m", *predict(product, folder, out)) for _ in range(2)]
@@ -337,7 +336,7 @@ def two_predict(folder, product):
 
 
 def two_trainings(folder, product):
-    """Two trainings into one folder at once: one refuses."""
+    """Run two trainings at once with the same output folder: one refuses."""
     command = TRAININGS[product.package](folder, folder / "out")
     both = [Finished(process) for process in [started(PYTHON, "-m", *command) for _ in range(2)]]
     both.sort(key=lambda result: result.code)
@@ -349,7 +348,7 @@ def two_trainings(folder, product):
 
 
 def deleted_images(folder):
-    """An image that is deleted after the command was given and before it is read."""
+    """Delete an image after the command has started and before it is read."""
     for product in PRODUCTS:
         command = predict(product, folder, folder / product.package)
         victim = folder / "images" / "2.png"
@@ -358,7 +357,7 @@ def deleted_images(folder):
         assert_whole(folder / product.package)
         assert "2 of 3 images" in result.text
         yield "refused"
-    # A link to nowhere is listed, too, but cannot be read.
+    # A broken link is listed, too, but cannot be read.
     victim.symlink_to("nowhere")
     for arguments in (("train",), ("evaluate",)):
         result = package("focusqual", *arguments, folder / "images", "--output", folder / "x")
@@ -378,7 +377,7 @@ def deleted_images(folder):
 
 
 def cellprofiler(folder, product, *options):
-    """CellProfiler on three images, the second of which is none."""
+    """Run CellProfiler on three files, the second of which is not an image."""
     given = folder / "images"
     images(given)
     (given / "1.png").write_bytes(b"no image")
@@ -394,7 +393,7 @@ def cellprofiler(folder, product, *options):
 
 
 def always_continue(folder, product):
-    """With --always-continue the others are measured, and the log names the image."""
+    """With --always-continue, the other images are measured, and the log names the file."""
     result, out = cellprofiler(folder, product, "--always-continue")
     result.succeeded()
     assert "1.png" in result.text
@@ -410,7 +409,7 @@ def always_continue(folder, product):
 
 
 def stops(folder, product):
-    """Without the option CellProfiler stops at the image, and writes no table."""
+    """Without this option, CellProfiler stops at the file and writes no table."""
     result, out = cellprofiler(folder, product)
     assert result.code == 1 and "1.png" in result.text, result.text
     assert not list(out.glob("*.csv"))

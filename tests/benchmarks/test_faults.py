@@ -1,4 +1,4 @@
-"""A few of the cases that benchmarks/faults/faults.py runs by the thousand."""
+"""Some of the cases of benchmarks/faults/faults.py."""
 
 import mutated
 import processes
@@ -28,7 +28,7 @@ def test_damaged_input_is_refused_or_read_whole(isolated, originals_folder, numb
     assert outcome in (mutated.REFUSED, mutated.WHOLE)
 
 
-def test_killed_command_leaves_whole_files_and_is_repeated(tmp_path):
+def test_killed_command_leaves_complete_files_and_is_repeated(tmp_path):
     done = list(processes.killed_predict(tmp_path, FOCUS))
     assert done == 5 * ["kill-before", "kill-after"]
 
