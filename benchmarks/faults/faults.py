@@ -61,7 +61,7 @@ DAMAGED = [
 ]
 INTERRUPTED = [
     *_of_every_product(
-        "`{product.command} predict` killed before and after each file, then run to its end",
+        "`{product.command} predict` killed before each file, then run to its end",
         processes.killed_predict,
     ),
     *_of_every_product(

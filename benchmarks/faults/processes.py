@@ -171,16 +171,17 @@ TRAININGS = {"focusqual": train_focus, "segment": train_darkfield}
 
 
 def killed_predict(folder, product):
-    """Kill a command before and after each file is renamed; each run continues the last one."""
+    """Kill a command before each file is renamed and after the last one, then run it to its end."""
     out, reference = folder / "out", folder / "reference"
     package(*predict(product, folder, reference)).succeeded()
     command = predict(product, folder, out)
-    for number in range(1, len(contents(reference)) + 1):
-        for action in ("kill-before", "kill-after"):
-            result = hooked(action, number, *command)
-            assert result.code == -signal.SIGKILL, result.text
-            assert_whole(out)
-            yield action
+    count = len(contents(reference))
+    kills = [("kill-before", number) for number in range(1, count + 1)]
+    for action, number in [*kills, ("kill-after", count)]:
+        result = hooked(action, number, *command)
+        assert result.code == -signal.SIGKILL, result.text
+        assert_whole(out)
+        yield action
     package(*command).succeeded()
     assert contents(out) == contents(reference), sorted(contents(out))
 
