@@ -22,7 +22,7 @@ from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.matching import Matches, match_cells
 from segment.evaluation.scores import confusion_matrix, scores
-from segment.inference import objects
+from segment.inference import label_images
 from segment.inference.normalization import to_rgb
 
 CELL = CLASSES[BLOOD_CELL]
@@ -110,7 +110,7 @@ def diameters(pairs):
     areas = []
     for pair in pairs:
         _, mask = dataset.read_pair(pair, CLASSES)
-        areas.extend(objects.areas(ndimage.label(mask == BLOOD_CELL)[0]))
+        areas.extend(label_images.areas(ndimage.label(mask == BLOOD_CELL)[0]))
     return 2 * np.sqrt(np.array(areas) / np.pi)
 
 

@@ -93,7 +93,7 @@ def ready(engine, case):
     from segment.inference.prediction import predict_probabilities
 
     model = segment.load_model(name, options)
-    return lambda image: predict_probabilities(image, model, model.cell_diameter)
+    return lambda image: predict_probabilities(image, model, 1.0)
 
 
 def alone(engine, case):

@@ -32,6 +32,7 @@ from segment.evaluation.scores import scores
 from segment.inference.network import NETWORKS, STRIDE, whole_strides
 from segment.inference.normalization import normalize, to_rgb
 from segment.inference.prediction import predict_probabilities
+from segment.inference.scaling import working_scale
 from segment.simulation.scenes import darkfield_scene
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,8 +116,10 @@ def print_sizes(model, keras_model):
         keras_seconds, ours, default, own = in_turns(
             lambda array=array: keras_model.predict(array, verbose=0),
             lambda array=array: computed(model, array),
-            lambda image=image: predict_probabilities(image, model),
-            lambda image=image: predict_probabilities(image, model, model.cell_diameter),
+            lambda image=image: predict_probabilities(
+                image, model, working_scale(image.shape, model)
+            ),
+            lambda image=image: predict_probabilities(image, model, 1.0),
             repeats=repeats(size),
         )
         print(

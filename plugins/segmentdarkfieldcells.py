@@ -409,7 +409,7 @@ apply to spirochaetes and other filaments.
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
         data.left_out = core_display.left_out(result, found, self.threshold.value)
-        data.colors = [one.described.color for one in found]
+        data.colors = [one.pixel_class.color for one in found]
         data.statistics = list(
             zip(core_display.STATISTICS, *(core_display.statistics(one, mask) for one in found))
         )

@@ -1,6 +1,6 @@
 """Make docs/focus.png and docs/darkfield.png from the output of `make demo`.
 
-    .venv/bin/python release/pictures.py
+.venv/bin/python release/pictures.py
 """
 
 import sys

@@ -1,25 +1,34 @@
-"""Classes of pixels: their names and colors, and what becomes of them."""
+"""Classes of pixels: their names, their colors, and the objects that they form."""
 
 import re
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
+
+import numpy as np
 
 from micrograph_networks.errors import UserError
 
 CLASSES = ("background", "blood cell", "spirochaete")
-"""Names of those that the shipped networks know, in the order of the indices."""
+"""Class names of the shipped networks, in the order of the class indices."""
 BACKGROUND, BLOOD_CELL, SPIROCHAETE = range(3)
 
 NOTHING, CELLS, FILAMENTS = KINDS = ("nothing", "cells", "filaments")
-"""What the pixels of a class become: no objects, round ones, or long thin ones."""
+"""Objects that the pixels of a class can form: none, round ones, or long thin ones."""
 
 Color = Tuple[float, float, float]
 """Red, green and blue, 0 to 1."""
-COLORS: Tuple[Color, ...] = (
-    *((0.0, 0.0, 0.0), (1.0, 0.35, 0.1), (0.1, 0.85, 1.0), (0.3, 0.9, 0.2), (1.0, 0.85, 0.1)),
-    *((0.95, 0.3, 0.85), (0.6, 0.5, 1.0), (0.8, 0.8, 0.8)),
+BLACK: Color = (0.0, 0.0, 0.0)
+"""Color of the background."""
+PALETTE: Tuple[Color, ...] = (
+    (1.0, 0.35, 0.1),
+    (0.1, 0.85, 1.0),
+    (0.3, 0.9, 0.2),
+    (1.0, 0.85, 0.1),
+    (0.95, 0.3, 0.85),
+    (0.6, 0.5, 1.0),
+    (0.8, 0.8, 0.8),
 )
-"""Of classes that are given none, by their indices; the first one is the background's."""
+"""Default colors of the classes after the background, in turn."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +39,9 @@ class PixelClass:
     ----------
     name : str
     kind : str
-        One of KINDS.
+        Kind of objects that its pixels form, one of KINDS.
     color : tuple of float
-        In which pictures show it: red, green and blue, 0 to 1.
+        Color in pictures: red, green and blue, 0 to 1.
     """
 
     name: str
@@ -41,43 +50,47 @@ class PixelClass:
 
     @property
     def in_names(self) -> str:
-        """The name as a part of names of files and columns, a str without blanks."""
+        """Class name as part of file and column names, a str without blanks."""
         return re.sub(r"[^\w.-]", "_", self.name)
 
 
 def pixel_classes(
     names: Sequence[str], kinds: Mapping[str, str], colors: Mapping[str, Color]
 ) -> Tuple[PixelClass, ...]:
-    """Describe classes by what is said of them, and else as follows.
+    """Describe classes, with defaults for what is not given.
 
-    The first class, the background, becomes nothing, spirochaetes become filaments and all other
-    classes cells; colors are those of COLORS.
+    By default the first class, the background, forms no objects, spirochaetes are filaments and all
+    other classes cells; colors are those of PALETTE.
 
     Parameters
     ----------
     names : sequence of str
-        In the order of the indices.
-    kinds, colors : mapping of str to kind and to color
-        By name.
+        Class names in the order of the indices.
+    kinds : mapping of str to str
+        Kinds of objects by class name.
+    colors : mapping of str to tuple of float
+        Colors by class name.
 
     Returns
     -------
     tuple of PixelClass
     """
-    usual = {names[BACKGROUND]: NOTHING, CLASSES[SPIROCHAETE]: FILAMENTS}
-    palette = COLORS[1:]
+    default_kinds = {names[BACKGROUND]: NOTHING, CLASSES[SPIROCHAETE]: FILAMENTS}
+    default_colors = {names[BACKGROUND]: BLACK}
+    for index, name in enumerate(names[1:]):
+        default_colors[name] = PALETTE[index % len(PALETTE)]
     return tuple(
         PixelClass(
             name,
-            kinds.get(name, usual.get(name, CELLS)),
-            colors.get(name, palette[(index - 1) % len(palette)] if index else COLORS[0]),
+            kinds.get(name, default_kinds.get(name, CELLS)),
+            colors.get(name, default_colors[name]),
         )
-        for index, name in enumerate(names)
+        for name in names
     )
 
 
-def class_attributes(classes: Sequence[PixelClass]) -> Mapping[str, Any]:
-    """What a weights file says of classes.
+def class_attributes(classes: Sequence[PixelClass]) -> Dict[str, Any]:
+    """Return the attributes of a weights file that describe the classes.
 
     Parameters
     ----------
@@ -85,8 +98,8 @@ def class_attributes(classes: Sequence[PixelClass]) -> Mapping[str, Any]:
 
     Returns
     -------
-    mapping of str to JSON value
-        ``class_names``, ``class_kinds`` and ``class_colors``, lists in the order of the indices.
+    dict of str to list
+        ``class_names``, ``class_kinds`` and ``class_colors`` in the order of the class indices.
     """
     return {
         "class_names": [one.name for one in classes],
@@ -96,44 +109,40 @@ def class_attributes(classes: Sequence[PixelClass]) -> Mapping[str, Any]:
 
 
 def declared_classes(attributes: Mapping[str, Any]) -> Tuple[PixelClass, ...]:
-    """The classes of a weights file, by its attributes; a damaged file may hold anything.
+    """Read the classes from the attributes of a weights file.
 
     Parameters
     ----------
     attributes : mapping of str to JSON value
-        With class names. Kinds and colors may be missing.
+        Attributes with ``class_names``. The kinds and colors of files without ``class_kinds`` or
+        ``class_colors`` are the defaults of :func:`pixel_classes`.
 
     Returns
     -------
     tuple of PixelClass
-        At least one of which becomes objects.
 
     Raises
     ------
     UserError
+        The attributes are damaged, or no class forms objects.
     """
-    names = attributes["class_names"]
-    kinds = _listed(attributes, "class_kinds", len(names))
-    colors = [_color(given) for given in _listed(attributes, "class_colors", len(names))]
-    classes = pixel_classes(names, dict(zip(names, kinds)), dict(zip(names, colors)))
-    if not all(one.kind in KINDS for one in classes):
+    defaults = class_attributes(pixel_classes(attributes["class_names"], {}, {}))
+    given = {**defaults, **attributes}
+    names, kinds = given["class_names"], given["class_kinds"]
+    known = isinstance(kinds, list) and all(kind in KINDS for kind in kinds)
+    if not known or len(kinds) != len(names):
         raise UserError("It holds unusable kinds of classes: copy or train it again.")
-    if all(one.kind == NOTHING for one in classes):
+    if all(kind == NOTHING for kind in kinds):
         raise UserError("None of its classes becomes objects: choose another file.")
-    return classes
+    colors = _colors(given["class_colors"], len(names))
+    return pixel_classes(names, dict(zip(names, kinds)), dict(zip(names, colors)))
 
 
-def _listed(attributes: Mapping[str, Any], name: str, length: int) -> List[Any]:
-    """The values of an attribute; none where it is missing."""
-    values = attributes.get(name, [])
-    if name in attributes and (not isinstance(values, list) or len(values) != length):
-        raise UserError(f"It holds unusable {name.replace('_', ' ')}: copy or train it again.")
-    return values
-
-
-def _color(given: Any) -> Color:
-    sound = isinstance(given, list) and len(given) == 3
-    if not sound or not all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in given):
+def _colors(given: Any, count: int) -> Sequence[Color]:
+    try:
+        colors = np.array(given, dtype=float)
+    except (TypeError, ValueError):
+        colors = np.zeros(0)
+    if colors.shape != (count, 3) or not ((colors >= 0) & (colors <= 1)).all():
         raise UserError("It holds unusable class colors: copy or train it again.")
-    red, green, blue = given
-    return red, green, blue
+    return [(red, green, blue) for red, green, blue in colors.tolist()]

@@ -96,7 +96,7 @@ def _predict_image(
             "cut the image into parts, or raise the smallest area."
         )
     rows = list(object_rows(plane.name, found, model))
-    labels, classes = [(one.described, one.labels) for one in found.by_class], found.classes
+    labels, classes = [(one.pixel_class, one.labels) for one in found.by_class], found.classes
     del found  # the probabilities of a large image take most of the memory
     write_png(folder / f"{plane.stem}_classes.png", classes)
     for described, numbers in labels:

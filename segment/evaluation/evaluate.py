@@ -167,12 +167,14 @@ def evaluate_pair(
     truth = np.array(indices, dtype=np.uint8)[mask]
     found = segment_image(image, model, options=options)
     matrix = confusion_matrix(truth, found.classes, len(known))
-    tallies = {one.described.name: _tally(truth == one.class_index, one) for one in found.by_class}
+    tallies = {
+        one.pixel_class.name: _tally(truth == one.class_index, one) for one in found.by_class
+    }
     return Evaluated(pair, Counts(matrix, tallies), truth, found.classes)
 
 
 def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
-    match = match_filaments if found.described.kind == FILAMENTS else match_cells
+    match = match_filaments if found.pixel_class.kind == FILAMENTS else match_cells
     matches = match(truth, found.labels)
     return Tally(
         len(found.means),

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from skimage.metrics import contingency_table
 from skimage.morphology import skeletonize
 
-from segment.inference import objects
+from segment.inference import label_images
 
 LEAST_IOU = 0.5
 """Minimum IoU of a found cell and the true cell that it is matched with."""
@@ -75,14 +75,14 @@ def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
     regions, _ = ndimage.label(truth)
     alone = np.array(
         [
-            objects.solidity(regions[box] == number) >= ALONE
+            label_images.solidity(regions[box] == number) >= ALONE
             for number, box in enumerate(ndimage.find_objects(regions), 1)
         ],
         dtype=bool,
     )
     shared = contingency_table(regions, found).toarray()[1:, 1:]
-    areas = objects.areas(found)
-    iou = shared / (objects.areas(regions)[:, None] + areas - shared)
+    areas = label_images.areas(found)
+    iou = shared / (label_images.areas(regions)[:, None] + areas - shared)
     pairs = _assigned(iou[alone], LEAST_IOU)
     elsewhere = shared[~alone].sum(axis=0) * 2 >= areas
     elsewhere[pairs[1]] = False
@@ -108,7 +108,7 @@ def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
     -------
     Matches
     """
-    regions, count = ndimage.label(truth, objects.EIGHT)
+    regions, count = ndimage.label(truth, label_images.EIGHT)
     true_skeletons, found_skeletons = _skeletons(regions), _skeletons(found)
     near_found = _near(true_skeletons, found_skeletons, count)
     near_true = _near(found_skeletons, true_skeletons, found.max()).T

@@ -1,12 +1,12 @@
-"""What a figure shows of a segmentation: statistics, probabilities and objects."""
+"""What the figure of a segmentation shows: statistics, probabilities and discarded pixels."""
 
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.patches import Patch
 
-from segment.classes import BACKGROUND
-from segment.inference import objects
+from segment.classes import BACKGROUND, Color
+from segment.inference.label_images import areas
 from segment.inference.normalization import to_rgb
 from segment.inference.segmentation import ClassObjects, Segmentation, most_probable_classes
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STATISTICS = ("Objects", "Area", "Median size", "Probability")
-"""Of the objects of a class, in the order of the table, which is narrow."""
+"""Row headings of the table of :func:`statistics`, short because the table is narrow."""
 
 
 def displayed_image(image: np.ndarray) -> np.ndarray:
-    """An image as the network saw it.
+    """Return an image as the network sees it.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        As :func:`segment.inference.normalization.to_rgb` takes it.
+        Image as :func:`segment.inference.normalization.to_rgb` takes it.
 
     Returns
     -------
@@ -35,38 +35,40 @@ def displayed_image(image: np.ndarray) -> np.ndarray:
 
 
 def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ...]:
-    """What a table says of the objects of a class.
+    """Return the column of the table that describes the objects of a class.
 
     Parameters
     ----------
     found : ClassObjects
     mask : ndarray of bool, (height, width), or None
-        True where the image counts; None: everywhere.
+        True where the image counts; None means everywhere.
 
     Returns
     -------
     tuple of str
-        For each of STATISTICS; empty where there is no object to say it of.
+        A value for each of STATISTICS: number of objects, share of the area, median diameter or
+        length, and mean probability. The last two are empty if there is no object.
     """
-    areas = objects.areas(found.labels)
+    sizes = areas(found.labels)
     pixels = found.labels.size if mask is None else np.count_nonzero(mask)
-    covered = _percent(areas.sum() / max(pixels, 1))
-    if not areas.size:
+    covered = _percent(sizes.sum() / max(pixels, 1))
+    if not sizes.size:
         return "0", covered, "", ""
-    size = f"{2 * np.sqrt(np.median(areas) / np.pi):.0f} px wide"
-    if found.lengths is not None:
+    if found.lengths is None:
+        size = f"{2 * np.sqrt(np.median(sizes) / np.pi):.0f} px wide"
+    else:
         size = f"{np.median(found.lengths):.0f} px long"
-    return str(areas.size), covered, size, f"{found.means.mean():.2f}"
+    return str(sizes.size), covered, size, f"{found.means.mean():.2f}"
 
 
 def _percent(share: float) -> str:
-    """With one decimal or, below 1 %, two digits: a thin object covers little, but not nothing."""
+    """Format a share with one decimal, or with two digits if it is below 1 per cent."""
     percent = 100 * share
     return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
 
 
 def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
-    """Show the probabilities of classes as one picture, each in its color.
+    """Show the probabilities of classes in one picture, each in its color.
 
     Parameters
     ----------
@@ -77,21 +79,22 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     ndarray of float32, (height, width, 3)
         RGB, 0 to 1.
     """
-    colors = [np.array(one.described.color, dtype=np.float32) for one in found]
-    picture = sum(one.probability[..., None] * color for one, color in zip(found, colors))
+    picture = np.zeros((*found[0].labels.shape, 3), dtype=np.float32)
+    for one in found:
+        picture += one.probability[..., None] * np.array(one.pixel_class.color, np.float32)
     return np.minimum(picture, 1)
 
 
 def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: float) -> np.ndarray:
-    """Pixels of classes that became no objects: too small ones, and those at the border.
+    """Return the pixels of classes that form no object, since it was small or at the border.
 
     Parameters
     ----------
     result : Segmentation
     found : sequence of ClassObjects
-        Those of the classes that matter.
+        Objects of the classes that are shown.
     threshold : float
-        As in :class:`segment.SegmentationOptions`.
+        Probability threshold of :class:`segment.SegmentationOptions`.
 
     Returns
     -------
@@ -104,22 +107,19 @@ def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: flo
 
 
 def draw_legends(
-    axes: "Axes",
-    outlines: Sequence["Artist"],
-    names: Sequence[str],
-    colors: Sequence[Tuple[float, float, float]],
+    axes: "Axes", outlines: Sequence["Artist"], names: Sequence[str], colors: Sequence[Color]
 ) -> None:
-    """Say what outlines and colors mean, in axes that show nothing else.
+    """Draw the legends of outlines and of probabilities in empty axes.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     outlines : sequence of matplotlib.artist.Artist
-        Those of the classes' objects, and last those of what was left out.
+        Outlines of the objects of each class and, last, of what was left out.
     names : sequence of str
-        Of the classes' objects.
+        Names of the objects of each class.
     colors : sequence of tuple of float
-        RGB of the classes' probabilities, 0 to 1.
+        RGB colors of the probabilities of each class, 0 to 1.
     """
     axes.axis("off")
     patches = [Patch(color=color) for color in colors]

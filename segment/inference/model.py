@@ -1,4 +1,4 @@
-"""A trained dark-field network, loaded."""
+"""Load a trained dark-field network."""
 
 import math
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from segment.classes import PixelClass, declared_classes
 from segment.inference.network import FULL, NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
-"""In pixels; a damaged file may hold anything."""
+"""Largest plausible working size in pixels; larger ones are refused as damage."""
 TILE_SIZES = (1184, 704, 448)
-"""Of tiles for a network of full width: each has at most so many pixels squared at the working
-scale. The smaller ones are for where memory is short.
+"""Square roots of the maximum number of pixels of a tile for a network of full width, to be tried
+in this order if memory is short.
 
-The full network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it; others
-in proportion to the channels of their first convolution, which has one result a pixel."""
+The full network takes up to 1 KB of memory for every pixel of a tile, and keeps most of it. Other
+networks take memory in proportion to the channels of their first convolution."""
 WEIGHTS_FILE = "darkfield.h5"
 """Name of the weights file that a training writes."""
 
 
 @dataclass(frozen=True)
 class SegmentationModel:
-    """A trained network and the scale that it knows, ready to segment images.
+    """A trained network that is ready to segment images.
 
     Attributes
     ----------
     name : str
         Name and version of a shipped model, or the path of a weights file.
     card : Path or None
-        The model card of a shipped one.
+        Path of the model card of a shipped model.
     engine : str
-        Name of what computes.
+        Name of the engine.
     tiles : BatchRunner
-        The network, from normalized images, float32 (n, h, w, 3), h and w multiples of 32, to
-        probabilities, float32 (n, h, w, classes), in tiles that the memory holds.
+        Network that computes tiles as large as memory allows: from normalized images, float32
+        (n, h, w, 3), h and w multiples of 32, to probabilities, float32 (n, h, w, classes).
     classes : tuple of PixelClass
-        In the order of the indices, the background first.
+        Classes in the order of the class indices, the background first.
     working_size : int
         Longer side of the training images in pixels.
     cell_diameter : float
@@ -60,14 +60,14 @@ class SegmentationModel:
 def load_model(
     model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
 ) -> SegmentationModel:
-    """Load a dark-field model; keep it, since this takes seconds.
+    """Load a dark-field model. Loading takes seconds, so reuse the returned object.
 
     Parameters
     ----------
     model : str or Path, optional
         Name of a shipped model or path of a weights file; the newest shipped model by default.
     engine : EngineOptions
-        What computes, and how precisely.
+        Engine and its precision.
 
     Returns
     -------
@@ -76,27 +76,21 @@ def load_model(
     Raises
     ------
     UserError
-        The file is missing, damaged, for another network or without a class that becomes objects,
+        The file is missing, damaged, for another network or without a class that forms objects,
         or the engine is not installed.
     """
     trained = load_network(model, NETWORKS, engine)
     with add_path_to_errors(trained.name):
         classes = declared_classes(trained.attributes)
-    working_size, cell_diameter = _scale(trained.name, trained.attributes)
+        working_size, cell_diameter = _scale(trained.attributes)
     tiles = BatchRunner("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
     return SegmentationModel(
-        name=trained.name,
-        card=trained.card,
-        engine=trained.engine,
-        tiles=tiles,
-        classes=classes,
-        working_size=working_size,
-        cell_diameter=cell_diameter,
+        trained.name, trained.card, trained.engine, tiles, classes, working_size, cell_diameter
     )
 
 
 def tile_sizes(network: Network) -> List[int]:
-    """Sizes of tiles that take as much memory as those of the network of full width.
+    """Return the tile sizes at which a network takes as much memory as one of full width.
 
     Parameters
     ----------
@@ -105,17 +99,17 @@ def tile_sizes(network: Network) -> List[int]:
     Returns
     -------
     list of int
-        Square roots of the largest numbers of pixels, the largest first; none is below the smallest
-        of the full network's.
+        Square roots of the maximum number of pixels, from large to small, at least the smallest of
+        TILE_SIZES.
     """
     narrower = FULL.encoder[0] / network.find(Convolution)[0].channels
     return [max(int(size * math.sqrt(narrower)), TILE_SIZES[-1]) for size in TILE_SIZES]
 
 
-def _scale(name: str, attributes: Dict[str, Any]) -> Tuple[int, float]:
-    """Working size and cell diameter, checked: a damaged file may hold anything."""
+def _scale(attributes: Dict[str, Any]) -> Tuple[int, float]:
+    """Read working size and cell diameter from the attributes of a file that may be damaged."""
     size, diameter = attributes.get("working_size", 0), attributes.get("cell_diameter", 0)
-    numbers = isinstance(size, int) and isinstance(diameter, (int, float))
-    if numbers and 1 <= size <= LARGEST_WORKING_SIZE and 0 < diameter <= size:
+    are_numbers = isinstance(size, int) and isinstance(diameter, (int, float))
+    if are_numbers and 1 <= size <= LARGEST_WORKING_SIZE and 0 < diameter <= size:
         return size, float(diameter)
-    raise UserError(f"{name} holds an unusable scale: copy or train it again.")
+    raise UserError("It holds an unusable scale: copy or train it again.")

@@ -1,6 +1,7 @@
-"""The dark-field networks, by architecture.
+"""Declarations of the dark-field networks, by architecture.
 
-Ronneberger et al. 2015, U-Net; Simonyan and Zisserman 2015, Very deep convolutional networks.
+They are U-Nets (Ronneberger et al. 2015) whose encoder is VGG16 (Simonyan and Zisserman 2015, Very
+deep convolutional networks).
 """
 
 import math
@@ -19,25 +20,27 @@ from micrograph_networks.networks.layers import (
 )
 
 STRIDE = 32
-"""Heights and widths must be multiples of this, for the five poolings."""
+"""Divisor of the heights and widths of tiles, required by the five poolings."""
 CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""Of VGG16's five blocks, each followed by pooling."""
+"""Numbers of convolutions in VGG16's five blocks, each followed by pooling."""
 DECODER_MOMENTUM = 0.97
-"""Of batch normalization. Data sets are small: the statistics follow within an epoch."""
+"""Momentum of batch normalization, low enough that its statistics follow within an epoch of a small
+data set."""
 LOGITS = "classes"
-"""The layer before the probabilities, to whose bias the calibration adds its offsets."""
+"""Name of the layer before the probabilities. Calibration adds offsets to its bias."""
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Channels of the network, full by default.
+    """Channels of the network; the default is the full width.
 
     Attributes
     ----------
     encoder : tuple of int
-        Of the encoder's five blocks; VGG16's own by default.
+        Channels of the encoder's five blocks; by default those of VGG16.
     decoder : tuple of int
-        Of the five steps up, each of which doubles the size and sees one encoder block.
+        Channels of the decoder's five steps. Each doubles the size and is connected to an encoder
+        block.
     """
 
     encoder: Tuple[int, ...] = (64, 128, 256, 512, 512)
@@ -46,20 +49,20 @@ class Widths:
 
 FULL = Widths()
 UNET_VGG16_1 = "segment-unet-vgg16-1"
-"""The architecture of :func:`unet_vgg16` at its full width."""
+"""Architecture of :func:`unet_vgg16` at full width."""
 UNET_VGG16_2 = "segment-unet-vgg16-2"
-"""That of another width, which the weights file tells."""
+"""Architecture of :func:`unet_vgg16` at the width that the weights file states."""
 WIDEST = 4096
-"""Channels that a weights file may ask for."""
+"""Maximum number of channels that a weights file may state."""
 
 
 def whole_strides(length: float) -> int:
-    """The next multiple of the stride."""
+    """Return the next multiple of the stride."""
     return math.ceil(length / STRIDE) * STRIDE
 
 
 def encoder_blocks() -> List[List[str]]:
-    """Names of the encoder's convolutions, block by block, as Keras's VGG16 calls them.
+    """Return the names of the encoder's convolutions by block, those of VGG16 in Keras.
 
     Returns
     -------
@@ -77,12 +80,14 @@ def unet_vgg16(classes: int, widths: Widths = FULL) -> Network:
     Parameters
     ----------
     classes : int
+        Number of classes.
     widths : Widths
 
     Returns
     -------
     Network
-        From normalized images (n, h, w, 3), h and w multiples of 32, to (n, h, w, classes).
+        Network from normalized images (n, h, w, 3), h and w multiples of 32, to probabilities
+        (n, h, w, classes).
     """
     layers: List[Layer] = []
     for number, (names, channels) in enumerate(zip(encoder_blocks(), widths.encoder), 1):
@@ -102,45 +107,57 @@ def unet_vgg16(classes: int, widths: Widths = FULL) -> Network:
 
 
 def encoder(network: Network) -> Network:
-    """The first layers of the U-Net, up to the encoder's last pooling."""
+    """Return the first layers of the U-Net, up to the encoder's last pooling."""
     count = len(CONVOLUTIONS) + sum(CONVOLUTIONS)
     return replace(network, layers=network.layers[:count])
 
 
 def width_attributes(widths: Widths) -> Dict[str, List[int]]:
-    """What a weights file tells of the widths; nothing where they are full."""
+    """Return the attributes of a weights file that state the widths; none for the full width."""
     if widths == FULL:
         return {}
     return {"encoder_channels": list(widths.encoder), "decoder_channels": list(widths.decoder)}
 
 
-def _full(attributes: Dict[str, Any]) -> Network:
-    return unet_vgg16(_classes(attributes))
+def declared_network(attributes: Dict[str, Any]) -> Network:
+    """Declare the network of a weights file, which may be damaged.
 
+    Parameters
+    ----------
+    attributes : dict of str to JSON value
+        ``class_names`` and, unless they are those of the full width, ``encoder_channels`` and
+        ``decoder_channels``.
 
-def _other_width(attributes: Dict[str, Any]) -> Network:
-    channels: Any = [attributes.get(f"{part}_channels") for part in ("encoder", "decoder")]
-    sound = all(
-        isinstance(counts, list)
-        and len(counts) == len(CONVOLUTIONS)
-        and all(type(count) is int and 1 <= count <= WIDEST for count in counts)
-        for counts in channels
-    )
-    if not sound:
-        raise UserError("It holds unusable numbers of channels: copy or train it again.")
-    widths = Widths(tuple(channels[0]), tuple(channels[1]))
-    return unet_vgg16(_classes(attributes), widths)
+    Returns
+    -------
+    Network
 
-
-def _classes(attributes: Dict[str, Any]) -> int:
-    """How many classes a weights file names; a damaged one may hold anything."""
-    given = attributes.get("class_names")
-    names = given if isinstance(given, (list, tuple)) else ()
-    sound = all(isinstance(name, str) for name in names)
-    if not sound or len(set(names)) < max(len(names), 2):
+    Raises
+    ------
+    UserError
+        The attributes are unusable.
+    """
+    names = attributes.get("class_names")
+    if (
+        not isinstance(names, (list, tuple))
+        or not all(isinstance(name, str) for name in names)
+        or len(set(names)) < max(len(names), 2)
+    ):
         raise UserError("It holds unusable class names: copy or train it again.")
-    return len(names)
+    encoder_channels = _channels(attributes.get("encoder_channels", list(FULL.encoder)))
+    decoder_channels = _channels(attributes.get("decoder_channels", list(FULL.decoder)))
+    return unet_vgg16(len(names), Widths(encoder_channels, decoder_channels))
 
 
-NETWORKS = {UNET_VGG16_1: _full, UNET_VGG16_2: _other_width}
-"""What declares each network from the attributes of its weights file."""
+def _channels(given: Any) -> Tuple[int, ...]:
+    if (
+        not isinstance(given, list)
+        or len(given) != len(CONVOLUTIONS)
+        or not all(type(count) is int and 1 <= count <= WIDEST for count in given)
+    ):
+        raise UserError("It holds unusable numbers of channels: copy or train it again.")
+    return tuple(given)
+
+
+NETWORKS = {UNET_VGG16_1: declared_network, UNET_VGG16_2: declared_network}
+"""Function that declares the network of a weights file, by architecture."""

@@ -1,33 +1,33 @@
-"""The one way in which images of any bit depth become the network's input."""
+"""Normalization of images of any bit depth to the input of the dark-field network."""
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
 
 NORMALIZATION = "bgr-minus-imagenet-mean"
-"""Of :func:`normalize`, as weights files name it."""
-# VGG16 was trained on blue, green, red of 0 to 255 less their means over ImageNet: Simonyan and
+"""Name of :func:`normalize` in weights files."""
+# VGG16 was trained on blue, green, red of 0 to 255 minus their means over ImageNet: Simonyan and
 # Zisserman 2015, Very deep convolutional networks, section 2.1; Keras's mode "caffe".
 MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring a gray or color image of any bit depth to red, green, blue of 0 to 255.
+    """Convert a gray or color image of any bit depth to red, green, blue of 0 to 255.
 
-    8-bit images are taken as they are. 16-bit images are divided by 257, so that 65535 becomes
-    255: a 12-bit image in 16-bit numbers cannot be told from a dark one, so multiply it by 16
-    first. Booleans are 0 and 255. Floats are intensities of 0 to 1, as CellProfiler's are, times
-    255, and clipped. Gray is repeated and alpha dropped.
+    8-bit values are taken as they are. 16-bit values are divided by 257, so that 65535 becomes 255:
+    a 12-bit image in 16-bit numbers looks dark, so multiply it by 16 first. Booleans become 0 and
+    255. Floats are intensities of 0 to 1, as in CellProfiler: they are clipped and multiplied by
+    255. Gray is repeated and alpha dropped.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        bool, uint8, uint16 or float.
+        Image of dtype bool, uint8, uint16 or float.
 
     Returns
     -------
     ndarray of float32, (height, width, 3)
-        NaN where the image is.
+        NaN where the image is NaN.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def as_color(image: np.ndarray) -> np.ndarray:
-    """Give an image three channels: gray is repeated and alpha dropped, nothing is copied.
+    """Give an image three channels without copying it: gray is repeated and alpha dropped.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ def as_color(image: np.ndarray) -> np.ndarray:
 
 
 def normalize(rgb: np.ndarray) -> np.ndarray:
-    """Bring colors to the network's input: blue, green, red less ImageNet's means.
+    """Convert colors to the input of the network: blue, green, red minus the means of ImageNet.
 
     Parameters
     ----------
     rgb : ndarray of float32, (..., 3)
-        0 to 255.
+        Red, green, blue, 0 to 255.
 
     Returns
     -------
     ndarray of float32, (..., 3)
-        -124 to 152.
+        Values of -124 to 152.
     """
     return rgb[..., ::-1] - MEANS

@@ -1,4 +1,4 @@
-"""How objects are made of probabilities: the options, each declared once."""
+"""Options of the segmentation, each declared once."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -8,63 +8,62 @@ from micrograph_networks.options import Checked, option
 
 @dataclass(frozen=True)
 class SegmentationOptions(Checked):
-    """At which scale the network works, and how objects are made of its probabilities.
+    """Working scale of the network, and how its probabilities become objects.
 
     Attributes
     ----------
     cell_diameter : float, optional
-        Typical diameter of a blood cell in pixels of the image, 1 to 100000. Without it the image's
-        longer side is brought to that of the training images.
+        Typical diameter of a blood cell in pixels of the image, 1 to 100000. Without it, the longer
+        side of the image is resized to that of the training images.
     threshold : float
-        Probability against background from which a pixel belongs to a cell or filament, 0.01 to 0.99.
+        Minimum probability against background of the pixels of cells and filaments, 0.01 to 0.99.
     separate_touching : bool
-        Whether touching cells are divided.
+        True to separate touching cells.
     fill_holes : bool
-        Whether the inside of rings counts as cell.
+        True to count the inside of a ring as part of the cell.
     minimum_area : int
-        Pixels of the smallest cell that is kept.
+        Area of the smallest cell in pixels, 0 or more.
     discard_border : bool
-        Whether cells are left out that touch the border of the image or of its mask.
+        True to discard cells that touch the border of the image or of its mask.
     minimum_probability : float
-        Mean probability of the least sure object that is kept, 0 to 1: of a cell's pixels, or along
-        a filament's middle line.
+        Minimum mean probability of an object, 0 to 1: of the pixels of a cell, or along the
+        skeleton of a filament.
     minimum_length : float, optional
-        Pixels of the shortest filament that is kept, 0 to 100000. Without it that is 20 pixels at the
-        scale at which the network works.
+        Length of the shortest filament in pixels, 0 to 100000. Without it, 20 pixels at the working
+        scale.
     mirrored_views : bool
-        Whether the probabilities are the mean over the image and its three mirrored views.
+        True to average the probabilities over the image and its three mirrored views.
     """
 
     cell_diameter: Optional[float] = option(
         None,
         "Typical diameter of the blood cells",
-        "Typical diameter of a blood cell in pixels of the image; half or twice the true value is "
-        "near enough.",
+        "Typical diameter of a blood cell in pixels of the image. Half or twice the true value is "
+        "close enough.",
         details="""\
-The network has to see the cells at about the size that it was trained at.
+The network must see the cells at about the size of those in the training images.
 
--  *Automatic:* The longer side of the image is brought to the size of the training images. This is
+-  *Automatic:* The longer side of the image is resized to that of the training images. This is
    right for fields of view of about 1 to 20 cells, whatever their size in pixels.
--  *Enter a value:* Cells of the diameter that you enter are brought to the size of the cells in the
-   training images. Choose this for large fields with many small cells, and for images that are
-   crops of a larger field. To measure a diameter, use the ruler in the tool bar of any of
-   CellProfiler's figures.
+-  *Enter a value:* The image is resized so that cells of this diameter become as large as those in
+   the training images. Choose this for large fields with many small cells, and for crops of a
+   larger field. To measure a diameter, use the ruler in the tool bar of any CellProfiler figure.
 """,
         kind=float,
         minimum=1,
         maximum=100000,
         unit="pixels",
-        absent="the image's longer side is brought to that of the training images",
+        absent="the longer side of the image is resized to that of the training images",
         suggested=80.0,
     )
     threshold: float = option(
         0.5,
         "Probability threshold",
-        "Probability against background from which a pixel belongs to a cell or, where that is "
-        "more probable, to a spirochaete.",
+        "Minimum probability, against background, of a pixel of a cell or spirochaete, whichever "
+        "is more probable.",
         details="""\
-Lower it if the outlines of cells lie inside of them; raise it if they lie outside. If cells are
-missed, lower the *least mean probability* as well.
+Lower it if the outlines are inside the cells; raise it if they are outside. If cells are missed,
+lower the *least mean probability* as well.
 """,
         minimum=0.01,
         maximum=0.99,
@@ -72,42 +71,40 @@ missed, lower the *least mean probability* as well.
     separate_touching: bool = option(
         True,
         "Separate touching cells?",
-        "Divide cells that touch or overlap, along the lines where they are narrow and the network "
-        "is less sure.",
-        details="Select *No* if single cells come out divided.",
+        "Separate cells that touch or overlap, where they are narrow and the network is less sure.",
+        details="Select *No* if single cells are divided.",
         flag="separate",
     )
     fill_holes: bool = option(
         True,
         "Fill holes in cells?",
         "Count what a cell encloses, such as the dark center of a ring, as part of the cell.",
-        details="Gaps between three or more cells that touch are not filled.",
+        details="Gaps between three or more touching cells are not filled.",
     )
     minimum_area: int = option(
         50,
         "Smallest cell, in pixels",
-        "Blood cells of a smaller area, in pixels of the image, are discarded.",
-        details="An area of 50 pixels is that of a disk of 8 pixels across.",
+        "Discard blood cells of a smaller area, in pixels of the image.",
+        details="A disk with a diameter of 8 pixels has an area of 50 pixels.",
         minimum=0,
         unit="pixels",
     )
     discard_border: bool = option(
         False,
         "Discard cells touching the border of the image?",
-        "Discard blood cells that touch the border of the image or of its mask, which are seen in "
-        "part only.",
+        "Discard blood cells that touch the border of the image or of its mask, because only part "
+        "of them is visible.",
         details="""\
-Discard them if you measure size or shape. Keep them to count cells or to measure the area that they
-cover.
+Discard them if you measure size or shape. Keep them to count cells or to measure the covered area.
 """,
     )
     minimum_probability: float = option(
         0.8,
         "Least mean probability",
-        "Objects are discarded whose mean probability is lower: that of a cell's pixels, or that "
-        "along the middle line of a spirochaete.",
+        "Discard objects whose mean probability is lower: over the pixels of a cell, or along the "
+        "skeleton of a spirochaete.",
         details="""\
-Lower it if cells or spirochaetes are missed; raise it if halos and debris are found as well.
+Lower it if cells or spirochaetes are missed; raise it if halos and debris are found.
 """,
         minimum=0.0,
         maximum=1.0,
@@ -115,24 +112,24 @@ Lower it if cells or spirochaetes are missed; raise it if halos and debris are f
     minimum_length: Optional[float] = option(
         None,
         "Shortest spirochaete",
-        "Spirochaetes of a smaller length, in pixels of the image, are discarded.",
+        "Discard shorter spirochaetes. The length is in pixels of the image.",
         details="""\
-The length is that along the middle line, and across gaps of a few pixels and cells that lie on it.
+The length is measured along the skeleton, across gaps of a few pixels and across cells.
 
--  *Automatic:* 20 pixels at the scale at which the network works, which are 0.03 of the longer side
-   of the image unless you enter a typical diameter.
--  *Enter a value:* Spirochaetes that are shorter than the value that you enter are discarded.
+-  *Automatic:* 20 pixels at the working scale, which is 0.03 of the longer side of the image unless
+   you enter a typical diameter.
+-  *Enter a value:* Spirochaetes shorter than this value are discarded.
 """,
         kind=float,
         minimum=0,
         maximum=100000,
-        unit="pixels along the line",
-        absent="20 pixels at the scale at which the network works",
+        unit="pixels",
+        absent="20 pixels at the working scale",
         suggested=30.0,
     )
     mirrored_views: bool = option(
         False,
         "Average mirrored views?",
-        "Compute the image and its three mirror images, and take the mean of the probabilities: "
-        "four times the time for fewer errors in spirochaetes.",
+        "Average the probabilities over the image and its three mirrored views. This takes four "
+        "times as long and reduces errors in spirochaetes.",
     )

@@ -1,12 +1,11 @@
-"""Objects as rows of cells.csv."""
+"""Rows of cells.csv, one for each object."""
 
-from itertools import repeat
-from typing import Iterable, Iterator, List, Tuple
+from typing import Iterator, List
 
 import numpy as np
 
 from micrograph_networks.files.tables import number
-from segment.inference import objects
+from segment.inference.label_images import areas, means
 from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
 
@@ -23,41 +22,50 @@ OBJECT_COLUMNS = (
     "model",
     "engine",
 )
-"""Of cells.csv."""
+"""Column names of cells.csv."""
 
 
 def object_rows(
     image: str, segmentation: Segmentation, model: SegmentationModel
 ) -> Iterator[List[object]]:
-    """The rows of an image's objects, class by class.
+    """Yield the rows of the objects of an image, class by class.
 
     Parameters
     ----------
     image : str
-        Its name.
+        Name of the image.
     segmentation : Segmentation
     model : SegmentationModel
-        That segmented it.
+        Model that segmented the image.
 
     Yields
     ------
     list
-        In the order of OBJECT_COLUMNS: y and x are those of the centroid, in pixels from the center
-        of the first one; area, length and mean width are in pixels, too. Cells have no length and
-        no mean width: these are empty.
+        Values of OBJECT_COLUMNS. y and x are the center of mass in pixels from the center of the
+        first pixel; area, length and mean width are in pixels. Length and mean width of cells are
+        empty.
     """
     for found in segmentation.by_class:
-        height, width = found.labels.shape
-        areas = objects.areas(found.labels)
-        y = objects.sums(found.labels, np.arange(height)[:, None]) / areas
-        x = objects.sums(found.labels, np.arange(width)) / areas
-        lines: Iterable[Tuple[str, ...]] = repeat(("", ""))
+        labels = found.labels
+        sizes = areas(labels)
+        rows = means(labels, np.arange(labels.shape[0])[:, None])
+        columns = means(labels, np.arange(labels.shape[1]))
+        # number() leaves NaN empty.
+        lengths = widths = np.full(len(sizes), np.nan)
         if found.lengths is not None:
-            lines = (
-                (number(length), number(width))
-                for length, width in zip(found.lengths, found.widths)
-            )
-        objects_of_class = zip(y, x, areas, lines, found.means)
-        for label, (row, col, area, line, mean) in enumerate(objects_of_class, 1):
-            numbers = (number(row), number(col), area, *line, number(mean))
-            yield [image, found.described.name, label, *numbers, model.name, model.engine]
+            lengths, widths = found.lengths, found.widths
+        measured = zip(rows, columns, sizes, lengths, widths, found.means)
+        for label, (y, x, area, length, width, mean) in enumerate(measured, 1):
+            yield [
+                image,
+                found.pixel_class.name,
+                label,
+                number(y),
+                number(x),
+                area,
+                number(length),
+                number(width),
+                number(mean),
+                model.name,
+                model.engine,
+            ]

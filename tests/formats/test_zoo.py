@@ -82,7 +82,7 @@ def focus_case():
 def darkfield_case():
     """Return an image at the working scale, and its probabilities."""
     image = darkfield_scene(np.random.default_rng(5), (352, 640)).image
-    probabilities = predict_probabilities(image, segment.load_model(engine=NUMPY))
+    probabilities = predict_probabilities(image, segment.load_model(engine=NUMPY), 1.0)
     assert (probabilities.argmax(axis=-1) == 1).mean() > 0.01
     return image, probabilities
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.draw import line
 
-from segment.inference.filaments import label_filaments, middle_line, path_length
+from segment.inference.filaments import label_filaments, path_length, skeleton_path
 from segment.inference.options import SegmentationOptions
 
 SHAPE = (120, 160)
@@ -45,7 +45,7 @@ def test_a_bend_is_measured_along_the_line():
     np.testing.assert_allclose(found.lengths, [123], rtol=0.05)
 
 
-def test_filaments_are_numbered_from_top_to_bottom_and_blobs_and_specks_are_none():
+def test_filaments_are_numbered_from_top_to_bottom_without_blobs_and_specks():
     low, high = stroke((100, 20), (100, 60)), stroke((10, 90), (30, 140))
     found = find(low | high | disk(60, 60, 12) | disk(60, 120, 2))
     np.testing.assert_array_equal(found.labels, high + 2 * low)
@@ -69,14 +69,14 @@ def test_a_filament_that_crosses_a_cell_is_one():
     assert len(find(whole & ~cell).lengths) == 2
 
 
-def test_neighbors_that_do_not_lead_to_each_other_are_two():
+def test_neighbors_that_do_not_point_to_each_other_are_two():
     beside = stroke((20, 20), (20, 80)) | stroke((28, 20), (28, 80))
     corner = stroke((60, 20), (60, 60)) | stroke((50, 68), (80, 68))
     assert len(find(beside).lengths) == 2
     assert len(find(corner).lengths) == 2
 
 
-def test_an_end_belongs_to_the_nearest_one_alone():
+def test_an_end_is_joined_to_the_nearest_end_only():
     region = stroke((40, 10), (40, 50)) | stroke((40, 58), (40, 100)) | stroke((48, 62), (60, 100))
     found = find(region)
     assert len(found.lengths) == 2
@@ -91,12 +91,12 @@ def test_short_and_unsure_filaments_are_left_out():
     assert len(find(short | long, options=options).lengths) == 2
     probability = np.where(np.arange(SHAPE[0])[:, None] == 40, 0.9, 0.4) * np.ones(SHAPE)
     found = find(short | long, probability=probability, options=SegmentationOptions())
-    # Along the middle line, though the pixels beside it are unsure.
+    # Along the skeleton, though the pixels beside it are unsure.
     np.testing.assert_allclose(found.means, [0.9])
 
 
-def test_the_middle_line_goes_from_end_to_end():
-    path = middle_line(stroke((20, 20), (20, 80), (50, 120), width=5))
+def test_the_skeleton_reaches_from_end_to_end():
+    path = skeleton_path(stroke((20, 20), (20, 80), (50, 120), width=5))
     assert np.abs(np.diff(path, axis=0)).max() == 1
     ends = {tuple(end) for end in (path[0], path[-1])}
     for end in ((20, 20), (50, 120)):
@@ -115,7 +115,7 @@ def test_length_of_a_digital_line():
     assert path_length(np.array([[3, 4]])) == 0
 
 
-def test_nothing_gives_no_filament():
+def test_an_empty_region_has_no_filament():
     found = find(np.zeros(SHAPE, bool))
     assert not found.labels.any()
     assert len(found.lengths) == len(found.means) == 0

@@ -5,7 +5,16 @@ from support import CELL_MODELS, filled
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment import load_model
-from segment.classes import CELLS, CLASSES, COLORS, FILAMENTS, NOTHING, PixelClass, pixel_classes
+from segment.classes import (
+    BLACK,
+    CELLS,
+    CLASSES,
+    FILAMENTS,
+    NOTHING,
+    PALETTE,
+    PixelClass,
+    pixel_classes,
+)
 from segment.inference.network import UNET_VGG16_1, unet_vgg16
 
 ATTRIBUTES = {"class_names": CLASSES, "working_size": 640, "cell_diameter": 50.0}
@@ -47,9 +56,9 @@ def test_the_newest_shipped_model_is_the_default():
 
 def test_a_file_may_lack_kinds_and_colors_of_its_classes(zeros, path):
     expected = (
-        PixelClass("background", NOTHING, COLORS[0]),
-        PixelClass("blood cell", CELLS, COLORS[1]),
-        PixelClass("spirochaete", FILAMENTS, COLORS[2]),
+        PixelClass("background", NOTHING, BLACK),
+        PixelClass("blood cell", CELLS, PALETTE[0]),
+        PixelClass("spirochaete", FILAMENTS, PALETTE[1]),
     )
     write(path, zeros)
     assert load_model(path).classes == expected

@@ -7,7 +7,7 @@ from support import BFLOAT16, cell_model, needs_tensorflow
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.batching import BatchRunner
 from segment import Segmentation, SegmentationOptions, segment_image
-from segment.classes import CELLS, CLASSES, COLORS, NOTHING, PixelClass, pixel_classes
+from segment.classes import CELLS, CLASSES, NOTHING, PALETTE, PixelClass, pixel_classes
 from segment.inference.model import TILE_SIZES, SegmentationModel
 from segment.inference.segmentation import segment_probabilities
 from segment.inference.tables import OBJECT_COLUMNS, object_rows
@@ -196,11 +196,11 @@ def test_cells_at_the_border_of_image_and_mask_can_be_left_out():
 
 
 def test_classes_are_those_of_the_model():
-    green = PixelClass("fiber", CELLS, COLORS[3])
-    model = color_model((SHIPPED[0], PixelClass("haze", NOTHING, COLORS[2]), green))
+    green = PixelClass("fiber", CELLS, PALETTE[2])
+    model = color_model((SHIPPED[0], PixelClass("haze", NOTHING, PALETTE[1]), green))
     found = segment(scene(), model=model)
     (fibers,) = found.by_class
-    assert fibers.described == green
+    assert fibers.pixel_class == green
     assert fibers.lengths is None
     np.testing.assert_array_equal(found.classes, 2 * (scene()[..., 1] > 0))
     with pytest.raises(UserError, match="finds no haze: choose one of fiber"):

@@ -3,14 +3,15 @@
 import math
 from dataclasses import replace
 from itertools import product
-from typing import Any, Iterator, Optional, Tuple, Union
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import convex_hull_image, local_maxima, reconstruction
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
-from skimage.util import map_array
 
+from segment.inference import label_images
+from segment.inference.label_images import EIGHT, areas, half_width, keep, solidity
 from segment.inference.options import SegmentationOptions
 
 NECK = 0.93
@@ -32,15 +33,6 @@ the outline: between three touching disks of one size it is 0.16 of the square o
 CELL_SOLIDITY = 0.92
 """A clump with a single gap is one cell, and filled, if it takes up this share of its convex hull:
 three or four touching cells around a gap take up less."""
-ROWS_AT_ONCE = 256
-"""Rows of an image that are worked on at once by what takes many bytes a pixel."""
-PIXELS_AT_ONCE = 2**22
-"""Of an object and what surrounds it: distances and watershed take up to 60 bytes a pixel. Larger
-clumps are divided in fewer pixels or, if their cells are small, block by block."""
-WIDEST = 128
-"""Pixels to the outline of the widest object whose width is measured exactly, if it is large."""
-EIGHT = np.ones((3, 3), dtype=bool)
-"""A pixel and its eight neighbors, for objects whose pixels may touch at corners."""
 
 
 def label_cells(
@@ -88,7 +80,7 @@ def _with_surroundings(box: Tuple[slice, ...], shape: Tuple[int, ...]) -> Tuple[
 
 def _step(size: int) -> int:
     """From one pixel that is worked on to the next, along both axes."""
-    return math.ceil(math.sqrt(size / PIXELS_AT_ONCE))
+    return math.ceil(math.sqrt(size / label_images.PIXELS_AT_ONCE))
 
 
 def _labeled_windows(
@@ -127,7 +119,7 @@ def _in_blocks(
 
     Where that block sees another cell instead, a later one takes what is left of it.
     """
-    size = max(math.isqrt(PIXELS_AT_ONCE) - 2 * margin, margin)
+    size = max(math.isqrt(label_images.PIXELS_AT_ONCE) - 2 * margin, margin)
     taken = np.zeros_like(clump)
     count = 0
     for corner in product(*(range(0, length, size) for length in clump.shape)):
@@ -254,129 +246,3 @@ def separate(clump: np.ndarray, probability: np.ndarray, minimum_area: int) -> n
     if count < 2:
         return clump.astype(np.int32)
     return watershed(-smooth * probability, markers, mask=clump)
-
-
-def discard_border(labels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Leave out objects that touch the border of the image or pixels that do not count.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, (height, width)
-    valid : ndarray of bool, (height, width)
-        False where pixels do not count.
-
-    Returns
-    -------
-    ndarray of int32, (height, width)
-    """
-    # clear_border would keep what of such an object lies apart, and take 18 bytes a pixel, not 5.
-    border = valid & ~ndimage.binary_erosion(valid, EIGHT)
-    return keep(labels.copy(), sums(labels, border) == 0)
-
-
-def distances_inside(region: np.ndarray) -> np.ndarray:
-    """Distance of a region's pixels to the nearest one outside; beyond the array is outside.
-
-    Parameters
-    ----------
-    region : ndarray of bool, (height, width)
-
-    Returns
-    -------
-    ndarray of float, (height, width)
-    """
-    return ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-
-
-def half_width(region: np.ndarray) -> float:
-    """Largest of the distances inside of a region, exact up to WIDEST.
-
-    Parameters
-    ----------
-    region : ndarray of bool, (height, width)
-
-    Returns
-    -------
-    float
-    """
-    rows = max(PIXELS_AT_ONCE // region.shape[1], 4 * WIDEST)
-    starts = range(0, max(len(region) - 2 * WIDEST, 1), rows - 2 * WIDEST)
-    return max(distances_inside(region[start : start + rows]).max() for start in starts)
-
-
-def solidity(region: np.ndarray) -> float:
-    """Share of a region's convex hull that it takes up, 0 to 1.
-
-    Parameters
-    ----------
-    region : ndarray of bool, (height, width)
-        With at least a pixel.
-
-    Returns
-    -------
-    float
-    """
-    return region.sum() / convex_hull_image(region).sum()
-
-
-def keep(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Leave out some objects and number the others from 1 on.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, (height, width)
-        Changed in place.
-    kept : ndarray of bool, (count,)
-
-    Returns
-    -------
-    ndarray of int32, (height, width)
-    """
-    # As relabel_sequential ends; it begins with sorting a copy of all pixels.
-    numbers = np.append(0, np.cumsum(kept) * kept)
-    return map_array(labels, np.arange(len(numbers)), numbers, out=labels)
-
-
-def areas(labels: np.ndarray) -> np.ndarray:
-    """Pixels of every object, int (count,)."""
-    return sums(labels, True).astype(int)
-
-
-def means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mean over the pixels of every object.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, (height, width)
-    values : ndarray, broadcast to (height, width)
-
-    Returns
-    -------
-    ndarray of float, (count,)
-    """
-    return sums(labels, values) / areas(labels)
-
-
-def sums(labels: np.ndarray, values: Union[np.ndarray, bool]) -> np.ndarray:
-    """Sum over the pixels of every object.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, (height, width)
-    values : ndarray, broadcast to (height, width)
-
-    Returns
-    -------
-    ndarray of float, (count,)
-    """
-    values = np.broadcast_to(values, labels.shape)
-    numbers = np.arange(1, labels.max() + 1)
-    # Of a whole image sum_labels takes 20 bytes a pixel.
-    return sum(
-        ndimage.sum_labels(values[rows], labels[rows], numbers) for rows in row_blocks(labels)
-    )
-
-
-def row_blocks(image: np.ndarray) -> Iterator[slice]:
-    """Slices of an image from top to bottom, of :data:`ROWS_AT_ONCE` rows or the rest."""
-    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, len(image), ROWS_AT_ONCE))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segment.inference import objects
+from segment.inference import label_images
+from segment.inference.cells import label_cells as find_cells
 from segment.inference.segmentation import SegmentationOptions
 
 
@@ -24,7 +25,7 @@ def spiky(shape, y, x, radius, spikes):
 
 def label_cells(region, **options):
     soft = ndimage.gaussian_filter(region.astype(np.float32), 1)
-    return objects.label_cells(region, soft, SegmentationOptions(**options))
+    return find_cells(region, soft, SegmentationOptions(**options))
 
 
 @pytest.mark.parametrize("scale", [1, 2.5, 6])
@@ -55,11 +56,11 @@ def test_touching_cells_are_divided_at_every_size(places, scale):
 @pytest.mark.parametrize("step", [1, 2])
 def test_touching_cells_that_the_image_cuts_off_are_divided(monkeypatch, turns, step):
     region = np.rot90(disks((300, 200), [(150, 47, 42), (185, 0, 32)]), turns)
-    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 4_000_000 if step == 1 else 5000)
+    monkeypatch.setattr(label_images, "PIXELS_AT_ONCE", 4_000_000 if step == 1 else 5000)
     labels = label_cells(region)
     assert labels.max() == 2
     np.testing.assert_array_equal(labels > 0, region)
-    sizes = sorted(objects.areas(labels))
+    sizes = sorted(label_images.areas(labels))
     assert sizes[0] == pytest.approx(disk((300, 200), 185, 0, 32).sum(), rel=0.25)
 
 
@@ -156,7 +157,7 @@ def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labeled(monkeypatch
     places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
     whole = disks((140, 140), places)
     region = whole & ~disk((140, 140), 40, 99, 15)
-    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 4000)
+    monkeypatch.setattr(label_images, "PIXELS_AT_ONCE", 4000)
     labels = label_cells(region)
     assert labels.max() == 3
     np.testing.assert_array_equal(labels > 0, whole)
@@ -166,7 +167,7 @@ def test_large_cells_are_divided_in_fewer_pixels_all_of_them_labeled(monkeypatch
 def test_a_large_field_of_small_cells_is_divided_in_blocks_each_cell_once(monkeypatch):
     rows = range(10, 600, 20)
     field = disks((600, 600), [(y, x, 10.2) for y in rows for x in rows])
-    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    monkeypatch.setattr(label_images, "PIXELS_AT_ONCE", 40_000)
     labels = label_cells(field)
     assert labels.max() == len(np.unique(labels[10::20, 10::20])) == 900
     # Where cells touch, two blocks may leave a pixel to each other.
@@ -181,9 +182,9 @@ def test_blocks_that_differ_leave_no_cell_without_pixels(monkeypatch, rng):
         for x in range(10 + row % 2 * 10, 600, 20)
     ]
     field = disks((600, 600), places)
-    monkeypatch.setattr(objects, "PIXELS_AT_ONCE", 40_000)
+    monkeypatch.setattr(label_images, "PIXELS_AT_ONCE", 40_000)
     labels = label_cells(field)
-    assert objects.areas(labels).min() >= SegmentationOptions().minimum_area
+    assert label_images.areas(labels).min() >= SegmentationOptions().minimum_area
     assert np.mean(field & (labels == 0)) < 0.002
 
 
@@ -211,10 +212,10 @@ def test_cells_at_the_border_can_be_left_out():
     region = disks((60, 60), [(2, 20, 8), (30, 30, 8), (50, 50, 5)])
     labels = label_cells(region)
     valid = np.ones((60, 60), bool)
-    kept = objects.discard_border(labels, valid)
+    kept = label_images.discard_border(labels, valid)
     assert [kept[2, 20], kept[30, 30], kept[50, 50]] == [0, 1, 2]
     valid[56:] = False
-    kept = objects.discard_border(labels, valid)
+    kept = label_images.discard_border(labels, valid)
     assert [kept[30, 30], kept[50, 50]] == [1, 0]
 
 
@@ -223,31 +224,34 @@ def test_a_cell_in_parts_of_which_one_touches_the_border_is_left_out_whole():
     labels[:4, 2:6] = labels[8:12, 2:6] = 1
     labels[8:12, 10:14] = 2
     given = labels.copy()
-    kept = objects.discard_border(labels, np.ones((20, 20), bool))
+    kept = label_images.discard_border(labels, np.ones((20, 20), bool))
     np.testing.assert_array_equal(kept, labels == 2)
     np.testing.assert_array_equal(labels, given)
 
 
 def test_objects_that_are_kept_are_numbered_anew_in_place():
     labels = np.array([[0, 1, 2], [3, 4, 4]], np.int32)
-    kept = objects.keep(labels, np.array([False, True, False, True]))
+    kept = label_images.keep(labels, np.array([False, True, False, True]))
     assert kept is labels
     assert kept.tolist() == [[0, 0, 1], [0, 2, 2]]
-    assert objects.keep(labels * 0, np.zeros(0, bool)).max() == 0
+    assert label_images.keep(labels * 0, np.zeros(0, bool)).max() == 0
 
 
 def test_areas_and_means_are_those_of_the_objects(rng):
     labels = rng.integers(0, 6, (700, 30)).astype(np.int32)
     values = rng.random(labels.shape).astype(np.float32)
     index = np.arange(1, 6)
-    assert objects.areas(labels).tolist() == [np.sum(labels == i) for i in index]
+    assert label_images.areas(labels).tolist() == [np.sum(labels == i) for i in index]
     np.testing.assert_allclose(
-        objects.means(labels, values), ndimage.mean(values, labels, index), rtol=1e-5
+        label_images.means(labels, values), ndimage.mean(values, labels, index), rtol=1e-5
     )
     centers = ndimage.center_of_mass(labels > 0, labels, index)
-    y, x = objects.means(labels, np.arange(700)[:, None]), objects.means(labels, np.arange(30))
+    y, x = (
+        label_images.means(labels, np.arange(700)[:, None]),
+        label_images.means(labels, np.arange(30)),
+    )
     np.testing.assert_allclose(np.stack([y, x], axis=1), centers)
-    assert len(objects.means(labels * 0, values)) == 0
+    assert len(label_images.means(labels * 0, values)) == 0
 
 
 def test_round_cells_of_real_masks_stay_one_and_clumps_are_divided(data_folder):

@@ -1,0 +1,171 @@
+"""Measure and select the objects of label images and regions, in bounded memory.
+
+In a label image, int32 (height, width), 0 is the background and the objects are 1, 2, ...
+"""
+
+import math
+from typing import Iterator, Union
+
+import numpy as np
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+from skimage.util import map_array
+
+ROWS_AT_ONCE = 256
+"""Rows of an image that are processed at a time where this takes many bytes a pixel."""
+PIXELS_AT_ONCE = 2**22
+"""Pixels of the largest region that is processed at full resolution: distances and watershed take
+up to 60 bytes a pixel."""
+EIGHT = np.ones((3, 3), dtype=bool)
+"""Neighborhood of a pixel in which objects may touch at corners."""
+
+
+def areas(labels: np.ndarray) -> np.ndarray:
+    """Return the pixels of every object, int (count,)."""
+    return sums(labels, True).astype(int)
+
+
+def means(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the mean over the pixels of every object.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    values : ndarray, broadcast to (height, width)
+
+    Returns
+    -------
+    ndarray of float, (count,)
+    """
+    return sums(labels, values) / areas(labels)
+
+
+def sums(labels: np.ndarray, values: Union[np.ndarray, bool]) -> np.ndarray:
+    """Return the sum over the pixels of every object.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    values : ndarray, broadcast to (height, width)
+
+    Returns
+    -------
+    ndarray of float, (count,)
+    """
+    values = np.broadcast_to(values, labels.shape)
+    numbers = np.arange(1, labels.max() + 1)
+    total = np.zeros(len(numbers))
+    # sum_labels takes 20 bytes a pixel, too much for a whole image.
+    for rows in row_blocks(labels):
+        total += ndimage.sum_labels(values[rows], labels[rows], numbers)
+    return total
+
+
+def keep(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Remove some objects and number the others from 1 on.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+        Label image that is changed in place.
+    kept : ndarray of bool, (count,)
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        The same array.
+    """
+    return renumber(labels, np.where(kept, np.cumsum(kept), 0))
+
+
+def renumber(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Give each object another number; 0 removes it.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+        Label image that is changed in place.
+    numbers : ndarray of int, (count,)
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+        The same array.
+    """
+    return map_array(labels, np.arange(len(numbers) + 1), np.append(0, numbers), out=labels)
+
+
+def discard_border(labels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Remove objects that touch the border of the image or pixels that do not count.
+
+    An object in several parts is removed as a whole, unlike by skimage's clear_border.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (height, width)
+    valid : ndarray of bool, (height, width)
+        False where pixels do not count.
+
+    Returns
+    -------
+    ndarray of int32, (height, width)
+    """
+    border = valid & ~ndimage.binary_erosion(valid, EIGHT)
+    return keep(labels.copy(), sums(labels, border) == 0)
+
+
+def distances_inside(region: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel of a region to the nearest pixel outside.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+        Pixels beyond the array count as outside.
+
+    Returns
+    -------
+    ndarray of float, (height, width)
+    """
+    return ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+
+
+def half_width(region: np.ndarray) -> float:
+    """Return the largest distance to the outline inside a region, approximate if it is large.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+
+    Returns
+    -------
+    float
+        Distance in pixels.
+    """
+    step = coarse_step(region.size)
+    return step * distances_inside(region[::step, ::step]).max()
+
+
+def coarse_step(size: int) -> int:
+    """Return the step along both axes that reduces ``size`` pixels to PIXELS_AT_ONCE."""
+    return math.ceil(math.sqrt(size / PIXELS_AT_ONCE))
+
+
+def solidity(region: np.ndarray) -> float:
+    """Return the share of its convex hull that a region takes up, 0 to 1.
+
+    Parameters
+    ----------
+    region : ndarray of bool, (height, width)
+        Region of at least one pixel.
+
+    Returns
+    -------
+    float
+    """
+    return region.sum() / convex_hull_image(region).sum()
+
+
+def row_blocks(image: np.ndarray) -> Iterator[slice]:
+    """Yield slices of :data:`ROWS_AT_ONCE` rows of an image from top to bottom."""
+    for start in range(0, len(image), ROWS_AT_ONCE):
+        yield slice(start, start + ROWS_AT_ONCE)
