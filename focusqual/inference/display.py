@@ -35,16 +35,6 @@ def arrange(figure: "Figure", count: int) -> Panels:
     """Arrange the panels so that images are as large as possible.
 
     The distribution of a single image is to its right; those of several images are below them.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    count : int
-        Number of images.
-
-    Returns
-    -------
-    Panels
     """
     if count == 1:
         grid = GridSpec(1, 3, figure=figure, width_ratios=[12, 1, 4])

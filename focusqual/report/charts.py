@@ -29,18 +29,9 @@ COLORS = dict(zip(VERDICTS, ("#3b6fd4", "#d8492f", "#a9a9a9", "white")))
 
 
 def plate_charts(images: pd.DataFrame) -> Dict[str, Any]:
-    """Return the charts: a map of each plate, two histograms, and levels against position.
+    """Return a map of each plate, two histograms, and the levels against a position.
 
-    Parameters
-    ----------
-    images : DataFrame
-        Read by :func:`focusqual.report.measurements.read_measurements`.
-
-    Returns
-    -------
-    dict
-        A Vega-Lite specification with the signal ``position``, the column against which levels are
-        drawn.
+    The signal ``position`` is the name of the column against which the levels are drawn.
     """
     selected = alt.selection_point(name="selected", fields=["plate", "well"])
     plates = images[images["well"] != ""].groupby("plate")

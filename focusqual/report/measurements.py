@@ -79,19 +79,9 @@ def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
 
 
 def pictures_of(images: Sequence[str], folder: Path) -> List[Optional[Path]]:
-    """Find the annotated pictures of images, written by 'focusqual predict' or CellProfiler.
+    """Find the annotated picture of each file in a folder and its subfolders, None if missing.
 
-    Parameters
-    ----------
-    images : list of str
-        File names.
-    folder : Path
-        Folder of the pictures, which may be in subfolders.
-
-    Returns
-    -------
-    list of Path
-        None for images without a picture.
+    'focusqual predict' and the example pipelines write pictures with these names.
     """
     found = {path.name: path for path in folder.rglob("*_focus.png")}
     # Names of images in stacks and plates have no suffix.

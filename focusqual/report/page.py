@@ -30,11 +30,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(
-    path: Path,
-    title: str,
-    images: pd.DataFrame,
-    thresholds: Thresholds,
-    pictures: Path,
+    path: Path, title: str, images: pd.DataFrame, thresholds: Thresholds, pictures: Path
 ) -> None:
     """Write the page of a plate: maps, histograms, levels, the worst images, excluded wells.
 

@@ -64,12 +64,7 @@ class Stack:
 
 
 def compile_pattern(text: str) -> Pattern[str]:
-    """Compile the regular expression that identifies stacks and planes.
-
-    Parameters
-    ----------
-    text : str
-        Python syntax with named groups, as in CellProfiler's Metadata module.
+    """Compile a regular expression with named groups, as in CellProfiler's Metadata module.
 
     Raises
     ------
@@ -169,14 +164,7 @@ def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) 
 
 
 def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[Any]:
-    """Write the table by which CellProfiler's LoadData opens the best planes.
-
-    Parameters
-    ----------
-    path : Path
-    stacks : list of Stack
-    image_name : str
-        CellProfiler's name of the image.
+    """Write the table by which CellProfiler's LoadData opens the best planes as ``image_name``.
 
     Returns
     -------

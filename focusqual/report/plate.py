@@ -31,14 +31,7 @@ def plate_shape(images: pd.DataFrame) -> Tuple[int, int]:
 
 
 def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
-    """Draw the number of images with each score.
-
-    Parameters
-    ----------
-    path : Path
-    scores : ndarray of float, (n,)
-        NaN is ignored.
-    """
+    """Draw the number of images with each score; NaN is ignored."""
     scores = scores[np.isfinite(scores)]
     figure, axes = labeled_figure(
         "Score (0 in focus)", "Images", f"{len(scores)} images, median score {np.median(scores):g}"
@@ -53,15 +46,7 @@ def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
 
 
 def draw_plate_map(path: Path, images: pd.DataFrame) -> None:
-    """Draw the mean score of each well of a plate.
-
-    Parameters
-    ----------
-    path : Path
-    images : DataFrame
-        Columns ``row``, ``col`` and ``score``, see
-        :func:`focusqual.report.measurements.read_measurements`.
-    """
+    """Draw the mean score of each well of a plate from the columns row, col and score."""
     rows, cols = plate_shape(images)
     means = images.groupby(["row", "col"])["score"].mean().unstack()
     means = means.reindex(index=range(rows), columns=range(cols))

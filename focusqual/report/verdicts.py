@@ -27,19 +27,7 @@ WELL_COLUMNS = ("plate", "well", "images", *(verdict.replace(" ", "_") for verdi
 
 
 def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
-    """Judge images.
-
-    Parameters
-    ----------
-    images : DataFrame
-        Read by :func:`focusqual.report.measurements.read_measurements`.
-    thresholds : Thresholds
-
-    Returns
-    -------
-    Series of str
-        One of VERDICTS for each image.
-    """
+    """Return one of VERDICTS for each image of the measurements that were read."""
     values = images[["measured", "certainty", "score"]].assign(**asdict(thresholds))
     cases = [values.eval(rule) for rule in RULES.values()]
     return pd.Series(np.select(cases, list(RULES), IN_FOCUS), index=images.index)
@@ -48,11 +36,7 @@ def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
 def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Find the wells with too many images that are not in focus.
 
-    Parameters
-    ----------
-    images : DataFrame
-        Read by :func:`focusqual.report.measurements.read_measurements`; at least one has a well.
-    thresholds : Thresholds
+    At least one image must have a well.
 
     Returns
     -------

@@ -38,16 +38,7 @@ def test_real_bbbc006_planes(data_folder, plane, scores, model):
     assert [score(read_image(path), model) for path in paths] == scores
 
 
-@pytest.mark.parametrize(
-    "kind, within_one",
-    [
-        (scenes.nuclei, 33),
-        (scenes.cytoplasm, 33),
-        (scenes.filaments, 33),
-        (scenes.puncta, 31),
-        (scenes.grains, 33),
-    ],
-)
+@pytest.mark.parametrize("kind, within_one", zip(scenes.KINDS, (33, 33, 33, 31, 33)))
 def test_generated_scenes(kind, within_one):
     """Three fixed scenes, at 10x, 20x and 60x, photographed at each of 11 levels."""
     errors = []

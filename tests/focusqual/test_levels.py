@@ -47,16 +47,11 @@ def test_images_are_never_enlarged_and_coarse_pixels_have_deep_levels():
     assert level_depth(binned, 0.5) == pytest.approx(2 * depth)
 
 
-@pytest.mark.parametrize(
-    "values, sentence",
-    [
-        ((0.1, 1.4, 0.5), "The numerical aperture, 1.4, must be below the refractive index, 1"),
-        ((0, 0.5, 0.5), "must be above 0"),
-    ],
-)
-def test_impossible_optics_are_refused(values, sentence):
-    with pytest.raises(UserError, match=sentence):
-        Optics(*values)
+def test_impossible_optics_are_refused():
+    with pytest.raises(UserError, match="must be above 0"):
+        Optics(0, 0.5, 0.5)
+    with pytest.raises(UserError, match="1.3, must be below the refractive index, 1: enter that of"):
+        Optics(0.1, 1.3, 0.5)
 
 
 def test_an_image_is_resized_by_its_optics(rng):
@@ -73,9 +68,7 @@ def test_an_image_is_resized_by_its_optics(rng):
     assert np.isnan(by_factor.summary["expected_defocus_um"])
 
 
-def test_options_require_the_index_of_the_medium():
-    optics = {"pixel_size": 0.1, "numerical_aperture": 1.3, "wavelength": 0.5}
-    with pytest.raises(UserError, match="enter that of the immersion medium"):
-        FocusOptions(rescaling="objective", **optics)
-    options = FocusOptions(rescaling="objective", refractive_index=1.515, **optics)
+def test_options_use_the_index_of_the_medium():
+    values = {"pixel_size": 0.1, "numerical_aperture": 1.3, "wavelength": 0.5}
+    options = FocusOptions(rescaling="objective", refractive_index=1.515, **values)
     assert options.level_depth == pytest.approx(0.5 * 1.515 / 1.3**2)

@@ -22,15 +22,16 @@ ROWS = [
 
 
 @pytest.fixture
-def write(tmp_path):
-    """A function that writes a focus.csv."""
+def best_planes(tmp_path):
+    """A function that runs the command on the rows of a focus.csv."""
 
-    def write_table(*rows, head=HEAD):
-        path = tmp_path / "focus.csv"
-        path.write_text("\n".join([head, *rows]) + "\n")
-        return path
+    def run(rows=ROWS, *options, head=HEAD, pattern=PATTERN):
+        table, output = tmp_path / "focus.csv", tmp_path / "out"
+        table.write_text("\n".join([head, *rows]) + "\n")
+        arguments = [str(table), "--output", str(output), "--pattern", pattern, *options]
+        return CliRunner().invoke(main, ["best-planes", *arguments])
 
-    return write_table
+    return run
 
 
 def read(path):
@@ -38,26 +39,19 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def best_planes(table, output, *options, pattern=PATTERN):
-    arguments = ["best-planes", table, "--output", output, "--pattern", pattern, *options]
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def test_planes_are_grouped_and_sorted(tmp_path):
+    path = tmp_path / "focus.csv"
+    path.write_text("\n".join([HEAD, *ROWS]) + "\n")
+    first, second = planes.read_stacks(path, planes.compile_pattern(PATTERN))[0]
+    assert first.tags == {"Well": "A01", "Channel": "1"}
+    assert second.tags == {"Well": "A02", "Channel": "1"}
+    assert first.planes["number"].tolist() == [-1, 9, 10]
+    assert [first.best_plane.number, second.best_plane.number] == [9, 10]
+    assert [first.in_focus(0.1), first.in_focus(0.6), second.in_focus(0.1)] == [True, False, False]
 
 
-def test_planes_are_grouped_and_sorted(write):
-    stacks, others = planes.read_stacks(write(*ROWS), planes.compile_pattern(PATTERN))
-    assert others == []
-    assert [stack.tags for stack in stacks] == [
-        {"Well": "A01", "Channel": "1"},
-        {"Well": "A02", "Channel": "1"},
-    ]
-    assert stacks[0].planes["number"].tolist() == [-1, 9, 10]
-    assert [stack.best_plane.number for stack in stacks] == [9, 10]
-    assert [stack.in_focus(0.1) for stack in stacks] == [True, False]
-    assert not stacks[0].in_focus(0.6)
-
-
-def test_the_command_writes_the_best_planes(write, tmp_path):
-    result = best_planes(write(*ROWS), tmp_path / "out", "--image-name", "DNA")
+def test_the_command_writes_the_best_planes(best_planes, tmp_path):
+    result = best_planes(ROWS, "--image-name", "DNA")
     assert result.exit_code == 0, result.output
     assert "1 of 2 stacks have a plane in focus" in result.output
     first, second = read(tmp_path / "out" / "best_planes.csv")
@@ -74,28 +68,22 @@ def test_the_command_writes_the_best_planes(write, tmp_path):
     assert read_image(tmp_path / "out" / "planes.png").ndim == 3
 
 
-def test_images_that_do_not_match_are_reported(write, tmp_path):
-    result = best_planes(write(*ROWS, "blank.tif,5,5,0,/data"), tmp_path / "out")
-    assert result.exit_code == 1
-    assert "/data/blank.tif does not match the pattern" in result.output
-    assert len(read(tmp_path / "out" / "best_planes.csv")) == 2
-
-
-def test_planes_in_stacks_have_frames(write, tmp_path):
+def test_images_that_do_not_match_or_open_are_reported(best_planes, tmp_path):
     rows = [
         *("A01_w1_z10.tif,5,5.5,0.4,/data,,", "A01_w1_z9.tif,1,0.9,0.5,/data,,"),
         *("a_A02_w1_z0,5,5.5,0.4,/data,a.tif,7", "a_A02_w1_z1,1,0.9,0.5,/data,a.tif,9"),
         *("b_A03_w1_z0,5,5.5,0.4,/data,b.zarr,", "b_A03_w1_z1,1,0.9,0.5,/data,b.zarr,"),
+        "blank.tif,5,5,0,/data,,",
     ]
-    result = best_planes(write(*rows, head=f"{HEAD},file,frame"), tmp_path / "out")
+    result = best_planes(rows, head=f"{HEAD},file,frame")
     assert result.exit_code == 1
-    assert "Error: b_A03_w1_z1 is not in load_data.csv, as CellProfiler cannot" in result.output
+    assert "/data/blank.tif does not match the pattern" in result.output
+    assert "b_A03_w1_z1 is not in load_data.csv" in result.output
     best = read(tmp_path / "out" / "best_planes.csv")
     assert [row["best_image"] for row in best] == ["A01_w1_z9.tif", "a_A02_w1_z1", "b_A03_w1_z1"]
     table = read(tmp_path / "out" / "load_data.csv")
-    assert [(row["Image_FileName_Image"], row["Frame_Image"]) for row in table] == [
-        *(("A01_w1_z9.tif", "0"), ("a.tif", "9"))
-    ]
+    opened = [(row["Image_FileName_Image"], row["Frame_Image"]) for row in table]
+    assert opened == [("A01_w1_z9.tif", "0"), ("a.tif", "9")]
 
 
 @pytest.mark.parametrize(
@@ -109,21 +97,15 @@ def test_planes_in_stacks_have_frames(write, tmp_path):
         (r"(?P<Plate>plate)/.*_z(?P<Plane>[-+]?\d+)", "are both plane 9 of the stack plate"),
     ],
 )
-def test_invalid_patterns_are_refused(write, tmp_path, pattern, sentence):
-    result = best_planes(write(*ROWS), tmp_path / "out", pattern=pattern)
+def test_invalid_patterns_are_refused(best_planes, tmp_path, pattern, sentence):
+    result = best_planes(pattern=pattern)
     assert result.exit_code == 2
     assert sentence in result.output
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "rows, head, sentence",
-    [
-        ([], HEAD, "has no rows"),
-        (ROWS, "image,score,expected_level,certainty,path", "has no column folder"),
-        (["A01_w1_z1.tif,1,low,0,/"], HEAD, "expected_level and certainty must be numbers"),
-    ],
-)
-def test_invalid_tables_are_refused(write, rows, head, sentence):
-    with pytest.raises(UserError, match=sentence):
-        planes.read_stacks(write(*rows, head=head), planes.compile_pattern(PATTERN))
+def test_tables_without_numbers_are_refused(tmp_path):
+    path = tmp_path / "focus.csv"
+    path.write_text(f"{HEAD}\nA01_w1_z1.tif,1,low,0,/\n")
+    with pytest.raises(UserError, match="expected_level and certainty must be numbers"):
+        planes.read_stacks(path, planes.compile_pattern(PATTERN))
