@@ -50,7 +50,7 @@ def test_images_are_never_enlarged_and_coarse_pixels_have_deep_levels():
 def test_impossible_optics_are_refused():
     with pytest.raises(UserError, match="must be above 0"):
         Optics(0, 0.5, 0.5)
-    with pytest.raises(UserError, match="1.3, must be below the refractive index, 1: enter that of"):
+    with pytest.raises(UserError, match="1.3, must be below the refractive index, 1: enter"):
         Optics(0.1, 1.3, 0.5)
 
 
