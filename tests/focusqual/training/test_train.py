@@ -11,45 +11,32 @@ from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 
 
-@pytest.fixture
-def images():
-    return [scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(3)]
-
-
-@pytest.fixture
-def parts(images):
-    return {"train": [images], "validation": [images]}
-
-
-def logged(run):
-    return [epoch["epoch"] for epoch in run.epochs]
-
-
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
-    tmp_path, images, parts, monkeypatch, epoch
-):
-    until = list(range(1, epoch + 1))
+def test_a_stopped_run_resumes_and_ends_with_usable_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "VALIDATION_SPECIMENS", 2)
-    atomic_write, run = training_run.atomic_write, TrainingRun(tmp_path, {})
+    images = [scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(3)]
+    parts = {"train": [images], "validation": [images]}
+    schedule = Schedule(epochs=3, steps=1, learning_rate=2e-3, seed=0)
+    run = TrainingRun(tmp_path, {})
+    atomic_write = training_run.atomic_write
 
     def killed(path):
-        if path.suffix == ".keras" and logged(run) == until:
+        """Stop after the last epoch was logged, before its checkpoint is written."""
+        if path.suffix == ".keras" and len(run.epochs) == stop:
             raise KeyboardInterrupt
         return atomic_write(path)
 
-    schedule = Schedule(epochs=3, steps=2, learning_rate=2e-3, seed=0)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training_run, "atomic_write", killed)
-        train(run, parts, schedule, workers=1, about={})
-    assert logged(run) == until
+    for stop in (1, 2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(training_run, "atomic_write", killed)
+            train(run, parts, schedule, workers=1, about={})
+        assert len(run.epochs) == stop
     path = train(run, parts, schedule, workers=1, about={})
-    assert logged(run) == [1, 2, 3]
-    # The epoch had been logged but not saved, so it was learned again: six steps in all.
+    assert [epoch["epoch"] for epoch in run.epochs] == [1, 2, 3]
+    # Epochs without a checkpoint were learned again: three steps in all.
     import keras
 
     model = keras.models.load_model(tmp_path / "checkpoint_0003.keras")
-    assert int(model.optimizer.iterations) == 6
+    assert int(model.optimizer.iterations) == 3
     measurement = measure_focus(images[0], load_model(path))
     np.testing.assert_allclose(measurement.probabilities.sum(axis=-1), 1, rtol=1e-5)
 
