@@ -19,6 +19,7 @@ from focusqual.commandline.training_commands import (
 )
 from focusqual.inference.network import NETWORKS
 from focusqual.inference.options import FocusOptions
+from focusqual.levels import STANDARD_OPTICS
 from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
     FILES,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Measure the focus of microscope images patch by patch.
 
-    Level 0 is in focus; each further level, up to 10, is about 3 pixels more of blur diameter.
+    Defocus is measured in levels: 0 is sharp, 10 is the strongest blur.
     """
 
 
@@ -180,28 +181,28 @@ def _predict_image(
     "--simulated-wavelength",
     "wavelength",
     type=click.FloatRange(0.2, 2),
-    default=0.5,
+    default=STANDARD_OPTICS.wavelength,
     help="Wavelength of the simulated microscope's light, in micrometers.",
 )
 @click.option(
     "--simulated-numerical-aperture",
     "numerical_aperture",
     type=click.FloatRange(0.05, 2),
-    default=0.5,
+    default=STANDARD_OPTICS.numerical_aperture,
     help="Numerical aperture of the simulated objective.",
 )
 @click.option(
     "--simulated-refractive-index",
     "refractive_index",
     type=click.FloatRange(1, 2),
-    default=1.0,
+    default=STANDARD_OPTICS.refractive_index,
     help="Refractive index of the simulated objective's immersion medium; 1 is air.",
 )
 @click.option(
     "--simulated-pixel-size",
     "pixel_size",
     type=click.FloatRange(0.01, 10),
-    default=0.65,
+    default=STANDARD_OPTICS.pixel_size,
     help="Width of a pixel of the simulated microscope in the specimen, in micrometers.",
 )
 def degrade(

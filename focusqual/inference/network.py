@@ -1,5 +1,7 @@
 """Declaration of the focus networks."""
 
+from typing import Any, Dict
+
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
 from micrograph_networks.networks.layers import (
@@ -34,5 +36,11 @@ FOCUS_PATCH_1 = Network(
     ),
 )
 
-NETWORKS = {FOCUS_PATCH_1.architecture: lambda attributes: FOCUS_PATCH_1}
+
+def focus_patch_1(attributes: Dict[str, Any]) -> Network:
+    """Return FOCUS_PATCH_1, which is the same for all weights files."""
+    return FOCUS_PATCH_1
+
+
+NETWORKS = {FOCUS_PATCH_1.architecture: focus_patch_1}
 """Functions that declare a network from the attributes of its weights file, by architecture."""

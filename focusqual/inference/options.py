@@ -70,7 +70,7 @@ the network. Leave the factor at 1 for lower magnifications.
     aggregation: str = option(
         "weighted",
         "How patches make up the image",
-        "Mean of the patches' probabilities weighted by their certainty, or their product.",
+        "Combine probabilities of patches by mean, weighted by certainty, or by product.",
         details="""\
 -  *weighted:* Patches are weighted by their certainty, so that blank ones do not count. This is
    right for most uses.
@@ -104,7 +104,7 @@ the fractions, not the score.
     rescaling: str = option(
         FACTOR,
         "How to rescale images",
-        "By a factor, or by what the objective resolves.",
+        "Rescale images by a factor, or to the resolution of the standard objective.",
         details="""\
 The focus levels are defined for a typical 20x objective, see the help of the module.
 
