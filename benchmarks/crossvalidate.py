@@ -33,7 +33,6 @@ from segment.evaluation.evaluate import (
     Counts,
     Tally,
     evaluate_pair,
-    metric_names,
     metrics,
     pairs_of,
 )
@@ -46,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GROUPS = MODEL_FOLDER / f"{shipped_models(NETWORKS)[-1].name}_split.csv"
 TABLE = ROOT / "benchmarks" / "darkfield_crossvalidation.csv"
 DESCRIBED = pixel_classes(CLASSES, {}, {})
-COLUMNS = ["variant", "fold", "epoch", *metric_names(DESCRIBED)]
+COLUMNS = ["variant", "fold", "epoch"]
 FOLDS = 3
 SEED = 0
 EVALUATED = "evaluated.json"
@@ -212,8 +211,9 @@ def write_table(path, variants, counts, others):
     others : list of dict of str
         Rows of other variants, which come first.
     """
-    with csv_table(path, COLUMNS) as table:
-        table.writerows([row[column] for column in COLUMNS] for row in others)
+    names = list(metrics(next(iter(counts.values()))[0], DESCRIBED))
+    with csv_table(path, [*COLUMNS, *names]) as table:
+        table.writerows([row[column] for column in [*COLUMNS, *names]] for row in others)
         for name, folds in counts.items():
             epochs = sum(stage.epochs for stage in variants[name].recipe.stages)
             found = [values(one) for one in folds]

@@ -45,6 +45,22 @@ def palette(class_names: Sequence[str], colors: Sequence[str]) -> Dict[Color, in
     return found
 
 
+def black_and_white(
+    colors: Mapping[Color, int], class_names: Sequence[str], kept: Sequence[str]
+) -> Dict[Color, int]:
+    """Return 255 for the colors of some classes in a palette, and 0 for all others.
+
+    Raises
+    ------
+    UserError
+        A name in ``kept`` is not a class.
+    """
+    for name in kept:
+        if name not in class_names:
+            raise UserError(f"'{name}' is not one of the classes {', '.join(class_names)}.")
+    return {color: 255 if class_names[i] in kept else 0 for color, i in colors.items()}
+
+
 def _color(value: str, given: str) -> Color:
     try:
         numbers = tuple(map(int, value.split(",")))
@@ -56,15 +72,15 @@ def _color(value: str, given: str) -> Color:
     return red, green, blue
 
 
-def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
-    """Convert a mask to class indices.
+def recoded(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
+    """Replace the colors of a mask by numbers, such as class indices.
 
     Parameters
     ----------
     mask : ndarray of bool, uint8 or uint16, (height, width) or (height, width, 1 to 4)
         Alpha is ignored.
     colors : dict of (int, int, int) to int
-        Result of :func:`palette`.
+        Result of :func:`palette` or :func:`black_and_white`.
 
     Returns
     -------
@@ -76,11 +92,11 @@ def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
         The mask is not such an array, or a pixel has none of the colors.
     """
     codes = _codes(mask)
-    indices = np.zeros(codes.shape, dtype=np.uint8)
+    numbers = np.zeros(codes.shape, dtype=np.uint8)
     known = np.zeros(codes.shape, dtype=bool)
-    for color, index in colors.items():
+    for color, number in colors.items():
         found = codes == _code(color)
-        indices[found] = index
+        numbers[found] = number
         known |= found
     if not known.all():
         row, col = np.argwhere(~known)[0]
@@ -89,36 +105,7 @@ def class_indices(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
             f"{(~known).sum()} pixels have none of the given colors, the first one, in row {row} "
             f"and column {col}, is {','.join(map(str, value[:3]))}: name its class."
         )
-    return indices
-
-
-def black_and_white(
-    indices: np.ndarray, class_names: Sequence[str], kept: Sequence[str]
-) -> np.ndarray:
-    """Show some classes in white (255) and all others in black (0).
-
-    Parameters
-    ----------
-    indices : ndarray of uint8, (height, width)
-        Class indices.
-    class_names, kept : sequence of str
-        Names of all classes, and of the classes in white.
-
-    Returns
-    -------
-    ndarray of uint8, (height, width)
-        0 or 255.
-
-    Raises
-    ------
-    UserError
-        A name in ``kept`` is not a class.
-    """
-    for name in kept:
-        if name not in class_names:
-            raise UserError(f"'{name}' is none of the classes {', '.join(class_names)}.")
-    white = [index for index, name in enumerate(class_names) if name in kept]
-    return np.isin(indices, white).astype(np.uint8) * 255
+    return numbers
 
 
 def _codes(mask: np.ndarray) -> np.ndarray:

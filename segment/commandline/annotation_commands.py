@@ -63,18 +63,17 @@ def convert_masks(
     """
     from micrograph_networks.images.image_files import write_png
     from micrograph_networks.images.planes import planes_of
-    from segment.annotations.masks import black_and_white, class_indices, palette
+    from segment.annotations.masks import black_and_white, palette, recoded
 
     known = palette(classes, colors)
+    if kept:
+        known = black_and_white(known, classes, kept)
     planes = planes_of(masks)
     check_unique_stems(planes)
     folder = output_folder(output)
 
     def convert(plane: "Plane") -> None:
-        converted = class_indices(plane.read(), known)
-        if kept:
-            converted = black_and_white(converted, classes, kept)
-        write_png(folder / f"{plane.stem}.png", converted)
+        write_png(folder / f"{plane.stem}.png", recoded(plane.read(), known))
 
     done = len(list(each_image(planes, convert)))
     click.echo(f"Converted {done} of {len(planes)} masks: {folder}")

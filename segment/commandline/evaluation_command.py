@@ -75,13 +75,7 @@ def evaluate(
     pictures of the images with the lowest IoU: the image, true outlines, found outlines.
     """
     from micrograph_networks.images.image_files import read_image, write_png
-    from segment.evaluation.evaluate import (
-        comparison,
-        evaluate_pair,
-        metric_names,
-        metrics,
-        pairs_of,
-    )
+    from segment.evaluation.evaluate import comparison, evaluate_pair, metrics, pairs_of
     from segment.inference.model import load_model
 
     loaded = load_model(model, engine)
@@ -89,19 +83,20 @@ def evaluate(
     folder = output_folder(output)
     counts: List[Counts] = []
     worst: List[Evaluated] = []
-    with csv_table(folder / "images.csv", ["image", *metric_names(loaded.classes)]) as images:
-        for pair in tqdm(pairs, unit="image", disable=None):
-            found = evaluate_pair(pair, loaded, options, classes)
-            values = metrics(found.counts, loaded.classes).values()
+    for pair in tqdm(pairs, unit="image", disable=None):
+        found = evaluate_pair(pair, loaded, options, classes)
+        counts.append(found.counts)
+        worst = sorted([*worst, found], key=operator.attrgetter("mean_iou"))[:PICTURES]
+    total = metrics(functools.reduce(operator.add, counts), loaded.classes)
+    with csv_table(folder / "images.csv", ["image", *total]) as images:
+        for pair, one in zip(pairs, counts):
+            values = metrics(one, loaded.classes).values()
             images.writerow([pair.name, *map(number, values)])
-            counts.append(found.counts)
-            worst = sorted([*worst, found], key=operator.attrgetter("mean_iou"))[:PICTURES]
-    for rank, one in enumerate(worst, 1):
-        picture = comparison(read_image(one.pair.image), one.truth, one.classes, loaded.classes)
-        write_png(folder / f"worst{rank:02}_{one.pair.image.stem}.png", picture)
+    for rank, bad in enumerate(worst, 1):
+        picture = comparison(read_image(bad.pair.image), bad.truth, bad.classes, loaded.classes)
+        write_png(folder / f"worst{rank:02}_{bad.pair.image.stem}.png", picture)
     with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
-        total = functools.reduce(operator.add, counts)
-        for name, value in metrics(total, loaded.classes).items():
+        for name, value in total.items():
             rows.writerow([name, value])
             click.echo(f"{name:30} {number(value)}")
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")

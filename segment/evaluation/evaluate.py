@@ -19,14 +19,6 @@ from segment.inference.options import SegmentationOptions
 from segment.inference.picture import class_regions, overlay
 from segment.inference.segmentation import ClassObjects, segment_image
 
-PIXEL_METRICS = ("iou", "dice", "precision", "recall")
-"""Metrics of every class."""
-OBJECT_METRICS = (
-    *("found", "true", "judged", "matched"),
-    *("object_precision", "object_recall", "object_f1", "count_error", "calibration_error"),
-)
-"""Metrics of every class that becomes objects; see :func:`metrics`."""
-
 
 class Tally(NamedTuple):
     """Counts of the objects of a class.
@@ -185,21 +177,24 @@ def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
     )
 
 
-def metric_names(classes: Sequence[PixelClass]) -> List[str]:
-    """Return the names of the :func:`metrics` of some classes, in the order of the tables."""
-    names = [f"{metric}_{one.in_names}" for metric in PIXEL_METRICS for one in classes]
-    names += ["mean_iou", "mean_dice"]
-    for one in classes:
-        if one.kind != NOTHING:
-            names += [f"{metric}_{one.in_names}" for metric in OBJECT_METRICS]
-    return names
-
-
 def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
     """Compute all metrics of some images.
 
-    For every class these are IoU, Dice, precision and recall of the pixels, and for every class of
-    objects
+    Parameters
+    ----------
+    counts : Counts
+    classes : sequence of PixelClass
+
+    Returns
+    -------
+    dict of str to float
+        ``METRIC_CLASS`` for the metrics of a class, and ``mean_iou`` and ``mean_dice``, the means
+        over the classes. Metrics of classes that do not occur are NaN.
+
+    Notes
+    -----
+    The metrics of the pixels of every class are IoU, Dice, precision and recall. Those of every
+    class of objects are
 
     - ``found``: number of all objects that were found;
     - ``true``, ``judged``, ``matched``: numbers of the objects that the masks distinguish, of the
@@ -211,34 +206,33 @@ def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
     - ``count_error``: difference of the numbers of judged and true objects, mean over the images;
     - ``calibration_error``: of the pixels, by :func:`expected_calibration_error
       <micrograph_networks.evaluation.calibration.expected_calibration_error>`.
-
-    Parameters
-    ----------
-    counts : Counts
-    classes : sequence of PixelClass
-
-    Returns
-    -------
-    dict of str to float
-        By :func:`metric_names`. Metrics of classes that do not occur are NaN.
     """
     agreement = scores(counts.matrix)
-    values = np.concatenate([getattr(agreement, metric) for metric in PIXEL_METRICS]).tolist()
-    values += [agreement.mean_iou, agreement.mean_dice]
+    values = {}
+    for metric in ("iou", "dice", "precision", "recall"):
+        for one, value in zip(classes, getattr(agreement, metric).tolist()):
+            values[f"{metric}_{one.in_names}"] = value
+    values.update(mean_iou=agreement.mean_iou, mean_dice=agreement.mean_dice)
     for one in classes:
         if one.kind != NOTHING:
-            values += _object_metrics(counts.tallies[one.name])
-    return dict(zip(metric_names(classes), values))
+            for metric, value in _object_metrics(counts.tallies[one.name]).items():
+                values[f"{metric}_{one.in_names}"] = value
+    return values
 
 
-def _object_metrics(tally: Tally) -> List[float]:
+def _object_metrics(tally: Tally) -> Dict[str, float]:
     matches = Matches(tally.true, tally.judged, tally.matched)
-    return [
-        *(tally.found, *matches),
-        *(matches.precision, matches.recall, matches.f1),
-        tally.error / tally.images,
-        expected_calibration_error(tally.calibration),
-    ]
+    return {
+        "found": tally.found,
+        "true": tally.true,
+        "judged": tally.judged,
+        "matched": tally.matched,
+        "object_precision": matches.precision,
+        "object_recall": matches.recall,
+        "object_f1": matches.f1,
+        "count_error": tally.error / tally.images,
+        "calibration_error": expected_calibration_error(tally.calibration),
+    }
 
 
 def comparison(

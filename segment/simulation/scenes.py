@@ -1,10 +1,11 @@
-"""Generated dark-field scenes with true masks, for a demo and tests without photographs.
+"""Synthetic dark-field scenes with true masks, for a demo and tests without photographs.
 
-Cells and filaments scatter light into a dark field: light adds up where they overlap, blooms, and
-saturates in the camera. Lengths are shares of the image's longer side, as in photographs of
-blood with spirochaetes: cells of 0.06 to 0.22, filaments of a 1 to 3 pixels wide core.
+Cells and filaments scatter light into a dark field: their light adds up where they overlap, blooms,
+and saturates in the camera. Sizes are those of photographs of blood with spirochaetes: the diameter
+of a cell is 0.06 to 0.22 of the image's longer side, the bright core of a filament 1 to 3 pixels.
 """
 
+import math
 from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -18,22 +19,22 @@ Circle = Tuple[float, float, float]
 """Row and column of the center, and radius, in pixels."""
 
 MOST_CELLS = 80
-"""In a scene."""
+"""Maximum number of cells in a scene."""
 STROKE = 0.014
-"""Width of a spirochaete in the mask, in longer sides: wider than its light, as people draw it."""
+"""Width of a spirochaete in the mask as a share of the longer side; people draw it too wide."""
 
 
 class Scene(NamedTuple):
-    """An image and what is in it.
+    """An image and its contents.
 
     Attributes
     ----------
     image : ndarray of uint8, (height, width, 3)
         RGB.
     classes : ndarray of uint8, (height, width)
-        Class indices; where a cell and a spirochaete overlap, that of the cell.
+        Class indices; a cell covers a spirochaete where they overlap.
     cells, spirochaetes : int
-        How many were drawn.
+        Numbers of drawn objects.
     """
 
     image: np.ndarray
@@ -43,11 +44,11 @@ class Scene(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """How cells of a kind scatter light, 1 being almost white.
+    """How a kind of cell scatters light.
 
-    ``rim`` and ``inside`` are brightnesses, ``width`` that of the rim in radii; ``disc`` that of
-    the ring around the cell's pale center; ``grains`` of folds and grains; ``spikes`` the height
-    of those on the outline, in radii.
+    ``rim`` and ``inside`` are brightnesses, ``disc`` that of the ring around the pale center, and
+    ``grains`` that of folds and grains; 1 is almost white. ``width`` is the width of the rim and
+    ``spikes`` the height of the spikes on the outline, both in radii.
     """
 
     rim: float
@@ -69,14 +70,14 @@ LOOKS = (
 )
 """Rings, thick rings, discs with a pale center, folded, spiky, over-exposed and ghost cells."""
 SHARES = (0.3, 0.26, 0.07, 0.12, 0.1, 0.12, 0.03)
-"""Of the looks over all scenes."""
+"""Share of each look over all scenes."""
 
 INSIDE = np.array([0.12, 0.22, 1.0], dtype=np.float32)
 HALO = np.array([0.3, 0.55, 1.0], dtype=np.float32)
 FILAMENT = np.array([0.6, 0.95, 0.95], dtype=np.float32)
 NIGHT = np.array([0.055, 0.07, 0.11], dtype=np.float32)
 TINTS = np.array([[0.75, 1, 1.1], [0.7, 0.85, 1.25], [0.85, 1.05, 0.75], [1.1, 1, 0.95]])
-"""Colors of the cells' light: cyan, blue, green, warm; a scene mixes two neighbors."""
+"""Colors of the cells' light: cyan, blue, green and warm; a scene mixes two neighbors."""
 
 
 def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640)) -> Scene:
@@ -85,7 +86,7 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
     Parameters
     ----------
     rng : numpy.random.Generator
-        Equal generators draw equal scenes.
+        Generators in equal states draw equal scenes.
     shape : tuple of int
         Height and width in pixels.
 
@@ -96,7 +97,7 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
     light = np.zeros((*shape, 3), dtype=np.float32)
     classes = np.zeros(shape, dtype=np.uint8)
     tint = _between(rng, TINTS)
-    filaments = _filament_count(rng)
+    filaments = int(rng.choice(6, p=[0.2, 0.35, 0.2, 0.13, 0.07, 0.05]))
     for _ in range(filaments):
         _draw_filament(rng, light, classes, tint)
     cells = _place_cells(rng, shape)
@@ -110,25 +111,21 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
 
 
 def _between(rng: np.random.Generator, colors: np.ndarray) -> np.ndarray:
-    """A color between one and the next."""
-    place, share = rng.integers(len(colors) - 1), rng.uniform()
-    return ((1 - share) * colors[place] + share * colors[place + 1]).astype(np.float32)
-
-
-def _filament_count(rng: np.random.Generator) -> int:
-    return int(rng.choice(6, p=[0.2, 0.35, 0.2, 0.13, 0.07, 0.05]))
+    """Return a random color between two neighbors."""
+    first, share = rng.integers(len(colors) - 1), rng.uniform()
+    return ((1 - share) * colors[first] + share * colors[first + 1]).astype(np.float32)
 
 
 def _looks(rng: np.random.Generator, count: int) -> List[_Look]:
-    """Looks of the cells of a scene, in which one or two prevail."""
+    """Return the looks of the cells of a scene; one or two prevail."""
     shares = rng.dirichlet(2 * np.array(SHARES))
     return [LOOKS[index] for index in rng.choice(len(LOOKS), count, p=shares)]
 
 
 def _place_cells(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
-    """Centers and radii of cells of like size: alone, touching, overlapping, cut by the border."""
+    """Return centers and radii of cells of similar size; some touch, overlap or are cut off."""
     mean = max(shape) * 0.0585 * np.exp(rng.normal(0, 0.38))
-    area = rng.uniform() > 0.06 and 0.15 * np.exp(rng.normal(0, 0.55))
+    area = 0.15 * np.exp(rng.normal(0, 0.55)) if rng.uniform() > 0.06 else 0
     wanted = np.clip(round(area * np.prod(shape) / (np.pi * mean**2)), 0, MOST_CELLS)
     crowding, closest = rng.uniform(0, 0.6), rng.uniform(0.6, 1)
     placed = np.empty((0, 3))
@@ -157,11 +154,11 @@ def _draw_cell(
     look: _Look,
     tint: np.ndarray,
 ) -> None:
-    """Add a cell's light, and its area to the classes."""
+    """Add the light of a cell, and mark its area in the classes."""
     rows, cols, depth, angle = _outline(rng, classes.shape, circle, look.spikes)
     radius = circle[2]
     width = max(look.width * radius, 0.9)
-    # Sharper than the rim is wide: light outside of the mask is left to the optics.
+    # The edge is sharper than the rim; the optics will spread light beyond the mask.
     within = 1 / (1 + np.exp(-4 * np.clip(depth / max(0.04 * radius, 0.9), -8, 8)))
     uneven = 1 + rng.uniform(0, 0.5) * np.cos(angle - rng.uniform(0, 2 * np.pi))
     white = look.rim * uneven * np.exp(-(((depth - 0.8 * width) / width) ** 2))
@@ -169,7 +166,7 @@ def _draw_cell(
     white += look.disc * np.exp(-(((depth - center) / (0.12 * radius)) ** 2))
     if look.grains:
         white += look.grains * _grains(rng, depth.shape, radius * rng.uniform(0.04, 0.12))
-    # Over-exposed cells are white all over; inside of others there is a blue haze.
+    # Over-exposed cells are white all over; others are filled with a blue haze.
     white += max(look.inside - 0.6, 0)
     haze = look.inside * rng.uniform(0.4, 1.6)
     within *= np.exp(rng.normal(0, 0.2))
@@ -180,13 +177,11 @@ def _draw_cell(
 def _outline(
     rng: np.random.Generator, shape: Tuple[int, ...], circle: Circle, spikes: float
 ) -> Tuple[slice, slice, np.ndarray, np.ndarray]:
-    """A window round a cell, the depth below the outline in pixels, and the polar angle."""
+    """Return a window around a cell, the depth inside its outline in pixels, and polar angles."""
     y, x, radius = circle
     reach = 1.5 * radius + 6
-    rows, cols = (
-        slice(max(int(at - reach), 0), max(min(int(at + reach), length), 0))
-        for at, length in zip((y, x), shape)
-    )
+    rows = slice(max(int(y - reach), 0), max(min(int(y + reach), shape[0]), 0))
+    cols = slice(max(int(x - reach), 0), max(min(int(x + reach), shape[1]), 0))
     dy, dx = np.ogrid[rows, cols]
     dy, dx = dy - y, dx - x
     turn, stretch = rng.uniform(0, np.pi), 1 + min(rng.exponential(0.05), 0.3)
@@ -202,7 +197,7 @@ def _outline(
 
 
 def _grains(rng: np.random.Generator, shape: Tuple[int, ...], size: float) -> np.ndarray:
-    """Bright patches of irregular form, 0 to about 2, on half of the area."""
+    """Return bright irregular spots, 0 to about 2, on half of the area."""
     field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), size)
     return np.clip(field / (field.std() + 1e-9), 0, None)
 
@@ -210,13 +205,14 @@ def _grains(rng: np.random.Generator, shape: Tuple[int, ...], size: float) -> np
 def _draw_filament(
     rng: np.random.Generator, light: np.ndarray, classes: np.ndarray, tint: np.ndarray
 ) -> None:
-    """Add a spirochaete's light, and a brush stroke along it to the classes."""
+    """Add the light of a spirochaete, and mark a brush stroke along it in the classes."""
     side = max(classes.shape)
     ys, xs = _filament_path(rng, classes.shape)
     inside = (ys >= 0) & (xs >= 0) & (ys < classes.shape[0]) & (xs < classes.shape[1])
     ys, xs = ys[inside].astype(int), xs[inside].astype(int)
     margin = int(0.03 * side)
-    rows, cols = (slice(max(at.min() - margin, 0), at.max() + margin + 1) for at in (ys, xs))
+    rows = slice(max(ys.min() - margin, 0), ys.max() + margin + 1)
+    cols = slice(max(xs.min() - margin, 0), xs.max() + margin + 1)
     path = np.ones(classes[rows, cols].shape, dtype=bool)
     path[ys - rows.start, xs - cols.start] = False
     distance, (near, _) = distance_transform_edt(path, return_indices=True)
@@ -231,11 +227,11 @@ def _draw_filament(
 def _filament_path(
     rng: np.random.Generator, shape: Tuple[int, ...]
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Points less than a pixel apart along a wavy line that begins inside of the image."""
+    """Return points less than a pixel apart along a wavy line that begins inside the image."""
     side = max(shape)
     length = side * np.clip(0.2 * np.exp(rng.normal(0, 0.6)), 0.06, 0.9)
     along = np.arange(0, length, 0.4)
-    # The direction wanders smoothly; the waves are those of the helix seen from the side.
+    # The direction changes smoothly; the waves are a helix seen from the side.
     bends = rng.normal(0, 2.5, 4) * np.sqrt(length / side)
     turn = np.interp(along / length, np.linspace(0, 1, 5), np.cumsum([rng.uniform(0, 6.3), *bends]))
     swing = np.interp(along / length, np.linspace(0, 1, 4), rng.uniform(0, 0.8, 4))
@@ -246,11 +242,11 @@ def _filament_path(
 
 
 def _debris(rng: np.random.Generator, shape: Tuple[int, int], tint: np.ndarray) -> np.ndarray:
-    """Light of specks, short rods, blobs out of focus and clumps of grains."""
+    """Return the light of specks, short rods, blobs out of focus and clumps of grains."""
     amount = np.exp(rng.normal(0, 0.9))
     light = _specks(rng, shape, 100 * amount, 0.0012 * max(shape))
     light += _specks(rng, shape, 30 * amount, 0.0025 * max(shape))
-    coarse = [-(-length // 8) for length in shape]
+    coarse = [math.ceil(length / 8) for length in shape]
     blobs = _specks(rng, coarse, 10 * amount, 0.02 * max(coarse))
     light += 0.1 * resize(blobs, shape)
     light += _rods(rng, shape, 3 * amount)[..., None] * FILAMENT
@@ -262,7 +258,7 @@ def _debris(rng: np.random.Generator, shape: Tuple[int, int], tint: np.ndarray) 
 def _specks(
     rng: np.random.Generator, shape: Sequence[int], mean_count: float, blur: float
 ) -> np.ndarray:
-    """Round spots of random brightness, about 0.5, and hue."""
+    """Return round spots of random hue and brightness, about 0.5."""
     light = np.zeros((*shape, 3), dtype=np.float32)
     count = rng.poisson(mean_count)
     at = rng.integers(0, shape, (count, 2)).T
@@ -271,7 +267,7 @@ def _specks(
 
 
 def _rods(rng: np.random.Generator, shape: Tuple[int, int], mean_count: float) -> np.ndarray:
-    """Straight bacteria-like lines, up to 0.03 long."""
+    """Return straight lines like bacteria, up to 0.03 of the longer side long."""
     light, side = np.zeros(shape, dtype=np.float32), max(shape)
     for y, x in rng.uniform(0, shape, (rng.poisson(mean_count), 2)):
         length, angle = side * rng.uniform(0.008, 0.03), rng.uniform(0, np.pi)
@@ -283,7 +279,7 @@ def _rods(rng: np.random.Generator, shape: Tuple[int, int], mean_count: float) -
 
 
 def _clump(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
-    """A loose heap of bright grains."""
+    """Return a loose clump of bright grains."""
     y, x = rng.uniform(0.1, 0.9, 2) * shape
     rows, cols = np.ogrid[: shape[0], : shape[1]]
     size = max(shape) * rng.uniform(0.015, 0.05)
@@ -292,20 +288,18 @@ def _clump(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
 
 
 def _bloom(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-    """Blur of the optics, wider in blue, and light that strays far from what is bright."""
+    """Blur the light as the optics do, more in blue, and add stray light around bright objects."""
     side = max(light.shape)
     blur = side * (rng.uniform(0.001, 0.002) + np.array([0, 0.0003, 0.0006]))
     sharp = np.stack([gaussian_filter(light[..., c], blur[c]) for c in range(3)], axis=2)
     coarse = sharp[::4, ::4].mean(axis=2)
-    near, far = (
-        resize(gaussian_filter(coarse, side * width / 4), light.shape[:2])
-        for width in (0.008, 0.04)
-    )
+    near = resize(gaussian_filter(coarse, side * 0.008 / 4), light.shape[:2])
+    far = resize(gaussian_filter(coarse, side * 0.04 / 4), light.shape[:2])
     return sharp + (0.25 * near + 0.2 * far)[..., None] * HALO
 
 
 def _background(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
-    """A dark, mostly bluish field, unevenly lit."""
+    """Return a dark, mostly bluish, unevenly lit field."""
     coarse = rng.uniform(0.6, 1.4, (3, 4)).astype(np.float32)
     uneven = zoom(coarse, np.divide(shape, coarse.shape), mode="mirror", grid_mode=True)
     color = NIGHT * np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.2, 3))
@@ -313,7 +307,7 @@ def _background(rng: np.random.Generator, shape: Tuple[int, int]) -> np.ndarray:
 
 
 def _photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-    """What a camera makes of light: saturation, noise, colors slightly beside each other."""
+    """Return the photograph of some light: saturated, noisy, and with a shifted red channel."""
     image = 255 * (1 - np.exp(-light))
     top, left = rng.integers(0, 3, 2)
     around = np.pad(image[..., 0], 1, mode="edge")
