@@ -262,7 +262,7 @@ def _write_evaluation(
 
     folder = output_folder(output)
     figures = accuracy(measured, options)
-    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+    with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
         rows.writerows(figures.items())
     with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
         for image in measured:

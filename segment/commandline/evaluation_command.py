@@ -95,7 +95,7 @@ def evaluate(
     for rank, bad in enumerate(worst, 1):
         picture = comparison(read_image(bad.pair.image), bad.truth, bad.classes, loaded.classes)
         write_png(folder / f"worst{rank:02}_{bad.pair.image.stem}.png", picture)
-    with csv_table(folder / "evaluation.csv", ["figure", "value"]) as rows:
+    with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
         for name, value in total.items():
             rows.writerow([name, value])
             click.echo(f"{name:30} {number(value)}")

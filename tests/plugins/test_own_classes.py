@@ -81,7 +81,7 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(folder, backbone):
             table.writerow([f"{number}.png", f"{number}_mask.png"])
 
     run("evaluate", "--csv", folder / "new.csv", "--output", scores, "--model", weights)
-    figures = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
+    figures = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
     assert figures["iou_disc"] > 0.8
     assert figures["object_f1_disc"] == figures["object_f1_fiber"] == 1
     assert figures["count_error_fiber"] == 0

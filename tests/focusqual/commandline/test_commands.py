@@ -196,7 +196,7 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     assert (output / "split.csv").read_bytes() == split
     model = ("--split", output / "split.csv", "--weights", output / "focus.h5")
     run("evaluate", folder, "--output", scores, *model)
-    accuracy = pd.read_csv(scores / "evaluation.csv", index_col="figure")["value"]
+    accuracy = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
     assert accuracy["images"] == 11
     assert names_in(scores) == {
         *("evaluation.csv", "images.csv"),
