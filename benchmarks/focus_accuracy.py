@@ -1,4 +1,4 @@
-"""Accuracy of the focus score beside classical measures, and its guard against processed images.
+"""Measure the accuracy of the focus score, and its guard against processed images.
 
     python benchmarks/focus_accuracy.py --stacks DATA/focus_stacks/stacks.csv
     python benchmarks/focus_accuracy.py --in-focus DATA/in_focus_various --model run1/focus.h5
@@ -18,23 +18,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from processings import PROCESSINGS
 from tqdm import tqdm
 
 from focusqual import load_model, measure_focus
 from focusqual.evaluation import stacks
 from focusqual.inference.options import FocusOptions
-from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray
 
 SIDE = 420
-"""Of blank frames, and of what is cut from the middle of an image in focus: 25 patches."""
+"""Side of blank frames and of the crops of in-focus images, in pixels: 25 patches."""
 NOT_FLUORESCENCE = ("bright_field", "phase_dic", "stained_tissue")
-"""Kinds whose images are counted apart from fluorescence."""
-AS_IT_IS = "as it is"
-STEPS = {AS_IT_IS: lambda image: image, **PROCESSINGS}
+"""Kinds that are counted separately from fluorescence."""
+UNPROCESSED = "unprocessed"
 COLUMNS = ("group", "image", "processing", "score", "expected_level", "certainty", "median_patch")
-"""Of the file with every number; the last is the median certainty of the patches."""
+"""Columns of the table of the guard; the last one is the median certainty of the patches."""
 
 
 def main():
@@ -54,10 +53,9 @@ def main():
     if arguments.in_focus:
         moved = guard(in_focus_images(arguments.in_focus), model)
         print_in_focus(moved)
-        rows += moved
+        rows = pd.concat([rows, moved])
     if arguments.output:
-        with csv_table(arguments.output, COLUMNS) as table:
-            table.writerows([row[column] for column in COLUMNS] for row in rows)
+        rows.to_csv(arguments.output, index=False)
 
 
 def compare_on_stacks(table, model):
@@ -73,7 +71,7 @@ def compare_on_stacks(table, model):
 
 
 def blank_frames():
-    """Groups, names and images without anything to see, of several backgrounds and bit depths."""
+    """Yield group, name and image of blank frames of several backgrounds and bit depths."""
     for number, photons in enumerate((3, 30, 300, 3000)):
         rng = np.random.default_rng(number)
         for dtype in (np.uint8, np.uint16):
@@ -86,83 +84,62 @@ def blank_frames():
 
 
 def in_focus_images(folders):
-    """Kinds, names and middles of the images in folders and in the folders there."""
+    """Yield kind, name and center of the images in folders and their subfolders."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 image = read_gray(path)
                 top, left = ((n - min(n, SIDE)) // 2 for n in image.shape)
                 image = image[top : top + SIDE, left : left + SIDE]
-                if image.dtype.kind == "f":  # color, brought to gray
+                if image.dtype.kind == "f":  # color that was converted to gray
                     image = np.rint(image).astype(np.uint8)
                 yield path.parent.name, path.name, image
 
 
 def guard(images, model):
-    """Rate images after every processing.
-
-    Returns
-    -------
-    list of dict
-        By COLUMNS.
-    """
+    """Measure images unprocessed and after each processing, as a DataFrame with COLUMNS."""
     rows = []
     for group, name, image in progress(list(images)):
-        for processing, process in STEPS.items():
-            measurement = measure_focus(process(image), model)
-            found = {
-                key: measurement.summary[key] for key in ("score", "expected_level", "certainty")
-            }
-            median = float(np.median(measurement.certainty))
-            rows.append(
-                {**dict(zip(COLUMNS, (group, name, processing))), **found, "median_patch": median}
-            )
-    return rows
+        processed = {UNPROCESSED: image}
+        for processing, process in PROCESSINGS.items():
+            processed[processing] = process(image)
+        for processing, changed in processed.items():
+            measurement = measure_focus(changed, model)
+            found = [measurement.summary[key] for key in ("score", "expected_level", "certainty")]
+            rows.append([group, name, processing, *found, float(np.median(measurement.certainty))])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def print_blank(rows):
     """Print the worst blank frame of every processing."""
     print(f"\n{'blank frames':28} median certainty: worst   mean   score of the worst, which")
-    for processing in STEPS:
-        chosen = [row for row in rows if row["processing"] == processing]
-        worst = max(chosen, key=lambda row: row["median_patch"])
-        mean = np.mean([row["median_patch"] for row in chosen])
+    for processing, chosen in rows.groupby("processing", sort=False):
+        worst = chosen.loc[chosen["median_patch"].idxmax()]
         print(
-            f"{processing:28} {worst['median_patch']:23.3f} {mean:6.3f}   "
+            f"{processing:28} {worst['median_patch']:23.3f} {chosen['median_patch'].mean():6.3f}   "
             f"{worst['score']:.0f}, {worst['image']}"
         )
-    print(f"{'worst of all':28} {max(row['median_patch'] for row in rows):23.3f}")
+    print(f"{'worst of all':28} {rows['median_patch'].max():23.3f}")
 
 
 def print_in_focus(rows):
-    """Print the scores of images in focus by kind, and by how much each processing moves them."""
-    before = {
-        (row["group"], row["image"]): row["score"] for row in rows if row["processing"] == AS_IT_IS
-    }
-    print(f"\n{'images in focus':28} images  score 0 or 1  scores")
-    for kind in sorted({kind for kind, _ in before}):
-        scores = np.array([score for (group, _), score in before.items() if group == kind])
-        counts = ", ".join(f"{np.sum(scores == k)} x {k:.0f}" for k in np.unique(scores))
+    """Print the scores of in-focus images by kind, and how far each processing moves them."""
+    before = rows[rows["processing"] == UNPROCESSED].set_index(["group", "image"])["score"]
+    print(f"\n{'in-focus images':28} images  score 0 or 1  scores")
+    for kind, scores in before.groupby("group"):
+        counts = ", ".join(f"{n} x {k:.0f}" for k, n in scores.value_counts().sort_index().items())
         print(f"{kind:28} {len(scores):6} {np.mean(scores <= 1):13.3f}  {counts}")
     print(f"\n{'':28} {'fluorescence':>34} {'bright field and stained tissue':>34}")
     print(f"{'score after processing':28}" + 2 * "  moved by > 1   mean  least  most")
-    for processing in PROCESSINGS:
-        columns = []
-        for apart in (False, True):
-            shifts = np.array(
-                [
-                    row["score"] - before[row["group"], row["image"]]
-                    for row in rows
-                    if row["processing"] == processing
-                    and (row["group"] in NOT_FLUORESCENCE) == apart
-                ]
-            )
-            columns.append(_shifts(shifts))
-        print(f"{processing:28}" + "".join(columns))
+    for processing, chosen in rows.groupby("processing", sort=False):
+        if processing != UNPROCESSED:
+            shifts = chosen.set_index(["group", "image"])["score"] - before
+            other = shifts.index.get_level_values("group").isin(NOT_FLUORESCENCE)
+            print(f"{processing:28}{_shown(shifts[~other])}{_shown(shifts[other])}")
 
 
-def _shifts(shifts):
-    if not len(shifts):
+def _shown(shifts):
+    if shifts.empty:
         return f"{'no images':>34}"
     return (
         f"{np.sum(np.abs(shifts) > 1):6} of {len(shifts):<4}"
@@ -171,7 +148,7 @@ def _shifts(shifts):
 
 
 def progress(items):
-    """Show on the terminal, if it is one, how far it has come."""
+    """Show progress on a terminal."""
     return tqdm(items, disable=None, file=sys.stderr)
 
 

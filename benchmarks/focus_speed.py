@@ -1,21 +1,22 @@
-"""Speed and memory of measure_focus beside its peers, in one run.
+"""Compare the speed of measure_focus with that of its peers, in one run, and measure its memory.
 
     python benchmarks/focus_speed.py
 
 Peers on the same 2160x2160 16-bit image: CellProfiler's MeasureImageQuality (blur metrics only),
-and the 2018 algorithm (the network of Yang et al., here with random weights) called once a patch,
-as its plugin did, and in one batch. Then the cost a pixel from 0.25 to 64 megapixels, and the
-peak memory that 64 megapixels take above the image.
+and the 2018 algorithm (the network of Yang et al., here with random weights), called once per
+patch like in its plugin, and in one batch. Further output: time per pixel from 0.25 to 64
+megapixels, and peak memory for 64 megapixels in addition to the image.
 """
 
-import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 from processor import processor
-from timing import in_turns
+from timing import in_turns, peak_memory
 
 from focusqual import load_model, measure_focus
 from focusqual.inference.patches import PATCH_SIZE
@@ -28,47 +29,48 @@ MEGAPIXELS = (0.25, 1, 4, 16, 64)
 
 
 def main():
-    """Print a line a measurement: seconds, and the ratio to ours."""
+    """Print one line per measurement: seconds, and the ratio to ours."""
     print(processor())
     image, model = nuclei_image(SIDE), load_model()
     patches, network = cut(image), network_of_2018()
+
+    def call_per_patch():
+        for patch in patches:
+            network(patch[None])
+
     runs = {
-        "measure_focus": lambda: measure_focus(image, model),
+        "measure_focus": partial(measure_focus, image, model),
         "MeasureImageQuality, blur metrics": measure_image_quality(image),
-        "network of 2018, one call a patch": lambda: [network(patch[None]) for patch in patches],
-        "network of 2018, one batch": lambda: network(patches),
+        "network of 2018, one call per patch": call_per_patch,
+        "network of 2018, one batch": partial(network, patches),
     }
     seconds = in_turns(*runs.values(), repeats=REPEATS)
     print(f"{SIDE}x{SIDE} pixels, 16 bit, median of {REPEATS} runs, models loaded")
     for name, value in zip(runs, seconds):
         print(f"{name:45} {value:8.3f} s   {value / seconds[0]:6.1f} times ours")
-    print("\ncost a pixel")
+    print("\ntime per pixel")
     for megapixels in MEGAPIXELS:
         image = nuclei_image(round(1000 * megapixels**0.5))
-        (taken,) = in_turns(lambda image=image: measure_focus(image, model), repeats=3)
-        print(f"{megapixels:10g} megapixels {1e9 * taken / image.size:8.1f} ns a pixel")
+        (taken,) = in_turns(partial(measure_focus, image, model), repeats=3)
+        print(f"{megapixels:10g} megapixels {1e9 * taken / image.size:8.1f} ns per pixel")
     command = [sys.executable, __file__, "memory"]
     print("\n" + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def memory():
-    """Print the peak memory that measurement 64 megapixels takes above the image."""
+    """Print the peak memory for 64 megapixels, in addition to the image and the model."""
     image, model = np.tile(nuclei_image(1000), (8, 8)), load_model()
     measure_focus(image[:PATCH_SIZE, :PATCH_SIZE], model)
-    before = process_memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # start the peak anew
+    process = psutil.Process()
+    before = process.memory_info().rss / 2**20
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     measure_focus(image, model)
-    peak = process_memory("VmHWM") - before
-    print(f"64 megapixels: peak of {peak / 1024:.0f} MB above the image and the loaded model")
-
-
-def process_memory(name):
-    """A figure of this process in kB, as Linux counts it."""
-    return int(re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+    peak = peak_memory(process.pid) - before
+    print(f"64 megapixels: peak of {peak:.0f} MiB above the image and the loaded model")
 
 
 def nuclei_image(side):
-    """Nuclei in a 16-bit image."""
+    """Return a 16-bit image of nuclei."""
     tile = scenes.nuclei(np.random.default_rng(0), 500, 1.0)
     noise = np.random.default_rng(1).normal(200, 20, (side, side))
     repeats = -(-side // 500)
@@ -76,7 +78,7 @@ def nuclei_image(side):
 
 
 def cut(image):
-    """The patches that the 2018 algorithm takes: those that fit, the rest is left out."""
+    """Cut an image into patches like the 2018 algorithm, without incomplete patches."""
     count = image.shape[0] // PATCH_SIZE
     inside = image[: count * PATCH_SIZE, : count * PATCH_SIZE].astype(np.float32) / 65535
     patches = inside.reshape(count, PATCH_SIZE, count, PATCH_SIZE).swapaxes(1, 2)
@@ -84,7 +86,7 @@ def cut(image):
 
 
 def network_of_2018():
-    """Two 5x5 convolutions of 32 and 64 channels with pooling, then 1024 units, then 11."""
+    """Return two 5x5 convolutions of 32 and 64 channels with pooling, then 1024 units, then 11."""
     tf = import_framework()
     rng = np.random.default_rng(0)
     shapes = ((5, 5, 1, 32), (5, 5, 32, 64), (21 * 21 * 64, 1024), (1024, 11))
@@ -99,11 +101,14 @@ def network_of_2018():
         x = tf.nn.relu(tf.reshape(x, (-1, 21 * 21 * 64)) @ hidden)
         return tf.nn.softmax(x @ last)
 
-    return lambda patches: predict(patches).numpy()
+    def run(patches):
+        return predict(patches).numpy()
+
+    return run
 
 
 def measure_image_quality(image):
-    """CellProfiler's module, ready to be run on the image with nothing but its blur metrics."""
+    """Return a function that runs CellProfiler's module on the image, with blur metrics only."""
     from cellprofiler_core import preferences
 
     preferences.set_headless()
@@ -127,7 +132,7 @@ def measure_image_quality(image):
     pipeline = Pipeline()
     pipeline.add_module(module)
     workspace = Workspace(pipeline, module, images, ObjectSet(), Measurements(), ImageSetList())
-    return lambda: module.run(workspace)
+    return partial(module.run, workspace)
 
 
 if __name__ == "__main__":

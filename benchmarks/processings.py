@@ -1,10 +1,11 @@
-"""What programs do to images before they are measured, by the functions that they use.
+"""Image processing that programs commonly do before images are measured.
 
-Every processing takes a gray image, uint8 or uint16 (height, width), and gives one; floats stay
-floats, as in CellProfiler.
+Every function takes a gray image, uint8 or uint16 (height, width), and returns a gray image, whose
+values may be floats, like in CellProfiler.
 """
 
 import io
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -17,97 +18,81 @@ from focusqual.simulation.defocus import defocus, point_spread_function
 SCALES = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2)
 ORDERS = (0, 1, 3)
 SEED = 1
-"""Of hot pixels and of the noise of further planes."""
-
-
-def gaussian(sigma):
-    """Smoothing by a Gaussian."""
-    return lambda image: filters.gaussian(image, sigma, preserve_range=True)
-
-
-def median(image):
-    """Median of 3 x 3 pixels."""
-    return median_filter(image, 3)
+"""Seed of hot pixels and of the noise of further planes."""
 
 
 def bilateral(image):
-    """Smoothing that spares edges, with the noise's contrast as the range."""
+    """Smooth, but not across edges. The range is the contrast of the noise."""
     image = _to_unit(image)
     contrast = 2 * restoration.estimate_sigma(image)
     return restoration.denoise_bilateral(image, sigma_color=contrast, sigma_spatial=1.5)
 
 
 def wavelet(image):
-    """Soft thresholds of wavelet coefficients."""
+    """Denoise by soft thresholds of wavelet coefficients."""
     return restoration.denoise_wavelet(_to_unit(image), rescale_sigma=True)
 
 
 def non_local_means(image):
-    """Non-local means at 0.8 of the noise's standard deviation."""
+    """Denoise by non-local means at 0.8 of the noise's standard deviation."""
     image = _to_unit(image)
     noise = restoration.estimate_sigma(image)
     return restoration.denoise_nl_means(image, 5, 6, h=0.8 * noise, sigma=noise)
 
 
 def unsharp_mask(image):
-    """Sharpening by what a Gaussian of 2 pixels takes away."""
+    """Sharpen by the difference to a Gaussian of 2 pixels."""
     return filters.unsharp_mask(image, radius=2, amount=1, preserve_range=True)
 
 
 def richardson_lucy(image):
-    """Ten iterations of deconvolution with the point spread function in focus."""
+    """Deconvolve in ten iterations with the point spread function in focus."""
     psf = point_spread_function(0)
     return restoration.richardson_lucy(_to_unit(image) + 1e-6, psf, 10, clip=False)
 
 
 def binning(image):
-    """Means of 2 x 2 pixels."""
+    """Average 2 x 2 pixels."""
     return downscale_local_mean(image, (2, 2))
 
 
-def resampling(scale, order):
-    """Resizing, with a Gaussian before it where it shrinks, but for nearest neighbors."""
+def resample(image, scale, order):
+    """Resize, after a Gaussian if the image shrinks, except with nearest neighbors (order 0)."""
     smooth = scale < 1 and order > 0
-    return lambda image: rescale(
-        image, scale, order, preserve_range=True, anti_aliasing=smooth, mode="reflect"
-    )
+    return rescale(image, scale, order, preserve_range=True, anti_aliasing=smooth, mode="reflect")
 
 
-def jpeg(quality):
-    """To 8 bit, and through JPEG."""
-
-    def compress(image):
-        file = io.BytesIO()
-        Image.fromarray(eight_bit(image)).save(file, "JPEG", quality=quality)
-        return np.asarray(Image.open(file))
-
-    return compress
+def jpeg(image, quality):
+    """Convert to 8 bits and compress by JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(eight_bit(image)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 def eight_bit(image):
-    """To 8 bit, rounded, if it is of 16: by four times its range, as with one for a whole plate."""
+    """Convert 16 bits to 8: the image uses a quarter of the range, as in a plate of one range."""
     return image if image.dtype == np.uint8 else np.rint(255 / 4 * _to_unit(image)).astype(np.uint8)
 
 
 def flat_field(image):
-    """Divided by its own illumination, a Gaussian of 40 pixels."""
+    """Divide by the illumination, a Gaussian of 40 pixels."""
     light = filters.gaussian(image, 40, preserve_range=True)
     return image / np.maximum(light, 1e-6) * light.mean()
 
 
 def rolling_ball(image):
-    """Less the background of a ball of 25 pixels on the smoothed image, clipped at 0."""
+    """Subtract the background of a ball of 25 pixels on the smoothed image, and clip at 0."""
     smooth = filters.gaussian(image, 1, preserve_range=True)
     return np.maximum(image - restoration.rolling_ball(smooth, radius=25), 0)
 
 
 def background_level(image):
-    """Less its median, clipped at 0: half of a blank field becomes 0."""
+    """Subtract the median and clip at 0: half of a blank field becomes 0."""
     return np.maximum(image - np.median(image), 0)
 
 
 def hot_pixels(image):
-    """One pixel of 2000 at thrice the range of the image."""
+    """Set one pixel of 2000 to three times the range of the image."""
     rng = np.random.default_rng(SEED)
     low, high = float(image.min()), float(image.max())
     hot = min(low + 3 * (high - low), np.iinfo(image.dtype).max)
@@ -115,7 +100,7 @@ def hot_pixels(image):
 
 
 def maximum_projection(image):
-    """With planes 4 and 8 micrometers below and above, each with noise as strong as its own."""
+    """Project planes 4 and 8 micrometers below and above, with noise of the image's strength."""
     rng = np.random.default_rng(SEED)
     noise = restoration.estimate_sigma(image.astype(float))
     planes = [defocus(image, depth) + rng.normal(0, noise, image.shape) for depth in (-8, -4, 4, 8)]
@@ -123,14 +108,17 @@ def maximum_projection(image):
 
 
 def _to_unit(image):
-    """Gray levels stretched to 0 to 1."""
+    """Stretch gray levels to 0 to 1."""
     low, high = float(image.min()), float(image.max())
     return (image - low) / max(high - low, 1e-12)
 
 
 PROCESSINGS = {
-    **{f"Gaussian {sigma}": gaussian(sigma) for sigma in (0.5, 0.7, 1.0)},
-    "median 3": median,
+    **{
+        f"Gaussian {sigma}": partial(filters.gaussian, sigma=sigma, preserve_range=True)
+        for sigma in (0.5, 0.7, 1.0)
+    },
+    "median 3": partial(median_filter, size=3),
     "bilateral": bilateral,
     "wavelet": wavelet,
     "non-local means": non_local_means,
@@ -138,11 +126,11 @@ PROCESSINGS = {
     "Richardson-Lucy": richardson_lucy,
     "binning 2": binning,
     **{
-        f"resampled by {scale}, order {order}": resampling(scale, order)
+        f"resampled by {scale}, order {order}": partial(resample, scale=scale, order=order)
         for scale in SCALES
         for order in ORDERS
     },
-    **{f"JPEG {quality}": jpeg(quality) for quality in (75, 90)},
+    **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (75, 90)},
     "8 bit": eight_bit,
     "flat-field": flat_field,
     "rolling ball": rolling_ball,
@@ -150,4 +138,4 @@ PROCESSINGS = {
     "hot pixels": hot_pixels,
     "maximum projection": maximum_projection,
 }
-"""By their names in the table."""
+"""Functions by their names in the output."""
