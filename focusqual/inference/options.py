@@ -70,7 +70,7 @@ the network. Leave the factor at 1 for lower magnifications.
     aggregation: str = option(
         "weighted",
         "How patches make up the image",
-        "Combine probabilities of patches by mean, weighted by certainty, or by product.",
+        "Combine patches by their mean, weighted by certainty, or by their product.",
         details="""\
 -  *weighted:* Patches are weighted by their certainty, so that blank ones do not count. This is
    right for most uses.
