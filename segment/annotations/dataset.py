@@ -244,10 +244,3 @@ def divide(
             "to hold some back for validation: give at least 5 that differ, better 50."
         )
     return groups, parts
-
-
-def split_rows(
-    samples: Sequence[Sample], groups: np.ndarray, parts: Sequence[str]
-) -> List[Tuple[str, str, str]]:
-    """Return the rows of split.csv, with the columns of SPLIT_COLUMNS."""
-    return [(s.name, str(group), part) for s, group, part in zip(samples, groups, parts)]

@@ -1,6 +1,6 @@
 """Conversion of masks to class indices, or to black and white."""
 
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -91,11 +91,11 @@ def recoded(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
     UserError
         The mask is not such an array, or a pixel has none of the colors.
     """
-    codes = _codes(mask)
-    numbers = np.zeros(codes.shape, dtype=np.uint8)
-    known = np.zeros(codes.shape, dtype=bool)
+    rgb = _rgb(mask)
+    numbers = np.zeros(rgb.shape[:2], dtype=np.uint8)
+    known = np.zeros(rgb.shape[:2], dtype=bool)
     for color, number in colors.items():
-        found = codes == _code(color)
+        found = (rgb == color).all(axis=2)
         numbers[found] = number
         known |= found
     if not known.all():
@@ -108,19 +108,12 @@ def recoded(mask: np.ndarray, colors: Mapping[Color, int]) -> np.ndarray:
     return numbers
 
 
-def _codes(mask: np.ndarray) -> np.ndarray:
-    """Return one number for the color of each pixel."""
+def _rgb(mask: np.ndarray) -> np.ndarray:
+    """Return the red, green and blue of each pixel, (height, width, 3)."""
     if mask.dtype.kind not in "bu" or mask.dtype.itemsize > 2:
         raise UserError(f"A mask of {mask.dtype} has no colors: save it with 8 or 16 bits.")
     if mask.ndim == 2:
         mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] > 4:
         raise UserError(f"A mask of shape {mask.shape} is neither gray nor color.")
-    channels = [0, 1, 2] if mask.shape[2] >= 3 else [0, 0, 0]
-    return _code(np.moveaxis(mask[:, :, channels].astype(np.int64), 2, 0))
-
-
-def _code(color: Any) -> Any:
-    """Return one number for a color: three integers, or three arrays of integers."""
-    red, green, blue = color
-    return (red << 32) | (green << 16) | blue
+    return mask[:, :, [0, 1, 2] if mask.shape[2] >= 3 else [0, 0, 0]]

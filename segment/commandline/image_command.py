@@ -93,7 +93,7 @@ def _predict_image(
     if most > MOST_OBJECTS:
         raise UserError(
             f"{most} objects are more than the {MOST_OBJECTS} that a 16-bit image can number: "
-            "cut the image into parts, or raise the smallest area."
+            "cut the image into parts, or raise --minimum-area."
         )
     rows = list(object_rows(plane.name, found, model))
     labels, classes = [(one.pixel_class, one.labels) for one in found.by_class], found.classes

@@ -199,7 +199,8 @@ def _training_parts(
     samples = dataset.load_samples(csv, names, recipe.working_size)
     known = dataset.read_groups(groups, [s.name for s in samples]) if groups else []
     numbers, parts = dataset.divide(samples, known, recipe.seed, hold_back)
-    run.keep_split(dataset.SPLIT_COLUMNS, dataset.split_rows(samples, numbers, parts))
+    rows = [(s.name, str(group), part) for s, group, part in zip(samples, numbers, parts)]
+    run.keep_split(dataset.SPLIT_COLUMNS, rows)
     return Parts(
         [sample for sample, part in zip(samples, parts) if part == "train"],
         [sample for sample, part in zip(samples, parts) if part == "validation"],

@@ -23,13 +23,13 @@ class Scores:
 
     @property
     def mean_iou(self) -> float:
-        """Mean over the classes that occur, a float."""
-        return _mean(self.iou)
+        """Mean over the classes that occur."""
+        return float(np.nanmean(self.iou))
 
     @property
     def mean_dice(self) -> float:
-        """Mean over the classes that occur, a float."""
-        return _mean(self.dice)
+        """Mean over the classes that occur."""
+        return float(np.nanmean(self.dice))
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -79,7 +79,3 @@ def scores(matrix: np.ndarray) -> Scores:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values[np.isfinite(values)].mean())

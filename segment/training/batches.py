@@ -23,20 +23,7 @@ def batches_per_epoch(recipe: Recipe, samples: Sequence[Sample]) -> int:
 def epoch_batches(
     recipe: Recipe, stage: Stage, samples: Sequence[Sample], epoch: int
 ) -> Iterator[Batch]:
-    """Draw the batches of an epoch; they do not depend on earlier epochs.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    stage : Stage
-    samples : sequence of Sample
-    epoch : int
-        Number of the epoch, part of the seed.
-
-    Yields
-    ------
-    Batch
-    """
+    """Draw the batches of an epoch, whose number is part of the seed."""
     rng = np.random.default_rng((recipe.seed, epoch))
     steps = batches_per_epoch(recipe, samples)
     kinds = [one.kind for one in recipe.classes]

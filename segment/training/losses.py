@@ -33,12 +33,8 @@ def soft_dice(truth: Any, probabilities: Any) -> Any:
     """Return the soft Dice coefficient of each class.
 
     Milletari et al. 2016, V-Net, section 3, here over a whole batch: an image without a class does
-    not lower the coefficient of that class. Parameters as for :func:`cross_entropy_and_dice`.
-
-    Returns
-    -------
-    tensor of float32, (classes,)
-        0 to 1.
+    not lower the coefficient of that class. Parameters are those of
+    :func:`cross_entropy_and_dice`; the result is a tensor of float32, (classes,), 0 to 1.
     """
     ops = _operations()
     pixels = (0, 1, 2)

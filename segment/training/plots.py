@@ -13,14 +13,7 @@ PARTS = (("training crops", "", ":"), ("validation", "validation_", "-"))
 
 
 def draw_training(folder: Path, epochs: Sequence[Epoch], class_names: Sequence[str]) -> None:
-    """Draw loss.png and iou.png: the loss and the IoU of each class over the epochs.
-
-    Parameters
-    ----------
-    folder : Path
-    epochs : sequence of Epoch
-    class_names : sequence of str
-    """
+    """Draw loss.png and iou.png: the loss and the IoU of each class over the epochs."""
     numbers = [epoch["epoch"] for epoch in epochs]
     figure, axes = labeled_figure("Epoch", "Loss", "Loss of the training crops")
     axes.plot(numbers, [epoch["loss"] for epoch in epochs], color="black")

@@ -95,17 +95,7 @@ def _read(file: h5py.File, name: str, shape: Tuple[int, ...]) -> np.ndarray:
 
 
 def download_vgg16() -> Arrays:
-    """Return the convolutions of Keras's own VGG16, which Keras downloads once.
-
-    Returns
-    -------
-    Arrays
-
-    Raises
-    ------
-    UserError
-        There is no network.
-    """
+    """Download VGG16 with Keras, or raise UserError if there is no network."""
     import keras
 
     try:

@@ -6,8 +6,6 @@ import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
-from micrograph_networks.training.run import TrainingRun
-from micrograph_networks.training.split import read_part
 from segment.annotations import dataset
 from segment.classes import CLASSES
 
@@ -118,16 +116,6 @@ def test_groups_stay_on_one_side(data):
         dataset.read_groups(data / "groups.json", [])
     with pytest.raises(UserError, match="none.json does not exist"):
         dataset.read_groups(data / "none.json", [])
-
-
-def test_a_folder_keeps_its_split(data):
-    samples = dataset.load_samples(data / "data.csv", CLASSES, 64)
-    groups, parts = dataset.divide(samples, [], 1)
-    TrainingRun(data, {}).keep_split(
-        dataset.SPLIT_COLUMNS, dataset.split_rows(samples, groups, parts)
-    )
-    expected = {s.name for s, part in zip(samples, parts) if part == "test"}
-    assert read_part(data / "split.csv", "test") == expected
 
 
 def test_nan_pixels_are_named(tmp_path):

@@ -66,7 +66,7 @@ def logged(run):
     return [epoch["epoch"] for epoch in run.epochs]
 
 
-def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
+def test_a_stopped_run_continues_and_ends_with_usable_weights(
     run, tmp_path, parts, recipe, start, monkeypatch
 ):
     atomic_write, about = training_run.atomic_write, {"training_data": "scenes"}
@@ -84,8 +84,8 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     assert logged(run) == [1, 2, 3]
     (checkpoint,) = tmp_path.glob("*.keras")
     assert checkpoint.name == "checkpoint_0003.keras"
-    # Epoch 3 had been logged but not saved, so it was learned again; a step for each of its two
-    # epochs in the second stage.
+    # Epoch 3 was logged but not saved, so it was repeated. Each of the two epochs of the second
+    # stage has one step.
     import keras
 
     loss = training.cross_entropy_and_dice
@@ -95,14 +95,14 @@ def test_a_stopped_run_goes_on_and_ends_with_usable_weights(
     assert len(list((tmp_path / "pictures").iterdir())) == 6
     weights = read_weights(path, NETWORKS)
     assert weights.attributes["training_data"] == "scenes"
-    # The mean of the last two epochs.
+    # The weights are the mean of those of the last two epochs.
     second, third = (read_weights(tmp_path / f"epoch_000{n}.h5", NETWORKS).layers for n in (2, 3))
     for name, kernels in weights.layers.items():
         mean = (second[name]["kernel"] + third[name]["kernel"]) / 2
         np.testing.assert_allclose(kernels["kernel"], mean, rtol=1e-3, atol=1e-6)
     model = load_model(path)
     assert (model.classes, model.working_size) == (SHIPPED, 96)
-    # The two first blocks keep the weights that they begin with; the others learn.
+    # The first two blocks keep their initial weights; the others learn.
     begun = training._new_model(recipe, start, parts.train)
     blocks = encoder_blocks()
     for name in blocks[0] + blocks[1]:
@@ -158,7 +158,7 @@ def test_epochs_are_given_for_each_stage(epochs):
 
 
 @pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
-def test_classes_differ(classes):
+def test_wrong_classes_name_the_option(classes):
     with pytest.raises(UserError, match="--class"):
         changed_recipe(FULL_RECIPE, pixel_classes(classes, {}, {}))
 
