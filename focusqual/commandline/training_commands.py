@@ -195,8 +195,8 @@ def evaluate_planes(
 ) -> None:
     """Measure accuracy on z-planes named as in BBBC006.
 
-    FOLDER holds the folders BBBC006_v1_images_z_00 and so on; from one to the next are 2
-    micrometers, one level. Writes evaluation.csv, images.csv and a confusion matrix.
+    FOLDER contains the folders BBBC006_v1_images_z_00 and so on, which are 2 micrometers, or one
+    level, apart. Writes evaluation.csv, images.csv and a confusion matrix.
     """
     from focusqual.evaluation.evaluate import measure_plane, z_planes
     from focusqual.inference.model import load_model

@@ -48,19 +48,7 @@ def measure_synthetic(
 ) -> Iterator[MeasuredImage]:
     """Defocus an image to every level, photograph it with a random camera, and measure it.
 
-    Parameters
-    ----------
-    path : Path
-        Path of an in-focus image.
-    model : FocusModel
-    options : FocusOptions
-    seed : int
-        Seed of the camera's noise, 0 or more.
-
-    Yields
-    ------
-    MeasuredImage
-        One for every level.
+    Yields one MeasuredImage for every level. The camera depends on the seed and the file's name.
     """
     light = clean(read_gray(path))
     rng = np.random.default_rng([seed, *path.name.encode()])
@@ -104,17 +92,7 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     """List the images of z-planes named as in BBBC006, with their levels.
 
     Images are BBBC006_v1_images_z_NN/mcf-z-stacks-...; the planes NN are 2 micrometers apart, one
-    level each.
-
-    Parameters
-    ----------
-    folder : Path
-    focal_plane : int
-        The plane in focus, 16 in BBBC006.
-
-    Returns
-    -------
-    list of (Path, int)
+    level each. The focal plane is in focus; it is 16 in BBBC006.
 
     Raises
     ------
@@ -143,18 +121,7 @@ def measure_plane(
 
 
 def foreground(measured: Sequence[MeasuredImage]) -> Tuple[np.ndarray, np.ndarray]:
-    """Collect all foreground patches.
-
-    Parameters
-    ----------
-    measured : list of MeasuredImage
-
-    Returns
-    -------
-    probabilities : ndarray of float32, (n, 11)
-    levels : ndarray of int, (n,)
-        True levels.
-    """
+    """Return probabilities, float32 (n, 11), and true levels, int (n,), of foreground patches."""
     found = [image.measurement.probabilities[image.content == FOREGROUND] for image in measured]
     levels = [image.level for image in measured]
     return np.concatenate(found), np.repeat(levels, [len(patches) for patches in found])

@@ -10,32 +10,14 @@ from micrograph_networks.evaluation import calibration
 
 
 def cumulative_truth(levels: np.ndarray) -> np.ndarray:
-    """Return the cumulative distribution of known levels.
-
-    Parameters
-    ----------
-    levels : ndarray of int, (n,)
-
-    Returns
-    -------
-    ndarray of float32, (n, 11)
-        0 below the true level, 1 from the true level on.
-    """
+    """Return the cumulative distributions of known levels, float32 (n, 11)."""
     return (np.arange(LEVELS) >= np.asarray(levels)[:, None]).astype(np.float32)
 
 
 def confidence_counts(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Count how often the most likely level is right, in bins of its probability.
 
-    Parameters
-    ----------
-    probabilities : ndarray, (n, 11)
-    levels : ndarray of int, (n,)
-
-    Returns
-    -------
-    ndarray of float, (3, 15)
-        See :func:`micrograph_networks.evaluation.calibration.reliability`.
+    The result is that of :func:`micrograph_networks.evaluation.calibration.reliability`.
     """
     right = probabilities.argmax(axis=1) == levels
     return calibration.reliability(probabilities.max(axis=1), right)

@@ -67,7 +67,9 @@ def read_planes(table: Path) -> pd.DataFrame:
     """
     planes = pd.DataFrame(read_csv(table, COLUMNS, f"a CSV with the columns {', '.join(COLUMNS)}"))
     with add_path_to_errors(table):
-        _refuse_repeats(planes["image"])
+        repeated = planes["image"][planes["image"].duplicated()]
+        if len(repeated):
+            raise UserError(f"{repeated.min()} is named more than once: keep one row per image.")
         if "kind" not in planes:
             planes["kind"] = ""
         planes["kind"] = planes["kind"].replace("", "unknown")
@@ -82,12 +84,6 @@ def read_planes(table: Path) -> pd.DataFrame:
     planes["distance"] = (planes["position"] - planes["focus"]).abs()
     planes["depths_of_field"] = planes["distance"] / planes["depth_of_field"]
     return planes
-
-
-def _refuse_repeats(images: pd.Series) -> None:
-    repeated = images[images.duplicated()]
-    if len(repeated):
-        raise UserError(f"{repeated.min()} is named more than once: keep one row per image.")
 
 
 def _existing(folder: Path, image: str) -> Path:

@@ -1,6 +1,5 @@
 """Trainable Keras models of networks, for Keras 2 and 3 with any backend, and their arrays."""
 
-import math
 from typing import Any, Dict
 
 import numpy as np
@@ -157,7 +156,9 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
             own.set_weights([kernel, bias])
             continue
         spread = np.sqrt(np.square(kernel).mean(axis=(0, 1, 2)))
-        scale = _initial_spread(kernel) / np.maximum(spread, SMALLEST_SPREAD)
+        # Standard deviation of a new kernel: Glorot and Bengio 2010, equation 16.
+        initial_spread = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * sum(kernel.shape[2:])))
+        scale = initial_spread / np.maximum(spread, SMALLEST_SPREAD)
         own.set_weights([kernel * scale])
         outputs = keras.Model(model.inputs, own.output).predict(images, verbose=0)
         outputs = outputs.astype(np.float32)  # sums of bfloat16 would have three digits
@@ -165,9 +166,3 @@ def set_arrays(model: Any, network: Network, arrays: Arrays, images: np.ndarray)
         normalization = model.get_layer(f"{layer.name}_bn")
         gamma = np.sqrt(variance + normalization.epsilon) / scale
         normalization.set_weights([gamma, mean / scale + bias, mean, variance])
-
-
-def _initial_spread(kernel: np.ndarray) -> float:
-    """Return the standard deviation of a new kernel (Glorot and Bengio 2010, equation 16)."""
-    inputs, outputs = kernel.shape[2:]
-    return math.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * (inputs + outputs)))

@@ -9,10 +9,8 @@ from support import FOCUS_MODELS, needs_training
 
 from focusqual.commandline.commands import main
 from focusqual.inference.measurement import PROBABILITIES
-from focusqual.inference.network import FOCUS_PATCH_1
 from focusqual.simulation import scenes
 from micrograph_networks.images.image_files import read_image, write_tiff
-from micrograph_networks.models.weights_file import Weights, write_weights
 
 
 def write_scenes(folder, names, side=200):
@@ -149,13 +147,6 @@ def test_degrade_writes_a_file_per_level(images, stack, tmp_path):
         assert read_image(output / f"stack_z{z}_level2.5.tif").std() < 0.95 * sharp.std()
 
 
-def test_summarize_needs_a_focus_table(tmp_path):
-    table = tmp_path / "a.csv"
-    assert "does not exist" in run("summarize", table, "--output", tmp_path, exit_code=2)
-    table.write_text("x,y\n1,2\n")
-    assert "has no column image" in run("summarize", table, "--output", tmp_path, exit_code=2)
-
-
 def test_validate_names_every_fault(images, stack, tmp_path):
     write_tiff(tmp_path / "small.tif", np.arange(100, dtype=np.uint8).reshape(10, 10))
     write_tiff(tmp_path / "nan.tif", np.where(np.eye(90), np.nan, 1).astype(np.float32))
@@ -228,12 +219,3 @@ def test_help_describes_every_option_and_has_an_example(name):
     assert f"focusqual {name}" in run(name, "--help").split("Examples:")[1]
     for parameter in main.commands[name].params:
         assert parameter.param_type_name == "argument" or parameter.help
-
-
-def test_training_refuses_wrong_initial_weights_before_it_starts(tmp_path):
-    layers = {"conv1": {"kernel": np.zeros((3, 3, 4, 24)), "bias": np.zeros(24)}}
-    write_weights(tmp_path / "w.h5", Weights(FOCUS_PATCH_1.architecture, layers, {}))
-    arguments = ("--output", tmp_path / "run", "--initial", tmp_path / "w.h5")
-    output = run("train", tmp_path, *arguments, exit_code=2)
-    assert "w.h5: It lacks layers of focus-patch-1" in output
-    assert not (tmp_path / "run").exists()

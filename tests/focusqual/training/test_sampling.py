@@ -40,9 +40,3 @@ def test_a_batch_with_photographs_of_both_kinds_is_finite(rng):
     patches, _ = sampling.sample(1, [[fluorescence] * 4, [transmitted]], 12)
     assert patches.dtype == np.float16
     assert np.isfinite(patches).all()
-
-
-def test_a_window_leaves_most_of_a_field_empty(rng):
-    windows = [sampling._window(rng) for _ in range(20)]
-    assert max(window.mean() for window in windows) < 0.5
-    assert min(window.max() for window in windows) == 1

@@ -50,19 +50,12 @@ def test_calibration_finds_the_temperature(rng):
 
 def test_the_trainable_model_gives_what_its_losses_need(rng):
     model = training.build_trainable_model()
-    found = model.predict(rng.normal(size=(5, 84, 84, 1)).astype(np.float32), verbose=0)
-    cumulative = found["probabilities"].cumsum(axis=1)
-    np.testing.assert_allclose(found["cumulative"], cumulative, atol=1e-5)
-    np.testing.assert_allclose(
-        log_softmax(found["logits"], axis=1), np.log(found["probabilities"]), atol=1e-4
-    )
-
-
-def test_the_temperature_divides_the_logits(rng):
-    model = training.build_trainable_model()
-    network = training.FOCUS_PATCH_1
-    arrays = training.calibrated_arrays(model, temperature=2.5)
-    (function,) = load_functions(network, arrays, "tensorflow")
     patches = rng.normal(size=(7, 84, 84, 1)).astype(np.float32)
-    expected = softmax(model.predict(patches, verbose=0)["logits"] / 2.5, axis=1)
+    found = model.predict(patches, verbose=0)
+    probabilities = found["probabilities"]
+    np.testing.assert_allclose(found["cumulative"], probabilities.cumsum(axis=1), atol=1e-5)
+    np.testing.assert_allclose(softmax(found["logits"], axis=1), probabilities, atol=1e-5)
+    arrays = training.calibrated_arrays(model, temperature=2.5)
+    (function,) = load_functions(training.FOCUS_PATCH_1, arrays, "tensorflow")
+    expected = softmax(found["logits"] / 2.5, axis=1)
     np.testing.assert_allclose(function(patches), expected, atol=1e-5)
