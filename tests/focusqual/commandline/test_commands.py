@@ -185,7 +185,10 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     assert "split.csv is of a run on other images" in run(*train, exit_code=2)
     copy.unlink()
     assert (output / "split.csv").read_bytes() == split
+    write_scenes(tmp_path / "other", "a")
     model = ("--split", output / "split.csv", "--weights", output / "focus.h5")
+    refused = run("evaluate", tmp_path / "other", "--output", scores, *model, exit_code=2)
+    assert "other contains none of the test images" in refused
     run("evaluate", folder, "--output", scores, *model)
     accuracy = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
     assert accuracy["images"] == 11

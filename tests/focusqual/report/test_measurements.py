@@ -87,6 +87,11 @@ def test_other_tables_are_refused(read, columns, rows, sentence):
         read(rows, columns)
 
 
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match="none.csv does not exist"):
+        read_measurements(tmp_path / "none.csv")
+
+
 def test_pictures_are_found_in_subfolders(tmp_path):
     (tmp_path / "batch").mkdir()
     picture = tmp_path / "batch" / "a_focus.png"

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
+from support import FOCUS_MODELS
 
 from focusqual import load_model, measure_focus
+from focusqual.inference.network import FOCUS_PATCH_1
 from focusqual.simulation import scenes
 from focusqual.training import train as training
 from focusqual.training.train import Schedule, calibrate, train
 from micrograph_networks.engines import load_functions
+from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 
@@ -25,10 +28,11 @@ def test_a_stopped_run_resumes_and_ends_with_usable_weights(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return atomic_write(path)
 
+    initial = read_weights(FOCUS_MODELS[-1].path, [FOCUS_PATCH_1.architecture])
     for stop in (1, 2):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(training_run, "atomic_write", killed)
-            train(run, parts, schedule, workers=1, about={})
+            train(run, parts, schedule, workers=1, about={}, initial=initial)
         assert len(run.epochs) == stop
     path = train(run, parts, schedule, workers=1, about={})
     assert [epoch["epoch"] for epoch in run.epochs] == [1, 2, 3]
@@ -56,6 +60,6 @@ def test_the_trainable_model_gives_what_its_losses_need(rng):
     np.testing.assert_allclose(found["cumulative"], probabilities.cumsum(axis=1), atol=1e-5)
     np.testing.assert_allclose(softmax(found["logits"], axis=1), probabilities, atol=1e-5)
     arrays = training.calibrated_arrays(model, temperature=2.5)
-    (function,) = load_functions(training.FOCUS_PATCH_1, arrays, "tensorflow")
+    (function,) = load_functions(FOCUS_PATCH_1, arrays, "tensorflow")
     expected = softmax(found["logits"] / 2.5, axis=1)
     np.testing.assert_allclose(function(patches), expected, atol=1e-5)
