@@ -68,8 +68,8 @@ setup(
     # CellProfiler and TensorFlow are extras, so that installing the modules changes neither.
     extras_require={
         "cellprofiler": ["cellprofiler==4.2.8.1"],
-        # tensorflow-cpu is for Intel and AMD only. CellProfiler 4, which is for Python 3.9, does not
-        # allow the h5py that TensorFlow 2.16 requires.
+        # tensorflow-cpu is for Intel and AMD only. CellProfiler 4 (Python 3.9) does not allow the
+        # h5py that TensorFlow 2.16 requires.
         "cpu": [
             "tensorflow-cpu>=2.15; platform_machine in 'x86_64 AMD64'",
             "tensorflow-cpu<2.16; platform_machine in 'x86_64 AMD64' and python_version < '3.10'",

@@ -18,19 +18,7 @@ STEP = re.compile(r"Image # (\d+), module (\w+) # \d+: .* Wall_time = ([\d.]+) s
 
 
 class Step(NamedTuple):
-    """A module has run on an image set.
-
-    Attributes
-    ----------
-    process : int
-        ID of CellProfiler's process.
-    image_set : int
-    module : str
-    seconds : float
-        Run time of the module.
-    since_start : float
-        Seconds since the start of the process.
-    """
+    """Run time of a module on an image set, and seconds since the start of the process."""
 
     process: int
     image_set: int

@@ -35,7 +35,7 @@ notes:[]|batch_state:array([], dtype=uint8)|enabled:True|wants_pause:False]
 """
 
 
-def draw_plate(folder, wells=WELLS, sites=4):
+def draw_plate(folder, wells=WELLS, sites=2):
     """Write the images of a plate; the file named BROKEN is not an image."""
     folder.mkdir()
     rng = np.random.default_rng(0)

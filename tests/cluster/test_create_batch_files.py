@@ -29,7 +29,7 @@ NUMBER = "ImageNumber"
 def plate(tmp_path_factory):
     """Eight images in two batches, measured and merged by the commands of docs/cluster.md."""
     folder = tmp_path_factory.mktemp("plate")
-    draw_plate(folder / "images", wells=("B02", "B03"))
+    draw_plate(folder / "images", wells=("B02", "B03"), sites=4)
     (folder / "plate.cppipe").write_text(PROGRAM.ask("pipeline", FOCUS)["batch_pipeline"])
     page = (ROOT / "docs" / "cluster.md").read_text()
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)

@@ -98,7 +98,7 @@ def find_cellprofiler(batches, first):
 
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
-    """24 images, one of them broken, their table for LoadData, and a pipeline of both modules."""
+    """12 images, one of them broken, their table for LoadData, and a pipeline of both modules."""
     folder = tmp_path_factory.mktemp("plate")
     draw_plate(folder / "images")
     list_plate(folder / "images", folder / "plate.csv")
@@ -121,7 +121,7 @@ def undisturbed(plate, tmp_path_factory):
 def test_every_image_set_is_measured_or_has_failed(undisturbed):
     for name in IMAGES:
         rows = read_table(undisturbed / "tables" / name)
-        assert [int(row[NUMBER]) for row in rows] == list(range(1, 25))
+        assert [int(row[NUMBER]) for row in rows] == list(range(1, 13))
         assert [row["FileName_Image"] for row in rows if row["Failure"]] == [BROKEN]
     (row,) = read_table(undisturbed / "tables" / FAILURES)
     assert (row["Metadata_Well"], row["Metadata_Site"], row["FileName_Image"]) == (
@@ -150,7 +150,7 @@ def test_slurm_with_a_batch_killed_gives_the_same(plate, undisturbed, tmp_path):
         )
     # The batch was repeated, and the folder of the killed process was removed.
     assert not killed.exists()
-    assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 6
+    assert len(list(batches.glob("*_*"))) == len(list(batches.glob("*.txt"))) == 3
 
 
 def test_last_resort_loses_only_what_dies(plate, undisturbed, tmp_path):
@@ -169,7 +169,7 @@ def test_last_resort_loses_only_what_dies(plate, undisturbed, tmp_path):
 
 
 def test_kill_of_everything_is_resumed(tmp_path):
-    draw_plate(tmp_path / "images", wells=("B02", "B03"), sites=2)
+    draw_plate(tmp_path / "images", wells=("B02", "B03"))
     settings = {"pipeline": FOCUS, "images": "images", "images_per_batch": 2}
     batches = tmp_path / "results" / "batches"
     process = start(tmp_path, "--cores", "1", **settings)
