@@ -1,4 +1,4 @@
-"""The modules in an unzipped release, in parts of one, and in the next one."""
+"""Test the modules in an unzipped release, in an incomplete one, and in the next one."""
 
 import hashlib
 import json
@@ -13,20 +13,21 @@ import pandas as pd
 import pytest
 from harness import ROOT, run_cellprofiler
 from products import FOCUS, PRODUCTS
+from support import FOCUS_MODELS, measure
 
 from micrograph_networks import __version__
 from micrograph_networks.images.image_files import write_tiff
-from micrograph_networks.models.registry import shipped_models
 from micrograph_networks.models.weights_file import Weights, read_weights, write_weights
 
 PACKAGES = ("micrograph_networks", *(product.package for product in PRODUCTS))
+PLUGINS = [f"plugins/{product.module.lower()}.py" for product in PRODUCTS]
 
-RELEASE_ONLY = """
+RUN = """
 import sys
 from pathlib import Path
 
 plugins, name, *weights = sys.argv[1:]
-# As in the CellProfiler application, which has none of these, nor this package.
+# The CellProfiler application has none of these, and this project is not installed into it.
 for absent in ("tensorflow", "keras", "click", "filelock", "imagecodecs", "pandas", "tqdm"):
     sys.modules[absent] = None
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
@@ -71,15 +72,15 @@ try:
 except Exception as error:
     print(error)
 """.replace("{packages}", repr(PACKAGES))
+"""Program that runs a module without TensorFlow and then asks for TensorFlow."""
 
-
-LISTED = """
+LIST = """
 import io
 import json
 import sys
 
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-plugins, name, saved = sys.argv[1:]
+plugins, *arguments = sys.argv[1:]
 
 from cellprofiler_core import preferences
 
@@ -91,49 +92,46 @@ from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import get_module_names, instantiate_module
 
-
-def loaded(file):
+listed = {}
+for name, saved in zip(arguments[::2], arguments[1::2]):
+    assert name in get_module_names()
+    pipeline, file = Pipeline(), io.StringIO()
+    pipeline.load(saved)
+    pipeline.dump(file, save_image_plane_details=False)
+    file.seek(0)
     pipeline.load(file)
     (module,) = (module for module in pipeline.modules() if module.module_name == name)
-    return module
-
-
-pipeline = Pipeline()
-assert name in get_module_names()
-module = loaded(saved)
-pipeline.dump(file := io.StringIO(), save_image_plane_details=False)
-file.seek(0)
-module = loaded(file)
-found = {
-    "saved": [setting.unicode_value for setting in module.settings()],
-    "revision": module.variable_revision_number,
-    "new": [setting.unicode_value for setting in instantiate_module(name).settings()],
-}
-try:
-    module.test_valid(pipeline)
-except ValidationError as error:
-    found["invalid"] = str(error)
-try:
-    module.prepare_run(None)
-except (AttributeError, ValueError) as error:
-    found["refused"] = str(error)
-print(json.dumps(found))
+    found = listed[name] = {
+        "saved": [setting.unicode_value for setting in module.settings()],
+        "revision": module.variable_revision_number,
+        "new": [setting.unicode_value for setting in instantiate_module(name).settings()],
+    }
+    try:
+        module.test_valid(pipeline)
+    except ValidationError as error:
+        found["invalid"] = str(error)
+    try:
+        module.prepare_run(None)
+    except (AttributeError, ValueError) as error:
+        found["refused"] = str(error)
+print(json.dumps(listed))
 """
+"""Program that loads, saves and loads pipelines, and prints what became of the modules."""
 
 
 @pytest.fixture
 def copy(release, tmp_path):
-    """A release that a test may change; files that it writes to have to be written anew."""
+    """A release of hard links. Unlink a file before you write it."""
     return shutil.copytree(release, tmp_path / "copy", copy_function=os.link)
 
 
-@pytest.fixture(params=PRODUCTS, ids=lambda product: product.module)
-def product(request):
-    return request.param
+@pytest.fixture(scope="module")
+def whole(release):
+    """What CellProfiler knows of the modules of the release."""
+    return listed(release)
 
 
-def run_module(plugins, folder, *arguments, path=(), code=RELEASE_ONLY):
-    """Load and run a module in a process whose path begins with some folders."""
+def run_program(code, plugins, folder, *arguments, path=()):
     return subprocess.run(
         [sys.executable, "-c", code, str(plugins), *map(str, arguments)],
         cwd=folder,
@@ -144,101 +142,99 @@ def run_module(plugins, folder, *arguments, path=(), code=RELEASE_ONLY):
     )
 
 
-def test_release_without_tensorflow_computes_and_says_what_it_would_take(
+def listed(folder):
+    """Return by module what CellProfiler knows of it, after it opened and saved a pipeline."""
+    pipelines = {p.module: folder / "example_pipelines" / p.pipelines[0] for p in PRODUCTS}
+    arguments = [word for pair in pipelines.items() for word in pair]
+    result = run_program(LIST, folder / "plugins", folder.parent, *arguments)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    for name, saved in pipelines.items():
+        pattern = rf"^{name}:.*variable_revision_number:(\d+).*\n((?: .*\n)*)"
+        revision, settings = re.search(pattern, saved.read_text("utf-8"), re.M).groups()
+        # A pipeline loses nothing, whatever is missing.
+        assert found[name]["saved"] == [s.split(":", 1)[1] for s in settings.splitlines()]
+        assert found[name]["revision"] == int(revision)
+    return found
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.module)
+def test_release_computes_without_tensorflow_and_beside_packages_of_the_same_names(
     release, tmp_path, product, color_weights
 ):
+    for package in PACKAGES:
+        (tmp_path / f"{package}.py").write_text("raise ImportError('of somebody else')\n")
     weights = [color_weights] if product.package == "segment" else []
-    result = run_module(release / "plugins", tmp_path, product.module, *weights)
+    arguments = (product.module, *weights)
+    result = run_program(RUN, release / "plugins", tmp_path, *arguments, path=[tmp_path])
 
     assert result.returncode == 0, result.stderr
     assert re.fullmatch("numpy\nTensorFlow is not installed.*\n", result.stdout)
 
 
-def test_other_packages_of_the_same_names_do_not_hide_ours(release, tmp_path, product):
-    for package in PACKAGES:
-        (tmp_path / f"{package}.py").write_text("raise ImportError('of somebody else')\n")
-    result = run_module(release / "plugins", tmp_path, product.module, path=[tmp_path])
-
-    assert result.returncode == 0, result.stderr
+def test_modules_of_a_whole_release_are_valid(whole):
+    assert not any("invalid" in found for found in whole.values())
 
 
-def listed(folder, product):
-    """What CellProfiler knows of a module and of its pipeline, which it has opened and saved."""
-    saved = folder / "example_pipelines" / product.pipelines[0]
-    result = run_module(folder / "plugins", folder.parent, product.module, saved, code=LISTED)
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout.splitlines()[-1])
-    pattern = rf"^{product.module}:.*variable_revision_number:(\d+).*\n((?: .*\n)*)"
-    revision, settings = re.search(pattern, saved.read_text("utf-8"), re.M).groups()
-    # Nothing of a pipeline is lost, whatever is missing.
-    assert found["saved"] == [line.split(":", 1)[1] for line in settings.splitlines()]
-    assert found["revision"] == int(revision)
-    return found
+@pytest.mark.parametrize(
+    "part", ["focusqual", "micrograph_networks", "model_weights/registry.json", "version"]
+)
+def test_modules_of_an_incomplete_release_are_listed_and_explain_it(copy, part):
+    reason = part.split("/")[-1]
+    if part == "version":
+        rewrite(copy / "micrograph_networks/__init__.py", __version__, "9.9.9")
+        reason = "(micrograph_networks has version 9.9.9)"
+    else:
+        (copy / part).rename(copy / "elsewhere")
+    found = listed(copy)
+    if part == "focusqual":
+        assert "invalid" not in found.pop("SegmentDarkfieldCells")
+    for name, one in found.items():
+        assert one["invalid"] == one["refused"]
+        assert f"{name.lower()}.py of version {__version__} is incomplete" in one["refused"]
+        assert reason in one["refused"]
+        assert "the plugins folder of a release that was unzipped as a whole" in one["refused"]
 
 
-def test_a_whole_release_is_valid(release, product):
-    assert "invalid" not in listed(release, product)
-
-
-@pytest.mark.parametrize("part", ["core", "micrograph_networks", "model_weights/registry.json"])
-def test_a_module_without_a_part_of_the_release_is_listed_and_says_so(copy, product, part):
-    missing = copy / (product.package if part == "core" else part)
-    missing.rename(copy / "elsewhere")
-    found = listed(copy, product)
-    assert found["invalid"] == found["refused"]
-    assert f"{product.module.lower()}.py of version {__version__} is incomplete" in found["refused"]
-    assert missing.name in found["refused"]
-    assert "the plugins folder of a release that was unzipped as a whole" in found["refused"]
-
-
-def test_a_module_beside_packages_of_another_version_says_so(copy, product):
-    rewrite(copy / "micrograph_networks/__init__.py", __version__, "9.9.9")
-    assert "(micrograph_networks has version 9.9.9)" in listed(copy, product)["refused"]
-
-
-def test_a_module_without_its_weights_is_listed_and_says_so(copy, product):
-    name = shipped_models(product.architectures)[-1].name
+def test_modules_without_their_weights_are_listed_and_explain_it(copy):
     for path in (copy / "model_weights").glob("*.h5"):
         path.unlink()
-    assert f"{name}.h5 does not exist: unzip the release" in listed(copy, product)["invalid"]
+    for found in listed(copy).values():
+        assert re.search(r"\.h5 does not exist: unzip the release", found["invalid"])
 
 
-def test_all_modules_stand_in_the_list_in_the_same_way():
+def test_plugins_have_the_same_lines_for_an_incomplete_release():
     pattern = r"# In a clone.*?raise ImportError|    # Duplicated in.*?run = prepare_run\n"
-    texts = [(ROOT / f"plugins/{p.module.lower()}.py").read_text("utf-8") for p in PRODUCTS]
+    texts = [(ROOT / plugin).read_text("utf-8") for plugin in PLUGINS]
     parts = {tuple(re.findall(pattern, text, re.S)) for text in texts}
     assert [len(found) for found in parts] == [2]
 
 
-def test_the_next_release_opens_old_pipelines_and_gives_the_same_numbers(
-    release, copy, tmp_path, fly_images
+def test_pipelines_keep_their_model_and_numbers_in_the_next_release(
+    whole, copy, tmp_path, fly_images
 ):
-    for name in (
-        "micrograph_networks/__init__",
-        *(f"plugins/{p.module.lower()}" for p in PRODUCTS),
-    ):
-        rewrite(copy / f"{name}.py", __version__, "9.9.9")
-    add_model(copy / "model_weights", shipped_models(FOCUS.architectures)[-1].name, "focus_v9")
-    old, new = listed(release, FOCUS), listed(copy, FOCUS)
+    for name in ("micrograph_networks/__init__.py", *PLUGINS):
+        rewrite(copy / name, __version__, "9.9.9")
+    add_model(copy / "model_weights", FOCUS_MODELS[-1].name, "focus_v9")
+    old, new = whole[FOCUS.module], listed(copy)[FOCUS.module]
     assert old["saved"] == new["saved"]
     assert set(new["new"]) - set(old["new"]) == {"focus_v9"}
 
-    images, pipeline = tmp_path / "images", release / "example_pipelines" / FOCUS.pipelines[0]
+    images, image = tmp_path / "images", fly_images["01_POS002_D.TIF"]
     images.mkdir()
-    write_tiff(images / "fly.tif", fly_images["01_POS002_D.TIF"])
-    tables = []
-    for folder in (release, copy):
-        output = tmp_path / f"of {folder.name}"
-        run_cellprofiler(pipeline, images, output, plugins=folder / "plugins")
-        table = pd.read_csv(output / "FocusQC_Image.csv")
-        tables.append(table.filter(like="ImageFocus_").select_dtypes("number"))
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert tables[0].shape[1] > 10
+    write_tiff(images / "fly.tif", image)
+    pipeline = copy / "example_pipelines" / FOCUS.pipelines[0]
+    run_cellprofiler(pipeline, images, tmp_path / "out", plugins=copy / "plugins")
+    (row,) = pd.read_csv(tmp_path / "out" / "FocusQC_Image.csv").to_dict("records")
+    expected = measure(image, model=FOCUS_MODELS[-1].name).summary
+    for feature, name in (("Score", "score"), ("ExpectedLevel", "expected_level")):
+        assert row[f"ImageFocus_{feature}_Image"] == pytest.approx(expected[name], rel=1e-4)
 
 
 def add_model(folder, name, newer):
-    """Register a newer model, which has other weights."""
-    architecture = json.loads((folder / "registry.json").read_text("utf-8"))[name]["architecture"]
+    """Register a newer model with other weights."""
+    entries = json.loads((folder / "registry.json").read_text("utf-8"))
+    architecture = entries[name]["architecture"]
     weights = read_weights(folder / f"{name}.h5", [architecture])
     layers = {
         layer: {name: array + np.float32(0.5) for name, array in arrays.items()}
@@ -246,7 +242,6 @@ def add_model(folder, name, newer):
     }
     path = folder / f"{newer}.h5"
     write_weights(path, Weights(architecture, layers, weights.attributes))
-    entries = json.loads((folder / "registry.json").read_text("utf-8"))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entries[newer] = {**entries[name], "sha256": digest}
     (folder / "registry.json").unlink()
@@ -254,7 +249,7 @@ def add_model(folder, name, newer):
 
 
 def rewrite(path, old, new):
-    """Replace a text in a file, which then is no link to that of the release any more."""
+    """Replace a text in a file, which is then no longer a hard link."""
     text = path.read_text("utf-8")
     assert old in text
     path.unlink()
