@@ -114,10 +114,9 @@ def test_default_settings_are_those_of_the_core(name, options, models):
 def test_each_saved_setting_has_help_in_valid_markup(module):
     assert_help_is_valid_markup(module)
     add_group(module)
-    helped = [setting.text for setting in module.help_settings()]
-    assert len(set(helped)) == len(helped)
+    helped = {setting.text for setting in module.help_settings()}
     saved = {s.text for s in module.settings() if not isinstance(s, HiddenCount)}
-    assert set(helped) == saved
+    assert helped == saved
 
 
 def test_settings_survive_a_saved_pipeline(module):

@@ -169,7 +169,6 @@ def test_settings_are_visible_only_if_they_are_used():
         "Name the probability image",
         "Number of classes",
         "Value in pixels",
-        "Value in pixels along the line",
         "Weights file location",
         "Weights file name",
     ]
