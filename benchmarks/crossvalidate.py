@@ -39,7 +39,7 @@ from segment.evaluation.evaluate import (
 from segment.inference.network import FULL, NETWORKS, encoder, unet_vgg16
 from segment.training.recipes import SMALL_RECIPE, Recipe, Stage, changed_recipe
 from segment.training.start import read_vgg16
-from segment.training.train import Parts, train
+from segment.training.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = MODEL_FOLDER / f"{shipped_models(NETWORKS)[-1].name}_split.csv"
@@ -169,7 +169,7 @@ def trained(variant, run, data, learners):
     samples = load_samples(data.table, CLASSES, recipe.working_size)
     samples = [sample for sample in samples if sample.name in learners]
     start = read_vgg16(data.backbone) if variant.pretrained else random_vgg16(recipe.seed)
-    return train(run, recipe, Parts(samples, []), start, {"training_data": data.table.parent.name})
+    return train(run, recipe, samples, [], start, {"training_data": data.table.parent.name})
 
 
 def random_vgg16(seed):

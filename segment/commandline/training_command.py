@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 import click
 
@@ -21,7 +21,7 @@ from segment.training.recipes import RECIPES, SMALL_RECIPE, Recipe, changed_reci
 
 if TYPE_CHECKING:
     from micrograph_networks.training.run import TrainingRun
-    from segment.training.train import Parts
+    from segment.annotations.dataset import Sample
 
 
 @click.command(
@@ -158,11 +158,11 @@ def train(
     else:
         start = read_vgg16(backbone_weights) if backbone_weights else download_vgg16()
     run = TrainingRun(run_folder(output), {**dataclasses.asdict(chosen), "initial": initial})
-    parts = _training_parts(csv, run, chosen, groups, hold_back)
-    click.echo(f"{len(parts.train)} training and {len(parts.validation)} validation images")
+    samples, validation = _read_parts(csv, run, chosen, groups, hold_back)
+    click.echo(f"{len(samples)} training and {len(validation)} validation images")
     data = csv.resolve().parent.name
     about = {**about_training("segment-darkfield", data, license), "initial": initial}
-    path = train_network(run, chosen, parts, start, about)
+    path = train_network(run, chosen, samples, validation, start, about)
     click.echo(f"Wrote {path}")
 
 
@@ -188,12 +188,11 @@ def _described(
     return pixel_classes(names, kinds, scaled)
 
 
-def _training_parts(
+def _read_parts(
     csv: Path, run: "TrainingRun", recipe: Recipe, groups: Optional[Path], hold_back: bool
-) -> "Parts":
-    """Read and divide the images, and keep the division in split.csv."""
+) -> Tuple[List["Sample"], List["Sample"]]:
+    """Read and divide the images; return training and validation samples."""
     from segment.annotations import dataset
-    from segment.training.train import Parts
 
     names = [one.name for one in recipe.classes]
     samples = dataset.load_samples(csv, names, recipe.working_size)
@@ -201,7 +200,5 @@ def _training_parts(
     numbers, parts = dataset.divide(samples, known, recipe.seed, hold_back)
     rows = [(s.name, str(group), part) for s, group, part in zip(samples, numbers, parts)]
     run.keep_split(dataset.SPLIT_COLUMNS, rows)
-    return Parts(
-        [sample for sample, part in zip(samples, parts) if part == "train"],
-        [sample for sample, part in zip(samples, parts) if part == "validation"],
-    )
+    learners = [sample for sample, part in zip(samples, parts) if part == "train"]
+    return learners, [sample for sample, part in zip(samples, parts) if part == "validation"]

@@ -1,7 +1,7 @@
 """Train the network. Uses only Keras, so any Keras backend works."""
 
 import functools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
@@ -46,24 +46,13 @@ EPOCH_WEIGHTS = "epoch_{:04}.h5"
 """Name of the weights file of an epoch that is averaged."""
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Training and validation samples.
-
-    Attributes
-    ----------
-    train : list of Sample
-        Samples to learn from.
-    validation : list of Sample
-        Samples to watch the training by; they decide nothing and may be missing.
-    """
-
-    train: List[Sample]
-    validation: List[Sample]
-
-
 def train(
-    run: TrainingRun, recipe: Recipe, parts: Parts, start: Arrays, about: Dict[str, Any]
+    run: TrainingRun,
+    recipe: Recipe,
+    samples: Sequence[Sample],
+    validation: Sequence[Sample],
+    start: Arrays,
+    about: Dict[str, Any],
 ) -> Path:
     """Train, or continue a run that was stopped, and write the weights file.
 
@@ -75,7 +64,10 @@ def train(
     run : TrainingRun
     recipe : Recipe
         Recipe with classes.
-    parts : Parts
+    samples : sequence of Sample
+        Samples to learn from.
+    validation : sequence of Sample
+        Samples to watch the training by; they decide nothing and may be missing.
     start : Arrays
         Arrays to start from: of the whole network, or of VGG16.
     about : dict
@@ -86,27 +78,27 @@ def train(
     Path
         Path of the weights file.
     """
-    about = {**about, **_attributes(recipe, parts)}
+    about = {**about, **_attributes(recipe, samples), "validation_images": len(validation)}
     model, done = run.resume({cross_entropy_and_dice.__name__: cross_entropy_and_dice})
-    model = model or _new_model(recipe, start, parts.train)
+    model = model or _new_model(recipe, start, samples)
     network, plan = _network(recipe), _plan(recipe)
     averaged = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
         if begins or epoch == done:
-            steps = batches_per_epoch(recipe, parts.train)
+            steps = batches_per_epoch(recipe, samples)
             optimizer = _optimizer(stage, steps) if begins else model.optimizer
             counts = _compile(model, recipe, stage, optimizer)
         history = model.fit(
-            epoch_batches(recipe, stage, parts.train, epoch),
+            epoch_batches(recipe, stage, samples, epoch),
             initial_epoch=epoch,
             epochs=epoch + 1,
             steps_per_epoch=steps,
         )
         measured = {"loss": history.history["loss"][-1]}
         measured.update(_metrics(recipe, "", scores(counts.total_cm.numpy())))
-        if parts.validation:
-            found = _validate(model, recipe, parts.validation, run.folder / "pictures", epoch)
+        if validation:
+            found = _validate(model, recipe, validation, run.folder / "pictures", epoch)
             measured.update(_metrics(recipe, "validation_", found))
         if epoch in averaged:
             weights = Weights(network.architecture, folded_arrays(model, network), about)
@@ -116,7 +108,7 @@ def train(
     mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in averaged])
     compute = load_functions(network, mean.layers)[0]
     path = run.folder / WEIGHTS_FILE
-    write_weights(path, calibrated(mean, functools.partial(_predict, compute), parts.train))
+    write_weights(path, calibrated(mean, functools.partial(_predict, compute), samples))
     return path
 
 
@@ -151,15 +143,14 @@ def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> f
     return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
-def _attributes(recipe: Recipe, parts: Parts) -> Dict[str, Any]:
+def _attributes(recipe: Recipe, samples: Sequence[Sample]) -> Dict[str, Any]:
     return {
         **class_attributes(recipe.classes),
         **width_attributes(recipe.widths),
         "working_size": recipe.working_size,
-        "cell_diameter": cell_diameter(parts.train, recipe.classes),
+        "cell_diameter": cell_diameter(samples, recipe.classes),
         "input_normalization": NORMALIZATION,
-        "training_images": len(parts.train),
-        "validation_images": len(parts.validation),
+        "training_images": len(samples),
         "recipe": asdict(recipe),
     }
 

@@ -39,12 +39,12 @@ def test_variants_are_evaluated_on_what_they_did_not_see(data, tmp_path, monkeyp
     train, evaluate = crossvalidate.train, crossvalidate.evaluate_pair
     seen, trained, judged = [], [], []
 
-    def stopped(run, recipe, parts, *rest):
-        seen.append({sample.name for sample in parts.train})
+    def stopped(run, recipe, samples, *rest):
+        seen.append({sample.name for sample in samples})
         if len(seen) == 3:
             raise KeyboardInterrupt
         if not trained:  # the weights of one training are enough for all
-            trained.append(train(run, recipe, parts, *rest))
+            trained.append(train(run, recipe, samples, *rest))
         return trained[0]
 
     def noted(pair, *rest):

@@ -17,7 +17,7 @@ from segment.training import train as training
 from segment.training.balancing import narrowed
 from segment.training.batches import epoch_batches
 from segment.training.recipes import FULL_RECIPE, changed_recipe
-from segment.training.train import Parts, cell_diameter, train
+from segment.training.train import cell_diameter, train
 
 SHIPPED = pixel_classes(CLASSES, {}, {})
 
@@ -35,8 +35,8 @@ def scene(seed):
 
 
 @pytest.fixture
-def parts():
-    return Parts([scene(seed) for seed in range(4)], [scene(seed) for seed in (8, 9)])
+def samples():
+    return [scene(seed) for seed in range(4)]
 
 
 @pytest.fixture
@@ -67,9 +67,10 @@ def logged(run):
 
 
 def test_a_stopped_run_continues_and_ends_with_usable_weights(
-    run, tmp_path, parts, recipe, start, monkeypatch
+    run, tmp_path, samples, recipe, start, monkeypatch
 ):
     atomic_write, about = training_run.atomic_write, {"training_data": "scenes"}
+    validation = [scene(8), scene(9)]
 
     def killed(path):
         if path.name == "checkpoint_0003.keras":
@@ -78,9 +79,9 @@ def test_a_stopped_run_continues_and_ends_with_usable_weights(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training_run, "atomic_write", killed)
-        train(run, recipe, parts, start, about)
+        train(run, recipe, samples, validation, start, about)
     assert logged(run) == [1, 2, 3]
-    path = train(run, recipe, parts, start, about)
+    path = train(run, recipe, samples, validation, start, about)
     assert logged(run) == [1, 2, 3]
     (checkpoint,) = tmp_path.glob("*.keras")
     assert checkpoint.name == "checkpoint_0003.keras"
@@ -103,43 +104,43 @@ def test_a_stopped_run_continues_and_ends_with_usable_weights(
     model = load_model(path)
     assert (model.classes, model.working_size) == (SHIPPED, 96)
     # The first two blocks keep their initial weights; the others learn.
-    begun = training._new_model(recipe, start, parts.train)
+    begun = training._new_model(recipe, start, samples)
     blocks = encoder_blocks()
     for name in blocks[0] + blocks[1]:
         stored = begun.get_layer(name).get_weights()[0].astype(np.float16)
         np.testing.assert_array_equal(weights.layers[name]["kernel"], stored)
 
 
-def batch(recipe, parts, epoch):
-    return next(epoch_batches(recipe, recipe.stages[0], parts.train, epoch))
+def batch(recipe, samples, epoch):
+    return next(epoch_batches(recipe, recipe.stages[0], samples, epoch))
 
 
-def test_a_run_starts_from_the_given_model(parts, recipe, start):
-    model = training._new_model(recipe, start, parts.train)
-    images, _ = batch(recipe, parts, 0)
+def test_a_run_starts_from_the_given_model(samples, recipe, start):
+    model = training._new_model(recipe, start, samples)
+    images, _ = batch(recipe, samples, 0)
     (network,) = load_functions(unet_vgg16(3, NARROW), start, "numpy")
     np.testing.assert_allclose(model.predict(images, verbose=0), network(images), atol=1e-3)
 
 
-def test_an_encoder_alone_is_enough(parts, recipe, rng):
+def test_an_encoder_alone_is_enough(samples, recipe, rng):
     vgg16 = filled(encoder(unet_vgg16(2)), lambda shape: rng.normal(0, 0.05, shape))
-    model = training._new_model(recipe, vgg16, parts.train)
-    images, _ = batch(recipe, parts, 0)
+    model = training._new_model(recipe, vgg16, samples)
+    images, _ = batch(recipe, samples, 0)
     kernel, _ = model.get_layer("block5_conv3").get_weights()
     expected = narrowed(vgg16, NARROW, images)["block5_conv3"]["kernel"]
     ratio = kernel / expected
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
 
 
-def test_batches_are_the_same_for_the_same_epoch(parts, recipe):
-    for first, again, other in zip(*(batch(recipe, parts, epoch) for epoch in (0, 0, 1))):
+def test_batches_are_the_same_for_the_same_epoch(samples, recipe):
+    for first, again, other in zip(*(batch(recipe, samples, epoch) for epoch in (0, 0, 1))):
         np.testing.assert_array_equal(first, again)
         assert (first != other).any()
 
 
-def test_a_share_of_the_crops_holds_filaments(parts, recipe):
-    empty = [Sample(one.name, one.image, np.minimum(one.mask, 1)) for one in parts.train[1:]]
-    samples = [parts.train[0], *empty]
+def test_a_share_of_the_crops_holds_filaments(samples, recipe):
+    empty = [Sample(one.name, one.image, np.minimum(one.mask, 1)) for one in samples[1:]]
+    samples = [samples[0], *empty]
     stage = dataclasses.replace(recipe.stages[0], crop=64)
     for share in (0, 0.5, 1):
         chosen = dataclasses.replace(recipe, filament_share=share, crops_per_image=10)
