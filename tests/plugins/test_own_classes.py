@@ -1,4 +1,4 @@
-"""A model of classes of one's own: trained, measured, and run in CellProfiler."""
+"""Test a model with classes of one's own: training, evaluation, and a run in CellProfiler."""
 
 import dataclasses
 
@@ -15,17 +15,17 @@ from micrograph_networks.files.tables import csv_table
 from micrograph_networks.images.image_files import read_image, write_png
 from segment.commandline.commands import main
 from segment.inference.network import Widths
-from segment.training.recipes import RECIPES
+from segment.training.recipes import RECIPES, Stage
 
 SHAPE = (96, 128)
 COLORS = np.array([[15, 15, 30], [230, 120, 90], [90, 220, 130]])
-"""Of night, discs and fibers in the scenes."""
+"""Colors of the background, discs, and fibers."""
 CLASSES = ("--class", "night", "--class", "disc", "--class", "fiber", "--filament", "fiber")
 PURPLE = (200, 60, 255)
 
 
 def scene(seed):
-    """Discs and a fiber that crosses none of them: the image, and its mask."""
+    """Return an image of discs and a fiber that crosses none of them, and its mask."""
     rng = np.random.default_rng(seed)
     mask = np.zeros(SHAPE, np.uint8)
     for left in (10, 50, 90):
@@ -39,22 +39,22 @@ def scene(seed):
     return np.clip(image, 0, 255).astype(np.uint8), mask
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A table of scenes and masks."""
-    with csv_table(tmp_path / "data.csv", ["images", "masks"]) as table:
-        for number in range(12):
+def write_scenes(path, numbers):
+    """Write scenes and their table."""
+    with csv_table(path, ["images", "masks"]) as table:
+        for number in numbers:
             image, mask = scene(number)
-            write_png(tmp_path / f"{number}.png", image)
-            write_png(tmp_path / f"{number}_mask.png", mask)
+            write_png(path.parent / f"{number}.png", image)
+            write_png(path.parent / f"{number}_mask.png", mask)
             table.writerow([f"{number}.png", f"{number}_mask.png"])
-    return tmp_path
 
 
 @pytest.fixture
 def backbone(tmp_path, monkeypatch):
-    """Random kernels, and a recipe for few channels, that are learned in a minute."""
-    recipe = dataclasses.replace(RECIPES["small"], widths=Widths((8,) * 5, (8,) * 5))
+    """Random kernels, and a recipe for few channels and small images that learns quickly."""
+    stage = Stage(16, crop=128, learning_rate=5e-3, falling=True, frozen_blocks=0)
+    widths = Widths((8,) * 5, (8,) * 5)
+    recipe = dataclasses.replace(RECIPES["small"], widths=widths, stages=(stage,))
     monkeypatch.setitem(RECIPES, "small", recipe)
     return write_encoder(tmp_path / "backbone.h5", np.random.default_rng(0))
 
@@ -65,20 +65,15 @@ def run(*arguments):
 
 
 @needs_training
-def test_three_classes_of_ones_own_from_masks_to_measurements(folder, backbone):
-    epochs = (item for count in (40, 2) for item in ("--epochs", count))
+def test_three_classes_of_ones_own_from_masks_to_measurements(tmp_path, backbone):
+    folder, weights, scores = tmp_path, tmp_path / "run" / "darkfield.h5", tmp_path / "scores"
+    write_scenes(folder / "data.csv", range(12))
+    write_scenes(folder / "new.csv", (100, 101, 102))
     run(
         *("train", "--csv", folder / "data.csv", "--output", folder / "run"),
         *(*CLASSES, "--class-color", f"fiber={','.join(map(str, PURPLE))}"),
-        *("--backbone-weights", backbone, "--working-size", 128, "--batch", 4, *epochs),
+        *("--backbone-weights", backbone, "--working-size", 128, "--batch", 4),
     )
-    weights, scores = folder / "run" / "darkfield.h5", folder / "scores"
-    with csv_table(folder / "new.csv", ["images", "masks"]) as table:
-        for number in (100, 101, 102):
-            image, mask = scene(number)
-            write_png(folder / f"{number}.png", image)
-            write_png(folder / f"{number}_mask.png", mask)
-            table.writerow([f"{number}.png", f"{number}_mask.png"])
 
     run("evaluate", "--csv", folder / "new.csv", "--output", scores, "--model", weights)
     figures = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
