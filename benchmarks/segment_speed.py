@@ -177,7 +177,7 @@ def print_change_of_iou(single, half, pairs):
     """IoU of each class over all images in both arithmetics."""
     options = SegmentationOptions()
     ious = [
-        scores(sum(evaluate_pair(pair, model, options).matrix for pair in pairs)).iou
+        scores(sum(evaluate_pair(pair, model, options).counts.matrix for pair in pairs)).iou
         for model in (single, half)
     ]
     print(f"\nIoU over {len(pairs)} images: background, blood cell, spirochaete")

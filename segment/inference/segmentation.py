@@ -183,7 +183,7 @@ def segment_probabilities(
         taken |= labels > 0
     for index in cells:
         probability = probabilities[..., index]
-        all_labels = label_cells(indices == index, probability, options)
+        all_labels = label_cells(indices == index, options)
         # Holes are filled, whatever class their pixels have.
         all_labels[taken] = 0
         label_images.keep(all_labels, _is_sure(all_labels, probability, options))

@@ -55,18 +55,7 @@ def test_real_images(data_folder, model, cells, spirochaetes, expected):
     """Ten images at their own size that darkfield_v1 never saw; darkfield_v2_small did."""
     pairs = pairs_of(data_folder / "darkfield" / "data.csv", SPLIT, "test")[:10]
     evaluated = [evaluate_pair(pair, cell_model(model), SegmentationOptions()) for pair in pairs]
-    found = [[image.tallies[name].found for image in evaluated] for name in CLASSES[1:]]
+    found = [[image.counts.tallies[name].found for image in evaluated] for name in CLASSES[1:]]
     assert found == [cells, spirochaetes]
-    iou = scores(sum(image.matrix for image in evaluated)).iou
+    iou = scores(sum(image.counts.matrix for image in evaluated)).iou
     np.testing.assert_allclose(iou, expected, atol=0.001)
-
-
-def test_pipelines_of_earlier_versions_count_the_same_cells(data_folder):
-    """They leave out no object for its mean probability. Five of the same images."""
-    pairs = pairs_of(data_folder / "darkfield" / "data.csv", SPLIT, "test")[3:8]
-    options = SegmentationOptions(minimum_probability=0.0)
-    cells = [
-        evaluate_pair(pair, cell_model("darkfield_v1"), options).tallies["blood cell"].found
-        for pair in pairs
-    ]
-    assert cells == [2, 3, 1, 4, 25]
