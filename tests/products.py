@@ -3,7 +3,7 @@
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Tuple
+from typing import Callable, Dict, Tuple
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,14 @@ class Product:
         return importlib.import_module(f"{self.package}.{name}")
 
     @property
+    def networks(self) -> Dict[str, Callable]:
+        """Declarations of the core's networks, by architecture."""
+        return self.part("inference.network").NETWORKS
+
+    @property
     def architectures(self) -> Tuple[str, ...]:
         """Architectures of the core's networks."""
-        return tuple(self.part("inference.network").NETWORKS)
+        return tuple(self.networks)
 
     @property
     def weights_file(self) -> str:

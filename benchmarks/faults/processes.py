@@ -17,7 +17,7 @@ from pathlib import Path
 import originals
 import pandas as pd
 import psutil
-from products import PRODUCTS
+from products import DARKFIELD, FOCUS, PRODUCTS
 
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights
@@ -116,7 +116,7 @@ def assert_whole(folder):
         elif path.suffix == ".json":
             json.loads(path.read_text())
         elif path.suffix == ".h5":
-            read_weights(path, sum((product.architectures for product in PRODUCTS), ()))
+            read_weights(path, {**FOCUS.networks, **DARKFIELD.networks})
         elif path.suffix == ".keras":
             assert zipfile.ZipFile(path).testzip() is None, path
         else:

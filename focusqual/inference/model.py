@@ -39,7 +39,7 @@ class FocusModel:
 
 
 def load_model(
-    model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
+    model: Union[str, Path, None] = None, engine: Union[str, EngineOptions] = EngineOptions()
 ) -> FocusModel:
     """Load a focus model. Loading takes seconds, so reuse the returned object.
 
@@ -48,7 +48,8 @@ def load_model(
     model : str or Path, optional
         Name of a shipped model, such as ``focus_v1``, or path of a weights file; the newest shipped
         model by default.
-    engine : EngineOptions
+    engine : str or EngineOptions
+        Name of an engine, such as ``numpy``, or options of how to compute.
 
     Returns
     -------

@@ -25,7 +25,8 @@ class Cache:
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return the result of a key, made now if it is not there.
 
-        Other threads wait meanwhile, so no result is made twice.
+        Other threads wait meanwhile, so no result is made twice. What was excluded from garbage
+        collections is included again, so that dropped results are freed.
 
         Parameters
         ----------
@@ -40,6 +41,8 @@ class Cache:
                 while len(self._made) >= self._size:
                     del self._made[next(iter(self._made))]
                 self._made[key] = made
+                # TensorFlow's models contain reference cycles, which only a collection frees.
+                gc.unfreeze()
             return self._made[key]
 
 
@@ -50,7 +53,7 @@ DESCRIPTIONS = Cache(8)
 
 
 def exclude_from_collections() -> None:
-    """Exclude everything that is in memory now from garbage collections.
+    """Exclude everything that is in memory now from garbage collections until a model is loaded.
 
     Call it after a model was loaded: a collection then takes 1 ms instead of 0.1 s. Objects
     without reference cycles are still freed.

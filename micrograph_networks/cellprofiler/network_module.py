@@ -5,6 +5,7 @@ Only this folder and plugins/ import CellProfiler.
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 import threading
@@ -36,12 +37,12 @@ from micrograph_networks.cellprofiler.model_cache import (
 from micrograph_networks.cellprofiler.settings import OptionSettings
 from micrograph_networks.engines import EngineOptions, chosen_engine
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.loading import Networks, read_network
-from micrograph_networks.models.registry import ADVICE, REGISTRY, ShippedModel, shipped_models
+from micrograph_networks.models.loading import read_network
+from micrograph_networks.models.registry import ADVICE, ShippedModel, shipped_models
+from micrograph_networks.models.weights_file import Networks
 
-if not REGISTRY.is_file():
-    # Fail while the plugin is imported, which then shows its placeholder in the module list.
-    raise ImportError(f"{REGISTRY} does not exist")
+# If the registry is damaged, fail now: the plugin then shows its placeholder in the module list.
+shipped_models(())
 
 logger = logging.getLogger(__name__)
 
@@ -236,6 +237,7 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
         else:
             with _progress(f"Loading {self.chosen_model()}"):
                 model = _load_once(key)
+        if gc.get_freeze_count() == 0:
             # Its file list leads back to the workspace, which would then never be freed.
             workspace.set_file_list(None)
             exclude_from_collections()
@@ -263,10 +265,16 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
         engine = self.engine_options.options()
         return self.core.load_model, self.chosen_model(), self._last_change(), engine
 
-    def _last_change(self) -> Optional[int]:
-        """Return when the weights file was changed last: a changed file is loaded again."""
+    def _last_change(self) -> Optional[Tuple[int, ...]]:
+        """Return what tells a version of the weights file from the next, which is loaded anew.
+
+        The time of the last change alone does not: a copied file can bring an old time with it.
+        """
         chosen = self.chosen_model()
-        return os.stat(chosen).st_mtime_ns if os.path.isfile(chosen) else None
+        if not os.path.isfile(chosen):
+            return None
+        status = os.stat(chosen)
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
     def prepare_to_create_batch(self, workspace: Workspace, fn_alter_path: Callable) -> bool:
         """Translate the folder of the weights file for a cluster. Return True: it succeeded."""

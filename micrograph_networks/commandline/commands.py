@@ -24,12 +24,17 @@ from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import output_folder, run_lock
-from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
+from micrograph_networks.models.registry import (
+    ShippedModel,
+    read_card,
+    shipped_models,
+    verified_content,
+)
 
 if TYPE_CHECKING:
     from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.images.planes import Plane
-    from micrograph_networks.models.loading import Networks
+    from micrograph_networks.models.weights_file import Networks
 
 FILES = click.Path(path_type=Path)
 """Type of arguments and options that are paths."""
@@ -283,7 +288,8 @@ def _describe(model: ShippedModel) -> bool:
     click.echo(f"{model.name}\n  file     {model.path}\n  SHA-256  {model.sha256}")
     click.echo(f"  card     {model.card}\n  license  {model.license}")
     try:
-        size = verified_path(model).stat().st_size
+        size = len(verified_content(model))
+        read_card(model)
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         return False

@@ -16,7 +16,9 @@ from bioimageio.spec.model import v0_5 as spec
 from micrograph_networks import __version__
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import write_png
-from micrograph_networks.models.loading import Networks, read_network, shipped_model
+from micrograph_networks.models.loading import read_network, shipped_model
+from micrograph_networks.models.registry import read_card
+from micrograph_networks.models.weights_file import Networks
 from micrograph_networks.networks.layers import Convolution
 from micrograph_networks.training.keras_models import build_keras_model
 
@@ -104,7 +106,7 @@ def write_package(
     name = shipped.name if shipped else Path(str(model)).stem
     documentation = f"{described.documentation}\n"
     if shipped:
-        documentation += shipped.card.read_text(encoding="utf-8")
+        documentation += read_card(shipped)
     with TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "README.md").write_text(documentation, encoding="utf-8")

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from micrograph_networks.engines import (
     EngineOptions,
@@ -11,15 +11,20 @@ from micrograph_networks.engines import (
     chosen_engine,
     load_functions,
 )
-from micrograph_networks.errors import UserError, add_path_to_errors
-from micrograph_networks.models.registry import ShippedModel, shipped_models, verified_path
-from micrograph_networks.models.weights_file import Weights, check_shapes, read_weights
-from micrograph_networks.networks.layers import Network, array_shapes
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.reading import read_file
+from micrograph_networks.models.registry import (
+    ADVICE,
+    LARGEST_FILE,
+    REGISTRY,
+    ShippedModel,
+    shipped_models,
+    verified_content,
+)
+from micrograph_networks.models.weights_file import Networks, Weights, parse_weights
+from micrograph_networks.networks.layers import Network
 
 logger = logging.getLogger(__name__)
-
-Networks = Mapping[str, Callable[[Dict[str, Any]], Network]]
-"""By architecture, the function that declares a network from the attributes of a weights file."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class TrainedNetwork:
 
 
 def load_network(
-    model: Union[str, Path, None], networks: Networks, options: EngineOptions
+    model: Union[str, Path, None], networks: Networks, engine: Union[str, EngineOptions]
 ) -> TrainedNetwork:
     """Load a trained network into an engine.
 
@@ -61,7 +66,8 @@ def load_network(
         Name of a shipped model or path of a weights file; None for the newest shipped model.
     networks : Networks
         Networks to accept.
-    options : EngineOptions
+    engine : str or EngineOptions
+        Name of an engine, or options of how to compute.
 
     Returns
     -------
@@ -72,13 +78,14 @@ def load_network(
     UserError
         The file is missing, damaged or for another network, or the engine is not installed.
     """
+    options = engine if isinstance(engine, EngineOptions) else EngineOptions(engine)
     shipped = shipped_model(model, networks)
     weights, network = read_network(model, networks)
-    engine = chosen_engine(options)
-    functions = load_functions(network, weights.layers, engine, options.bfloat16)
+    chosen = chosen_engine(options)
+    functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (shipped.name, shipped.card) if shipped else (str(model), None)
-    logger.info("%s computes %s", engine, name)
-    return TrainedNetwork(name, card, weights.attributes, network, engine, functions)
+    logger.info("%s computes %s", chosen, name)
+    return TrainedNetwork(name, card, weights.attributes, network, chosen, functions)
 
 
 def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Weights, Network]:
@@ -87,23 +94,23 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
     Parameters and errors as for :func:`load_network`.
     """
     shipped = shipped_model(model, networks)
-    path = verified_path(shipped) if shipped else Path(str(model))
+    if shipped:
+        return parse_weights(verified_content(shipped), shipped.path, networks)
+    path = Path(str(model))
     if not path.exists():
         names = ", ".join(known.name for known in shipped_models(networks))
         raise UserError(
             f"The weights file {path} does not exist, and the shipped models are {names}: "
             "check the name or the path."
         )
-    weights = read_weights(path, networks)
-    with add_path_to_errors(path):
-        network = networks[weights.architecture](weights.attributes)
-        check_shapes(weights, array_shapes(network))
-    return weights, network
+    return parse_weights(read_file(path, LARGEST_FILE), path, networks)
 
 
 def shipped_model(model: Union[str, Path, None], networks: Networks) -> Optional[ShippedModel]:
     """Return the shipped model of a name, the newest one for None, or None for a path."""
     known = shipped_models(networks)
+    if model is None and not known:
+        raise UserError(f"{REGISTRY} lists no model of {' or '.join(networks)}: {ADVICE}.")
     if model is None:
         return known[-1]
     return next((one for one in known if one.name == str(model)), None)

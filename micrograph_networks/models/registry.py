@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Collection, List
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.reading import read_file
 
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "model_weights"
 """Folder of the shipped weights files, model cards and registry."""
@@ -17,6 +18,10 @@ ADVICE = "unzip the release, or install the package, again"
 """What to do when a shipped file is missing or damaged."""
 FOLDER_VARIABLE = "CELLPROFILER_MODEL_DIR"
 """Environment variable that names another folder for the shipped weights files."""
+
+
+LARGEST_FILE = 256 * 2**20
+"""Largest allowed size of a weights file in bytes, about five times that of the largest network."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,16 @@ def shipped_models(architectures: Collection[str]) -> List[ShippedModel]:
     """
     try:
         entries = json.loads(REGISTRY.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        models = [ShippedModel(name, **entry) for name, entry in entries.items()]
+        return [model for model in models if model.architecture in architectures]
+    except Exception as error:  # damaged JSON may have any structure
         raise UserError(
             f"The list of the models, {REGISTRY}, cannot be read ({error}): {ADVICE}."
         ) from error
-    models = [ShippedModel(name, **entry) for name, entry in entries.items()]
-    return [model for model in models if model.architecture in architectures]
 
 
-def verified_path(model: ShippedModel) -> Path:
-    """Return the path of the weights file of a shipped model after checking its SHA-256.
+def verified_content(model: ShippedModel) -> bytes:
+    """Return the content of the weights file of a shipped model after checking its SHA-256.
 
     Raises
     ------
@@ -81,14 +86,28 @@ def verified_path(model: ShippedModel) -> Path:
     if os.environ.get(FOLDER_VARIABLE):
         advice = f"copy it there from the package's model_weights, or unset {FOLDER_VARIABLE}"
     try:
-        digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"The weights {model.path} of {model.name} cannot be read ({error.strerror}): {advice}."
-        ) from error
-    if digest != model.sha256:
+        content = read_file(model.path, LARGEST_FILE)
+    except UserError as error:
+        raise UserError(f"The weights of {model.name} are missing ({error}): {advice}.") from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
         raise UserError(
             f"The weights {model.path} of {model.name} differ from their SHA-256 in "
             f"{REGISTRY.name}: {advice}."
         )
-    return model.path
+    return content
+
+
+def read_card(model: ShippedModel) -> str:
+    """Return the text of a model card, in Markdown.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged.
+    """
+    try:
+        return model.card.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The model card {model.card} cannot be read ({error}): {ADVICE}."
+        ) from error

@@ -5,15 +5,17 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Tuple, Union
 
 import h5py
 import numpy as np
 
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, add_path_to_errors
+from micrograph_networks.files.reading import read_file
 from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.models.registry import LARGEST_FILE
 from micrograph_networks.networks.computing import Arrays
-from micrograph_networks.networks.layers import Shapes
+from micrograph_networks.networks.layers import Network, array_shapes
 
 FORMAT_VERSION = 1
 """Version of the format that this code reads and writes."""
@@ -23,6 +25,9 @@ SEAL_SIZE = 512
 """Bytes before the HDF5 file, the smallest size of what HDF5 calls a user block."""
 BUILT_IN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 """Filters that are part of HDF5. Any other filter would load a plugin library."""
+
+Networks = Mapping[str, Callable[[Dict[str, Any]], Network]]
+"""By architecture, the function that declares a network from the attributes of a weights file."""
 
 
 @dataclass(frozen=True)
@@ -61,76 +66,116 @@ def write_weights(path: Union[str, Path], weights: Weights) -> None:
 
 def sealed(content: bytes) -> bytes:
     """Return an HDF5 file with its SHA-256 before it; the result is an HDF5 file, too."""
-    digest = hashlib.sha256(content).hexdigest().encode()
-    return (SEAL + digest).ljust(SEAL_SIZE) + content
+    return _seal(content) + content
 
 
-def read_weights(path: Union[str, Path], architectures: Collection[str]) -> Weights:
-    """Read a weights file and check that it belongs to one of these architectures.
+def _seal(content: bytes) -> bytes:
+    return (SEAL + hashlib.sha256(content).hexdigest().encode()).ljust(SEAL_SIZE)
 
-    A damaged file can crash the HDF5 library, so the file is opened only if its SHA-256 is correct.
-    Links to other files and Python objects are never followed.
+
+def read_weights(path: Union[str, Path], networks: Networks) -> Weights:
+    """Read the weights of a file: see :func:`parse_weights`.
+
+    Parameters
+    ----------
+    path : str or Path
+    networks : Networks
+        Networks to accept.
+    """
+    return parse_weights(read_file(path, LARGEST_FILE), Path(path), networks)[0]
+
+
+def parse_weights(content: bytes, path: Path, networks: Networks) -> Tuple[Weights, Network]:
+    """Return the weights in the content of a file, and the network that they belong to.
+
+    A damaged file can crash the HDF5 library, so the content is opened only if its SHA-256 is
+    correct. No array is read before all names, shapes and dtypes are known to be those of the
+    network. Links, other files, compressed arrays and Python objects are refused.
+
+    Parameters
+    ----------
+    content : bytes
+        Content of a weights file.
+    path : Path
+        Path of the file, for error messages.
+    networks : Networks
+        Networks to accept.
 
     Returns
     -------
-    Weights
+    weights : Weights
         Arrays are float32.
+    network : Network
 
     Raises
     ------
     UserError
-        The file is missing, damaged, in another format or for another network.
+        The content is damaged, in another format or for another network.
     """
-    path = Path(path)
+    sealed_part = content[SEAL_SIZE:]
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"The weights file {path} cannot be read ({error.strerror}).") from error
-    try:
-        if content != sealed(content[SEAL_SIZE:]):
+        if content[:SEAL_SIZE] != _seal(sealed_part):
             raise ValueError("its SHA-256 is missing or wrong")
-        architecture, attributes, layers = _parsed(content[SEAL_SIZE:])
+        with h5py.File(io.BytesIO(sealed_part), "r") as file, add_path_to_errors(path):
+            architecture, attributes = _attributes(file)
+            if architecture not in networks:
+                raise UserError(
+                    f"{path} holds weights of {architecture}, but {' or '.join(networks)} is "
+                    "needed: choose another file."
+                )
+            network = networks[architecture](attributes)
+            layers = _layers(file, network, len(content))
+    except UserError:
+        raise
     except Exception as error:  # an HDF5 file may hold anything
         raise UserError(
             f"{path} is not a weights file of format {FORMAT_VERSION}, or is damaged: "
             "copy it again or choose another file."
         ) from error
-    if architecture not in architectures:
-        raise UserError(
-            f"{path} holds weights of {architecture}, but {' or '.join(architectures)} is needed: "
-            "choose another file."
-        )
     if not all(np.isfinite(a).all() for arrays in layers.values() for a in arrays.values()):
         raise UserError(f"{path} holds NaN or infinite weights: copy or train it again.")
-    return Weights(architecture, layers, attributes)
+    return Weights(architecture, layers, attributes), network
 
 
-def _parsed(content: bytes) -> Tuple[str, Dict[str, Any], Arrays]:
-    """Return architecture, attributes and layers of an HDF5 file."""
-    with h5py.File(io.BytesIO(content), "r") as file:
-        attributes = {name: _attribute(file, name) for name in file.attrs}
-        version, architecture = attributes.pop("format_version"), attributes.pop("architecture")
-        if version != FORMAT_VERSION:
-            raise ValueError(f"format {version}")
-        attributes = {name: json.loads(value) for name, value in attributes.items()}
-        datasets = {
-            layer: {name: own_dataset(file, f"{layer}/{name}") for name in own_item(file, layer)}
-            for layer in file
-        }
-        # A malicious file may claim arrays that do not fit into memory.
-        if sum(d.nbytes for group in datasets.values() for d in group.values()) > len(content):
-            raise ValueError("larger than the file")
-        layers = {
-            layer: {name: dataset[()].astype(np.float32) for name, dataset in group.items()}
-            for layer, group in datasets.items()
-        }
-    return architecture, attributes, layers
+def _attributes(file: h5py.File) -> Tuple[str, Dict[str, Any]]:
+    """Return the architecture and the attributes of a model."""
+    values = {name: _attribute(file, name) for name in file.attrs}
+    version, architecture = values.pop("format_version"), values.pop("architecture")
+    if version != FORMAT_VERSION:
+        raise ValueError(f"format {version}")
+    return architecture, {name: json.loads(value) for name, value in values.items()}
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
     if file.attrs.get_id(name).shape != ():
         raise ValueError(f"{name} is not a single value")
     return file.attrs[name]
+
+
+def _layers(file: h5py.File, network: Network, size: int) -> Arrays:
+    """Read the arrays of a file of ``size`` bytes, after checking all of them."""
+    shapes = array_shapes(network)
+    items = {layer: own_item(file, layer) for layer in file}
+    if not all(isinstance(item, h5py.Group) for item in items.values()):
+        raise ValueError("there are arrays outside of the layers")
+    names = {layer: set(group) for layer, group in items.items()}
+    expected = {layer: {name for other, name in shapes if other == layer} for layer, _ in shapes}
+    if names != expected:
+        raise UserError(f"Its layers are not those of {network.architecture}: train it again.")
+    datasets = {(layer, name): own_dataset(file, f"{layer}/{name}") for layer, name in shapes}
+    if {key: dataset.shape for key, dataset in datasets.items()} != shapes:
+        raise UserError(f"Its arrays are not those of {network.architecture}: train it again.")
+    # A chunk can be larger than its array or, compressed, than the memory.
+    if any(dataset.chunks for dataset in datasets.values()):
+        raise ValueError("arrays are compressed or in chunks")
+    # A file may claim arrays that it does not hold.
+    if sum(dataset.nbytes for dataset in datasets.values()) > size:
+        raise ValueError("arrays are larger than the file")
+    layers: Arrays = {layer: {} for layer in expected}
+    for (layer, name), dataset in datasets.items():
+        with np.errstate(over="ignore"):  # infinite weights are refused later
+            layers[layer][name] = dataset[()].astype(np.float32)
+    return layers
 
 
 def own_item(group: h5py.Group, name: str) -> Union[h5py.Group, h5py.Dataset]:
@@ -164,18 +209,8 @@ def own_dataset(file: h5py.File, path: str) -> h5py.Dataset:
     dataset = own_item(own_item(file, group), name)
     creation = dataset.id.get_create_plist()
     filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
+    # These come first: asking a virtual dataset for its shape opens other files.
     elsewhere = dataset.is_virtual or dataset.external
-    if dataset.dtype.kind != "f" or elsewhere or not filters <= BUILT_IN_FILTERS:
+    if elsewhere or dataset.dtype.kind != "f" or not filters <= BUILT_IN_FILTERS:
         raise ValueError(f"{path} does not hold plain numbers")
     return dataset
-
-
-def check_shapes(weights: Weights, shapes: Shapes) -> None:
-    """Raise UserError unless the arrays have exactly these names and shapes."""
-    found = {
-        (layer, name): array.shape
-        for layer, arrays in weights.layers.items()
-        for name, array in arrays.items()
-    }
-    if found != shapes:
-        raise UserError(f"It lacks layers of {weights.architecture}: copy or train it again.")

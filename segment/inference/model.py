@@ -58,7 +58,7 @@ class SegmentationModel:
 
 
 def load_model(
-    model: Union[str, Path, None] = None, engine: EngineOptions = EngineOptions()
+    model: Union[str, Path, None] = None, engine: Union[str, EngineOptions] = EngineOptions()
 ) -> SegmentationModel:
     """Load a dark-field model. Loading takes seconds, so reuse the returned object.
 
@@ -66,7 +66,7 @@ def load_model(
     ----------
     model : str or Path, optional
         Name of a shipped model or path of a weights file; the newest shipped model by default.
-    engine : EngineOptions
+    engine : str or EngineOptions
         Engine and its precision.
 
     Returns

@@ -69,6 +69,8 @@ def read_vgg16(path: Path) -> Arrays:
     UserError
         The file is missing, damaged, or lacks a layer.
     """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist or is not a file: check --backbone-weights.")
     shapes = array_shapes(unet_vgg16(2))
     try:
         with h5py.File(path, "r") as file:

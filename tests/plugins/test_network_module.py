@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import os
 import re
 import shutil
 import threading
@@ -61,11 +62,11 @@ def read(monkeypatch):
     """Paths of the weights files that are read, one entry each time."""
     paths = []
 
-    def read_weights(path, architectures, original=loading.read_weights):
+    def parse_weights(content, path, networks, original=loading.parse_weights):
         paths.append(str(path))
-        return original(path, architectures)
+        return original(content, path, networks)
 
-    monkeypatch.setattr(loading, "read_weights", read_weights)
+    monkeypatch.setattr(loading, "parse_weights", parse_weights)
     return paths
 
 
@@ -173,6 +174,22 @@ def test_weights_are_read_once_and_only_by_a_run(name, weights, read, rng):
     for module in (*modules, modules[0]):
         run_on_noise(module, rng)
     assert read == [*described, str(weights)]
+
+
+def test_weights_replaced_within_the_same_time_stamp_are_loaded_again(module, weights, read, rng):
+    run_on_noise(module, rng)
+    status, count = weights.stat(), len(read)
+    for replace in (
+        lambda: weights.write_bytes(weights.read_bytes()),
+        lambda: os.replace(shutil.copy(weights, f"{weights}.new"), weights),
+    ):
+        replace()
+        os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+        run_on_noise(module, rng)
+        assert len(read) > count
+        count = len(read)
+    run_on_noise(module, rng)
+    assert len(read) == count
 
 
 def test_an_image_set_is_freed_when_the_next_one_has_run(module, rng):

@@ -234,14 +234,13 @@ def test_pipelines_keep_their_model_and_numbers_in_the_next_release(
 def add_model(folder, name, newer):
     """Register a newer model with other weights."""
     entries = json.loads((folder / "registry.json").read_text("utf-8"))
-    architecture = entries[name]["architecture"]
-    weights = read_weights(folder / f"{name}.h5", [architecture])
+    weights = read_weights(folder / f"{name}.h5", FOCUS.networks)
     layers = {
         layer: {name: array + np.float32(0.5) for name, array in arrays.items()}
         for layer, arrays in weights.layers.items()
     }
     path = folder / f"{newer}.h5"
-    write_weights(path, Weights(architecture, layers, weights.attributes))
+    write_weights(path, Weights(weights.architecture, layers, weights.attributes))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entries[newer] = {**entries[name], "sha256": digest}
     (folder / "registry.json").unlink()

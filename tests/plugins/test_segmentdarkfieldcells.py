@@ -29,6 +29,7 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
+from segment.inference.network import NETWORKS
 
 PIPELINES = ROOT / "example_pipelines"
 CELLS = PIPELINES / "darkfield_cells.cppipe"
@@ -409,7 +410,7 @@ def test_figure_shows_image_outlines_probabilities_legends_and_a_table(everythin
 @pytest.fixture
 def pets(color_weights, tmp_path):
     """Weights of the same network with other names of classes, none of which are filaments."""
-    weights = read_weights(color_weights, ["segment-unet-vgg16-1"])
+    weights = read_weights(color_weights, NETWORKS)
     weights.attributes["class_names"] = ["background", "cat", "tall dog"]
     write_weights(tmp_path / "pets.h5", weights)
     return tmp_path / "pets.h5"

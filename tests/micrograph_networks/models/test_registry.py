@@ -10,9 +10,9 @@ from products import PRODUCTS
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
-from micrograph_networks.models import registry
+from micrograph_networks.models import loading, registry
 from micrograph_networks.models.loading import load_network
-from micrograph_networks.models.registry import shipped_models, verified_path
+from micrograph_networks.models.registry import read_card, shipped_models, verified_content
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.layers import Dense, Network
 
@@ -68,13 +68,13 @@ def test_the_newest_version_is_the_default_and_names_keep_their_version(folder):
 
 def test_a_shipped_file_is_checked_by_its_hash(folder):
     model, _ = shipped_models(NETWORKS)
-    assert verified_path(model) == folder / "net_v1.h5"
+    assert verified_content(model) == (folder / "net_v1.h5").read_bytes()
     model.path.write_bytes(b"other weights")
     with pytest.raises(UserError, match="of net_v1 differ from their SHA-256 .* install the"):
-        verified_path(model)
+        verified_content(model)
     model.path.unlink()
-    with pytest.raises(UserError, match="of net_v1 cannot be read"):
-        verified_path(model)
+    with pytest.raises(UserError, match="of net_v1 are missing"):
+        verified_content(model)
 
 
 def test_weights_are_found_in_another_folder_and_checked(folder, monkeypatch):
@@ -83,17 +83,49 @@ def test_weights_are_found_in_another_folder_and_checked(folder, monkeypatch):
     elsewhere.mkdir()
     monkeypatch.setenv("CELLPROFILER_MODEL_DIR", str(elsewhere))
     with pytest.raises(UserError, match="cannot be read .* copy it there"):
-        verified_path(model)
+        verified_content(model)
     shutil.copy(folder / "net_v1.h5", elsewhere)
-    assert verified_path(model) == elsewhere / "net_v1.h5"
+    assert model.path == elsewhere / "net_v1.h5"
+    assert verified_content(model)
     monkeypatch.setenv("CELLPROFILER_MODEL_DIR", "")
-    assert verified_path(model) == folder / "net_v1.h5"
+    assert model.path == folder / "net_v1.h5"
 
 
-def test_a_damaged_registry_is_named(folder):
-    (folder / "registry.json").write_text("no JSON")
+@pytest.mark.parametrize(
+    "content", ["no JSON", "[]", "null", '{"net_v1": 1}', '{"net_v1": {}}', "\xff", "[" * 5000]
+)
+def test_a_damaged_registry_is_named(folder, content):
+    (folder / "registry.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match=r"registry\.json, cannot be read .* install the package"):
         shipped_models(NETWORKS)
+
+
+def test_a_registry_without_a_model_of_the_network_is_named(folder):
+    (folder / "registry.json").write_text("{}")
+    with pytest.raises(UserError, match=r"registry\.json lists no model of net-1 or net-2"):
+        result(None)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_missing_or_damaged_card_is_named(folder, content):
+    model, _ = shipped_models(NETWORKS)
+    if content:
+        model.card.write_bytes(content)
+    with pytest.raises(UserError, match=r"model card .*net_v1\.md cannot be read .* again"):
+        read_card(model)
+
+
+def test_the_checked_bytes_are_the_loaded_ones(folder, monkeypatch):
+    """A file that is replaced after its SHA-256 was checked has no influence."""
+    original = loading.verified_content
+
+    def replaced(model):
+        content = original(model)
+        shutil.copy(folder / "net_v2.h5", model.path)
+        return content
+
+    monkeypatch.setattr(loading, "verified_content", replaced)
+    assert result("net_v1") == ("net_v1", 1)
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)
@@ -101,5 +133,5 @@ def test_every_registered_file_is_there_and_has_a_card(product):
     models = shipped_models(product.architectures)
     assert models
     for model in models:
-        assert verified_path(model).is_file()
-        assert model.card.is_file()
+        assert verified_content(model)
+        assert read_card(model)

@@ -80,7 +80,7 @@ def test_a_file_describes_its_classes(zeros, path):
 
 def test_weights_that_lack_classes_are_refused(zeros, path):
     write(path, zeros, class_names=["background", "blood cell"])
-    with pytest.raises(UserError, match=r"a\.h5: It lacks layers of segment-unet-vgg16-1"):
+    with pytest.raises(UserError, match=r"a\.h5: Its arrays are not those of segment-unet-vgg16-1"):
         load_model(path)
 
 
