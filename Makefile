@@ -3,7 +3,8 @@
 # make demo            run both modules in CellProfiler and print the results; IMAGES=folder: on your own
 #                      images
 # make test            all tests in random order, and their coverage (at least 98%); .venv
-# make test-next       modules and engines in CellProfiler 5 with today's TensorFlow; .venv-next
+# make test-next       modules, engines and training with CellProfiler 5 and today's TensorFlow;
+#                      .venv-next
 # make test-stock      modules and cores with the packages of the CellProfiler application and without
 #                      TensorFlow; then the release in such an application, frozen into
 #                      build/application; .venv-stock
@@ -36,7 +37,7 @@ test: $(VENV)
 
 # What depends on CellProfiler, TensorFlow and Keras; make test-newest runs the rest.
 test-next: $(VENV) .venv-next/.complete
-	.venv-next/$(PYTEST) tests/plugins tests/micrograph_networks
+	.venv-next/$(PYTEST) tests/plugins tests/micrograph_networks tests/*/training
 
 # What the application runs.
 test-stock: $(VENV) .venv-stock/.complete build/application/.complete
