@@ -1,14 +1,13 @@
-"""CellProfiler's own window, driven by a script: what happens in it is written to a JSON file.
+"""Drive CellProfiler's window by a scenario, and write what it shows to a JSON file.
 
-CellProfiler is not changed: the steps call the handlers that its menus and buttons call. Replaced
-are boxes that wait for an answer, and functions of wx that CellProfiler gives floats, where
-wxPython for Python 3.10 and newer takes integers only.
+    python application.py SCENARIO FOLDER
 
-Run as a program: ``python application.py SCENARIO FOLDER``, see scenarios.py.
+The steps of a scenario (see scenarios.py) call the handlers of CellProfiler's menus and buttons.
+Boxes that wait for an answer are replaced. CellProfiler passes floats to functions of wx that take
+only integers with Python 3.10 and newer, so these are replaced, too.
 """
 
 import faulthandler
-import importlib
 import json
 import os
 import subprocess
@@ -19,13 +18,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TICK = 100
-"""Milliseconds from one look at the window's liveliness to the next."""
+"""Milliseconds between two checks of what a step waits for."""
 LONGEST_STEP = 120
-"""Seconds that a step may take."""
+"""Maximum time of a step in seconds."""
 
 
 def take_floats(wx):
-    """Let the functions of wx that CellProfiler calls with floats take them."""
+    """Let functions of wx that CellProfiler calls with floats accept them."""
 
     def whole(value):
         return int(value) if isinstance(value, float) else value
@@ -44,36 +43,22 @@ def take_floats(wx):
 
 
 class Window:
-    """The running application, and what was seen of it.
+    """The running application.
 
     Attributes
     ----------
     seen : dict
-        What is written.
+        What the scenario records.
     folder : Path
-        Gets seen.json and pictures.
+        Folder for seen.json and pictures.
     """
 
     def __init__(self, folder):
         import wx
 
         self.folder = folder
-        self.seen = {"boxes": [], "freezes": {}, "failure": None}
-        self._watch(wx)
+        self.seen = {"boxes": [], "failure": None}
         self._replace_boxes(wx)
-
-    def _watch(self, wx):
-        """Measure the longest time without an event since the last step."""
-        self._last, self.longest = time.monotonic(), 0.0
-
-        class Timer(wx.Timer):
-            def Notify(timer):
-                now = time.monotonic()
-                self.longest = max(self.longest, now - self._last - TICK / 1000)
-                self._last = now
-
-        self._timer = Timer()
-        self._timer.Start(TICK)
 
     def _replace_boxes(self, wx):
         import cellprofiler.gui.dialog
@@ -105,7 +90,7 @@ class Window:
         return self.frame.pipeline
 
     def figures(self):
-        """CellProfiler's figures on the screen, by the first word of their title."""
+        """Return CellProfiler's figures by the first word of their title."""
         import wx
         from cellprofiler.gui.figure import Figure
 
@@ -116,11 +101,11 @@ class Window:
         }
 
     def modules(self, name):
-        """The modules of a name in the pipeline."""
+        """Return the modules with a name in the pipeline."""
         return [m for m in self.pipeline.modules(exclude_disabled=False) if m.module_name == name]
 
     def tooltip(self, setting):
-        """What the window says of a setting that it marks in yellow or red; None of a good one."""
+        """Return the message of a setting that the window marks in yellow or red, or None."""
         from cellprofiler.gui.utilities.module_view import text_control_name
 
         label = self.frame.module_view.module_panel.FindWindowByName(text_control_name(setting))
@@ -128,7 +113,7 @@ class Window:
 
     @staticmethod
     def cells_of_grid(figure):
-        """Texts of the table in a figure, as they are on the screen, and whether all fit in."""
+        """Return the texts of the table in a figure, and whether all are visible."""
         grid = figure.widgets[-1][-1]
         shape = range(grid.GetNumberRows()), range(grid.GetNumberCols())
         visible = all(grid.IsVisible(row, col) for row in shape[0] for col in shape[1])
@@ -139,7 +124,7 @@ class Window:
         }
 
     def photograph(self, window, name):
-        """Take a picture of a window as the screen shows it."""
+        """Take a picture of a window on the screen."""
         window.Raise()
         window.Refresh()
         window.Update()
@@ -149,14 +134,14 @@ class Window:
         )
 
     def run(self, steps):
-        """Go through the steps of a generator, which yields a time in ms or what to wait for."""
+        """Run a generator of steps. It yields a time in ms, or a function to wait for."""
         import wx
 
         def go_on(condition=None, until=None):
             try:
                 if condition is not None and not condition():
                     if time.monotonic() > until:
-                        raise TimeoutError("what a step waited for has not happened")
+                        raise TimeoutError("what a step waits for did not happen")
                     wx.CallLater(TICK, go_on, condition, until)
                     return
                 wait = next(steps)
@@ -173,7 +158,7 @@ class Window:
         wx.CallLater(500, go_on)
 
     def end(self):
-        """Write what was seen, and leave: CellProfiler's own way out asks questions."""
+        """Write what was seen and exit, because CellProfiler would ask questions."""
         (self.folder / "seen.json").write_text(json.dumps(self.seen, indent=1))
         os._exit(0)
 
@@ -187,7 +172,7 @@ def main(scenario, folder):
 
     matplotlib.use("WXAgg")
     import wx
-    import wx.html  # before the App is made, which hangs otherwise
+    import wx.html  # before App is created, which hangs otherwise
 
     take_floats(wx)
     from cellprofiler_core import preferences
@@ -206,8 +191,9 @@ def main(scenario, folder):
 
     app = App(0, workspace_path=None, pipeline_path=None)
     window = Window(folder)
-    steps = getattr(importlib.import_module(os.environ.get("SCM", "scenarios")), scenario)
-    window.run(steps(window))
+    import scenarios
+
+    window.run(getattr(scenarios, scenario)(window))
     app.MainLoop()
 
 

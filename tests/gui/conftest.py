@@ -1,4 +1,4 @@
-"""One run of CellProfiler's window for each scenario; the tests look at what was seen in it."""
+"""Fixtures that run each scenario once in CellProfiler's window."""
 
 import contextlib
 import json
@@ -12,11 +12,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 TIME_LIMIT = 400
-"""Seconds that a scenario may take."""
+"""Maximum time of a scenario in seconds."""
 
 
 def run(command, environment, log):
-    """Run a command, and end it with the workers that it started when its time is over."""
+    """Run a command, and kill it with its workers after TIME_LIMIT."""
     window = subprocess.Popen(
         command, env=environment, stdout=log, stderr=log, start_new_session=True
     )
@@ -42,7 +42,7 @@ def display():
 
 @pytest.fixture(scope="session")
 def driven(display, tmp_path_factory):
-    """Run a scenario once, and give its folder, and what was seen."""
+    """Function that runs a scenario once, and returns its folder and what was seen."""
     done = {}
 
     def drive(scenario):
@@ -50,7 +50,7 @@ def driven(display, tmp_path_factory):
             folder = Path(os.environ.get("WINDOW_FOLDER") or tmp_path_factory.mktemp("window"))
             folder = folder / scenario
             folder.mkdir()
-            # A home of its own: preferences and recent files are written there.
+            # CellProfiler writes preferences and recent files into the home folder.
             environment = {**os.environ, "DISPLAY": display, "HOME": str(folder)}
             command = [sys.executable, HERE / "application.py", scenario, folder]
             with (folder / "log.txt").open("w") as log:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURES = {"focus_three.png": "focus_window.png", "darkfield.png": "darkfield_window.png"}
-"""Of the tests, and as they are called in docs/."""
+"""Names of the pictures in the tests and in docs/."""
 
 
 def main():
-    """Run the tests of the window, and keep their pictures."""
+    """Run the tests of the window that take the pictures."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "WINDOW_FOLDER": folder}
         command = [sys.executable, "-m", "pytest", "-q", "-m", "window", ROOT / "tests" / "gui"]

@@ -1,6 +1,6 @@
-"""What a user does in CellProfiler's window, step by step; see application.py.
+"""Scenarios: what a user does in CellProfiler's window, step by step. See application.py.
 
-A scenario takes the window, and yields how long, or for what, to wait before its next step.
+A scenario yields a time in ms, or a function to wait for, before its next step.
 """
 
 import json
@@ -21,14 +21,14 @@ PIPELINES = ROOT / "example_pipelines"
 EXAMPLES = Path(find_spec("cellprofiler").origin).parent / "data" / "examples"
 FLY = EXAMPLES / "ExampleFly" / "images" / "01_POS002_D.TIF"
 LARGE = (1400, 1000)
-"""Of a figure that a user has enlarged, in pixels."""
+"""Width and height in pixels of a figure that a user has enlarged."""
 IMAGES = 12
-"""Of the analysis that is stopped half-way."""
+"""Number of images of the analysis that is stopped halfway."""
 FOCUS, DARKFIELD = "MeasureImageFocusQuality", "SegmentDarkfieldCells"
 
 
 def focus(window):
-    """MeasureImageFocusQuality: added, with one image, three, and all settings on."""
+    """MeasureImageFocusQuality with one image, three images, and all outputs."""
     yield from open_input_modules(window)
     yield from add_images(window, fly_images(window.folder, 1))
     module = yield from add_module(window, FOCUS)
@@ -58,7 +58,7 @@ def focus(window):
 
 
 def darkfield(window):
-    """SegmentDarkfieldCells: from the example pipeline, and with all settings on."""
+    """SegmentDarkfieldCells from the example pipeline, and with all outputs."""
     window.controller.do_load_pipeline(str(PIPELINES / "darkfield_cells.cppipe"))
     yield 500
     yield from add_images(window, draw_scenes(window.folder, 1))
@@ -81,7 +81,7 @@ def darkfield(window):
 
 
 def mistakes(window):
-    """Wrong weights and an engine that is not installed: warned of, and refused by the run."""
+    """Warnings and errors for unusable weights and an engine that is not installed."""
     yield from open_input_modules(window)
     yield from add_images(window, fly_images(window.folder, 1))
     (window.folder / "broken.h5").write_bytes(b"no weights")
@@ -108,7 +108,7 @@ def mistakes(window):
 
 
 def analysis(window):
-    """Analyze Images with two workers: stopped half-way, then to the end."""
+    """Analyze Images with two workers: stopped halfway, then to the end."""
     window.controller.do_load_pipeline(str(PIPELINES / "focus_qc.cppipe"))
     yield 500
     yield from add_images(window, fly_images(window.folder, IMAGES))
@@ -132,7 +132,7 @@ def add_images(window, paths):
 
 
 def fly_images(folder, count):
-    """Copies of an image that CellProfiler carries, as Images takes none of a hidden folder."""
+    """Copy an example image of CellProfiler, because Images skips those in hidden folders."""
     images = folder / "images"
     images.mkdir()
     paths = [images / f"{number}.tif" for number in range(count)]
@@ -142,7 +142,7 @@ def fly_images(folder, count):
 
 
 def draw_scenes(folder, count):
-    """Files of drawn dark-field scenes."""
+    """Draw dark-field scenes into files."""
     paths = [folder / f"scene_{number}.png" for number in range(count)]
     for number, path in enumerate(paths):
         Image.fromarray(darkfield_scene(np.random.default_rng(4 + number)).image).save(path)
@@ -150,7 +150,7 @@ def draw_scenes(folder, count):
 
 
 def open_input_modules(window):
-    """Open an example pipeline and remove all but its input modules, which name images Image."""
+    """Open an example pipeline and keep only its input modules, which name images Image."""
     window.controller.do_load_pipeline(str(PIPELINES / "focus_qc.cppipe"))
     yield 500
     for module in reversed(window.pipeline.modules(exclude_disabled=False)):
@@ -191,20 +191,20 @@ def show(window, module):
 
 
 def choose(window, module, setting, value):
-    """Choose or enter a value, as the control of a setting does, and let the window check it."""
+    """Enter a value, as the control of a setting does, and let the window check it."""
     yield from show(window, module)
     window.frame.module_view.on_value_change(setting, None, value, None)
     yield 2500
 
 
 def warned(window, setting):
-    """Wait until the window marks a setting, and give what it says of it."""
+    """Wait until the window marks a setting, and return its message."""
     yield lambda: window.tooltip(setting)
     return window.tooltip(setting)
 
 
 def switch_all_on(window, module):
-    """Answer Yes to all that may be kept or measured beside."""
+    """Answer Yes for all optional outputs."""
     groups = getattr(module, "image_groups", None) or module.groups
     for group in groups:
         for name, setting in vars(group).items():
@@ -227,12 +227,10 @@ def stop_test_mode(window):
 
 
 def step(window, module, name=None):
-    """Run a module in test mode; its figure, if there is a name for it, small and large."""
-    window.longest = 0
+    """Run a module in test mode, and record its figure under a name, if given."""
     window.controller.do_step(module)
     yield 800
     if name:
-        window.seen["freezes"][name] = window.longest
         figure = window.figures()[module.module_name]
         window.seen[name] = {
             "titles": [axes.get_title() for axes in figure.figure.axes if axes.get_title()],
@@ -248,7 +246,7 @@ def step(window, module, name=None):
 
 
 def hover(window, figure, axes, x, y):
-    """Move the mouse over a point of a picture, and read the status bar."""
+    """Move the mouse over a point of an image, and read the status bar."""
     canvas = figure.figure.canvas
     place = axes.transData.transform((x, y))
     event = MouseEvent("motion_notify_event", canvas, *place)

@@ -1,4 +1,4 @@
-"""What users see of both modules in CellProfiler's window."""
+"""Test what users see of both modules in CellProfiler's window."""
 
 import csv
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 pytestmark = pytest.mark.window
 GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
-"""CellProfiler's first outline colors until the user chooses others."""
+"""CellProfiler's default outline colors."""
 
 
 def pixels(path):
@@ -17,7 +17,7 @@ def pixels(path):
 
 
 def drawn_in(picture, color):
-    """Pixels of almost a color."""
+    """Return where a picture has about a color."""
     return np.abs(picture - color).max(axis=-1) < 40
 
 
@@ -26,7 +26,7 @@ def test_outlines_are_seen_at_every_size(driven, name):
     folder, seen = driven("darkfield")
     picture = pixels(folder / f"{name}.png")
     cells, spirochaetes = (drawn_in(picture, color) for color in (GREEN, MAGENTA))
-    # Lines of more than a pixel's width: erosion along one axis leaves some of them.
+    # The lines are wider than a pixel: erosion leaves some of them.
     assert ndimage.binary_erosion(cells, np.ones((2, 2))).sum() > 20
     assert cells.sum() > 500
     assert spirochaetes.sum() > 100
@@ -77,7 +77,7 @@ def test_mistakes_are_seen_before_the_run_and_in_it(driven, name):
     _, seen = driven("mistakes")
     found = seen[name]
     assert found["right"] is None
-    assert found["engine"].startswith("tensorflow is not installed")
+    assert found["engine"].startswith("TensorFlow is not installed")
     assert found["absent"].endswith("absent.h5 does not exist")
     assert "broken.h5 is not a weights file" in found["broken"]
     engine, weights = (box for box in seen["boxes"] if f"Error while processing {name}" in box)

@@ -1,24 +1,53 @@
+"""Fixtures for the tests of the modules."""
+
 import zipfile
 from pathlib import Path
 
+import imageio
+import numpy as np
 import pytest
 from build_release import build
 from cellprofiler_core import preferences
+from scipy.ndimage import gaussian_filter
 from support import filled
 
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
 from segment.inference.network import unet_vgg16
 from segment.inference.normalization import MEANS
+from segment.simulation.scenes import darkfield_scene
 
-# cellprofiler_core.modules loads all modules and plugins when it is imported, as the tests do next.
+# Before the tests import cellprofiler_core.modules, which loads all modules and plugins.
 preferences.set_headless()
 preferences.set_plugin_directory(str(Path(__file__).resolve().parent.parent.parent / "plugins"))
 
 
+@pytest.fixture
+def example_images(tmp_path, fly_images):
+    """A folder of images for each of two example pipelines, in folders with their names.
+
+    Real images are sharp or blurred, gray or color, with 8, 12, or 16 bits. Dark-field scenes are
+    simulated.
+    """
+    nuclei, actin, other = (fly_images[f"01_POS002_{channel}.TIF"] for channel in "DFR")
+    first, second = (darkfield_scene(np.random.default_rng(seed)).image for seed in (2, 3))
+    images = {
+        "focus_qc.cppipe/8 bits.tif": nuclei,
+        "focus_qc.cppipe/12 bits.tif": gaussian_filter(actin.astype(np.uint16) * 16, 2),
+        "focus_qc.cppipe/16 bits.png": gaussian_filter(other.astype(np.uint16) * 257, 5),
+        "focus_qc.cppipe/color.png": np.dstack([nuclei, actin, other]),
+        "darkfield_cells.cppipe/8 bits.png": first,
+        "darkfield_cells.cppipe/16 bits.tif": second.astype(np.uint16) * 257,
+    }
+    for name, image in images.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        imageio.imwrite(tmp_path / name, image)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def java():
-    """Java in this process: CellProfiler 4 checks names of files in it. It starts only once."""
+    """Java in this process, in which CellProfiler 4 checks file names. It can start only once."""
     from cellprofiler_core.utilities.java import start_java, stop_java
     from harness import CELLPROFILER_5
 
@@ -32,7 +61,7 @@ def java():
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory):
-    """The release, unzipped in a folder with a space and an accent in its name."""
+    """The release, unzipped into a folder with a space and an accent in its name."""
     folder = tmp_path_factory.mktemp("release")
     with zipfile.ZipFile(build(folder)) as archive:
         archive.extractall(folder / "é unzipped")
@@ -42,10 +71,10 @@ def release(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def color_weights(tmp_path_factory):
-    """A weights file of a dark-field network that goes by color, at 128 pixels.
+    """Weights of a dark-field network that classifies by color, at 128 pixels.
 
-    Red and white are blood cell, blue is spirochaete, dark is background. The encoder's first block
-    passes the colors on, the last step of the decoder takes them from there, and all else is 0.
+    Red and white are blood cell, blue is spirochaete, and dark is background. The encoder's first
+    block passes the colors on to the last step of the decoder. All other weights are 0.
     """
     network = unet_vgg16(3)
     layers = filled(network)

@@ -1,4 +1,4 @@
-"""What the tests of all modules need to run them as CellProfiler does."""
+"""Helpers that run the modules as CellProfiler does."""
 
 import io
 import re
@@ -21,21 +21,29 @@ from cellprofiler_core.workspace import Workspace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.gridspec import GridSpec
+from pandas.testing import assert_frame_equal
 from skimage.measure import find_contours
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELLPROFILER_5 = cellprofiler_core.__version__ >= "5"
 COMMAND = [Path(sys.executable).with_name("cellprofiler")]
-"""The program of this environment."""
+"""CellProfiler of this environment."""
 if CELLPROFILER_5:
-    # Its Bio-Formats reader needs a network, to fetch Java and itself.
+    # Its Bio-Formats reader downloads Java and itself.
     COMMAND += ["--enable-readers", "imageio_reader"]
 TIMES_AND_PLANES = r"(ExecutionTime|Metadata|Channel|Frame|Series(Name)?|[CTZ])_"
-"""Columns that differ from run to run, and which plane of a file with many of them was read."""
+"""Columns that differ between runs, or between readers of files with many planes."""
+TABLES = {
+    "focus_qc.cppipe": {"FocusQC_FocusPatches.csv", "FocusQC_Image.csv"},
+    "darkfield_cells.cppipe": {
+        f"Darkfield_{name}.csv" for name in ("BloodCells", "Image", "Spirochaetes")
+    },
+}
+"""Tables that two example pipelines write."""
 
 
 def make_workspace(module, images, labels=None):
-    """Put a module into a pipeline with images and label matrices, by name."""
+    """Return a workspace of a pipeline with one module, and images and label images by name."""
     pipeline = Pipeline()
     module.module_num = 1
     pipeline.add_module(module)
@@ -52,14 +60,14 @@ def make_workspace(module, images, labels=None):
 
 
 def choose_weights(module, path):
-    """Select a weights file of one's own."""
+    """Select a custom weights file."""
     module.model.value = "Custom model"
     module.weights_directory.join_parts("Elsewhere...", str(path.parent))
     module.weights_file.value = path.name
 
 
 def saved_and_loaded(module):
-    """A copy of a module that went through a pipeline file."""
+    """Return a copy of a module from a saved pipeline."""
     pipeline = Pipeline()
     module.module_num = 1
     pipeline.add_module(module)
@@ -81,12 +89,12 @@ def assert_help_is_valid_markup(module):
     assert texts[0].startswith(f"{module.module_name}\n====")
     assert all(texts)
     for text in texts:
-        # Level 1: even a hint of a mistake raises an exception.
+        # Level 1: even a minor warning raises an exception.
         docutils.core.publish_doctree(text, settings_overrides={"halt_level": 1})
 
 
 def assert_declared_is_written(module, workspace):
-    """After a run: measurement columns, the names in menus, and what was written are the same."""
+    """Check after a run that measured features, columns, and names in menus are the same."""
     module.prepare_run(workspace)
     columns = module.get_measurement_columns(workspace.pipeline)
     named = {
@@ -119,18 +127,19 @@ def assert_declared_is_written(module, workspace):
 
 
 def refusal_of_volumes(workspace):
-    """What CellProfiler says when a pipeline of volumes is started; None if it starts."""
-    # As the input modules would have left it.
+    """Return the message of CellProfiler that refuses a pipeline of volumes."""
+    # Measurements of the input modules.
     for feature in ("ImageNumber", "Group_Number", "Group_Index"):
         workspace.measurements.add_image_measurement(feature, 1)
     messages = []
     workspace.pipeline.set_volumetric(True)
     workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
-    return None if workspace.pipeline.prepare_run(workspace) else messages[0]
+    assert not workspace.pipeline.prepare_run(workspace)
+    return messages[0]
 
 
 def displayed(module, workspace, figsize=(6.4, 4.8)):
-    """Draw the figure of a module that has run, from data that went through another process."""
+    """Draw the figure of a module after a run, from data encoded as for another process."""
     sent = json_decode(*json_encode(vars(workspace.display_data)))
     vars(workspace.display_data).update(sent)
     figure = AggFigure(figsize)
@@ -140,7 +149,7 @@ def displayed(module, workspace, figsize=(6.4, 4.8)):
 
 
 def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "plugins"):
-    """Run a pipeline file on a folder of images with CellProfiler itself, without a window."""
+    """Run a pipeline file on a folder of images in CellProfiler without a window."""
     command = [*program, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
     command += ["--plugins-directory", plugins]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -148,7 +157,7 @@ def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "
 
 
 def numbers(output):
-    """The numbers in every table of a folder, but those of TIMES_AND_PLANES."""
+    """Return the numbers in all tables of a folder, except those of TIMES_AND_PLANES."""
     tables = {path.name: pd.read_csv(path) for path in output.glob("*.csv")}
     return {
         name: table.set_index("FileName_Image", append=True)
@@ -158,8 +167,20 @@ def numbers(output):
     }
 
 
+def assert_same_numbers(found, expected, names, tolerance):
+    """Check that two folders have tables with the same numbers; integers are equal."""
+    found, expected = numbers(found), numbers(expected)
+    assert found.keys() == expected.keys() == names
+    for name, table in expected.items():
+        assert len(table) > 1
+        both = {"check_dtype": False, "check_like": True}
+        assert_frame_equal(found[name], table, rtol=tolerance, atol=tolerance, **both)
+        integers = table.select_dtypes("integer").columns
+        assert_frame_equal(found[name][integers], table[integers], check_exact=True, **both)
+
+
 def assert_valid_and_portable(path):
-    """A pipeline file is valid and names no folder of a machine. Returns its modules' names."""
+    """Check that a pipeline is valid and names no folder. Return the names of its modules."""
     pipeline = Pipeline()
     pipeline.load(str(path))
     for module in pipeline.modules():
@@ -169,7 +190,7 @@ def assert_valid_and_portable(path):
 
 
 class AggFigure:
-    """CellProfiler's figure without its windows."""
+    """CellProfiler's figure without a window."""
 
     def __init__(self, figsize):
         self.figure = matplotlib.figure.Figure(figsize=figsize, constrained_layout=True)
@@ -199,7 +220,7 @@ class AggFigure:
             assert group["mode"] == "lines"
             lines = find_contours(np.pad(labels > 0, 1).astype(float), 0.5)
             lines = [line[:, ::-1] - 1 for line in lines]
-            # CellProfiler's own artist draws a line out of the image as well.
+            # CellProfiler's artist also draws a line far outside the image.
             axes.add_collection(LineCollection([*lines, outside], linewidth=group["line_width"]))
         return axes
 
@@ -210,7 +231,7 @@ class AggFigure:
 
 
 class StatusBar:
-    """That of CellProfiler's figure."""
+    """Status bar of CellProfiler's figure."""
 
     def SetFieldsCount(self, count):
         self.fields = [""] * count

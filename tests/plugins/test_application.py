@@ -1,7 +1,7 @@
-"""The release in the CellProfiler application, frozen as that of the website is but for its window.
+"""Test the release in the CellProfiler application, frozen like the real one but without a window.
 
-`make test-stock` makes the application and runs these tests. Its exit code is 0 whatever happens,
-so that tables and output tell.
+`make test-stock` builds the application and runs these tests. Its exit code is always 0, so the
+tests look at tables and output.
 """
 
 import ast
@@ -9,54 +9,21 @@ import re
 import shutil
 import subprocess
 
-import imageio
-import numpy as np
-import pandas as pd
 import pytest
-from harness import ROOT, numbers, run_cellprofiler
-from scipy.ndimage import gaussian_filter
+from harness import ROOT, TABLES, assert_same_numbers, run_cellprofiler
 from sources import PACKAGES, import_statements, imported, module_sources
 
-from segment.simulation.scenes import darkfield_scene
-
 APPLICATION = ROOT / "build" / "application" / "CellProfiler" / "CellProfiler"
-PIPELINES = {
-    "focus_qc.cppipe": {"FocusQC_FocusPatches.csv", "FocusQC_Image.csv"},
-    "darkfield_cells.cppipe": {
-        f"Darkfield_{name}.csv" for name in ("BloodCells", "Image", "Spirochaetes")
-    },
-}
-"""Example pipelines, and the tables that they write."""
-NOT_NEEDED = {
-    "filelock": "trainings lock their folder",
-    "tensorflow": "is there or not",
-}
-"""Imports that may fail in the application, and why."""
+NOT_NEEDED = ("filelock", "tensorflow")
+"""Imports that may fail in the application: trainings use filelock, and TensorFlow is optional."""
 
 pytestmark = pytest.mark.application
 
 
-@pytest.fixture
-def images(tmp_path, fly_images):
-    """Real images, sharp and blurred, and drawn dark-field scenes, by their pipeline."""
-    nuclei = fly_images["01_POS002_D.TIF"]
-    blurred = gaussian_filter(fly_images["01_POS002_F.TIF"].astype(np.uint16) * 257, 3)
-    scenes = [darkfield_scene(np.random.default_rng(seed)).image for seed in (2, 3)]
-    written = {
-        "focus_qc.cppipe": {"sharp.tif": nuclei, "blurred, 16 bits.tif": blurred},
-        "darkfield_cells.cppipe": {"a.png": scenes[0], "b.tif": scenes[1]},
-    }
-    for pipeline, files in written.items():
-        (tmp_path / pipeline).mkdir()
-        for name, image in files.items():
-            imageio.imwrite(tmp_path / pipeline / name, image)
-    return tmp_path
-
-
-def in_application(pipeline, images, output, plugins):
-    """Run a pipeline in the application, and give what it prints."""
+def run_application(pipeline, images, output, plugins):
+    """Run a pipeline in the application, and return what it prints."""
     if not APPLICATION.exists():
-        pytest.fail(f"{APPLICATION} does not exist: make test-stock makes it")
+        pytest.fail(f"{APPLICATION} does not exist: make test-stock builds it")
     command = [APPLICATION, "-c", "-r", "-p", pipeline, "-i", images, "-o", output]
     return subprocess.run(
         [*command, "--plugins-directory", plugins],
@@ -68,43 +35,28 @@ def in_application(pipeline, images, output, plugins):
     ).stdout
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_its_tables_are_those_of_tensorflow(name, release, images, tmp_path):
-    pipeline = release / "example_pipelines" / name
-    output = in_application(pipeline, images / name, tmp_path / "found", release / "plugins")
+@pytest.mark.parametrize("name", TABLES)
+def test_its_tables_are_those_of_tensorflow(name, release, example_images, tmp_path):
+    pipeline, images = release / "example_pipelines" / name, example_images / name
+    output = run_application(pipeline, images, tmp_path / "found", release / "plugins")
     assert "numpy computes" in output
     assert not re.search("Could not load|Failed to load", output)
 
     text = pipeline.read_text("utf-8")
     assert "Compute with:automatic" in text
-    reference = tmp_path / name
     with_tensorflow = tmp_path / "with_tensorflow.cppipe"
     with_tensorflow.write_text(
         text.replace("Compute with:automatic", "Compute with:tensorflow"), "utf-8"
     )
-    run_cellprofiler(with_tensorflow, reference, tmp_path / "expected")
-
-    found, expected = numbers(tmp_path / "found"), numbers(tmp_path / "expected")
-    assert found.keys() == expected.keys() == PIPELINES[name]
-    for table, values in expected.items():
-        assert len(values) > 1
-        assert_same(found[table], values)
+    run_cellprofiler(with_tensorflow, images, tmp_path / "expected")
+    assert_same_numbers(tmp_path / "found", tmp_path / "expected", TABLES[name], 1e-4)
 
 
-def assert_same(found, expected):
-    """Whole numbers are equal, and all others to four digits."""
-    pd.testing.assert_frame_equal(
-        found, expected, check_dtype=False, check_like=True, rtol=1e-4, atol=1e-4
-    )
-    whole = expected.select_dtypes("integer").columns
-    pd.testing.assert_frame_equal(found[whole], expected[whole], check_exact=True)
-
-
-def test_a_part_of_the_release_says_what_is_missing(release, images, tmp_path):
+def test_an_incomplete_release_explains_what_is_missing(release, example_images, tmp_path):
     name = "focus_qc.cppipe"
     plugins = shutil.copytree(release / "plugins", tmp_path / "moved" / "plugins")
     pipeline = release / "example_pipelines" / name
-    output = in_application(pipeline, images / name, tmp_path / "found", plugins)
+    output = run_application(pipeline, example_images / name, tmp_path / "found", plugins)
     assert "measureimagefocusquality.py of version" in output
     assert "(No module named 'micrograph_networks')" in output
     assert not (tmp_path / "found" / "FocusQC_Image.csv").exists()
@@ -120,10 +72,10 @@ for statement in {statements!r}:
 with open({result!r}, "w", encoding="utf-8") as file:
     file.write("\\n".join(failed))
 """
-"""A plugin, so that it runs in the application: which imports fail there."""
+"""A plugin that records which imports fail in the application."""
 
 
-def test_it_holds_all_that_the_modules_import(images, tmp_path):
+def test_it_has_everything_that_the_modules_import(example_images, tmp_path):
     statements = {
         ast.unparse(statement)
         for tree in module_sources().values()
@@ -137,7 +89,8 @@ def test_it_holds_all_that_the_modules_import(images, tmp_path):
     code = PROBE.format(statements=sorted(statements | lacking), result=str(result))
     (plugins / "probe.py").write_text(code, "utf-8")
     name = "focus_qc.cppipe"
-    in_application(ROOT / "example_pipelines" / name, images / name, tmp_path / "out", plugins)
+    pipeline = ROOT / "example_pipelines" / name
+    run_application(pipeline, example_images / name, tmp_path / "out", plugins)
 
     failed = set(result.read_text("utf-8").splitlines())
     assert lacking <= failed

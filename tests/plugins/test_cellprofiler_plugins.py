@@ -1,4 +1,4 @@
-"""The pull request for CellProfiler-plugins, made in a stand-in for a clone of it."""
+"""Test the pull request for CellProfiler-plugins in an imitation of a clone."""
 
 import os
 import subprocess
@@ -50,8 +50,8 @@ def clone(tmp_path):
     return tmp_path
 
 
-def prepare(clone, address="https://example.org/modules.git"):
-    command = [sys.executable, PREPARE, clone, address]
+def prepare(clone):
+    command = [sys.executable, PREPARE, clone, "https://example.org/modules.git"]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -65,14 +65,13 @@ def test_a_clone_gets_modules_tests_rows_and_the_extra(clone):
         sent = (clone / "active_plugins" / name).read_bytes()
         assert sent == (ROOT / "plugins" / name).read_bytes()
     rows = (clone / TABLE).read_text().splitlines()
-    first, last = rows.index(PLUGINS.splitlines()[2]) + 2, len(rows) - 2
-    names = [row.split(" | ")[0] for row in rows[first:last]]
-    assert names == [
+    names = [row.split(" | ")[0] for row in rows if row.startswith("| ")]
+    assert names[1:] == [
         *("| AddNoise", "| MeasureImageFocusQuality", "| RunCellpose"),
         *("| SegmentDarkfieldCells", "| VarianceTransform"),
     ]
     assert rows[-1] == "The end."
-    assert "MeasureImageFocusQuality measures how far images are out of focus" in rows[first + 1]
+    assert any("MeasureImageFocusQuality measures how far images are" in row for row in rows)
     given = {}
     source = (clone / "setup.py").read_text()
     source = source.replace("from setuptools import setup", "setup = given.update")
@@ -88,7 +87,7 @@ def test_a_clone_gets_modules_tests_rows_and_the_extra(clone):
 def test_the_unit_tests_pass_there(clone):
     prepare(clone)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", clone / "tests"]
-    # As after the installation that the page describes; there may be no other plugins folder.
+    # As after the installation that README.md describes.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         command, cwd=clone, env=environment, capture_output=True, text=True, timeout=600

@@ -1,4 +1,4 @@
-"""ExportToDatabase after both modules: SQLite, and the properties of CellProfiler Analyst."""
+"""Test ExportToDatabase after both modules: SQLite and the properties of CellProfiler Analyst."""
 
 import re
 import sqlite3
@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.utilities.core.modules import instantiate_module
-from click.testing import CliRunner
 from harness import ROOT, run_cellprofiler
 
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images.image_files import write_png, write_tiff
-from segment.commandline.commands import main
+from segment.simulation.scenes import darkfield_scene
 
 pytest.importorskip(
     "MySQLdb", reason="mysqlclient is not installed, without which CellProfiler opens no database"
@@ -21,10 +20,15 @@ pytest.importorskip(
 PER_TYPE, SINGLE, VIEW = MODES = (
     *("One table per object type", "Single object table", "Single object view"),
 )
+TABLES = {
+    "image_table": ["image_id", "image_path_cols", "image_file_cols"],
+    "object_table": ["image_id", "object_id", "cell_x_loc", "cell_y_loc"],
+}
+"""Entries of the properties that name a table, and those that name columns of it."""
 
 
 def export(pipeline_file, images, output, objects):
-    """Run an example pipeline that exports to a database for each mode besides."""
+    """Run an example pipeline that also exports to a database in each mode."""
     pipeline = Pipeline()
     pipeline.load(str(ROOT / "example_pipelines" / pipeline_file))
     for mode in MODES:
@@ -47,7 +51,7 @@ def table(output, mode, name):
 
 
 def assert_same(found, exported, prefix, category):
-    """Measurements of a category are those of the exported table."""
+    """Check that measurements of a category are those of the exported table."""
     columns = [c for c in exported if c.startswith(category) and exported[c].dtype.kind == "f"]
     assert columns
     for column in columns:
@@ -56,32 +60,23 @@ def assert_same(found, exported, prefix, category):
 
 
 def assert_columns_exist(output, mode, objects):
-    """CellProfiler Analyst finds the tables and columns that its properties name."""
+    """Check that the tables and columns exist that the properties of CellProfiler Analyst name."""
     paths = list(output.glob(f"{mode}_MyExpt*.properties"))
     assert len(paths) == (len(objects) if mode == PER_TYPE else 1)
     for path in paths:
         named = dict(re.findall(r"^(\w+) *= *(\S.*?) *$", path.read_text(), re.M))
         assert named["db_sqlite_file"] == str(output / f"{mode}.db")
-        columns = {key: list(table(output, mode, named[key][11:])) for key in TABLES}
         for key, names in TABLES.items():
-            for name in names:
-                assert named[name] in columns[key], f"{path.name}: {name}"
-
-
-TABLES = {
-    "image_table": ["image_id", "image_path_cols", "image_file_cols"],
-    "object_table": ["image_id", "object_id", "cell_x_loc", "cell_y_loc"],
-}
-"""What the properties name, and in which table that is."""
+            columns = list(table(output, mode, named[key][len("MyExpt_Per_") :]))
+            assert {named[name] for name in names} <= set(columns), path.name
 
 
 def test_focus_of_a_sharp_and_a_blank_image(tmp_path):
-    images = tmp_path / "images"
+    images, output = tmp_path / "images", tmp_path / "out"
     images.mkdir()
     scene = nuclei(np.random.default_rng(0), 200, 1.0)
     write_tiff(images / "a.tif", (1000 * scene).astype(np.uint16))
     write_tiff(images / "b_blank.tif", np.full((200, 200), 100, np.uint16))
-    output = tmp_path / "out"
     export("focus_qc.cppipe", images, output, "FocusPatches")
     exported = pd.read_csv(output / "FocusQC_Image.csv")
     patches = pd.read_csv(output / "FocusQC_FocusPatches.csv")
@@ -95,14 +90,14 @@ def test_focus_of_a_sharp_and_a_blank_image(tmp_path):
 
 
 def test_dark_field_with_an_image_without_objects(tmp_path):
-    arguments = ["scenes", "--output", str(tmp_path), "--count", "1"]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
-    write_png(tmp_path / "images" / "blank.png", np.full((200, 220, 3), 10, np.uint8))
-    output = tmp_path / "out"
-    export("darkfield_cells.cppipe", tmp_path / "images", output, "BloodCells")
-    counts = pd.read_csv(output / "Darkfield_Image.csv")
-    cells, spirochaetes = (
-        pd.read_csv(output / f"Darkfield_{name}.csv") for name in ("BloodCells", "Spirochaetes")
+    images, output = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    write_png(images / "scene.png", darkfield_scene(np.random.default_rng(2)).image)
+    write_png(images / "blank.png", np.full((200, 220, 3), 10, np.uint8))
+    export("darkfield_cells.cppipe", images, output, "BloodCells")
+    counts, cells, spirochaetes = (
+        pd.read_csv(output / f"Darkfield_{name}.csv")
+        for name in ("Image", "BloodCells", "Spirochaetes")
     )
     assert counts["Count_BloodCells"].tolist()[0] == 0 and len(cells) > 5
     for mode in MODES:
@@ -114,5 +109,5 @@ def test_dark_field_with_an_image_without_objects(tmp_path):
             assert len(table(output, mode, "Spirochaetes")) == len(spirochaetes)
     found = table(output, SINGLE, "Object").dropna(subset=["BloodCells_Number_Object_Number"])
     assert_same(found, cells, "BloodCells", "Darkfield")
-    # A view joins the classes by their numbers, and so has the rows of the rarer one alone.
+    # A view joins the classes by object number, so it has the rows of the rarer class only.
     assert len(table(output, VIEW, "Object")) == min(len(cells), len(spirochaetes))
