@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tomllib
 
-LINUX = "x86_64-manylinux_2_36"
+LINUX = "x86_64-manylinux_2_31"  # glibc of Debian 11, which containers use
 
 
 def lock(name, python, *options, platforms=(LINUX,)):
