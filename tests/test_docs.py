@@ -39,8 +39,6 @@ BLOCK = re.compile(
     r"|(?<=\n\n)(?P<indented>(?: {4}.*\n|\n)+)",
     re.M,
 )
-PLACE = re.compile(r"^\|[^|]*\| `([\w./]+)` \|(.*)\|$", re.M)
-"""A row of the map of the code: a subject, a file, names that it defines."""
 
 
 def pages(paths):
@@ -80,16 +78,6 @@ def test_commands_know_their_options(page):
     names = {arguments[0] for _, arguments in shown}
     if page == ROOT / "README.md":
         assert names == {name for tool in TOOLS.values() for name in tool.commands}
-
-
-def test_the_map_of_the_code_is_true():
-    missing = []
-    for path, names in PLACE.findall((ROOT / "CONTRIBUTING.md").read_text()):
-        code = (ROOT / path).read_text()
-        for name in re.findall(r"`(\w+)`", names):
-            if not re.search(rf"^(?:def|class) {name}\b|^{name} = ", code, re.M):
-                missing.append((path, name))
-    assert missing == []
 
 
 def test_make_targets_exist():
