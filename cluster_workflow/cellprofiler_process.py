@@ -65,10 +65,6 @@ class CellProfiler(NamedTuple):
         path : Path
             File that the question is about.
 
-        Returns
-        -------
-        dict
-
         Raises
         ------
         UserError

@@ -70,10 +70,6 @@ def pixel_classes(
         Kinds of objects by class name.
     colors : mapping of str to tuple of float
         Colors by class name.
-
-    Returns
-    -------
-    tuple of PixelClass
     """
     default_kinds = {names[BACKGROUND]: NOTHING, CLASSES[SPIROCHAETE]: FILAMENTS}
     default_colors = {names[BACKGROUND]: BLACK}
@@ -116,10 +112,6 @@ def declared_classes(attributes: Mapping[str, Any]) -> Tuple[PixelClass, ...]:
     attributes : mapping of str to JSON value
         Attributes with ``class_names``. The kinds and colors of files without ``class_kinds`` or
         ``class_colors`` are the defaults of :func:`pixel_classes`.
-
-    Returns
-    -------
-    tuple of PixelClass
 
     Raises
     ------

@@ -43,10 +43,6 @@ def laplacian_variance(image: np.ndarray) -> float:
     ----------
     image : ndarray, (height, width)
         Integers are divided by the largest value of their type first.
-
-    Returns
-    -------
-    float
     """
     largest = np.iinfo(image.dtype).max if image.dtype.kind in "ui" else 1
     return float(laplace(image.astype(float) / largest).var())

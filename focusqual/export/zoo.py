@@ -36,10 +36,6 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     """Describe a focus model for bioimage.io.
 
     Parameters and errors as for :func:`focusqual.load_model`.
-
-    Returns
-    -------
-    ZooModel
     """
     scene = nuclei(np.random.default_rng(0), 3 * PATCH_SIZE, 1.0).astype(np.float32)
     blurred = [degrade(scene, level) for level in (0, 3, 9)]

@@ -51,10 +51,6 @@ def load_model(
     engine : str or EngineOptions
         Name of an engine, such as ``numpy``, or options of how to compute.
 
-    Returns
-    -------
-    FocusModel
-
     Raises
     ------
     UserError

@@ -36,10 +36,6 @@ def measure_focus(
         image of those inside, so that the outline of the mask is not a sharp edge.
     options : FocusOptions
 
-    Returns
-    -------
-    FocusMeasurement
-
     Raises
     ------
     UserError

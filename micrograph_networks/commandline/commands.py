@@ -90,10 +90,6 @@ def run_folder(path: Path) -> Path:
     ----------
     path : Path
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     UserError

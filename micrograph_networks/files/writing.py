@@ -59,10 +59,6 @@ def output_folder(path: Union[str, Path]) -> Path:
     ----------
     path : str or Path
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     UserError

@@ -34,10 +34,6 @@ def with_channel_name(position: Position, names: Sequence[str]) -> Position:
         A position without a channel number means channel 0.
     names : sequence of str
         Names of the channels; unknown names are missing or empty.
-
-    Returns
-    -------
-    Position
     """
     for number, name in enumerate(names):
         if name and number == position.get("channel", 0):

@@ -69,10 +69,6 @@ def load_network(
     engine : str or EngineOptions
         Name of an engine, or options of how to compute.
 
-    Returns
-    -------
-    TrainedNetwork
-
     Raises
     ------
     UserError

@@ -112,10 +112,6 @@ def folded_arrays(model: Any, network: Network) -> Arrays:
     model : keras.Model
         Model with the layers of :func:`build_keras_model`.
     network : Network
-
-    Returns
-    -------
-    Arrays
     """
     folded = {}
     for layer in network.find(Convolution) + network.find(Dense):

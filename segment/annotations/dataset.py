@@ -66,10 +66,6 @@ def read_table(path: Path) -> List[Pair]:
     path : Path
         CSV with the columns images and masks, which hold paths relative to the CSV.
 
-    Returns
-    -------
-    list of Pair
-
     Raises
     ------
     UserError
@@ -145,10 +141,6 @@ def load_samples(path: Path, class_names: Sequence[str], working_size: int) -> L
         Names of the class indices in the masks.
     working_size : int
         Longer side of the scaled images in pixels.
-
-    Returns
-    -------
-    list of Sample
 
     Raises
     ------

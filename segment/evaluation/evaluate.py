@@ -108,10 +108,6 @@ def pairs_of(table: Path, split: Optional[Path], part: str) -> List[Pair]:
     part : str
         Part of the split to take.
 
-    Returns
-    -------
-    list of Pair
-
     Raises
     ------
     UserError
@@ -142,10 +138,6 @@ def evaluate_pair(
     mask_classes : sequence of str
         Class names of the indices in the mask, by default those of the model. Pixels of other
         classes than the model's count as background.
-
-    Returns
-    -------
-    Evaluated
 
     Raises
     ------

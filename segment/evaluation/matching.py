@@ -67,10 +67,6 @@ def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
         Mask of cells.
     found : ndarray of int32, (height, width)
         Label image of cells.
-
-    Returns
-    -------
-    Matches
     """
     regions, _ = ndimage.label(truth)
     alone = np.array(
@@ -103,10 +99,6 @@ def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
         Mask of filaments.
     found : ndarray of int32, (height, width)
         Label image of filaments; a filament may consist of several segments.
-
-    Returns
-    -------
-    Matches
     """
     regions, count = ndimage.label(truth, label_images.EIGHT)
     true_skeletons, found_skeletons = _skeletons(regions), _skeletons(found)

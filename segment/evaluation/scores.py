@@ -59,10 +59,6 @@ def scores(matrix: np.ndarray) -> Scores:
     matrix : ndarray of int, (classes, classes)
         Result of :func:`confusion_matrix`, or a sum of several.
 
-    Returns
-    -------
-    Scores
-
     Examples
     --------
     >>> scores(np.array([[8, 1], [1, 2]])).iou

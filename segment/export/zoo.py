@@ -31,10 +31,6 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     """Describe a dark-field model for bioimage.io.
 
     Parameters and errors as for :func:`segment.load_model`.
-
-    Returns
-    -------
-    ZooModel
     """
     loaded = load_model(model)
     classes = tuple(one.name for one in loaded.classes)

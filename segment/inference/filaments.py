@@ -102,10 +102,6 @@ def label_filaments(
     scale : float
         Factor from pixels of the image to pixels at the working scale.
     options : SegmentationOptions
-
-    Returns
-    -------
-    Filaments
     """
     labels, _ = ndimage.label(region, EIGHT)
     keep(labels, areas(labels) >= SMALLEST_SEGMENT / scale**2)

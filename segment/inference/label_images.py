@@ -157,10 +157,6 @@ def solidity(region: np.ndarray) -> float:
     ----------
     region : ndarray of bool, (height, width)
         Region of at least one pixel.
-
-    Returns
-    -------
-    float
     """
     return region.sum() / convex_hull_image(region).sum()
 

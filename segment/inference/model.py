@@ -69,10 +69,6 @@ def load_model(
     engine : str or EngineOptions
         Engine and its precision.
 
-    Returns
-    -------
-    SegmentationModel
-
     Raises
     ------
     UserError

@@ -128,10 +128,6 @@ def declared_network(attributes: Dict[str, Any]) -> Network:
         ``class_names`` and, unless they are those of the full width, ``encoder_channels`` and
         ``decoder_channels``.
 
-    Returns
-    -------
-    Network
-
     Raises
     ------
     UserError

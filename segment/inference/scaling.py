@@ -27,10 +27,6 @@ def working_scale(
     model : SegmentationModel
     cell_diameter : float, optional
         Typical diameter of a blood cell in pixels of the image.
-
-    Returns
-    -------
-    float
     """
     if cell_diameter is None:
         return model.working_size / max(shape[:2])

@@ -86,10 +86,6 @@ class Segmentation:
         ----------
         name : str
 
-        Returns
-        -------
-        ClassObjects
-
         Raises
         ------
         UserError
@@ -119,10 +115,6 @@ def segment_image(
         True where objects are searched; everywhere by default. Pixels outside have no influence:
         they are replaced by a mirror image of the pixels inside.
     options : SegmentationOptions
-
-    Returns
-    -------
-    Segmentation
 
     Raises
     ------
@@ -158,10 +150,6 @@ def segment_probabilities(
     scale : float
         Factor from pixels of the image to pixels at the working scale.
     options : SegmentationOptions
-
-    Returns
-    -------
-    Segmentation
     """
     indices = most_probable_classes(probabilities, options.threshold)
     indices[~valid] = BACKGROUND

@@ -89,10 +89,6 @@ def darkfield_scene(rng: np.random.Generator, shape: Tuple[int, int] = (480, 640
         Generators in equal states draw equal scenes.
     shape : tuple of int
         Height and width in pixels.
-
-    Returns
-    -------
-    Scene
     """
     light = np.zeros((*shape, 3), dtype=np.float32)
     classes = np.zeros(shape, dtype=np.uint8)

@@ -30,10 +30,6 @@ def narrowed(vgg16: Arrays, widths: Widths, images: np.ndarray) -> Arrays:
         Numbers of channels to keep.
     images : ndarray of float32, (n, height, width, 3)
         Some normalized training images.
-
-    Returns
-    -------
-    Arrays
     """
     results = layer_results(vgg16, encoder(unet_vgg16(2)), images)
     spreads = {layer.name: x.std(axis=(0, 1, 2)) for layer, x in results}
@@ -61,10 +57,6 @@ def balance(arrays: Arrays, network: Network, images: np.ndarray) -> Arrays:
         Network of exactly these convolutions.
     images : ndarray of float32, (n, height, width, channels)
         Some normalized training images.
-
-    Returns
-    -------
-    Arrays
     """
     balanced: Arrays = {}
     # By how much each channel of a layer's result is larger than in the balanced network.

@@ -105,10 +105,6 @@ def changed_recipe(
     working_size, batch : int, optional
         By default those of the recipe.
 
-    Returns
-    -------
-    Recipe
-
     Raises
     ------
     UserError

@@ -28,10 +28,6 @@ def from_model(model: Union[str, Path], recipe: Recipe) -> Arrays:
     recipe : Recipe
         Recipe with the classes and widths that the model must have.
 
-    Returns
-    -------
-    Arrays
-
     Raises
     ------
     UserError
@@ -59,10 +55,6 @@ def read_vgg16(path: Path) -> Arrays:
     path : Path
         HDF5 file with a group per layer, named as in Keras's VGG16, with ``kernel``
         (3, 3, in, out) and ``bias``, for blue, green and red minus ImageNet's means.
-
-    Returns
-    -------
-    Arrays
 
     Raises
     ------
