@@ -1,28 +1,80 @@
 """Read and write image files."""
 
-import contextlib
+import functools
 import logging
+import re
 from pathlib import Path
-from typing import Iterator, List, Sequence, Union
+from typing import List, Sequence, Union
 
 import numpy as np
 import tifffile
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+)
 
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.images import tiff_stacks
 from micrograph_networks.images.gray import to_gray
+from micrograph_networks.images.intensities import to_intensities
+from micrograph_networks.images.limits import check_size, explain_read_errors
+from micrograph_networks.images.positions import PositionedImage
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-"""Suffixes of TIFF files."""
-IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES)
-"""Suffixes of the images that are searched for in folders."""
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of TIFF and BigTIFF files, whatever their suffix: .tif, .lsm, .stk, .svs, .btf."""
+FORMATS = {
+    b"\x89PNG\r\n\x1a\n": (PngImagePlugin.PngImageFile, "png"),
+    b"\xff\xd8\xff": (JpegImagePlugin.JpegImageFile, "jpeg8"),
+    b"BM": (BmpImagePlugin.BmpImageFile, "bmp"),
+    b"GIF8": (GifImagePlugin.GifImageFile, "gif"),
+    b"\0\0\0\x0cjP  ": (Jpeg2KImagePlugin.Jpeg2KImageFile, "jpeg2k"),
+}
+"""Pillow's reader of the header and the codec of imagecodecs, by the first bytes of a file."""
+LISTED = (*TIFF_SIGNATURES, *list(FORMATS)[:2])
+"""First bytes of the images that are searched for in folders: TIFF, PNG and JPEG."""
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
+"""Suffixes of images in folders that are listed even if they are damaged."""
+THUMBNAIL = re.compile("_thumb", re.IGNORECASE)
+"""Part of the names of thumbnails, which ImageXpress writes beside its images."""
 # Hide what decoders log about damaged files: our error message says it.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())
 
 
+def find_images(path: Path) -> List[PositionedImage]:
+    """Find the images of a file by its content, whatever its suffix.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of PositionedImage
+        One without position if the file contains one image.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or not an image.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist or is not a file: check the path.")
+    with explain_read_errors(path):
+        is_tiff = _first_bytes(path).startswith(TIFF_SIGNATURES)
+    if is_tiff:
+        return tiff_stacks.find_images(path)
+    return [PositionedImage({}, functools.partial(_read_single, path))]
+
+
 def read_image(path: Union[str, Path]) -> np.ndarray:
-    """Read a PNG of 8 or 16 bits or any TIFF, with its own bit depth.
+    """Read a file of one image: TIFF, or PNG of 8 or 16 bits, with its own bit depth.
+
+    Colors become RGB as CellProfiler shows them.
 
     Parameters
     ----------
@@ -31,55 +83,58 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     Returns
     -------
     ndarray, (height, width) or (height, width, channels)
-        A stack has more dimensions.
 
     Raises
     ------
     UserError
-        The file is missing, truncated, or not an image.
+        The file is missing, truncated, not an image, or contains several images.
     """
+    return _only_image(path).read()
+
+
+def read_intensities(path: Union[str, Path]) -> np.ndarray:
+    """Read a file of one image and scale it by its metadata, see :func:`to_intensities`."""
+    image = _only_image(path)
+    return to_intensities(image.read(), image.maximum)
+
+
+def _only_image(path: Union[str, Path]) -> PositionedImage:
+    images = find_images(Path(path))
+    if len(images) > 1:
+        raise UserError(
+            f"{path} contains {len(images)} images: save each plane of the stack as its own file."
+        )
+    return images[0]
+
+
+def _first_bytes(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(8)
+
+
+def _read_single(path: Path) -> np.ndarray:
+    """Read an image that is not a TIFF."""
     import imagecodecs  # the CellProfiler application lacks it, and reads images itself
 
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path} does not exist or is not a file: check the path.")
     with explain_read_errors(path):
-        is_tiff = path.suffix.lower() in TIFF_SUFFIXES
-        image = tifffile.imread(path) if is_tiff else imagecodecs.imread(path)
-        if image is None:
-            raise ValueError("it has no page")
-    if image.size == 0:
-        raise UserError(f"{path} has no pixels: export the image again.")
-    return image
-
-
-@contextlib.contextmanager
-def explain_read_errors(path: Path, kind: str = "an image") -> Iterator[None]:
-    """Turn every error of the block into a UserError: the file cannot be read.
-
-    Parameters
-    ----------
-    path : Path
-    kind : str
-        What the file should be, for the message.
-
-    Raises
-    ------
-    UserError
-        The block raised any exception.
-    """
-    try:
-        yield
-    except Exception as error:  # decoders raise dozens of types on damaged files
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(
-            f"{path} cannot be read as {kind} ({lines[0]}): "
-            "it may be truncated or of an unsupported format; use PNG or TIFF."
-        ) from error
+        first = _first_bytes(path)
+        found = [kind for start, kind in FORMATS.items() if first.startswith(start)]
+        if not found:
+            raise ValueError("its format is unknown")
+        header, codec = found[0]
+        with open(path, "rb") as file:
+            described = header(file)
+        width, height = described.size
+        check_size((height, width, 3), 1, path.stat().st_size)
+        image = imagecodecs.imread(path, codec=codec)
+        # CellProfiler inverts the inks, as those of a TIFF, and ignores black.
+        return 255 - image[..., :3] if described.mode == "CMYK" else image
 
 
 def list_images(folders: Sequence[Path]) -> List[Path]:
-    """Return the paths of the PNG and TIFF images in folders, sorted.
+    """Return the paths of the PNG, TIFF and JPEG images in folders, sorted.
+
+    Hidden files and thumbnails are skipped.
 
     Raises
     ------
@@ -90,14 +145,22 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
         if not Path(folder).is_dir():
             raise UserError(f"{folder} is not a folder: check the path.")
     paths = sorted(
-        path
-        for folder in folders
-        for path in Path(folder).iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        path for folder in folders for path in Path(folder).iterdir() if _is_listed(path)
     )
     if not paths:
         raise UserError(f"No PNG or TIFF image is in {', '.join(map(str, folders))}.")
     return paths
+
+
+def _is_listed(path: Path) -> bool:
+    if path.name.startswith(".") or THUMBNAIL.search(path.name):
+        return False
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        return path.is_file() and _first_bytes(path).startswith(LISTED)
+    except OSError:
+        return False
 
 
 def read_gray(path: Union[str, Path]) -> np.ndarray:

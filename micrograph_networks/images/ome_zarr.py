@@ -2,14 +2,21 @@
 
 import contextlib
 import functools
+import math
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import explain_read_errors
-from micrograph_networks.images.positions import Position, PositionedImage, with_channel_name
+from micrograph_networks.images.limits import check_planes, explain_read_errors
+from micrograph_networks.images.positions import (
+    Position,
+    PositionedImage,
+    unreadable_image,
+    with_channel_name,
+)
+from micrograph_networks.images.zarr_folders import check_name, read_array, read_attributes
 
 AXES = {"t": "time", "c": "channel", "z": "z"}
 """Position columns of NGFF's axes."""
@@ -43,19 +50,22 @@ def find_images(folder: Path) -> List[PositionedImage]:
     UserError
         The package zarr is missing, or too old for the format.
     """
-    zarr = _import_zarr(folder)
+    _import_zarr(folder)
     images: List[PositionedImage] = []
     with _defer_errors(folder, {}, images):
-        group = zarr.open_group(str(folder), mode="r")
-        metadata = _metadata(group)
+        root = folder.resolve()
+        metadata = read_attributes(root, "")
         if "plate" in metadata:
-            for well in metadata["plate"]["wells"]:
-                _add_well(folder, group, well["path"], images)
+            wells = metadata["plate"]["wells"]
+            check_planes(len(wells))
+            for well in wells:
+                _add_well(folder, well["path"], images)
         elif "bioformats2raw.layout" in metadata:
-            for name in sorted(filter(str.isdigit, group.group_keys()), key=int):
-                _add_field(folder, group, name, {"field": name}, images)
+            names = [path.name for path in root.iterdir() if path.is_dir()]
+            for name in sorted(filter(str.isdecimal, names), key=int):
+                _add_field(folder, name, {"field": name}, images)
         else:
-            _add_field(folder, group, "", {}, images)
+            _add_field(folder, "", {}, images)
     return images
 
 
@@ -84,49 +94,42 @@ def _defer_errors(
         with explain_read_errors(folder, KIND):
             yield
     except UserError as error:
-        images.append((position, functools.partial(_fail, error)))
+        images.append(unreadable_image(position, error))
 
 
-def _fail(error: UserError) -> np.ndarray:
-    raise error
-
-
-def _metadata(group: Any) -> Dict[str, Any]:
-    attributes = dict(group.attrs)
-    return attributes.get("ome", attributes)  # NGFF 0.5 has the additional level "ome"
-
-
-def _add_well(folder: Path, plate: Any, path: str, images: List[PositionedImage]) -> None:
-    row, column = path.split("/")
+def _add_well(folder: Path, path: str, images: List[PositionedImage]) -> None:
+    row, column = map(check_name, path.split("/"))
     position: Position = {"well": row + column.zfill(2)}
     with _defer_errors(folder, position, images):
-        for image in _metadata(plate[path])["well"]["images"]:
-            name = image["path"]
-            _add_field(folder, plate, f"{path}/{name}", {**position, "field": name}, images)
+        for image in read_attributes(folder.resolve(), path)["well"]["images"]:
+            name = check_name(image["path"])
+            _add_field(folder, f"{path}/{name}", {**position, "field": name}, images)
 
 
-def _add_field(
-    folder: Path, group: Any, path: str, position: Position, images: List[PositionedImage]
-) -> None:
+def _add_field(folder: Path, path: str, position: Position, images: List[PositionedImage]) -> None:
     with _defer_errors(folder, position, images):
-        field = group[path] if path else group
-        metadata = _metadata(field)
+        root = folder.resolve()
+        metadata = read_attributes(root, path)
         if "multiscales" not in metadata:
             raise ValueError(f"{path or 'it'} has no multiscales")
         scales = metadata["multiscales"][0]
-        array = field[scales["datasets"][0]["path"]]  # the first data set has full resolution
         if not all(isinstance(axis, dict) for axis in scales["axes"]):
             raise ValueError("it is older than 0.4")
         axes = [AXES.get(axis["name"], axis["name"]) for axis in scales["axes"]]
-        if axes[-2:] != ["y", "x"] or len(axes) != array.ndim:
+        # The first data set has full resolution.
+        array = read_array(root, str(Path(path, scales["datasets"][0]["path"])))
+        if axes[-2:] != ["y", "x"] or len(axes) != len(array.shape):
             raise ValueError(f"{path or 'it'} has the axes {', '.join(axes)}")
+        check_planes(len(images) + math.prod(array.shape[:-2]))
         channels = metadata.get("omero", {}).get("channels", [])
         labels = [channel.get("label", "") for channel in channels]
         for index in np.ndindex(*array.shape[:-2]):
             plane = with_channel_name({**position, **dict(zip(axes, index))}, labels)
-            images.append((plane, functools.partial(_read, folder, array, index)))
+            read = functools.partial(_read, folder, array.folder, index)
+            images.append(PositionedImage(plane, read))
 
 
-def _read(folder: Path, array: Any, index: Tuple[int, ...]) -> np.ndarray:
+def _read(folder: Path, array: Path, index: Tuple[int, ...]) -> np.ndarray:
     with explain_read_errors(folder, KIND):
-        return np.asarray(array[index])
+        image = np.asarray(_import_zarr(folder).open_array(str(array), mode="r")[index])
+        return image.astype(image.dtype.newbyteorder("="), copy=False)

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterable, List, Sequence
+from typing import Callable, Iterable, List, Optional, Sequence
 
 import numpy as np
 
-from micrograph_networks.images import ome_zarr, tiff_stacks
-from micrograph_networks.images.image_files import TIFF_SUFFIXES, list_images, read_image
-from micrograph_networks.images.positions import POSITION_COLUMNS, Position, PositionedImage
+from micrograph_networks.errors import UserError
+from micrograph_networks.images import image_files, ome_zarr
+from micrograph_networks.images.image_files import list_images
+from micrograph_networks.images.intensities import METADATA, IntensityRange, to_intensities
+from micrograph_networks.images.positions import (
+    POSITION_COLUMNS,
+    Position,
+    PositionedImage,
+    unreadable_image,
+)
 
 PREFIXES = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
 """Text before each value of a position in file names; no combination looks like a well."""
@@ -29,15 +36,22 @@ class Plane:
         Position in the file; empty if the file is one image.
     suffix : str
         Text that tells the plane from the other planes of its file.
+    maximum : float, optional
+        Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
     """
 
     path: Path
     read: Callable[[], np.ndarray]
     position: Position = field(default_factory=dict)
     suffix: str = ""
+    maximum: Optional[float] = None
 
     def __str__(self) -> str:
         return f"{self.path} ({self.suffix})" if self.suffix else str(self.path)
+
+    def read_intensities(self, intensity_range: IntensityRange = METADATA) -> np.ndarray:
+        """Read the image and scale it, see :func:`to_intensities`."""
+        return to_intensities(self.read(), self.maximum, intensity_range)
 
     @property
     def stem(self) -> str:
@@ -91,23 +105,21 @@ def position_values(plane: Plane, columns: Sequence[str]) -> List[object]:
 
 def _planes_of_file(path: Path) -> List[Plane]:
     images = _images_of_file(path)
-    if not images:
-        return [Plane(path, lambda: read_image(path))]
     # Names have only those values that are not the same for all planes of the file.
     widths = {}
     for key in PREFIXES:
-        values = {str(position[key]) for position, _ in images if key in position}
+        values = {str(image.position[key]) for image in images if key in image.position}
         if len(values) > 1:
             widths[key] = max(len(value) for value in values)
     planes = []
-    for position, read in images:
+    for image in images:
         parts = [
-            PREFIXES[key] + _zero_padded(str(position[key]), width)
+            PREFIXES[key] + _zero_padded(str(image.position[key]), width)
             for key, width in widths.items()
-            if key in position
+            if key in image.position
         ]
-        position = {"file": path.name, **position} if position else position
-        planes.append(Plane(path, read, position, "_".join(parts)))
+        position = {"file": path.name, **image.position} if image.position else {}
+        planes.append(Plane(path, image.read, position, "_".join(parts), image.maximum))
     return planes
 
 
@@ -117,9 +129,9 @@ def _zero_padded(value: str, width: int) -> str:
 
 
 def _images_of_file(path: Path) -> List[PositionedImage]:
-    """Find the planes of a stack or plate; none if the file is one image or cannot be read."""
-    if path.suffix.lower() in TIFF_SUFFIXES and path.is_file():
-        return tiff_stacks.find_images(path)
     if path.is_dir() and ome_zarr.is_ome_zarr(path):
         return ome_zarr.find_images(path)
-    return []
+    try:
+        return image_files.find_images(path)
+    except UserError as error:
+        return [unreadable_image({}, error)]

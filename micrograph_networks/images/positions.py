@@ -1,13 +1,17 @@
 """Position of a plane in a stack or plate: well, field, time, channel, z, page, frame."""
 
-from typing import Callable, Dict, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Callable, Dict, Optional, Sequence
 
 import numpy as np
+
+from micrograph_networks.errors import UserError
 
 POSITION_COLUMNS = (
     "file",
     "well",
     "field",
+    "series",
     "time",
     "channel",
     "channel_name",
@@ -18,11 +22,44 @@ POSITION_COLUMNS = (
 """Table columns of positions; a table has those of which any value is known.
 
 Numbers start at 0, as in OME metadata and in CellProfiler. Fields of an OME-Zarr have the names
-that they have there. ``frame`` is the number by which CellProfiler opens a plane of a TIFF."""
+that they have there. ``series`` is the name that a file gives to a field. ``frame`` is the number
+by which CellProfiler opens a plane of a TIFF."""
 Position = Dict[str, object]
 """Known values of POSITION_COLUMNS for one plane."""
-PositionedImage = Tuple[Position, Callable[[], np.ndarray]]
-"""Position of a plane, and a function that reads the plane, (height, width[, channels])."""
+
+
+@dataclass(frozen=True)
+class PositionedImage:
+    """One image of a file.
+
+    Attributes
+    ----------
+    position : Position
+        Position in the file; empty if the file contains one image.
+    read : callable
+        Function that returns the image, (height, width[, channels]), or raises UserError.
+    maximum : float, optional
+        Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
+    """
+
+    position: Position
+    read: Callable[[], np.ndarray]
+    maximum: Optional[float] = None
+
+
+def unreadable_image(position: Position, error: UserError) -> PositionedImage:
+    """Return an image that raises an error when it is read.
+
+    Parameters
+    ----------
+    position : Position
+    error : UserError
+    """
+
+    def read() -> np.ndarray:
+        raise error
+
+    return PositionedImage(position, read)
 
 
 def with_channel_name(position: Position, names: Sequence[str]) -> Position:

@@ -1,8 +1,13 @@
-"""TIFF files that contain several images: pages, ImageJ hyperstacks, OME-TIFF."""
+"""TIFF files of one or several images: pages, ImageJ hyperstacks, OME-TIFF, pyramids of scanners.
+
+Only the given file is read. OME-XML and other metadata may name further files of a set, and may
+claim images that the file does not contain.
+"""
 
 import contextlib
 import functools
-import re
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Dict, Iterator, List, Optional, Tuple
@@ -12,18 +17,49 @@ import numpy as np
 import tifffile
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.gray import is_image
-from micrograph_networks.images.image_files import explain_read_errors
-from micrograph_networks.images.positions import Position, PositionedImage, with_channel_name
+from micrograph_networks.images.limits import check_planes, check_size, explain_read_errors
+from micrograph_networks.images.positions import (
+    Position,
+    PositionedImage,
+    unreadable_image,
+    with_channel_name,
+)
+from micrograph_networks.images.tiff_colors import channel_count, convert_colors
 
 AXES = {"T": "time", "C": "channel", "S": "channel", "Z": "z"}
 """Position columns of tifffile's axes; all other axes count pages."""
 IMAGE_KINDS = ("generic", "imagej", "ome", "shaped", "uniform")
 """Kinds of files in which every series is an image. Slide scanners' files have labels, too."""
+SINGLE_FILE = {
+    "_multifile": False,
+    **{flag: False for flag in ("is_mmstack", "is_ndtiff") if hasattr(tifffile.TiffFile, flag)},
+}
+"""Options of tifffile by which it opens no other file."""
+
+
+@dataclass(frozen=True)
+class OmeImage:
+    """Description of a series in OME-XML.
+
+    Attributes
+    ----------
+    position : Position
+        Well and field.
+    name : str
+    channels : list of str
+        Names of the channels.
+    bits : int
+        Number of bits of each pixel that are used; 0 if it is not known.
+    """
+
+    position: Position = field(default_factory=dict)
+    name: str = ""
+    channels: List[str] = field(default_factory=list)
+    bits: int = 0
 
 
 def find_images(path: Path) -> List[PositionedImage]:
-    """Find the images of a TIFF file that contains several.
+    """Find the images of a TIFF file.
 
     Parameters
     ----------
@@ -32,63 +68,97 @@ def find_images(path: Path) -> List[PositionedImage]:
     Returns
     -------
     list of PositionedImage
-        Empty if the file contains one image, or cannot be read.
+        One without position if the file contains one image. Images that the metadata claim, and
+        pages that are lost, are one image at the end that raises UserError when it is read.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or claims more than it can hold.
     """
-    # A damaged file is read as a single image later, and that explains the damage.
-    with contextlib.suppress(Exception), _open(path) as tiff:
+    with explain_read_errors(path), _open(path) as tiff:
         series = _image_series(tiff)
-        single = len(series) == 1
-        if single and is_image(tiff.series[0].shape) and not _describes_other_files(tiff):
-            return []
-        fields = _ome_fields(tiff.ome_metadata) if tiff.is_ome else {}
+        described = _ome_images(tiff)
         shapes = {one.keyframe.shape for one in tiff.series}
+        problem = _loss(tiff)
         images: List[PositionedImage] = []
         for number, one in series.items():
-            field, channels = fields.get(number, ({}, []))
-            if not field and not single:
-                field = {"field": number}
-            for index, position in enumerate(_positions(one)):
-                position = with_channel_name({**field, **position}, channels)
+            _check_page(tiff, one.keyframe)
+            ome = described.get(number, OmeImage())
+            maximum = _maximum(tiff, one.keyframe, ome.bits)
+            if len(series) == 1 and not _stack_axes(one)[0]:
+                if problem:
+                    raise _truncated(path, problem)
+                return [PositionedImage({}, functools.partial(_read, path, 0, 0), maximum)]
+            place = ome.position
+            if len(series) > 1:
+                name = ome.name or one.name
+                place = {"field": number, **({"series": name} if name else {}), **place}
+            held, claimed = _held(tiff, one), _claimed(one)
+            for index, position in zip(range(held), _positions(one)):
+                position = with_channel_name({**place, **position}, ome.channels)
                 frame = _frame(tiff, one, index) if len(shapes) == 1 else None
                 if frame is not None:
                     position["frame"] = frame
-                images.append((position, functools.partial(_read, path, number, index)))
-        if not _is_complete(tiff):
-            images.append(({"page": len(tiff.pages)}, functools.partial(_fail, path)))
+                read = functools.partial(_read, path, number, index)
+                images.append(PositionedImage(position, read, maximum))
+            if held < claimed:
+                error = _truncated(path, f"claims {claimed} images and contains {held}")
+                images.append(unreadable_image({**place, "page": held}, error))
+        if problem:
+            error = _truncated(path, problem)
+            images.append(unreadable_image({"page": len(tiff.pages)}, error))
         return images
-    return []
 
 
-def _is_complete(tiff: tifffile.TiffFile) -> bool:
-    """Return True if the last page that was found says that no page follows."""
+def _truncated(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} {problem}: it is truncated; copy it again.")
+
+
+def _loss(tiff: tifffile.TiffFile) -> str:
+    """Return how it shows that pages at the end of the file are lost; empty if none is."""
     tiff.filehandle.seek(tiff.pages.next_page_offset)
-    return int.from_bytes(tiff.filehandle.read(tiff.tiff.offsetsize), "little") == 0
-
-
-def _fail(path: Path) -> np.ndarray:
-    raise UserError(f"{path} lacks its last pages: it is truncated; copy it again.")
-
-
-def _describes_other_files(tiff: tifffile.TiffFile) -> bool:
-    """Return True if the OME-XML describes the images of several files."""
-    page = tiff.pages[0]
-    files = re.findall(r'FileName="([^"]*)"', page.description) if page.is_ome else ()
-    return len(set(files)) > 1
+    if any(tiff.filehandle.read(tiff.tiff.offsetsize)):
+        return "lacks its last pages"
+    claimed = (tiff.imagej_metadata or {}).get("images", 1)
+    if tiff.series[0].kind.lower() != "imagej" and claimed > len(tiff.pages):
+        return f"claims {claimed} images and contains {len(tiff.pages)}"
+    return ""
 
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a file without the other files that its OME-XML describes."""
-    with tifffile.TiffFile(path) as tiff:
-        if not _describes_other_files(tiff):
-            yield tiff
-            return
-    with tifffile.TiffFile(path, is_ome=False) as tiff:
+    """Open a TIFF whose OME-XML, if any, is harmless."""
+    # tifffile would take a file for that of a slide scanner by its name.
+    with open(path, "rb") as file, tifffile.TiffFile(file, name="image.tif", **SINGLE_FILE) as tiff:
+        _check_ome(tiff)
         yield tiff
 
 
+def _check_page(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    """Raise an error if the file cannot hold what a page claims."""
+    if page.dtype is None:
+        raise ValueError(f"it has {page.bitspersample} bits per sample")
+    stored = min(sum(page.databytecounts), tiff.filehandle.size)
+    samples = page.samplesperpixel
+    check_size((page.imagelength, page.imagewidth, samples), page.dtype.itemsize, stored)
+    if page.is_tiled:
+        check_size((page.tilelength, page.tilewidth, samples), page.dtype.itemsize, stored)
+
+
+def _maximum(tiff: tifffile.TiffFile, page: tifffile.TiffPage, bits: int) -> Optional[float]:
+    """Return the intensity of a saturated pixel; None if the metadata do not tell."""
+    tag = tiff.pages[0].tags.get(
+        "MaxSampleValue"
+    )  # CellProfiler, too, takes that of the first page
+    if tag is not None:
+        return float(np.ravel(tag.value)[0])
+    is_part = page.dtype.kind in "iu" and 0 < bits < 8 * page.dtype.itemsize
+    return float(2**bits - 1) if is_part else None
+
+
 def _image_series(tiff: tifffile.TiffFile) -> Dict[int, tifffile.TiffPageSeries]:
-    """Return the series of images by their numbers, without previews."""
+    """Return the series of images by their numbers, without previews, at full resolution."""
     # Older versions of tifffile write the kinds in capitals.
     is_known = tiff.series[0].kind.lower() in IMAGE_KINDS
     return {
@@ -96,6 +166,39 @@ def _image_series(tiff: tifffile.TiffFile) -> Dict[int, tifffile.TiffPageSeries]
         for number, series in enumerate(tiff.series if is_known else tiff.series[:1])
         if number == 0 or not series.keyframe.is_reduced
     }
+
+
+def _stack_axes(series: tifffile.TiffPageSeries) -> Tuple[str, Tuple[int, ...]]:
+    """Return the names and lengths of the axes along which the images of a series are stacked."""
+    page = series.keyframe
+    if series.shape[-page.ndim :] != page.shape:
+        raise ValueError(f"its pages are {page.shape}, but it is {series.shape}")
+    axes, lengths = series.axes[: -page.ndim], series.shape[: -page.ndim]
+    channels = channel_count(page)
+    return (axes, lengths) if channels == 1 else (f"{axes}S", (*lengths, channels))
+
+
+def _claimed(series: tifffile.TiffPageSeries) -> int:
+    """Return the number of images of a series by the metadata."""
+    count = math.prod(_stack_axes(series)[1])
+    check_planes(count)
+    return count
+
+
+def _held(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> int:
+    """Return the number of images of a series that the file can hold."""
+    page = series.keyframe
+    channels = channel_count(page)
+    pages, claimed = len(series.pages), _claimed(series) // channels
+    if pages == 1 and page.is_contiguous:  # ImageJ and others describe only the first page
+        pages = (tiff.filehandle.size - page.dataoffsets[0]) // _bytes(page)
+    elif pages > claimed:
+        raise ValueError(f"it claims {claimed} pages and contains {pages}")
+    return min(pages, claimed) * channels
+
+
+def _bytes(page: tifffile.TiffPage) -> int:
+    return math.prod(page.shape) * page.dtype.itemsize
 
 
 def _positions(series: tifffile.TiffPageSeries) -> Iterator[Position]:
@@ -115,24 +218,12 @@ def _frame(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, index: int)
     CellProfiler numbers the pages of files whose pages all have the same shape. A channel within a
     page has no number.
     """
-    if not is_image(series.keyframe.shape):
+    if channel_count(series.keyframe) > 1:
         return None
-    if tiff.is_imagej and len(series.pages) == 1:  # a large stack, see _read
+    if tiff.is_imagej and len(series.pages) == 1:  # a large stack, see _stored_page
         return index
     page = series.pages[index] if index < len(series.pages) else None
     return page.index if page else None
-
-
-def _stack_axes(series: tifffile.TiffPageSeries) -> Tuple[str, Tuple[int, ...]]:
-    """Return the names and lengths of the axes along which the images of a series are stacked."""
-    page = series.keyframe
-    if not series.axes.endswith(page.axes):
-        raise ValueError(f"its pages are {page.axes}, but it is {series.axes}")
-    axes, lengths = series.axes[: -page.ndim], series.shape[: -page.ndim]
-    if is_image(page.shape):
-        return axes, lengths
-    # Planar samples, and more than four samples, are channels: stacks are often declared so.
-    return f"{axes}S", (*lengths, page.shape[page.axes.index("S")])
 
 
 def _read(path: Path, number: int, index: int) -> np.ndarray:
@@ -140,32 +231,79 @@ def _read(path: Path, number: int, index: int) -> np.ndarray:
     with explain_read_errors(path), _open(path) as tiff:
         series = tiff.series[number]
         page = series.keyframe
-        _, lengths = _stack_axes(series)
-        samples = 1 if is_image(page.shape) else lengths[-1]
-        page_index, sample = divmod(index, samples)
-        pages = int(np.prod(lengths)) // samples
-        if len(series.pages) == pages:
-            image = series.pages[page_index].asarray()
-        else:  # ImageJ describes only the first page of a large stack
-            stack = tifffile.memmap(path, series=number, mode="r").reshape(pages, *page.shape)
-            image = stack[page_index].astype(stack.dtype.newbyteorder("="))
-        return image if samples == 1 else image.take(sample, axis=page.axes.index("S"))
+        channels = channel_count(page)
+        page_index, channel = divmod(index, channels)
+        pixels = convert_colors(page, _stored_page(tiff, series, page_index))
+        return pixels if channels == 1 else pixels.take(channel, axis=page.axes.index("S"))
 
 
-def _ome_fields(xml: str) -> Dict[int, Tuple[Position, List[str]]]:
-    """Return well and field, and the names of the channels, of every series by its number."""
-    root = ElementTree.fromstring(xml)
+def _stored_page(
+    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, index: int
+) -> np.ndarray:
+    """Read a page of a series as it is stored."""
+    page = series.keyframe
+    if index < len(series.pages):
+        if series.pages[index] is None:
+            raise ValueError("it lacks this page")
+        return series.pages[index].asarray()
+    dtype = np.dtype(tiff.byteorder + page.dtype.char)
+    tiff.filehandle.seek(page.dataoffsets[0] + index * _bytes(page))
+    pixels = np.frombuffer(tiff.filehandle.read(_bytes(page)), dtype)
+    return pixels.reshape(page.shape).astype(dtype.newbyteorder("="))
+
+
+def _ome_root(tiff: tifffile.TiffFile) -> Optional[ElementTree.Element]:
+    """Return the root of the OME-XML; None if there is none, or tifffile will not understand it."""
+    if not tiff.is_ome:
+        return None
+    xml = tiff.pages[0].description
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        raise UserError(
+            "The OME-XML declares a document type, which is not allowed: export it again."
+        )
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return None
+
+
+def _check_ome(tiff: tifffile.TiffFile) -> None:
+    """Raise UserError if OME-XML claims so many images that tifffile would run out of memory."""
+    root = _ome_root(tiff)
+    if root is None:
+        return
+    for pixels in root.findall(".//{*}Pixels"):
+        check_planes(math.prod(int(pixels.get(size, 1)) for size in ("SizeZ", "SizeC", "SizeT")))
+        for data in pixels.findall("{*}TiffData"):
+            check_planes(max(int(data.get(name, 0)) for name in ("NumPlanes", "PlaneCount", "IFD")))
+    for along in root.iter():
+        if "Start" in along.attrib and "End" in along.attrib:
+            steps = float(along.get("End", 0)) - float(along.get("Start", 0))
+            check_planes(int(abs(steps / float(along.get("Step", 1)))))
+
+
+def _ome_images(tiff: tifffile.TiffFile) -> Dict[int, OmeImage]:
+    """Return the descriptions of the series in OME-XML by their numbers."""
+    root = _ome_root(tiff)
+    if root is None or tiff.series[0].kind.lower() != "ome":
+        return {}
     wells: Dict[str, Position] = {}
     for well in root.findall(".//{*}Well"):
         row, column = int(well.attrib["Row"]), int(well.attrib["Column"])
         name = f"{_row_letters(row)}{column + 1:02}"
-        for field, image in enumerate(well.findall(".//{*}ImageRef")):
-            wells[image.attrib["ID"]] = {"well": name, "field": field}
-    fields = {}
+        for number, image in enumerate(well.findall(".//{*}ImageRef")):
+            wells[image.attrib["ID"]] = {"well": name, "field": number}
+    described = {}
     for number, image in enumerate(root.findall("{*}Image")):
         channels = [channel.get("Name", "") for channel in image.findall(".//{*}Channel")]
-        fields[number] = (wells.get(image.attrib["ID"], {}), channels)
-    return fields
+        pixels = image.find("{*}Pixels")
+        described[number] = OmeImage(
+            wells.get(image.attrib["ID"], {}),
+            image.get("Name", ""),
+            channels,
+            0 if pixels is None else int(pixels.get("SignificantBits", 0)),
+        )
+    return described
 
 
 def _row_letters(row: int) -> str:

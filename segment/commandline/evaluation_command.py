@@ -74,7 +74,7 @@ def evaluate(
     masks are not judged. OUTPUT holds evaluation.csv, images.csv with a row per image, and
     pictures of the images with the lowest IoU: the image, true outlines, found outlines.
     """
-    from micrograph_networks.images.image_files import read_image, write_png
+    from micrograph_networks.images.image_files import read_intensities, write_png
     from segment.evaluation.evaluate import comparison, evaluate_pair, metrics, pairs_of
     from segment.inference.model import load_model
 
@@ -93,7 +93,9 @@ def evaluate(
             values = metrics(one, loaded.classes).values()
             images.writerow([pair.name, *map(number, values)])
     for rank, bad in enumerate(worst, 1):
-        picture = comparison(read_image(bad.pair.image), bad.truth, bad.classes, loaded.classes)
+        picture = comparison(
+            read_intensities(bad.pair.image), bad.truth, bad.classes, loaded.classes
+        )
         write_png(folder / f"worst{rank:02}_{bad.pair.image.stem}.png", picture)
     with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
         for name, value in total.items():

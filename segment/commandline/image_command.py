@@ -13,6 +13,7 @@ from micrograph_networks.commandline.commands import (
     exit_if_incomplete,
     format_option,
     images_argument,
+    intensity_range_option,
     model_option,
     output_option,
 )
@@ -21,6 +22,7 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import table
 from micrograph_networks.files.writing import output_folder
+from micrograph_networks.images.intensities import IntensityRange
 from segment.inference.options import SegmentationOptions
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ MOST_OBJECTS = 65535
 @images_argument
 @output_option("tables and pictures")
 @format_option
+@intensity_range_option
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
@@ -47,6 +50,7 @@ def predict(
     images: Tuple[Path, ...],
     output: Path,
     suffix: str,
+    intensity_range: IntensityRange,
     model: Optional[str],
     engine: EngineOptions,
     options: SegmentationOptions,
@@ -70,7 +74,7 @@ def predict(
     loaded = load_model(model, engine)
     done = 0
     with table(folder / f"cells.{suffix}", [*OBJECT_COLUMNS, *positions]) as objects:
-        segment = functools.partial(_predict_image, folder, loaded, options)
+        segment = functools.partial(_predict_image, folder, loaded, options, intensity_range)
         for plane, rows in each_image(planes, segment):
             done += 1
             objects.writerows([*row, *position_values(plane, positions)] for row in rows)
@@ -79,7 +83,11 @@ def predict(
 
 
 def _predict_image(
-    folder: Path, model: "SegmentationModel", options: SegmentationOptions, plane: "Plane"
+    folder: Path,
+    model: "SegmentationModel",
+    options: SegmentationOptions,
+    intensity_range: IntensityRange,
+    plane: "Plane",
 ) -> List[List[object]]:
     """Segment an image, write its pictures, and return the rows of its objects."""
     from micrograph_networks.images.image_files import write_png, write_tiff
@@ -87,7 +95,7 @@ def _predict_image(
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import object_rows
 
-    image = plane.read()
+    image = plane.read_intensities(intensity_range)
     found = segment_image(image, model, options=options)
     most = max(len(one.means) for one in found.by_class)
     if most > MOST_OBJECTS:

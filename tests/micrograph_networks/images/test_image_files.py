@@ -1,9 +1,15 @@
+import pickle
+import struct
+import zlib
+
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import (
     list_images,
     read_gray,
@@ -11,6 +17,19 @@ from micrograph_networks.images.image_files import (
     write_png,
     write_tiff,
 )
+
+
+def png_chunk(name, content):
+    body = name + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+HUGE_PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 30_000, 8, 0, 0, 0, 0))
+    + png_chunk(b"IDAT", zlib.compress(bytes(1000)))
+)
+"""Small PNG that claims to be large."""
 
 
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib"])
@@ -62,11 +81,60 @@ def test_color_is_read_as_luma(tmp_path, rng):
     np.testing.assert_allclose(read_gray(tmp_path / "a.tif"), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(4, 9, 9), (2, 3, 4, 3)])
-def test_stack_is_not_gray(tmp_path, shape):
-    write_tiff(tmp_path / "a.tif", np.zeros(shape, np.uint8))
-    with pytest.raises(UserError, match=r"a\.tif: An image of shape .*planes of a stack"):
+@pytest.mark.parametrize("shape, kind", [((4, 9, 9), "minisblack"), ((4, 9, 9, 3), "rgb")])
+def test_stack_is_not_one_image(tmp_path, shape, kind):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=kind)
+    with pytest.raises(UserError, match=r"a\.tif contains 4 images: save each plane"):
         read_gray(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", ["lsm", "stk", "svs", "ndpi", "qptiff", "flex", "btf", "png"])
+def test_tiff_is_read_whatever_its_suffix(tmp_path, rng, suffix):
+    image = rng.integers(0, 65535, (30, 40), dtype=np.uint16)
+    path = tmp_path / f"a.{suffix}"
+    tifffile.imwrite(path, image, bigtiff=suffix == "btf")
+    np.testing.assert_array_equal(read_image(path), image)
+    assert list_images([tmp_path]) == [path]
+
+
+@pytest.mark.parametrize("codec", ["png", "jpeg8", "bmp"])
+def test_other_formats_are_read_whatever_their_suffix(tmp_path, codec):
+    image = np.full((30, 40), 7, np.uint8)
+    imagecodecs.imwrite(tmp_path / "a.tif", image, codec=codec)
+    np.testing.assert_array_equal(to_gray(read_image(tmp_path / "a.tif")), image)
+
+
+def test_inks_of_jpeg_are_inverted_as_by_cellprofiler(tmp_path):
+    inks = Image.new("CMYK", (40, 30), (10, 20, 30, 40))
+    inks.save(tmp_path / "a.jpg", quality=100)
+    stored = imagecodecs.imread(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), 255 - stored[..., :3])
+
+
+@pytest.mark.parametrize(
+    "content, cause",
+    [
+        (HUGE_PNG, "claims 20000x30000 pixels in 62 bytes"),
+        (pickle.dumps(np.zeros(9)), "its format is unknown"),
+        (b"", "its format is unknown"),
+    ],
+    ids=["huge", "pickle", "empty"],
+)
+def test_nothing_is_decoded_that_cannot_be_an_image(tmp_path, content, cause):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(UserError, match=rf"a\.png.*{cause}"):
+        read_image(tmp_path / "a.png")
+
+
+def test_hidden_files_and_thumbnails_are_not_listed(tmp_path):
+    image = np.zeros((9, 9), np.uint8)
+    for name in ("a.tif", "._a.tif", "a_w1_thumb9E2B.tif", "b_Thumb.tif"):
+        write_tiff(tmp_path / name, image)
+    for name in (".DS_Store", "Thumbs.db", "notes.txt"):
+        (tmp_path / name).write_bytes(b"\0\0\0\1Bud1")
+    (tmp_path / "damaged.tif").write_bytes(b"")
+    assert [path.name for path in list_images([tmp_path])] == ["a.tif", "damaged.tif"]
+    np.testing.assert_array_equal(read_image(tmp_path / "._a.tif"), image)
 
 
 def test_pictures_are_written_as_8_bit_png(tmp_path):

@@ -1,5 +1,10 @@
+import json
+import os
+import pickle
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +145,178 @@ def test_damaged_chunk_does_not_affect_other_images(plate, images):
     with pytest.raises(UserError, match=UNREADABLE):
         planes[0].read()
     np.testing.assert_array_equal(planes[-1].read(), images[-1, -1, 0, -1, -1])
+
+
+def write_raw(path, array=(), attributes=(), chunk=bytes(64)):
+    """Write an OME-Zarr 0.4 of 8x8 pixels without the package zarr; return its folder."""
+    scales = [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]
+    metadata = {"zarr_format": 2, "shape": [8, 8], "chunks": [8, 8], "dtype": "|u1", "order": "C"}
+    metadata.update({"compressor": None, "filters": None, "fill_value": 0}, **dict(array))
+    (path / "0").mkdir(parents=True)
+    (path / ".zgroup").write_text('{"zarr_format": 2}')
+    (path / ".zattrs").write_text(json.dumps({"multiscales": scales, **dict(attributes)}))
+    (path / "0" / ".zarray").write_text(json.dumps(metadata))
+    (path / "0" / "0.0").write_bytes(chunk)
+    return path
+
+
+def write_raw_3(path, codecs, **array):
+    """Write an OME-Zarr 0.5 of 8x8 pixels without the package zarr; return its folder."""
+    scales = [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]
+    group = {"zarr_format": 3, "node_type": "group"}
+    group["attributes"] = {"ome": {"version": "0.5", "multiscales": scales}}
+    metadata = {
+        **{"zarr_format": 3, "node_type": "array", "shape": [8, 8], "data_type": "uint8"},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [8, 8]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        **{"fill_value": 0, "codecs": codecs, "attributes": {}, **array},
+    }
+    (path / "0" / "c" / "0").mkdir(parents=True)
+    (path / "zarr.json").write_text(json.dumps(group))
+    (path / "0" / "zarr.json").write_text(json.dumps(metadata))
+    (path / "0" / "c" / "0" / "0").write_bytes(pickle.dumps(Harmful()))
+    return path
+
+
+class Harmful:
+    """Object whose unpickling makes a file."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("harm"),)
+
+
+def refused(path, problem):
+    """Assert that a Zarr has one plane, whose error names the problem."""
+    (plane,) = planes_of([path])
+    with pytest.raises(UserError, match=rf"{path}.*{problem}"):
+        plane.read()
+
+
+PICKLE = {"id": "pickle", "protocol": 5}
+
+
+@pytest.mark.parametrize(
+    "array, problem",
+    [
+        ({"compressor": PICKLE}, "codec 'pickle' is not allowed"),
+        ({"filters": [PICKLE]}, "codec 'pickle' is not allowed"),
+        ({"filters": [{"id": "delta", "dtype": "|u1"}, PICKLE]}, "codec 'pickle'"),
+        ({"compressor": {"id": "no_such_codec"}}, "codec 'no_such_codec' is not allowed"),
+        ({"filters": [{"id": "json2"}]}, "codec 'json2'"),
+        ({"dtype": "|O", "filters": [PICKLE]}, "data type '|O'"),
+        ({"dtype": [["a", "|O"]]}, "data type"),
+        ({"filters": [{"id": "astype", "encode_dtype": "|u1", "decode_dtype": "|O"}]}, "type '|O'"),
+    ],
+)
+def test_no_codec_runs_code(tmp_path, monkeypatch, array, problem):
+    monkeypatch.chdir(tmp_path)
+    path = write_raw(tmp_path / "a.zarr", array, chunk=pickle.dumps(Harmful()))
+    refused(path, re.escape(problem).replace("type", ".*"))
+    (path / ".zmetadata").write_text(
+        json.dumps({"zarr_consolidated_format": 1, "metadata": {"0/.zarray": array}})
+    )
+    refused(path, "not allowed|real number")
+    assert not (tmp_path / "harm").exists()
+
+
+HARMFUL_3 = [{"name": "numcodecs.pickle", "configuration": {}}]
+BYTES = [{"name": "bytes"}]
+
+
+@pytest.mark.skipif(IS_ZARR_2, reason="Zarr 3 is not installed")
+@pytest.mark.parametrize(
+    "codecs, array, problem",
+    [
+        (HARMFUL_3, {}, "codec 'numcodecs.pickle' is not allowed"),
+        (["pickle"], {}, "codec 'pickle' is not allowed"),
+        (
+            [
+                {
+                    "name": "sharding_indexed",
+                    "configuration": {
+                        **{"chunk_shape": [4, 4], "index_codecs": BYTES},
+                        "codecs": HARMFUL_3,
+                    },
+                }
+            ],
+            {},
+            "codec 'numcodecs.pickle' is not allowed",
+        ),
+        (BYTES, {"data_type": "variable_length_bytes"}, "data type"),
+        (BYTES, {"data_type": {"name": "struct"}}, "data type"),
+        (BYTES, {"storage_transformers": [{"name": "a"}]}, "storage transformers"),
+    ],
+)
+def test_no_codec_of_zarr_3_runs_code(tmp_path, monkeypatch, codecs, array, problem):
+    monkeypatch.chdir(tmp_path)
+    refused(write_raw_3(tmp_path / "a.zarr", codecs, **array), problem)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"multiscales": [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": path}]}]}
+        for path in ("../b.zarr/0", "/tmp/b.zarr/0", "link")
+    ]
+    + [{"plate": {"wells": [{"path": path}]}} for path in ("../b.zarr", "b/link")],
+)
+def test_nothing_is_read_outside_of_the_folder(tmp_path, attributes):
+    write_raw(tmp_path / "b.zarr", attributes={"well": {"images": [{"path": "0"}]}})
+    path = write_raw(tmp_path / "a.zarr", attributes=attributes)
+    (path / "b").mkdir()
+    (path / "link").symlink_to(tmp_path / "b.zarr" / "0")
+    (path / "b" / "link").symlink_to(tmp_path / "b.zarr")
+    refused(path, "leads out of the folder|not the name of a row")
+
+
+@pytest.mark.parametrize("name", ["..", "0/../..", "a/b", "", "0 "])
+def test_names_of_fields_are_no_paths(tmp_path, name):
+    plate = {"plate": {"wells": [{"path": "B/3"}]}}
+    path = write_raw(tmp_path / "a.zarr", attributes=plate)
+    (path / "B" / "3").mkdir(parents=True)
+    well = {"well": {"images": [{"path": name}]}}
+    (path / "B" / "3" / ".zattrs").write_text(json.dumps(well))
+    refused(path, "is not the name of a row, column or field")
+
+
+@pytest.mark.parametrize("special", ["link", "pipe"])
+def test_special_files_are_refused(tmp_path, special):
+    path = write_raw(tmp_path / "a.zarr")
+    chunk = path / "0" / "0.0"
+    chunk.unlink()
+    if special == "link":
+        chunk.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(chunk)
+    refused(path, "leads out of the folder" if special == "link" else "not a regular file")
+
+
+LARGE = {"chunks": [2048, 2048]}
+
+
+@pytest.mark.parametrize(
+    "axes, array, problem",
+    [
+        ("zyx", {"shape": [10**9, 8, 8], "chunks": [1, 8, 8]}, "claims 1000000000 images"),
+        ("yx", {"shape": [10**6, 10**6], **LARGE}, "claims 1000000x1000000 pixels"),
+        ("yx", {"shape": [30_000, 30_000], **LARGE}, "claims 30000x30000 pixels in"),
+        ("yx", {"shape": [8, 8], "chunks": [30_000, 30_000]}, "claims 30000x30000 pixels in"),
+        ("yx", {"shape": [10_000, 10_000], "chunks": [1, 1]}, "claims 100000000 chunks"),
+        ("yx", {"shape": [0, 8]}, "its shape is"),
+        ("yx", {"shape": [8, -8]}, "its shape is"),
+    ],
+)
+def test_claims_are_compared_with_the_files(tmp_path, axes, array, problem):
+    scales = {"axes": [{"name": axis} for axis in axes], "datasets": [{"path": "0"}]}
+    refused(write_raw(tmp_path / "a.zarr", array, {"multiscales": [scales]}), problem)
+
+
+def test_big_endian_becomes_native(tmp_path):
+    chunk = np.arange(64, dtype=">u2").tobytes()
+    (plane,) = planes_of([write_raw(tmp_path / "a.zarr", {"dtype": ">u2"}, chunk=chunk)])
+    assert plane.read().dtype.isnative
+    np.testing.assert_array_equal(plane.read().ravel(), np.arange(64))
 
 
 def test_empty_folder_is_named(tmp_path):

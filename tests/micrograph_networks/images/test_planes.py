@@ -74,7 +74,7 @@ def test_pages_of_several_sizes_are_fields_and_previews_are_ignored(tmp_path, pa
     "count, planar, options",
     [
         (5, "separate", {**GRAY, "metadata": {"axes": "SYX"}}),
-        (3, "separate", {"photometric": "rgb"}),
+        (3, "separate", GRAY),
         (5, "contig", GRAY),
     ],
 )
@@ -143,9 +143,63 @@ def test_file_of_an_ome_tiff_set_has_only_its_own_images(tmp_path, pages):
             f'SizeT="1"><Channel ID="a"/><Channel ID="b"/>{data}</Pixels></Image></OME>'
         )
         write(tmp_path / f"{number}.ome.tif", pages[number], description=xml, metadata=None)
-    assert read_image(tmp_path / "0.ome.tif").shape == (2, 12, 16)
+    np.testing.assert_array_equal(read_image(tmp_path / "0.ome.tif"), pages[0])
     for number in range(2):
         check(tmp_path / f"{number}.ome.tif", [f"{number}.ome.tif"], [pages[number]])
+
+
+OME = (
+    '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+    '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="16" SizeY="12" '
+    'SizeZ="{z}" SizeC="1" SizeT="1"><Channel ID="a"/>{data}</Pixels></Image></OME>'
+)
+
+
+@pytest.mark.parametrize("name", ["../secret.tif", "secret.tif", "{folder}/secret.tif"])
+def test_only_the_given_file_is_read(tmp_path, pages, name):
+    (tmp_path / "given").mkdir()
+    for folder in (tmp_path, tmp_path / "given"):
+        write(folder / "secret.tif", pages[1])
+    uuid = f'<UUID FileName="{name.format(folder=tmp_path)}">urn:uuid:0</UUID>'
+    data = f'<TiffData IFD="0" PlaneCount="1">{uuid}</TiffData>'
+    xml = OME.format(z=1, data=f'<TiffData FirstZ="0"><UUID>urn:uuid:1</UUID></TiffData>{data}')
+    given = write(tmp_path / "given" / "a.ome.tif", pages[0], description=xml, metadata=None)
+    check(given, ["a.ome.tif"], [pages[0]])
+    np.testing.assert_array_equal(read_image(given), pages[0])
+
+
+BIG = 10**9
+
+
+@pytest.mark.parametrize(
+    "name, description, problem",
+    [
+        ("a.tif", f"ImageJ=1.53\nimages={BIG}\nslices={BIG}\n", "contains 1"),
+        ("a.tif", f'{{"shape": [{BIG}, 12, 16]}}', "more than 500000"),
+        ("a.tif", '{"shape": [90, 12, 16]}', "contains 1"),
+        ("a.tif", "ImageJ=1.53\nimages=90\nslices=90\n", "contains 1"),
+        ("a.ome.tif", OME.format(z=BIG, data="<TiffData/>"), "more than 500000"),
+        ("a.ome.tif", OME.format(z=1, data=f'<TiffData PlaneCount="{BIG}"/>'), "more than 500000"),
+        ("a.ome.tif", f'<!DOCTYPE a [<!ENTITY a "a">]>{OME.format(z=1, data="")}', "document type"),
+    ],
+)
+def test_claimed_planes_are_compared_with_the_file(tmp_path, pages, name, description, problem):
+    path = write(tmp_path / name, pages[0], description=description, metadata=None)
+    *others, last = planes_of([path])
+    assert len(others) <= 1
+    with pytest.raises(UserError, match=problem):
+        last.read()
+
+
+@pytest.mark.parametrize("tag", ["ImageLength", "TileLength"])
+def test_claimed_size_is_compared_with_the_file(tmp_path, pages, tag):
+    image = np.tile(pages[0], (2, 2))
+    path = write(tmp_path / "a.tif", image, tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite(65520)
+        file.pages[0].tags[tag.replace("Length", "Width")].overwrite(8192)
+    with pytest.raises(UserError, match=r"a\.tif: The image claims 8192x65520 pixels in"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("shape", [(12, 16), (12, 16, 3), (12, 16, 4)])
