@@ -71,13 +71,13 @@ def _environment() -> List[int]:
 
 def _similar_processes(process: psutil.Process) -> int:
     """Return the number of siblings with the same command line, including the process itself."""
-    parent, command = process.parent(), process.cmdline()
-    siblings = parent.children() if parent else [process]
-    return max(sum(_command(sibling) == command for sibling in siblings), 1)
+    parent, command = process.ppid(), process.cmdline()
+    return max(sum(_is_sibling(one, parent, command) for one in psutil.process_iter()), 1)
 
 
-def _command(process: psutil.Process) -> Optional[List[str]]:
+def _is_sibling(process: psutil.Process, parent: int, command: List[str]) -> bool:
+    """Return True if a process has this parent and command line."""
     try:
-        return process.cmdline()
+        return process.cmdline() == command and process.ppid() == parent
     except psutil.Error:  # it has ended, or belongs to another user
-        return None
+        return False

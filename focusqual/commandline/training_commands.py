@@ -1,7 +1,6 @@
 """Commands that train a network, and that evaluate a model on images whose defocus is known."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple
 
@@ -19,6 +18,7 @@ from micrograph_networks.commandline.commands import (
     run_folder,
 )
 from micrograph_networks.commandline.options import options_of
+from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table
@@ -78,8 +78,8 @@ def measurement_options(command: Callable) -> Callable:
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=os.cpu_count(),
-    show_default="one per CPU",
+    default=cpu_share,
+    show_default="the CPUs of this job",
     help="Number of processes that generate patches.",
 )
 def train(

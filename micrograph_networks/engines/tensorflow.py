@@ -58,6 +58,7 @@ def import_framework() -> Any:
     """
     if problem():
         raise UserError(problem())
+    _loading_process()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with _quick_import():
@@ -68,6 +69,21 @@ def import_framework() -> Any:
     with contextlib.suppress(RuntimeError):
         _set_up(tensorflow)
     return tensorflow
+
+
+@functools.lru_cache(maxsize=None)
+def _loading_process() -> int:
+    """Return the ID of the process that has loaded TensorFlow, the first one that calls this."""
+    return os.getpid()
+
+
+def _refuse_forked_process() -> None:
+    """Raise UserError if TensorFlow was loaded before this process was forked: it would hang."""
+    if _loading_process() != os.getpid():
+        raise UserError(
+            "This process was forked from one that had loaded TensorFlow, which does not compute "
+            "here: start processes by multiprocessing.get_context('spawn'), or compute with numpy."
+        )
 
 
 @contextlib.contextmanager
@@ -100,6 +116,7 @@ def _set_up(tf: Any) -> None:
 def load(network: Network, arrays: Arrays, bfloat16: bool) -> Tuple[InferenceFunction, ...]:
     """Load a network: see :func:`micrograph_networks.engines.load_functions`."""
     tf = import_framework()
+    _refuse_forked_process()
     operations = TensorFlowOperations(tf, tf.bfloat16 if bfloat16 else tf.float32)
     steps = prepare(network, arrays, operations)
 
@@ -146,6 +163,7 @@ class OnDevice:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Compute as any :data:`micrograph_networks.engines.InferenceFunction`."""
+        _refuse_forked_process()
         try:
             with self._tf.device(self._device):
                 return self._compiled(images).numpy()

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from micrograph_networks import cpus
@@ -49,6 +50,20 @@ def test_processes_of_one_command_line_share_the_cpus():
     assert shares(1) == [len(CPUS)]
     assert shares(2) == [max(len(CPUS) // 2, 1)] * 2
     assert shares(len(CPUS) + 1) == [1] * (len(CPUS) + 1)
+
+
+class HiddenProcess:
+    """A process of another user where /proc is mounted with hidepid."""
+
+    def cmdline(self):
+        raise psutil.AccessDenied(1)
+
+
+def test_processes_of_other_users_need_not_be_visible(monkeypatch):
+    processes = [HiddenProcess(), psutil.Process(), HiddenProcess()]
+    monkeypatch.setattr(psutil, "process_iter", lambda: processes)
+    monkeypatch.setattr(psutil.Process, "children", HiddenProcess.cmdline)
+    assert cpus._similar_processes(psutil.Process()) == 1
 
 
 @pytest.mark.parametrize("name", cpus.LIMITS)

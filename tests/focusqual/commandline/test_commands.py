@@ -1,5 +1,6 @@
 import csv
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -164,6 +165,12 @@ def test_validate_names_every_fault(images, stack, tmp_path):
     ):
         assert sentence in output
     run("validate", *images)
+
+
+def test_training_has_as_many_workers_as_the_job_has_cpus(monkeypatch):
+    (workers,) = [one for one in main.commands["train"].params if one.name == "workers"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert workers.get_default(click.Context(main.commands["train"])) == 1
 
 
 @needs_training

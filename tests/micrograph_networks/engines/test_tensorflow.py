@@ -3,16 +3,19 @@ import os
 import re
 import subprocess
 import sys
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import BFLOAT16, focus_model, needs_tensorflow
 
+from focusqual import load_model, measure_focus
 from micrograph_networks.engines import EngineOptions, OutOfMemory
 from micrograph_networks.engines import tensorflow as engine
 from micrograph_networks.errors import UserError
 
+TENSORFLOW = EngineOptions("tensorflow")
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("commandline.commands", "evaluation.evaluate", "inference.prediction")
 
@@ -75,6 +78,30 @@ def test_tensorflow_has_the_threads_of_this_process_and_keras_loads_later():
     )
     words = [word.lower() for word in output_of(code, OMP_NUM_THREADS="1")]
     assert words == ["1", "1", "false", "true", "true", "adam"]
+
+
+def refusal(loaded, put):
+    """Put the error of a model that was loaded before a fork, and of one that is loaded after."""
+    for compute in (
+        lambda: measure_focus(np.eye(84), loaded),
+        lambda: load_model(engine=TENSORFLOW),
+    ):
+        try:
+            put(compute())
+        except UserError as error:
+            put(str(error))
+
+
+@needs_tensorflow
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="Windows does not fork")
+def test_a_process_forked_after_tensorflow_was_loaded_is_refused_and_does_not_hang():
+    context = get_context("fork")
+    answers = context.Queue()
+    process = context.Process(target=refusal, args=(focus_model(engine=TENSORFLOW), answers.put))
+    process.start()
+    for _ in range(2):
+        assert "'spawn'" in answers.get(timeout=60)
+    process.join()
 
 
 @needs_tensorflow

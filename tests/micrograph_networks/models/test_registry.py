@@ -46,9 +46,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def result(model):
+def result(model, engine="numpy"):
     """Name of a loaded model, and what it computes."""
-    trained = load_network(model, NETWORKS, EngineOptions("numpy"))
+    trained = load_network(model, NETWORKS, engine)
     return trained.name, trained.functions[0](np.zeros((1, 1), np.float32)).item()
 
 
@@ -64,6 +64,12 @@ def test_the_newest_version_is_the_default_and_names_keep_their_version(folder):
     assert result(own) == (str(own), 1)
     with pytest.raises(UserError, match="the shipped models are net_v1, net_v2: check the name"):
         result("other_v1")
+
+
+def test_an_engine_is_chosen_by_name_or_by_options(folder):
+    assert result(None, "numpy") == result(None, EngineOptions("numpy"))
+    with pytest.raises(UserError, match="must be one of automatic, tensorflow, numpy, not onnx"):
+        result(None, "onnx")
 
 
 def test_a_shipped_file_is_checked_by_its_hash(folder):
