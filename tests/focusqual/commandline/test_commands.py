@@ -181,7 +181,7 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     train = ["train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--workers", 1]
     run(*train)
     assert names_in(output) == {
-        *("checkpoint_0001.keras", "focus.h5", "recipe.json", "split.csv"),
+        *(".lock", "checkpoint_0001.keras", "focus.h5", "recipe.json", "split.csv"),
         *("training.csv", "training.png"),
     }
     # With another seed, training images could become validation images.

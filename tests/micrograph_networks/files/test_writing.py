@@ -1,14 +1,15 @@
 import errno
 import os
-import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.writing import atomic_write, output_folder, run_lock
+from micrograph_networks.files import writing
+from micrograph_networks.files.writing import LOCK, atomic_write, output_folder, run_lock
 
 
 def run(script, path):
@@ -69,16 +70,42 @@ def test_two_processes_write_the_same_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_temporary_files_of_killed_processes_are_removed(tmp_path):
+def test_temporary_files_of_killed_processes_are_removed(tmp_path, monkeypatch):
     with run("", tmp_path) as dead:
         dead.wait()
-    leftover = tmp_path / f".a.{platform.node()}-{dead.pid}.part.csv"
-    other_computer = tmp_path / f".a.other-{dead.pid}.part.csv"
-    other_program = tmp_path / f".a.{platform.node()}-x.part.csv"
-    for path in (leftover, other_computer, other_program):
-        path.write_text("half")
+    monkeypatch.setattr(writing, "RUN", "0" * 12)
+    space, other = writing.SPACE, "f" * 12
+    names = {
+        f".{space}-{dead.pid}-{other}-0.part.csv": False,
+        f".{space}-{os.getpid()}-{other}-0.part.csv": False,  # had the same id and was killed
+        f".{space}-{os.getpid()}-{writing.RUN}-0.part.csv": True,
+        f".{space}-{os.getppid()}-{other}-0.part.csv": True,
+        f".{other}-{dead.pid}-{other}-0.part.csv": True,  # may run in another container
+        f".{other}-{dead.pid}-{other}-1.part.csv": False,  # the same a week later
+        f".{space}-x.part.csv": True,  # of another program
+    }
+    for name in names:
+        (tmp_path / name).write_text("half")
+    week = time.time() - writing.OLD - 1
+    os.utime(tmp_path / f".{other}-{dead.pid}-{other}-1.part.csv", (week, week))
     assert output_folder(tmp_path) == tmp_path
-    assert set(tmp_path.iterdir()) == {other_computer, other_program}
+    assert {path.name for path in tmp_path.iterdir()} == {n for n, kept in names.items() if kept}
+
+
+def test_containers_have_process_spaces_of_their_own(monkeypatch):
+    assert writing._process_space() == writing.SPACE
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[1]")
+    assert writing._process_space() != writing.SPACE
+
+
+def test_names_of_any_allowed_length_are_written(tmp_path):
+    path = tmp_path / ("é" * 125 + ".csv")
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    longer = path.with_name("a" * 252 + ".csv")
+    with pytest.raises(UserError, match="give the image a shorter name"), atomic_write(longer) as p:
+        p.write_text("new")
 
 
 def test_only_one_process_locks_a_folder(tmp_path):
@@ -91,5 +118,6 @@ def test_only_one_process_locks_a_folder(tmp_path):
             pass
         other.kill()
     with run_lock(tmp_path):
-        assert os.listdir(tmp_path)
-    assert not os.listdir(tmp_path)
+        lock = (tmp_path / LOCK).stat().st_ino
+    # Another process may wait for this file; a second one would be another lock.
+    assert (tmp_path / LOCK).stat().st_ino == lock

@@ -1,0 +1,147 @@
+"""Marks by which a command recognizes the files that it wrote.
+
+Pictures, pages and packages have a mark in their metadata, which names the command. Tables have
+none: they are a command's own if its pictures are in the same folder or its subfolders.
+"""
+
+import contextlib
+import itertools
+import os
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterable, Iterator, Optional, Set
+
+from micrograph_networks.errors import UserError
+
+PROGRAM = "cellprofiler-focus-darkfield"
+"""First word of every mark."""
+RESULT, IMAGE = f"{PROGRAM} result", f"{PROGRAM} image"
+"""Starts of the marks of pictures for people, and of images that other commands may read."""
+MARKED = (".png", ".tif", ".html", ".zip")
+"""Suffixes of the files that have marks."""
+SEARCHED = 2**17
+"""Number of bytes at either end of a file in which a mark is searched."""
+
+
+@dataclass
+class Writer:
+    """A command that runs and writes files.
+
+    Attributes
+    ----------
+    name : str
+        Program and command, such as "focusqual predict".
+    owns_folder : bool
+        True if the command has its output folder for itself, so that it may replace any file.
+    written : set of Path
+        Files that it has written.
+    """
+
+    name: str
+    owns_folder: bool
+    written: Set[Path] = field(default_factory=set)
+
+    def owns(self, path: Path) -> bool:
+        """Return True if the command wrote a file, in this run or an earlier one."""
+        if path.suffix in MARKED:
+            return f"({self.name})".encode() in _both_ends(path)
+        return any(self.owns(other) for other in path.parent.rglob("*") if other.suffix in MARKED)
+
+
+_running: ContextVar[Optional[Writer]] = ContextVar("running", default=None)
+
+
+@contextlib.contextmanager
+def writing_as(name: str, owns_folder: bool = False) -> Iterator[None]:
+    """Mark all files that the block writes, and let it replace only files of the same command.
+
+    Parameters
+    ----------
+    name : str
+    owns_folder : bool
+        See :class:`Writer`.
+    """
+    token = _running.set(Writer(name, owns_folder))
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+def mark(kind: str = RESULT) -> Optional[str]:
+    """Return the mark of the running command, None if there is no command.
+
+    Parameters
+    ----------
+    kind : str
+        RESULT or IMAGE.
+    """
+    writer = _running.get()
+    return f"{kind} ({writer.name})" if writer else None
+
+
+def is_result(path: Path) -> bool:
+    """Return True if a file is a picture for people that a command wrote."""
+    return RESULT.encode() in _both_ends(path)
+
+
+def is_own(path: Path) -> bool:
+    """Return True if the running command wrote a file, in this run or an earlier one."""
+    writer = _running.get()
+    return writer is not None and writer.owns(path)
+
+
+def check_replaceable(paths: Iterable[Path]) -> None:
+    """Check that the running command may write some files.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+
+    Raises
+    ------
+    UserError
+        A file exists that the command did not write.
+    """
+    writer = _running.get()
+    if writer is None or writer.owns_folder:
+        return
+    for path in paths:
+        if os.path.lexists(path) and not writer.owns(path):
+            raise UserError(
+                f"{path} exists and was not written by '{writer.name}': rename it, or choose "
+                "another folder for --output."
+            )
+
+
+def add_written(path: Path) -> None:
+    """Note that the running command has written a file."""
+    writer = _running.get()
+    if writer:
+        writer.written.add(path)
+
+
+def remove_earlier(folders: Iterable[Path], patterns: Iterable[str]) -> None:
+    """Remove pictures that an earlier run of the running command wrote, and this run did not.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+    patterns : iterable of str
+        Wildcard patterns of the names of its pictures.
+    """
+    writer = _running.get()
+    for folder, pattern in itertools.product(folders, patterns):
+        for path in folder.glob(pattern):
+            if writer and path not in writer.written and writer.owns(path):
+                path.unlink()
+
+
+def _both_ends(path: Path) -> bytes:
+    """Return the bytes at the start and the end of a file; none if it cannot be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        start = file.read(SEARCHED)
+        file.seek(max(file.seek(0, os.SEEK_END) - SEARCHED, 0))
+        return start + file.read()
+    return b""

@@ -1,0 +1,78 @@
+import pytest
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.ownership import (
+    IMAGE,
+    check_replaceable,
+    is_own,
+    is_result,
+    mark,
+    remove_earlier,
+    writing_as,
+)
+from micrograph_networks.files.writing import atomic_write
+
+
+def write(path, kind=None):
+    """Write a file with the mark of the running command, or without a mark."""
+    path.parent.mkdir(exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(f"a{mark(kind) if kind else mark() or ''}z")
+    return path
+
+
+def test_a_command_replaces_only_its_own_pictures(tmp_path):
+    mine, other = write(tmp_path / "a.png"), tmp_path / "b.png"
+    for _ in range(2):
+        with writing_as("focusqual evaluate-stacks"):
+            write(other)
+    for path, program in ((mine, "focusqual evaluate-stacks"), (other, "focusqual evaluate")):
+        with writing_as(program), pytest.raises(UserError, match=f"{path} exists and was not"):
+            write(path)
+    with writing_as("focusqual evaluate", owns_folder=True):
+        write(other)
+    assert mine.read_text() == "az"
+
+
+@pytest.mark.parametrize("make", ["mkdir", "symlink_to"])
+def test_links_and_folders_are_not_replaced(tmp_path, make):
+    getattr(tmp_path / "a.csv", make)(*["missing"] * (make == "symlink_to"))
+    with writing_as("focusqual predict"), pytest.raises(UserError, match="exists and was not"):
+        check_replaceable([tmp_path / "a.csv"])
+
+
+def test_tables_belong_to_the_pictures_beside_them(tmp_path):
+    table = write(tmp_path / "out" / "a.csv")
+    with writing_as("focusqual predict"):
+        with pytest.raises(UserError, match=r"a.csv exists and was not written by 'focusqual p"):
+            check_replaceable([table])
+        write(tmp_path / "out" / "plate1" / "a.png")
+        check_replaceable([table])
+    with writing_as("focusqual evaluate"), pytest.raises(UserError, match="exists and was not"):
+        check_replaceable([table])
+
+
+def test_results_are_told_from_images_for_other_commands(tmp_path):
+    with writing_as("focusqual degrade"):
+        image, result = write(tmp_path / "a.tif", IMAGE), write(tmp_path / "b.png")
+        assert is_own(image) and is_own(result)
+    assert is_result(result)
+    assert not is_result(image) and not is_own(image)
+    assert not is_result(write(tmp_path / "c.png"))
+    assert not is_result(tmp_path / "missing.png")
+
+
+def test_pictures_of_an_earlier_run_are_removed(tmp_path):
+    write(tmp_path / "user_focus.png")
+    with writing_as("focusqual evaluate"):
+        write(tmp_path / "other_focus.png")
+    with writing_as("focusqual predict"):
+        for name in ("old_focus.png", "new_focus.png", "old_focus_2.png"):
+            write(tmp_path / name)
+    with writing_as("focusqual predict"):
+        write(tmp_path / "new_focus.png")
+        remove_earlier([tmp_path], ["*_focus.png"])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        *("user_focus.png", "other_focus.png", "new_focus.png", "old_focus_2.png"),
+    }
