@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from build_release import LARGEST
+from build_release import FOLDERS, LARGEST
 from build_release import build as build_release
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +18,7 @@ NOT_DISTRIBUTED = (".ci/", ".dockerignore", ".github/", ".gitignore", ".pre-comm
 """Files that only a clone needs."""
 GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_focus_darkfield.egg-info/", "build/")
 """Files that setuptools adds to a source distribution."""
-RELEASED = ("plugins/", "focusqual/", "segment/", "micrograph_networks/", "model_weights/")
+RELEASED = tuple(f"{folder}/" for folder in FOLDERS)
 """Folders in the archive for the application."""
 PACKAGED = (*RELEASED, "cluster_workflow/")
 """Folders in the wheel, where plugins/ has the name of the plugin package."""
