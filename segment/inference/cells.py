@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
-from segment.inference.label_images import EIGHT, areas, coarse_step, keep, solidity
+from segment.inference.label_images import EIGHT, areas, coarse_step, keep, row_blocks, solidity
 from segment.inference.options import SegmentationOptions
 
 NECK = 0.93
@@ -31,8 +31,7 @@ touching cells around a gap have less."""
 def label_cells(region: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     """Find the cells of a region.
 
-    In a clump of touching cells that is larger than
-    :data:`~segment.inference.label_images.PIXELS_AT_ONCE`, cells are found in every n-th pixel.
+    In clumps of more than PIXELS_AT_ONCE, they are found in every n-th pixel along both axes.
 
     Parameters
     ----------
@@ -54,9 +53,7 @@ def label_cells(region: np.ndarray, options: SegmentationOptions) -> np.ndarray:
         cells[box][clump] = 0
         step = coarse_step(clump.size)
         labels = _divide(clump[::step, ::step], step, options)
-        if step > 1:
-            labels = _at_full_size(labels, clump, step)
-        np.subtract(-count, labels, out=cells[box], where=labels > 0)
+        _write(cells[box], clump, labels, step, count)
         count += labels.max()
     return np.negative(cells, out=cells)
 
@@ -82,28 +79,26 @@ def _divide(clump: np.ndarray, step: int, options: SegmentationOptions) -> np.nd
     return keep(labels, areas(labels) >= smallest)
 
 
-def _at_full_size(labels: np.ndarray, clump: np.ndarray, step: int) -> np.ndarray:
-    """Return the label image of a clump whose cells were found in every ``step``-th pixel."""
-    filled = ndimage.binary_dilation((labels > 0) & ~clump[::step, ::step], EIGHT)
-    rows, columns = np.ogrid[: clump.shape[0], : clump.shape[1]]
-    nearest = rows // step, columns // step
-    enlarged = expand_labels(labels, 2)[nearest]
-    enlarged[~(clump | filled[nearest])] = 0
-    return enlarged
+def _write(
+    target: np.ndarray, clump: np.ndarray, labels: np.ndarray, step: int, count: int
+) -> None:
+    """Write the cells, found in every ``step``-th pixel, as negative numbers after ``count``."""
+    filled = (labels > 0) & ~clump[::step, ::step]
+    if step > 1:
+        filled = ndimage.binary_dilation(filled, EIGHT)
+        labels = expand_labels(labels, 2)
+    columns = np.arange(clump.shape[1]) // step
+    for rows in row_blocks(clump):
+        nearest = np.ix_(np.arange(len(clump))[rows] // step, columns)
+        inside = (labels[nearest] > 0) & (clump[rows] | filled[nearest])
+        np.subtract(-count, labels[nearest], out=target[rows], where=inside)
 
 
 def fill_holes(clump: np.ndarray) -> np.ndarray:
     """Fill the inside of rings, but not the gaps between touching cells.
 
-    Parameters
-    ----------
-    clump : ndarray of bool, (height, width)
-        Connected region. Where it reaches the border of the array it is taken to continue there in
-        a mirror: a hole that is open to one side of the array has its other half there.
-
-    Returns
-    -------
-    ndarray of bool, (height, width)
+    A connected region, bool (height, width), is taken to continue in a mirror beyond the border of
+    the array: a hole that is open to one side of the array has its other half there.
     """
     whole, gaps = clump.copy(), []
     numbers, _ = ndimage.label(~clump)
@@ -137,18 +132,9 @@ def separate(clump: np.ndarray) -> np.ndarray:
     """Separate touching cells by a watershed of the distances to the outline.
 
     Cells are the summits of the smoothed distances that rise above the saddles between them by the
-    factor that :data:`NECK` allows, so that cells of all sizes are treated alike.
-
-    Parameters
-    ----------
-    clump : ndarray of bool, (height, width)
-        Connected region. Where it reaches the border of the array it is taken to continue there in
-        a mirror: cells that the image cuts off are as wide as they look.
-
-    Returns
-    -------
-    ndarray of int32, (height, width)
-        Label image.
+    factor that :data:`NECK` allows, so that cells of all sizes are treated alike. The clump, bool
+    (height, width), is taken to continue in a mirror beyond the border of the array: cells that the
+    image cuts off are as wide as they look. The result is a label image.
     """
     if clump.all():
         return np.ones(clump.shape, dtype=np.int32)

@@ -19,18 +19,7 @@ STATISTICS = ("Objects", "Area", "Median size", "Probability")
 
 
 def displayed_image(image: np.ndarray) -> np.ndarray:
-    """Return an image as the network sees it.
-
-    Parameters
-    ----------
-    image : ndarray, (height, width) or (height, width, 1 to 4)
-        Image as :func:`segment.inference.normalization.to_rgb` takes it.
-
-    Returns
-    -------
-    ndarray of float32, (height, width, 3)
-        RGB, 0 to 1; black where the image is NaN.
-    """
+    """Return an image as the network sees it, RGB of 0 to 1; black where it is NaN."""
     return np.nan_to_num(to_rgb(image) / 255)
 
 
@@ -68,17 +57,7 @@ def _percent(share: float) -> str:
 
 
 def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
-    """Show the probabilities of classes in one picture, each in its color.
-
-    Parameters
-    ----------
-    found : sequence of ClassObjects
-
-    Returns
-    -------
-    ndarray of float32, (height, width, 3)
-        RGB, 0 to 1.
-    """
+    """Show the probabilities of classes, each in its color: RGB of 0 to 1."""
     picture = np.zeros((*found[0].labels.shape, 3), dtype=np.float32)
     for one in found:
         picture += one.probability[..., None] * np.array(one.pixel_class.color, np.float32)

@@ -88,15 +88,7 @@ def load_model(
 def tile_sizes(network: Network) -> List[int]:
     """Return the tile sizes at which a network takes as much memory as one of full width.
 
-    Parameters
-    ----------
-    network : Network
-
-    Returns
-    -------
-    list of int
-        Square roots of the maximum number of pixels, from large to small, at least the smallest of
-        TILE_SIZES.
+    They are in the order of TILE_SIZES, and at least the smallest of these.
     """
     narrower = FULL.encoder[0] / network.find(Convolution)[0].channels
     return [max(int(size * math.sqrt(narrower)), TILE_SIZES[-1]) for size in TILE_SIZES]

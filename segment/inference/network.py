@@ -62,12 +62,7 @@ def whole_strides(length: float) -> int:
 
 
 def encoder_blocks() -> List[List[str]]:
-    """Return the names of the encoder's convolutions by block, those of VGG16 in Keras.
-
-    Returns
-    -------
-    list of list of str
-    """
+    """Return the names of the encoder's convolutions by block, those of VGG16 in Keras."""
     return [
         [f"block{block}_conv{number}" for number in range(1, count + 1)]
         for block, count in enumerate(CONVOLUTIONS, 1)
@@ -120,18 +115,10 @@ def width_attributes(widths: Widths) -> Dict[str, List[int]]:
 
 
 def declared_network(attributes: Dict[str, Any]) -> Network:
-    """Declare the network of a weights file, which may be damaged.
+    """Declare the network of a weights file by its attributes.
 
-    Parameters
-    ----------
-    attributes : dict of str to JSON value
-        ``class_names`` and, unless they are those of the full width, ``encoder_channels`` and
-        ``decoder_channels``.
-
-    Raises
-    ------
-    UserError
-        The attributes are unusable.
+    These are ``class_names`` and, unless the width is full, ``encoder_channels`` and
+    ``decoder_channels``. Raise UserError if they are damaged.
     """
     names = attributes.get("class_names")
     if (

@@ -44,33 +44,15 @@ def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Color]]) -> np
 def class_regions(
     indices: np.ndarray, classes: Sequence[PixelClass]
 ) -> List[Tuple[np.ndarray, Color]]:
-    """Return the regions of all classes but the background, for :func:`overlay`.
+    """Return region and color of each class but the background, for :func:`overlay`.
 
-    Parameters
-    ----------
-    indices : ndarray of int, (height, width)
-        Class indices.
-    classes : sequence of PixelClass
-
-    Returns
-    -------
-    list of (ndarray of bool, (height, width), Color)
+    ``indices`` are the class indices of the pixels, int (height, width).
     """
     return [(indices == n, one.color) for n, one in enumerate(classes) if n != BACKGROUND]
 
 
 def outlines(labels: np.ndarray) -> np.ndarray:
-    """Return lines along the outlines of objects, wider in larger images.
-
-    Parameters
-    ----------
-    labels : ndarray of int or bool, (height, width)
-        Label image.
-
-    Returns
-    -------
-    ndarray of bool, (height, width)
-    """
+    """Return lines along the outlines of objects, bool (height, width), wider in larger images."""
     lines = find_boundaries(labels, mode="inner")
     wider = min(round(max(labels.shape) * LINE_SHARE), LINE_LIMIT) - 1
     return binary_dilation(lines, iterations=wider) if wider > 0 else lines

@@ -39,17 +39,9 @@ def scaled_shape(shape: Sequence[int], scale: float) -> Tuple[int, ...]:
 
 
 def resize(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Resize an image bilinearly; where it becomes smaller, pixels are averaged.
+    """Resize an image, (height, width) or (height, width, channels), to (*shape, ...), float32.
 
-    Parameters
-    ----------
-    image : ndarray, (height, width) or (height, width, channels)
-    shape : tuple of int
-        Height and width of the result.
-
-    Returns
-    -------
-    ndarray of float32, (*shape) or (*shape, channels)
+    The interpolation is bilinear; where the image becomes smaller, pixels are averaged.
     """
     resized = np.empty((*shape, *image.shape[2:]), dtype=np.float32)
     resize_rows(image, 0, len(image), resized)
@@ -93,18 +85,7 @@ def resize_rows(
 
 
 def resize_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Resize a label image by taking the nearest pixel.
-
-    Parameters
-    ----------
-    labels : ndarray, (height, width)
-    shape : tuple of int
-        Height and width of the result.
-
-    Returns
-    -------
-    ndarray of the same dtype, (*shape)
-    """
+    """Resize a label image, (height, width), by taking the nearest pixel."""
     rows = ((np.arange(shape[0]) + 0.5) * labels.shape[0] / shape[0]).astype(int)
     columns = ((np.arange(shape[1]) + 0.5) * labels.shape[1] / shape[1]).astype(int)
     return labels[rows[:, None], columns]

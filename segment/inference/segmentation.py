@@ -169,6 +169,7 @@ def segment_probabilities(
             classes[index], index, labels, labels, probability, means, lengths
         )
         taken |= labels > 0
+    del crossed
     for index in cells:
         probability = probabilities[..., index]
         all_labels = label_cells(indices == index, options)

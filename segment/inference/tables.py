@@ -10,17 +10,8 @@ from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
 
 OBJECT_COLUMNS = (
-    "image",
-    "class",
-    "label",
-    "y",
-    "x",
-    "area",
-    "length",
-    "mean_width",
-    "mean_probability",
-    "model",
-    "engine",
+    *("image", "class", "label", "y", "x", "area", "length", "mean_width", "mean_probability"),
+    *("model", "engine"),
 )
 """Column names of cells.csv."""
 
@@ -46,26 +37,15 @@ def object_rows(
         empty.
     """
     for found in segmentation.by_class:
-        labels = found.labels
-        sizes = areas(labels)
-        rows = means(labels, np.arange(labels.shape[0])[:, None])
-        columns = means(labels, np.arange(labels.shape[1]))
+        sizes = areas(found.labels)
+        y = means(found.labels, np.arange(found.labels.shape[0])[:, None])
+        x = means(found.labels, np.arange(found.labels.shape[1]))
         # number() leaves NaN empty.
         lengths = widths = np.full(len(sizes), np.nan)
         if found.lengths is not None:
             lengths, widths = found.lengths, found.widths
-        measured = zip(rows, columns, sizes, lengths, widths, found.means)
-        for label, (y, x, area, length, width, mean) in enumerate(measured, 1):
-            yield [
-                image,
-                found.pixel_class.name,
-                label,
-                number(y),
-                number(x),
-                area,
-                number(length),
-                number(width),
-                number(mean),
-                model.name,
-                model.engine,
-            ]
+        measured = zip(y, x, sizes, lengths, widths, found.means)
+        for label, (row, column, area, length, width, mean) in enumerate(measured, 1):
+            center, line = [number(row), number(column)], [number(length), number(width)]
+            numbers = [*center, area, *line, number(mean)]
+            yield [image, found.pixel_class.name, label, *numbers, model.name, model.engine]

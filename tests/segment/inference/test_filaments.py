@@ -10,7 +10,7 @@ ANYTHING = SegmentationOptions(minimum_probability=0.0)
 
 
 def stroke(*points, width=3):
-    """A line through points, (row, column), as a brush of some pixels draws it."""
+    """Draw a line through points, (row, column), with a round brush."""
     drawn = np.zeros(SHAPE, bool)
     rows, cols = np.indices(SHAPE)
     for (y, x), (v, u) in zip(points, points[1:]):
@@ -40,11 +40,6 @@ def test_a_line_is_as_long_and_as_wide_as_it_was_drawn(width, end):
     assert region.sum() / found.lengths[0] == pytest.approx(width, rel=0.3)
 
 
-def test_a_bend_is_measured_along_the_line():
-    found = find(stroke((20, 20), (20, 80), (80, 80)))
-    np.testing.assert_allclose(found.lengths, [123], rtol=0.05)
-
-
 def test_filaments_are_numbered_from_top_to_bottom_without_blobs_and_specks():
     low, high = stroke((100, 20), (100, 60)), stroke((10, 90), (30, 140))
     found = find(low | high | disk(60, 60, 12) | disk(60, 120, 2))
@@ -67,6 +62,12 @@ def test_a_filament_that_crosses_a_cell_is_one():
     np.testing.assert_array_equal(found.labels, whole & ~cell)
     np.testing.assert_allclose(found.lengths, find(whole).lengths, rtol=0.03)
     assert len(find(whole & ~cell).lengths) == 2
+
+
+def test_an_empty_region_has_no_filament():
+    found = find(np.zeros(SHAPE, bool))
+    assert not found.labels.any()
+    assert len(found.lengths) == len(found.means) == 0
 
 
 def test_neighbors_that_do_not_point_to_each_other_are_two():
@@ -95,8 +96,10 @@ def test_short_and_unsure_filaments_are_left_out():
     np.testing.assert_allclose(found.means, [0.9])
 
 
-def test_the_skeleton_reaches_from_end_to_end():
-    path = skeleton_path(stroke((20, 20), (20, 80), (50, 120), width=5))
+def test_a_bend_is_measured_along_the_skeleton_from_end_to_end():
+    bend = stroke((20, 20), (20, 80), (50, 120), width=5)
+    np.testing.assert_allclose(find(bend).lengths, [110 + 5], rtol=0.05)
+    path = skeleton_path(bend)
     assert np.abs(np.diff(path, axis=0)).max() == 1
     ends = {tuple(end) for end in (path[0], path[-1])}
     for end in ((20, 20), (50, 120)):
@@ -104,7 +107,7 @@ def test_the_skeleton_reaches_from_end_to_end():
 
 
 def test_length_of_a_digital_line():
-    """The estimate is unbiased over all directions, and each is right to 3 per cent."""
+    """The estimate is unbiased over all directions, and within 3 per cent in each."""
     ratios = []
     for angle in np.linspace(0, np.pi / 2, 50):
         end = np.rint(100 * np.array([np.sin(angle), np.cos(angle)])).astype(int)
@@ -113,9 +116,3 @@ def test_length_of_a_digital_line():
     assert np.mean(ratios) == pytest.approx(1, abs=0.005)
     assert np.ptp(ratios) < 0.05
     assert path_length(np.array([[3, 4]])) == 0
-
-
-def test_an_empty_region_has_no_filament():
-    found = find(np.zeros(SHAPE, bool))
-    assert not found.labels.any()
-    assert len(found.lengths) == len(found.means) == 0

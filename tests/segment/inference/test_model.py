@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support import CELL_MODELS, filled
+from support import CELL_MODELS, NARROW, filled
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.weights_file import Weights, write_weights
@@ -13,16 +13,17 @@ from segment.classes import (
     NOTHING,
     PALETTE,
     PixelClass,
-    pixel_classes,
+    declared_classes,
 )
-from segment.inference.network import UNET_VGG16_1, unet_vgg16
+from segment.inference.network import unet_vgg16, width_attributes
 
-ATTRIBUTES = {"class_names": CLASSES, "working_size": 640, "cell_diameter": 50.0}
-
-
-@pytest.fixture(scope="module")
-def zeros():
-    return filled(unet_vgg16(3))
+NETWORK = unet_vgg16(3, NARROW)
+ATTRIBUTES = {
+    "class_names": list(CLASSES),
+    "working_size": 640,
+    "cell_diameter": 50.0,
+    **width_attributes(NARROW),
+}
 
 
 @pytest.fixture
@@ -30,19 +31,17 @@ def path(tmp_path):
     return tmp_path / "a.h5"
 
 
-def write(path, layers, **changed):
-    write_weights(path, Weights(UNET_VGG16_1, layers, {**ATTRIBUTES, **changed}))
+def write(path, **changed):
+    weights = Weights(NETWORK.architecture, filled(NETWORK), {**ATTRIBUTES, **changed})
+    write_weights(path, weights)
 
 
-def test_a_model_knows_what_its_file_says(zeros, path):
-    write(path, zeros)
+def test_a_model_has_the_attributes_of_its_file(path):
+    write(path)
     model = load_model(path)
     assert (model.name, model.card) == (str(path), None)
-    assert (model.classes, model.working_size, model.cell_diameter) == (
-        pixel_classes(CLASSES, {}, {}),
-        640,
-        50.0,
-    )
+    assert (model.working_size, model.cell_diameter) == (640, 50.0)
+    assert model.classes == declared_classes(ATTRIBUTES)
     images = np.zeros((1, 32, 64, 3), np.float32)
     probabilities = model.tiles.run(lambda network, size: network(images))
     np.testing.assert_allclose(probabilities, np.full((1, 32, 64, 3), 1 / 3), rtol=1e-6)
@@ -54,48 +53,41 @@ def test_the_newest_shipped_model_is_the_default():
     assert model.card == CELL_MODELS[-1].card
 
 
-def test_a_file_may_lack_kinds_and_colors_of_its_classes(zeros, path):
-    expected = (
+def test_a_file_may_describe_its_classes():
+    assert declared_classes(ATTRIBUTES) == (
         PixelClass("background", NOTHING, BLACK),
         PixelClass("blood cell", CELLS, PALETTE[0]),
         PixelClass("spirochaete", FILAMENTS, PALETTE[1]),
     )
-    write(path, zeros)
-    assert load_model(path).classes == expected
-    write(path, zeros, class_names=["night", "platelet", "fiber"])
-    kinds = [(one.name, one.kind) for one in load_model(path).classes]
-    assert kinds == [("night", NOTHING), ("platelet", CELLS), ("fiber", CELLS)]
-
-
-def test_a_file_describes_its_classes(zeros, path):
-    colors = [[0, 0, 0], [1, 0.5, 0], [0, 0, 1]]
-    write(path, zeros, class_kinds=[NOTHING, NOTHING, FILAMENTS], class_colors=colors)
-    model = load_model(path)
-    assert [one.kind for one in model.classes] == [NOTHING, NOTHING, FILAMENTS]
-    assert [list(one.color) for one in model.classes] == colors
-    write(path, zeros, class_kinds=[NOTHING] * 3)
-    with pytest.raises(UserError, match=r"a\.h5: None of its classes becomes objects"):
-        load_model(path)
-
-
-def test_weights_that_lack_classes_are_refused(zeros, path):
-    write(path, zeros, class_names=["background", "blood cell"])
-    with pytest.raises(UserError, match=r"a\.h5: Its arrays are not those of segment-unet-vgg16-1"):
-        load_model(path)
+    colors = [(0, 0, 0), (1, 0.5, 0), (0, 0, 1)]
+    kinds = [NOTHING, NOTHING, FILAMENTS]
+    classes = declared_classes({**ATTRIBUTES, "class_kinds": kinds, "class_colors": colors})
+    assert [one.kind for one in classes] == kinds
+    assert [one.color for one in classes] == colors
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "changed, problem",
     [
-        *({"class_names": ["a", "a"]}, {"class_names": ["a"]}, {"class_names": 3}),
-        *({"class_names": [1, 2, 3]}, {"working_size": 0}, {"working_size": 1e9}),
-        *({"working_size": None}, {"cell_diameter": "x"}, {"cell_diameter": -1}),
-        {"cell_diameter": float("nan")},
-        *({"class_kinds": ["nothing"]}, {"class_kinds": 3}, {"class_kinds": ["a", "b", [1]]}),
-        *({"class_colors": [1, 2, 3]}, {"class_colors": [[0, 0, 2]] * 3}, {"class_colors": "a"}),
+        ({"class_names": ["background", "blood cell"]}, "It lacks layers of segment-unet-vgg16-2"),
+        ({"class_kinds": [NOTHING] * 3}, "None of its classes becomes objects"),
+        ({"class_names": ["a", "a"]}, "unusable class names"),
+        ({"class_names": 3}, "unusable class names"),
+        ({"class_names": [1, 2, 3]}, "unusable class names"),
+        ({"working_size": 0}, "unusable scale"),
+        ({"working_size": None}, "unusable scale"),
+        ({"cell_diameter": "x"}, "unusable scale"),
+        ({"cell_diameter": float("nan")}, "unusable scale"),
+        ({"class_kinds": 3}, "unusable kinds"),
+        ({"class_kinds": ["a", "b", [1]]}, "unusable kinds"),
+        ({"class_colors": [1, 2, 3]}, "unusable class colors"),
+        ({"class_colors": [[0, 0, 2]] * 3}, "unusable class colors"),
+        ({"encoder_channels": None}, "unusable numbers of channels"),
+        ({"decoder_channels": [1e9] * 5}, "unusable numbers of channels"),
+        ({"encoder_channels": ["4"] * 5}, "unusable numbers of channels"),
     ],
 )
-def test_unusable_attributes_are_refused(zeros, path, changed):
-    write(path, zeros, **changed)
-    with pytest.raises(UserError, match=r"a\.h5.* holds (an )?unusable"):
+def test_unusable_attributes_are_refused(path, changed, problem):
+    write(path, **changed)
+    with pytest.raises(UserError, match=rf"a\.h5: .*{problem}"):
         load_model(path)

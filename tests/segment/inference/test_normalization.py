@@ -5,6 +5,7 @@ from micrograph_networks.errors import UserError
 from segment.inference.normalization import normalize, to_rgb
 
 COLOR = np.array([[[0, 128, 255], [10, 20, 30]]], dtype=np.uint8)
+BAD_SHAPES = ((5,), (0, 5), (5, 0, 3), (3, 4, 5), (2, 3, 4, 3))
 
 
 @pytest.mark.parametrize(
@@ -42,13 +43,16 @@ def test_the_networks_input_is_bgr_without_the_means():
     assert found.dtype == np.float32
 
 
-@pytest.mark.parametrize("shape", [(5,), (0, 5), (5, 0, 3), (3, 4, 5), (2, 3, 4, 3)])
-def test_a_stack_or_nothing_is_refused(shape):
-    with pytest.raises(UserError, match="empty, or neither gray nor color"):
-        to_rgb(np.zeros(shape))
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.uint32, complex])
-def test_a_dtype_without_a_known_range_is_refused(dtype):
-    with pytest.raises(UserError, match="has no known range"):
-        to_rgb(np.zeros((4, 4), dtype))
+@pytest.mark.parametrize(
+    "image, problem",
+    [
+        *((np.zeros(shape), "empty, or neither gray nor color") for shape in BAD_SHAPES),
+        *(
+            (np.zeros((4, 4), dtype), "has no known range")
+            for dtype in (np.int16, np.uint32, complex)
+        ),
+    ],
+)
+def test_stacks_empty_images_and_other_dtypes_are_refused(image, problem):
+    with pytest.raises(UserError, match=problem):
+        to_rgb(image)

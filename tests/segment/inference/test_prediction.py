@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from support import cell_model
@@ -21,7 +21,7 @@ from segment.inference.prediction import (
 
 
 def local_network(images):
-    """Three classes from the brightness nearby, pooled by the stride as the true network does."""
+    """Predict classes from the brightness nearby, pooled by the stride as in the true network."""
     _, height, width, _ = images.shape
     assert height % STRIDE == width % STRIDE == 0
     blocks = images[0, :, :, 0].reshape(height // STRIDE, STRIDE, width // STRIDE, STRIDE)
@@ -37,13 +37,12 @@ def model(network=local_network):
 
 
 def in_tiles_of(sizes, model):
-    """The same model with tiles of other sizes."""
+    """Return the same model with tiles of other sizes."""
     tiles = BatchRunner("tiles of {0}x{0} pixels", sizes, [model.network])
     return SimpleNamespace(**{**vars(model), "tiles": tiles})
 
 
 def predict_in_tiles(size, image, model, scale=1.0):
-    """As predict_probabilities, with tiles of another size."""
     return predict_probabilities(image, in_tiles_of([size], model), scale)
 
 
@@ -85,17 +84,18 @@ def test_a_narrower_network_has_larger_tiles():
     assert tile_sizes(unet_vgg16(3, wide)) == [TILE_SIZES[-1]] * len(TILE_SIZES)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(1, 1200), st.integers(1, 1200), st.sampled_from([384, 416, 640]), st.data())
-def test_tiles_leave_no_trace(height, width, tile, data):
-    seed = data.draw(st.integers(0, 99))
-    image = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 800), st.integers(1, 800), st.sampled_from([384, 416]))
+@example(1100, 300, 640)
+def test_tiles_leave_no_trace(height, width, tile):
+    image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
     found = predict_in_tiles(tile, image, model())
     np.testing.assert_allclose(found, untiled(image, model()), atol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(1, 500), st.integers(1, 500), st.floats(0.3, 3), st.sampled_from([384, 640]))
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0.3, 2), st.just(384))
+@example(300, 250, 3.0, 640)
 def test_the_result_has_the_images_size_at_every_scale(height, width, scale, tile):
     image = np.random.default_rng(0).random((height, width))
     found = predict_in_tiles(tile, image, model(), scale)
@@ -137,23 +137,11 @@ def test_short_memory_makes_the_tiles_smaller(out_of_memory, rng):
     np.testing.assert_allclose(found, untiled(image, model()), atol=1e-5)
 
 
-def test_every_bit_depth_and_gray_give_the_same(rng):
-    gray = rng.integers(0, 255, (60, 70), dtype=np.uint8)
-    expected = predict_probabilities(gray, model(), 1.4)
-    for image in (
-        gray.astype(np.uint16) * 257,
-        gray / 255,
-        np.dstack([gray] * 3),
-        np.dstack([gray] * 3 + [gray * 0]),
-    ):
-        np.testing.assert_allclose(predict_probabilities(image, model(), 1.4), expected, atol=1e-5)
-
-
 def test_mirrored_images_have_mirrored_probabilities(rng):
     image = rng.integers(0, 255, (64, 96, 3)).astype(np.uint8)
 
     def sided(images):
-        """As local_network, and surer from left to right and from top to bottom."""
+        """Predict as local_network, with more certainty to the right and to the bottom."""
         ramps = np.add.outer(*(np.linspace(0, 0.5, length) for length in images.shape[1:3]))
         return local_network(images) * ramps[None, :, :, None] + (1 - ramps)[None, :, :, None] / 3
 
