@@ -17,6 +17,11 @@ def labeled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]:
     return figure, axes
 
 
+def literal(text: str) -> str:
+    """Return a text that Matplotlib draws as it is, with dollar signs and not as a formula."""
+    return text.replace("$", r"\$")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure atomically, in the format of the suffix."""
     with atomic_write(path) as temporary:

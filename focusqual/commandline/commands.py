@@ -44,6 +44,7 @@ from micrograph_networks.files.writing import output_folder
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from focusqual.inference.measurement import FocusMeasurement
     from focusqual.inference.model import FocusModel
@@ -293,20 +294,22 @@ def summarize(
     """
     from focusqual.report import page, plate
     from focusqual.report.measurements import read_measurements
-    from focusqual.report.verdicts import excluded_wells
+    from focusqual.report.verdicts import excluded_wells, verdicts
 
     images = read_measurements(measurements, image)
     folder = output_folder(output)
-    plate.draw_score_histogram(folder / "scores.png", images["score"].to_numpy())
+    judged = images.assign(verdict=verdicts(images, thresholds))
+    plate.draw_score_histogram(folder / "scores.png", judged)
     written = ["scores.png"]
-    wells = images[images["well"] != ""]
+    wells = judged[images["well"] != ""]
     if len(wells):
-        plate.draw_plate_map(folder / "plate.png", wells)
+        plate.draw_plate_maps(folder / "plate.png", wells)
         excluded = excluded_wells(images, thresholds)
         with csv_table(folder / "excluded_wells.csv", list(excluded)) as rows:
             rows.writerows(excluded.itertuples(index=False))
         written += ["plate.png", f"excluded_wells.csv ({len(excluded)} wells)"]
     click.echo(f"Wrote {', '.join(written)} into {folder}")
+    _report_wells(images, folder)
     # The page comes last because it needs packages that not everyone has installed.
     page.write_page(
         folder / "plate.html",
@@ -316,6 +319,24 @@ def summarize(
         pictures or measurements.parent,
     )
     click.echo(f"Wrote {folder / 'plate.html'}")
+
+
+def _report_wells(images: "pd.DataFrame", folder: Path) -> None:
+    """Print the numbers of wells and plates, and of the images without a well."""
+    inside = images[images["well"] != ""]
+    wells, plates = len(inside.drop_duplicates(["plate", "well"])), inside["plate"].nunique()
+    click.echo(f"{len(inside)} images are in {wells} wells of {plates} plates.")
+    outside = images["image"][images["well"] == ""]
+    if len(outside):
+        click.echo(
+            f"{len(outside)} images have no recognizable well, such as {outside.iloc[0]}: add a "
+            "column Metadata_Well to the table.",
+            err=True,
+        )
+    if not len(inside):
+        old = [n for n in ("plate.png", "excluded_wells.csv") if (folder / n).exists()]
+        if old:
+            click.echo(f"{' and '.join(old)} in {folder} are of an earlier run.", err=True)
 
 
 @main.command(
@@ -351,8 +372,9 @@ def best_planes(
 
     Writes best_planes.csv with one row per stack; load_data.csv with the best planes, for
     CellProfiler's LoadData; and planes.png. The best plane has the lowest expected level; planes
-    that show next to nothing count as average. Images that the pattern does not match and best
-    planes that CellProfiler cannot open are named; the exit code is then 1.
+    that show next to nothing count as average. Images that the pattern does not match, stacks
+    without a measured plane and best planes that CellProfiler cannot open are named; the exit code
+    is then 1.
     """
     from focusqual.report import planes
 
@@ -362,14 +384,17 @@ def best_planes(
     unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
     planes.draw_levels(folder / "planes.png", stacks, certain_from)
     found = sum(stack.in_focus(certain_from) for stack in stacks)
+    unmeasured = [stack for stack in stacks if stack.best_plane is None]
     click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")
     for path in others:
         click.echo(f"Error: {path} does not match the pattern.", err=True)
+    for stack in unmeasured:
+        click.echo(f"Error: no plane of the stack {stack.name} was measured.", err=True)
     for plane in unopened:
         click.echo(
             f"Error: {plane.image} is not in load_data.csv, as CellProfiler cannot open it in "
             f"{plane.folder / plane.file}: save it as an image file.",
             err=True,
         )
-    if others or unopened:
+    if others or unmeasured or unopened:
         raise click.exceptions.Exit(1)

@@ -5,7 +5,6 @@ again when a slider moves.
 """
 
 import json
-import string
 import warnings
 from typing import Any, Dict, List
 
@@ -17,15 +16,13 @@ from focusqual.inference.display import BAR_CERTAINTY
 from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
 from focusqual.report.measurements import NUMBERS
-from focusqual.report.plate import plate_shape
-from focusqual.report.verdicts import BLANK, NOT_MEASURED, VERDICTS
+from focusqual.report.verdicts import BLANK, COLORS, NOT_MEASURED, VERDICTS
+from focusqual.report.wells import ROWS, plate_shape
 
 WIDTH = 860
 """Width of the charts in pixels."""
 ORDER = "order in the table"
 """Position of the images if nothing else is known."""
-COLORS = dict(zip(VERDICTS, ("#3b6fd4", "#d8492f", "#a9a9a9", "white")))
-"""Color of each verdict."""
 
 
 def plate_charts(images: pd.DataFrame) -> Dict[str, Any]:
@@ -55,13 +52,13 @@ def _plate_map(plate: str, wells: pd.DataFrame, selected: alt.Parameter) -> alt.
     """Draw each site in its well in the color of its level, and a frame around excluded wells."""
     rows, cols = plate_shape(wells)
     is_here = f"datum.plate === {json.dumps(plate)}"
-    letter = f"'{string.ascii_uppercase}'[datum.value - 0.5]"
+    name = f"{json.dumps(ROWS)}[datum.value - 0.5]"
     corners = {
         "x": alt.X(
             "left:Q", scale=alt.Scale(domain=[0, cols]), axis=_axis(cols, "datum.value + 0.5")
         ),
         "x2": "right:Q",
-        "y": alt.Y("top:Q", scale=alt.Scale(domain=[rows, 0]), axis=_axis(rows, letter)),
+        "y": alt.Y("top:Q", scale=alt.Scale(domain=[rows, 0]), axis=_axis(rows, name)),
         "y2": "bottom:Q",
     }
     levels = np.arange(LEVELS)

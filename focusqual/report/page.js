@@ -2,6 +2,7 @@
 // The page of a plate: judges the images by the sliders, and shows the charts of charts.py.
 const report = JSON.parse(document.getElementById("report").textContent);
 const [IN_FOCUS] = report.verdicts;
+const pictures = new Map(report.pictures); // by the row of the image
 const limits = { ...report.thresholds };
 const byId = (id) => document.getElementById(id);
 const asColumn = (verdict) => verdict.replaceAll(" ", "_");
@@ -21,7 +22,7 @@ function verdictOf(image) {
 }
 
 function judge() {
-  const images = report.images.map((image) => ({ ...image, verdict: verdictOf(image) }));
+  const images = report.images.map((image, index) => ({ ...image, index, verdict: verdictOf(image) }));
   const none = Object.fromEntries(report.verdicts.map((verdict) => [asColumn(verdict), 0]));
   const wells = report.wells.map((well) => ({ ...well, images: 0, ...none }));
   for (const image of images.filter((image) => image.well)) {
@@ -41,9 +42,9 @@ function element(name, text, parent) {
 function showFigure(image, parent) {
   const figure = element("figure", "", parent);
   if (image.verdict === IN_FOCUS) figure.className = "fit";
-  if (image.image in report.pictures) {
+  if (pictures.has(image.index)) {
     const picture = element("img", "", figure);
-    picture.src = report.pictures[image.image];
+    picture.src = pictures.get(image.index);
     picture.alt = "";
   }
   const known = image.measured ? `, score ${image.score}, certainty ${image.certainty.toFixed(2)}` : "";
@@ -63,12 +64,11 @@ function showText({ images, wells }) {
     for (const column of report.columns) element("td", well[column], row);
   }
   byId("worst").replaceChildren();
-  const shown = new Map(images.map((image) => [image.image, image]));
-  for (const name of Object.keys(report.pictures)) showFigure(shown.get(name), byId("worst"));
+  for (const index of pictures.keys()) showFigure(images[index], byId("worst"));
 }
 
 function save(wells) {
-  const quoted = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const quoted = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const rows = wells.map((well) => report.columns.map((column) => quoted(String(well[column]))));
   const link = document.createElement("a");
   const lines = [report.columns, ...rows].map((line) => line.join(",") + "\r\n");
@@ -88,7 +88,7 @@ async function start() {
   for (const position of report.positions) element("option", position, byId("position"));
   byId("position").addEventListener("change", (event) => view.signal("position", event.target.value).runAsync());
   byId("wells").hidden = report.wells.length === 0;
-  byId("pictures").hidden = Object.keys(report.pictures).length === 0;
+  byId("pictures").hidden = pictures.size === 0;
   byId("download").addEventListener("click", () => save(judged.wells));
 
   const showChosen = () => {

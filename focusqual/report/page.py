@@ -12,8 +12,9 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 import pandas as pd
 
-from focusqual.report.measurements import NUMBERS, pictures_of
+from focusqual.report.measurements import NUMBERS
 from focusqual.report.options import Thresholds
+from focusqual.report.paths import pictures_of
 from focusqual.report.verdicts import EXCLUDED, RULES, VERDICTS, WELL_COLUMNS
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write
@@ -44,7 +45,7 @@ def write_page(
     thresholds : Thresholds
         Initial values of the sliders.
     pictures : Path
-        Folder of annotated pictures, see :func:`focusqual.report.measurements.pictures_of`.
+        Folder of annotated pictures, see :func:`focusqual.report.paths.pictures_of`.
 
     Raises
     ------
@@ -80,13 +81,20 @@ def write_page(
     page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         sliders="\n".join(map(_slider, declared_options(thresholds))),
-        # Otherwise a file name could end the script.
-        report=json.dumps(report, allow_nan=False).replace("</", "<\\/"),
+        report=_escaped_json(report),
         libraries=libraries.replace("</script", "<\\/script"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
     )
     with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+
+
+def _escaped_json(report: Dict[str, Any]) -> str:
+    """Return JSON in ASCII without characters of HTML, so that no file name can end the script."""
+    text = json.dumps(report, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def _images_and_wells(images: pd.DataFrame) -> Dict[str, List[Dict[str, Any]]]:
@@ -107,13 +115,13 @@ def _images_and_wells(images: pd.DataFrame) -> Dict[str, List[Dict[str, Any]]]:
     return {"images": drawn.to_dict("records"), "wells": wells.to_dict("records")}
 
 
-def _worst(images: pd.DataFrame, thresholds: Thresholds, folder: Path) -> Dict[str, str]:
-    """Return pictures of the images with the highest scores that are not blank, as data URLs."""
+def _worst(images: pd.DataFrame, thresholds: Thresholds, folder: Path) -> List[Tuple[int, str]]:
+    """Return rows and pictures, as data URLs, of the images with the highest scores, not blank."""
     shown = images[images["certainty"] >= thresholds.lowest_certainty]
     worst = shown.sort_values(["score", "expected_level"], ascending=False, kind="stable")
-    found = zip(worst["image"], pictures_of(worst["image"], folder))
-    present = [(image, path) for image, path in found if path][:PICTURES]
-    return {image: _small_picture(path) for image, path in present}
+    found = pictures_of(images["image"], folder)
+    present = [(row, found[row]) for row in worst.index if found[row]][:PICTURES]
+    return [(row, _small_picture(path)) for row, path in present]
 
 
 def _small_picture(path: Path) -> str:

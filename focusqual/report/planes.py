@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Pattern, Sequence, Tuple
 
 import numpy as np
@@ -11,17 +12,21 @@ from matplotlib.figure import Figure
 
 from focusqual.inference.stacks import weighted_level
 from focusqual.levels import LEVELS
+from focusqual.report.paths import relative_paths
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
-from micrograph_networks.plotting import save_figure
+from micrograph_networks.plotting import literal, save_figure
 
 PLANE = "Plane"
 """Group of the pattern that numbers the planes; the other groups identify the stack."""
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 NUMBERS = ["score", "expected_level", "certainty"]
 COLUMNS = ("image", "folder", *NUMBERS)
 """Required columns of focus.csv."""
 IN_FOCUS_SCORE = 1
 """Maximum score of a plane in focus."""
+MOST_LABELS = 200
+"""Maximum number of stacks that are named in planes.png."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,10 @@ class Stack:
     tags : dict of str to str
         Groups of the pattern, which are the same for all planes.
     planes : DataFrame
-        One row per plane, sorted by ``number``: ``image``, the name of the plane; ``folder`` and
-        ``file`` that contain it; ``frame``, the number by which CellProfiler opens it, empty if
-        there is none; ``score``, ``expected_level``, ``certainty`` and ``weighted_level``, see
+        One row per plane, sorted by ``number``: ``image``, the path of the plane relative to the
+        folder of all images; ``folder`` and ``file`` that contain it; ``frame``, the number by
+        which CellProfiler opens it, empty if there is none; ``plane``, the text of the number;
+        ``score``, ``expected_level``, ``certainty`` and ``weighted_level``, see
         :func:`focusqual.inference.stacks.weighted_level`, NaN if it was not measured.
     """
 
@@ -47,15 +53,11 @@ class Stack:
         """The joined tags."""
         return " ".join(self.tags.values())
 
-    @property
-    def best(self) -> int:
-        """Index of the plane most in focus; 0 if none was measured."""
-        return int(self.planes["weighted_level"].fillna(LEVELS).argmin())
-
-    @property
+    @cached_property
     def best_plane(self) -> Any:
-        """Row of the plane most in focus."""
-        return self.planes.iloc[self.best]
+        """Row of the plane most in focus, or None if no plane was measured."""
+        levels = self.planes["weighted_level"]
+        return self.planes.iloc[levels.fillna(LEVELS).argmin()] if levels.notna().any() else None
 
     def in_focus(self, certain_from: float) -> bool:
         """Return True if a plane has a score of 0 or 1 and at least this certainty."""
@@ -108,25 +110,24 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     rows = read_csv(table, COLUMNS, "a focus.csv of 'focusqual predict' of this version")
     members: Dict[Tuple[str, ...], List[Dict[str, Any]]] = {}
     others = []
-    for row in rows:
+    names = relative_paths((row["folder"] for row in rows), (row["image"] for row in rows))
+    for row, name in zip(rows, names):
         path = Path(row["folder"], row["image"]).as_posix()
         match = pattern.search(path)
         if match:
             tags = [value or "" for name, value in match.groupdict().items() if name != PLANE]
-            members.setdefault(tuple(tags), []).append(_plane(row, path, match[PLANE]))
+            members.setdefault(tuple(tags), []).append(_plane(row, path, name, match[PLANE]))
         else:
             others.append(path)
     if not members:
         raise UserError(f"'{pattern.pattern}' matches no path in {table}, such as {others[0]}.")
-    names = [name for name in pattern.groupindex if name != PLANE]
-    return [_stack(dict(zip(names, tags)), planes) for tags, planes in members.items()], others
+    groups = [name for name in pattern.groupindex if name != PLANE]
+    return [_stack(dict(zip(groups, tags)), planes) for tags, planes in members.items()], others
 
 
-def _plane(row: Dict[str, str], path: str, plane: str) -> Dict[str, Any]:
-    try:
-        position = float(plane)
-    except (TypeError, ValueError):
-        raise UserError(f"{path}: '{plane}', the group {PLANE}, is not a number.") from None
+def _plane(row: Dict[str, str], path: str, name: str, plane: str) -> Dict[str, Any]:
+    if not NUMBER.fullmatch(plane or ""):
+        raise UserError(f"{path}: '{plane}', the group {PLANE}, is not a number.")
     try:
         values = {column: float(row[column] or "nan") for column in NUMBERS}
     except ValueError:
@@ -134,8 +135,8 @@ def _plane(row: Dict[str, str], path: str, plane: str) -> Dict[str, Any]:
     file, frame = row["image"], "0"
     if row.get("file"):
         file, frame = row["file"], row.get("frame", "")
-    names = {"image": row["image"], "folder": Path(row["folder"]), "file": file, "frame": frame}
-    return {**names, "number": position, **values}
+    names = {"image": name, "folder": Path(row["folder"]), "file": file, "frame": frame}
+    return {**names, "plane": plane, "number": float(plane), **values}
 
 
 def _stack(tags: Dict[str, str], rows: List[Dict[str, Any]]) -> Stack:
@@ -146,42 +147,52 @@ def _stack(tags: Dict[str, str], rows: List[Dict[str, Any]]) -> Stack:
     if len(repeated):
         first, second = repeated["image"][:2]
         raise UserError(
-            f"{first} and {second} are both plane {repeated['number'].iloc[0]:g} of the stack "
+            f"{first} and {second} are both plane {repeated['plane'].iloc[0]} of the stack "
             f"{stack.name}: add a group for what differs, such as the channel."
         )
     return stack
 
 
 def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
-    """Write best_planes.csv with one row per stack; see :meth:`Stack.in_focus`."""
+    """Write best_planes.csv with one row per stack; see :meth:`Stack.in_focus`.
+
+    The columns of the best plane are empty if no plane was measured.
+    """
     columns = ["planes", "best_image", "best_plane", *NUMBERS, "weighted_level", "any_in_focus"]
     with csv_table(path, [*stacks[0].tags, *columns]) as rows:
         for stack in stacks:
             best = stack.best_plane
-            values = [number(best[name]) for name in ("number", *NUMBERS, "weighted_level")]
-            row = [len(stack.planes), best.image, *values, int(stack.in_focus(certain_from))]
-            rows.writerow([*stack.tags.values(), *row])
+            values = [""] * (len(columns) - 2)
+            if best is not None:
+                numbers = [number(best[name]) for name in (*NUMBERS, "weighted_level")]
+                values = [best.image, best.plane, *numbers]
+            in_focus = int(stack.in_focus(certain_from))
+            rows.writerow([*stack.tags.values(), len(stack.planes), *values, in_focus])
 
 
 def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[Any]:
     """Write the table by which CellProfiler's LoadData opens the best planes as ``image_name``.
+
+    Stacks without a measured plane are left out.
 
     Returns
     -------
     list
         Rows of the best planes that are missing because CellProfiler cannot open them.
     """
-    best = [stack.best_plane for stack in stacks]
-    frames = [f"Frame_{image_name}"] if any(plane.file != plane.image for plane in best) else []
+    best = [(stack, stack.best_plane) for stack in stacks]
+    best = [(stack, plane) for stack, plane in best if plane is not None]
+    in_files = any(plane.file != PurePosixPath(plane.image).name for _, plane in best)
+    frames = [f"Frame_{image_name}"] if in_files else []
     names = [f"Image_{kind}_{image_name}" for kind in ("FileName", "PathName")]
     tags = [f"Metadata_{tag}" for tag in (*stacks[0].tags, PLANE)]
     with csv_table(path, [*names, *frames, *tags]) as rows:
-        for stack, plane in zip(stacks, best):
+        for stack, plane in best:
             if plane.frame:
                 frame = [plane.frame] if frames else []
-                position = [*stack.tags.values(), number(plane.number)]
+                position = [*stack.tags.values(), plane.plane]
                 rows.writerow([plane.file, plane.folder, *frame, *position])
-    return [plane for plane in best if not plane.frame]
+    return [plane for _, plane in best if not plane.frame]
 
 
 def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
@@ -192,17 +203,23 @@ def draw_levels(path: Path, stacks: Sequence[Stack], certain_from: float) -> Non
     levels = pd.DataFrame(
         [stack.planes.set_index("number")["expected_level"] for stack in stacks]
     ).sort_index(axis=1)
-    figure = Figure(figsize=(6.4, 1.6 + 0.24 * len(stacks)), constrained_layout=True)
+    height = 1.6 + 0.24 * min(len(stacks), MOST_LABELS)
+    figure = Figure(figsize=(6.4, height), constrained_layout=True)
     axes = figure.add_subplot(xlabel="Plane", title="Dot: best plane; filled: one is in focus")
     drawn = axes.imshow(levels, cmap="viridis", vmin=0, vmax=LEVELS - 1, aspect="auto")
-    for row, stack in enumerate(stacks):
-        face = "white" if stack.in_focus(certain_from) else "none"
-        column = levels.columns.get_loc(stack.best_plane.number)
-        axes.scatter(column, row, s=30, facecolors=face, edgecolors="white")
+    for in_focus, face in ((True, "white"), (False, "none")):
+        marked = [
+            (levels.columns.get_loc(stack.best_plane.number), row)
+            for row, stack in enumerate(stacks)
+            if stack.best_plane is not None and stack.in_focus(certain_from) == in_focus
+        ]
+        columns, rows = np.reshape(marked, (-1, 2)).T
+        axes.scatter(columns, rows, s=30, facecolors=face, edgecolors="white")
     shown = np.unique(np.linspace(0, levels.shape[1] - 1, 12).astype(int))
     axes.set_xticks(shown)
-    axes.set_xticklabels([f"{plane:g}" for plane in levels.columns[shown]])
-    axes.set_yticks(range(len(stacks)))
-    axes.set_yticklabels([stack.name for stack in stacks], size=7)
+    axes.set_xticklabels([f"{plane:.15g}" for plane in levels.columns[shown]])
+    named = np.unique(np.linspace(0, len(stacks) - 1, MOST_LABELS).astype(int))
+    axes.set_yticks(named)
+    axes.set_yticklabels([literal(stacks[row].name) for row in named], size=7)
     figure.colorbar(drawn, label="Expected level (0 in focus)")
     save_figure(figure, path)

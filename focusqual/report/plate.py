@@ -1,60 +1,98 @@
-"""Wells of a plate, and plots of its scores."""
+"""Plots of the scores of plates."""
 
-import re
-import string
+import math
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 
 from focusqual.inference.display import BAR_CERTAINTY
 from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
-from micrograph_networks.plotting import labeled_figure, save_figure
+from focusqual.report.verdicts import BLANK, COLORS, NOT_MEASURED
+from focusqual.report.wells import ROWS, plate_shape
+from micrograph_networks.plotting import labeled_figure, literal, save_figure
 
-WELL = re.compile(r"(?<![A-Za-z0-9])([A-Pa-p])(0[1-9]|1[0-9]|2[0-4])(?![0-9])")
-"""Wells A01 to P24 in file names, such as plate1_a01_s1.tif."""
-
-
-def well_of(name: str) -> Optional[Tuple[int, int]]:
-    """Return row and column, from 0, of the well in a file name; None if it contains none."""
-    match = WELL.search(name)
-    if match is None:
-        return None
-    return (string.ascii_uppercase.index(match[1].upper()), int(match[2]) - 1)
+MAP_SIZE = (6.4, 5.2)
+"""Width and height of the map of a plate in inches."""
+LARGEST_FIGURE = 60
+"""Maximum width and height of a figure in inches; the maps of many plates are smaller."""
 
 
-def plate_shape(images: pd.DataFrame) -> Tuple[int, int]:
-    """Return the rows and columns of the 96-well or 384-well plate that contains these wells."""
-    return (8, 12) if images["row"].max() < 8 and images["col"].max() < 12 else (16, 24)
+def draw_score_histogram(path: Path, images: pd.DataFrame) -> None:
+    """Draw the number of images with each score, blank ones in gray on top of the others.
 
-
-def draw_score_histogram(path: Path, scores: np.ndarray) -> None:
-    """Draw the number of images with each score; NaN is ignored."""
-    scores = scores[np.isfinite(scores)]
-    figure, axes = labeled_figure(
-        "Score (0 in focus)", "Images", f"{len(scores)} images, median score {np.median(scores):g}"
-    )
-    counts = np.bincount(scores.astype(int), minlength=LEVELS)
+    Parameters
+    ----------
+    path : Path
+    images : DataFrame
+        Its columns are score and verdict.
+    """
+    measured = images[images["verdict"] != NOT_MEASURED]
+    is_blank = measured["verdict"] == BLANK
+    shown, blank = measured["score"][~is_blank], measured["score"][is_blank]
+    title = f"{len(shown)} images, {len(blank)} blank ones"
+    if len(shown):
+        title += f", median score {shown.median():g} without these"
+    figure, axes = labeled_figure("Score (0 in focus)", "Images", title)
+    counts, blanks = (np.bincount(s.astype(int), minlength=LEVELS) for s in (shown, blank))
     levels = np.arange(LEVELS)
     axes.bar(levels, counts, color=level_colors(levels, np.full(LEVELS, BAR_CERTAINTY)))
-    for level in np.flatnonzero(counts):
-        axes.text(level, counts[level], str(counts[level]), ha="center", va="bottom")
+    axes.bar(levels, blanks, bottom=counts, color=COLORS[BLANK])
+    for level in np.flatnonzero(counts + blanks):
+        total = counts[level] + blanks[level]
+        axes.text(level, total, str(total), ha="center", va="bottom")
     axes.set_xticks(levels)
     save_figure(figure, path)
 
 
-def draw_plate_map(path: Path, images: pd.DataFrame) -> None:
-    """Draw the mean score of each well of a plate from the columns row, col and score."""
-    rows, cols = plate_shape(images)
-    means = images.groupby(["row", "col"])["score"].mean().unstack()
-    means = means.reindex(index=range(rows), columns=range(cols))
-    figure, axes = labeled_figure("Column", "Row", "Mean score of each well (0 in focus)")
-    drawn = axes.imshow(means.to_numpy(), cmap="viridis", vmin=0, vmax=LEVELS - 1)
-    axes.set_xticks(range(cols))
-    axes.set_xticklabels([str(col + 1) for col in range(cols)], size=7)
-    axes.set_yticks(range(rows))
-    axes.set_yticklabels(string.ascii_uppercase[:rows], size=7)
-    figure.colorbar(drawn, label="Score", shrink=0.7)
+def draw_plate_maps(path: Path, images: pd.DataFrame) -> None:
+    """Draw a map of each plate with the mean score of each well; wells with only blanks are gray.
+
+    Parameters
+    ----------
+    path : Path
+    images : DataFrame
+        Its columns are plate, row, col, score and verdict; all images have a well.
+    """
+    plates = list(images.groupby("plate"))
+    across = math.ceil(math.sqrt(len(plates)))
+    down = math.ceil(len(plates) / across)
+    width, height = MAP_SIZE[0] * across, MAP_SIZE[1] * down
+    scale = min(1, LARGEST_FIGURE / max(width, height))
+    figure = Figure(figsize=(width * scale, height * scale), constrained_layout=True)
+    for number, (plate, wells) in enumerate(plates, 1):
+        axes = figure.add_subplot(down, across, number, xlabel="Column", ylabel="Row")
+        axes.set_title(literal(f"Plate {plate}" if plate else "Mean score of each well"))
+        drawn = _draw_map(axes, wells, *plate_shape(images))
+    label = "Mean score of the images that are not blank (0 in focus)"
+    figure.colorbar(drawn, ax=figure.axes, label=label, shrink=0.7)
     save_figure(figure, path)
+
+
+def _draw_map(axes: Axes, images: pd.DataFrame, rows: int, cols: int) -> Any:
+    """Draw the map of one plate; return its colors for the color bar."""
+    is_blank = images["verdict"] == BLANK
+    blank = np.full((rows, cols), np.nan)
+    blank[images["row"][is_blank], images["col"][is_blank]] = 0
+    axes.imshow(blank, cmap=ListedColormap([COLORS[BLANK]]))
+    # Where a well has other images as well, their mean covers the gray.
+    shown = images[~images["verdict"].isin([BLANK, NOT_MEASURED])]
+    scores = np.full((rows, cols), np.nan)
+    for (row, col), score in shown.groupby(["row", "col"])["score"].mean().items():
+        scores[row, col] = score
+    drawn = axes.imshow(scores, cmap="viridis", vmin=0, vmax=LEVELS - 1)
+    axes.set_xticks(range(cols))
+    axes.set_xticklabels([str(col + 1) for col in range(cols)], size=_label_size(cols))
+    axes.set_yticks(range(rows))
+    axes.set_yticklabels(ROWS[:rows], size=_label_size(rows))
+    return drawn
+
+
+def _label_size(count: int) -> float:
+    """Return a font size in points at which this many labels of an axis do not touch."""
+    return 7 if count <= 24 else 4

@@ -3,7 +3,7 @@
 import contextlib
 import csv
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write
@@ -67,13 +67,7 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         with csv_table(path, columns) as writer:
             yield writer
         return
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "Parquet needs pyarrow: install it with "
-            "'pip install \"cellprofiler-focus-darkfield[parquet]\"', or choose the format csv."
-        ) from None
+    pyarrow_parquet()
     with atomic_write(path) as temporary, contextlib.closing(
         _ParquetWriter(temporary, columns)
     ) as rows:
@@ -81,7 +75,24 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         rows.write()
 
 
-def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, str]]:
+def pyarrow_parquet() -> Any:
+    """Return the module pyarrow.parquet, or raise UserError if it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(
+            "Parquet needs pyarrow: install it with "
+            "'pip install \"cellprofiler-focus-darkfield[parquet]\"', or choose the format csv."
+        ) from None
+    return pyarrow.parquet
+
+
+def read_csv(
+    path: Path,
+    columns: Sequence[str],
+    wanted: str,
+    is_used: Optional[Callable[[str], bool]] = None,
+) -> List[Dict[str, str]]:
     """Read a CSV that a user chose.
 
     Parameters
@@ -91,6 +102,8 @@ def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, 
         Required columns.
     wanted : str
         Expected file for the error messages, such as "a focus.csv".
+    is_used : callable, optional
+        Function of the name of a column; False leaves it out, which saves memory.
 
     Returns
     -------
@@ -100,11 +113,21 @@ def read_csv(path: Path, columns: Sequence[str], wanted: str) -> List[Dict[str, 
     Raises
     ------
     UserError
-        The file does not exist, is not a table, is empty, or lacks a column.
+        The file does not exist, is not a table, is empty, lacks a column, or has a row with more
+        cells than the heading.
     """
+    rows = []
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restval=""))
+            reader = csv.DictReader(file, restval="")
+            used = [name for name in reader.fieldnames or [] if is_used is None or is_used(name)]
+            for row in reader:
+                if None in row:  # the key of the cells without heading
+                    raise UserError(
+                        f"{path}: line {reader.line_num} has more cells than the heading: "
+                        "quote cells that contain a comma."
+                    )
+                rows.append({name: row[name] for name in used})
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path.") from None
     except (OSError, ValueError, csv.Error) as error:

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from focusqual.report.measurements import pictures_of, read_measurements
+from focusqual.report.measurements import read_measurements
 from micrograph_networks.errors import UserError
 
 HEAD = "image,score,expected_level,certainty"
@@ -75,11 +76,14 @@ def test_merged_table_of_the_cluster_workflow(read):
     "columns, rows, sentence",
     [
         ("x,y", ["1,2"], "has no column image"),
-        (HEAD, [], "contains no images"),
+        (HEAD, [], "has no rows: give a focus.csv of 'focusqual predict', or the table of images"),
         (HEAD, ["a.tif,x,1,1"], "contains values that are not numbers"),
         (HEAD, ["a.tif,-1,1,1"], "contains a score that is not between"),
+        (HEAD, ["a.tif,,nan,NA", "b.tif,,2,0.5"], "No image in .* was measured"),
+        (HEAD, ["p_A01.tif,1,1,1"] * 2, "contains p_A01.tif twice"),
         (HEAD, ["a.tif,1,1,inf"], "contains a certainty that is not between"),
-        ("", [], "cannot be read as a table"),
+        (HEAD, ["a, b.tif,1,1,1"], "line 2 has more cells than the heading"),
+        ("", [], "has no rows"),
     ],
 )
 def test_other_tables_are_refused(read, columns, rows, sentence):
@@ -92,8 +96,100 @@ def test_a_missing_table_is_named(tmp_path):
         read_measurements(tmp_path / "none.csv")
 
 
-def test_pictures_are_found_in_subfolders(tmp_path):
-    (tmp_path / "batch").mkdir()
-    picture = tmp_path / "batch" / "a_focus.png"
-    picture.touch()
-    assert pictures_of(["a.tif", "b.tif"], tmp_path) == [picture, None]
+IDENTIFIERS = ["0012", "012", "12", "NA", "nan", "None", "TRUE", "1E5", "1001", "1001.0", "-1", ""]
+CELLPROFILER = "ImageFocus_Score_D,ImageFocus_ExpectedLevel_D,ImageFocus_Certainty_D"
+
+
+def test_plates_stay_text(read):
+    rows = [f"{plate},{plate}.tif,B2,1,1,0.5" for plate in IDENTIFIERS]
+    images = read(rows, f"Metadata_Plate,FileName_D,Metadata_Well,{CELLPROFILER}")
+    assert images["plate"].tolist() == IDENTIFIERS
+    assert images["image"].tolist() == [f"{plate}.tif" for plate in IDENTIFIERS]
+    assert set(images["well"]) == {"B02"}
+
+
+def test_plates_of_parquet_stay_text(tmp_path):
+    pytest.importorskip("pyarrow")
+    plates = {
+        "text": IDENTIFIERS,
+        "category": pd.Categorical(["0012", "NA", "12"] * 4),
+        "Int64": pd.array([1001, None, 12] * 4, dtype="Int64"),
+        "float": [1001.0, None, 12.0] * 4,
+    }
+    expected = {
+        "text": IDENTIFIERS,
+        "category": ["0012", "NA", "12"] * 4,
+        "Int64": ["1001", "", "12"] * 4,
+        "float": ["1001", "", "12"] * 4,
+    }
+    path = tmp_path / "table.parquet"
+    for kind, values in plates.items():
+        table = pd.DataFrame({"image": IDENTIFIERS, "plate": values})
+        table.assign(score=1, expected_level=1.5, certainty=0.5).to_parquet(path)
+        images = read_measurements(path)
+        assert images["plate"].tolist() == expected[kind]
+        assert images["image"].tolist() == IDENTIFIERS
+
+
+@pytest.mark.parametrize(
+    "columns, values, well",
+    [
+        ("Metadata_Well", "AA05", "AA05"),
+        ("Well", "b3", "B03"),
+        ("well", "q48", "Q48"),
+        ("Metadata_Well", "", "C07"),
+        ("Metadata_Well", "unknown", ""),
+        ("Metadata_Well", "A99", ""),
+        ("Row,Column", "2,3", "B03"),
+        ("Metadata_Row,Metadata_Col", "B,03", "B03"),
+        ("Metadata_Row,Metadata_Column", "32,48", "AF48"),
+        ("Metadata_Row,Metadata_Column", "af,48", "AF48"),
+        ("row,col", "2.0,3.0", "B03"),
+        ("Metadata_WellRow,Metadata_WellColumn", "a,1", "A01"),
+        ("Metadata_Row,Metadata_Col,Metadata_Well", "1,1,B2", "B02"),
+        ("Metadata_Row,Metadata_Col", "0,1", ""),
+        ("Metadata_Row,Metadata_Col", "2,", "C07"),
+        ("Row", "2", "C07"),
+    ],
+)
+def test_columns_take_precedence_over_the_name(read, columns, values, well):
+    images = read([f"p_C07_s1.tif,1,1,0.5,{values}"], f"{HEAD},{columns}")
+    assert images["well"].tolist() == [well]
+
+
+@pytest.mark.parametrize(
+    "paths, plates",
+    [
+        (["/p1/A01_s1", "/p2/A01_s1"], ["p1", "p2"]),
+        (["/d/p1_A01_s1", "/d/p2_A01_s1", "/d/p2_A02_s1"], ["p1", "p2", "p2"]),
+        (["/p1/x_A1", "/p1/y_A1", "/p2/x_A1"], ["p1/x", "p1/y", "p2/x"]),
+        (["/p1/img1", "/p1/img2"], ["", ""]),
+        # Times and sites before the well, and channels after it, are no plates.
+        (["/d/1015_A01_s1_w1", "/d/1015_A01_s1_w2", "/d/1016_A02_s1_w1"], ["", "", ""]),
+        (["/d/s1_A01", "/d/s2_A01"], ["", ""]),
+        (["/d/A01/A01_s1", "/d/A02/A02_s1"], ["", ""]),
+    ],
+)
+def test_plates_are_told_apart_by_folder_or_name(read, paths, plates):
+    rows = ["{1}.tif,1,1,0.5,{0}".format(*path.rsplit("/", 1)) for path in paths]
+    images = read(rows, f"{HEAD},folder")
+    assert images["plate"].tolist() == plates
+
+
+def test_one_malformed_name_changes_no_other_image(read):
+    names = ["A01_s1", "A01_s2", "A02_s1", "A02_s2", "A01_s999999999999999999999", "A03_x", "A0X"]
+    images = read([f"p_{name}.tif,1,1,0.5" for name in names])
+    assert images["well"].tolist() == ["A01", "A01", "A02", "A02", "A01", "A03", ""]
+    assert images["site"].tolist() == [0, 1, 0, 1, 2, 0, -1]
+
+
+def test_other_things_than_tables_are_refused(tmp_path):
+    with pytest.raises(UserError, match="is a folder: give a focus.csv"):
+        read_measurements(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(UserError, match="cannot be read as a table: give a focus.csv"):
+        read_measurements(tmp_path / "a.png")
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_text("image\n")
+    with pytest.raises(UserError, match="cannot be read as a table .*: give a focus.csv"):
+        read_measurements(tmp_path / "a.parquet")

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from focusqual.commandline.commands import main
+from focusqual.report import plate
 from focusqual.report.measurements import read_measurements
 from focusqual.report.options import Thresholds
 from focusqual.report.verdicts import VERDICTS, excluded_wells, verdicts
-from micrograph_networks.images.image_files import write_png
+from micrograph_networks.images.image_files import read_image, write_png
 
 SITES = 9
 
@@ -146,17 +148,88 @@ def test_the_page_of_a_large_plate_is_small_and_complete(tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "excluded_wells.csv")) == 65
 
 
-def test_file_names_cannot_run_scripts(open_page, tmp_path):
-    name = "</script><script>document.title='taken'</script>.tif"
-    table = pd.DataFrame([[name, 5, 5.0, 0.9]])
-    table.columns = ["image", "score", "expected_level", "certainty"]
+def test_names_of_files_and_plates_are_only_text(open_page, tmp_path):
+    names = [
+        "</script><script>document.title='taken'</script>",
+        "<!--<script>",
+        "a\u2028&amp;'\"\\$",
+    ]
+    table = pd.DataFrame({"image": [f"{name}_A01.tif" for name in names], "plate": names})
+    table = table.assign(score=5, expected_level=5.0, certainty=0.9)
     table.to_csv(tmp_path / "focus.csv", index=False)
     summarize(tmp_path / "focus.csv")
-    assert not (tmp_path / "out" / "excluded_wells.csv").exists()
     browser = open_page()
     assert browser.title == str(tmp_path / "focus.csv")
+    script = "return report.images.map((image) => [image.image, image.plate])"
+    assert browser.execute_script(script) == table[["image", "plate"]].to_numpy().tolist()
+    shown = browser.find_elements("css selector", "#wells tbody td:first-child")
+    assert sorted(cell.get_property("textContent") for cell in shown) == sorted(names)
     assert browser.get_log("browser") == []
-    assert not browser.find_element("id", "wells").is_displayed()
+
+
+def test_plates_with_equal_file_names_have_their_own_pictures(open_page, tmp_path):
+    rows = ["image,score,expected_level,certainty,folder"]
+    for number in (12, 3):
+        folder = tmp_path / f"p{number}"
+        folder.mkdir()
+        picture = np.full((9, number, 3), 90, np.uint8)
+        write_png(folder / "A01_s1_focus.png", picture)
+        rows.append(f"A01_s1.tif,{number // 2},5,0.5,/data/p{number}")
+    (tmp_path / "focus.csv").write_text("\n".join(rows) + "\n")
+    assert "2 images are in 2 wells of 2 plates" in summarize(tmp_path / "focus.csv")
+    browser = open_page()
+    for image in browser.find_elements("css selector", "#worst img"):
+        until(lambda image=image: image.get_property("naturalWidth"))
+    figures = browser.find_elements("css selector", "#worst figure")
+    widths = [f.find_element("tag name", "img").get_property("naturalWidth") for f in figures]
+    assert [(f.text.split(":")[0], w) for f, w in zip(figures, widths)] == [
+        ("p12/A01_s1.tif", 12),
+        ("p3/A01_s1.tif", 3),
+    ]
+    excluded = (tmp_path / "out" / "excluded_wells.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in excluded[1:]] == [["p12", "A01"]]
+
+
+def test_images_without_a_well_are_reported_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("focusqual.report.page.write_page", Mock())
+    table = tmp_path / "focus.csv"
+    rows = ["p_A01.tif,1,1,0.5", "x.tif,1,1,0.5", "y.tif,1,1,0.5"]
+    table.write_text("\n".join(["image,score,expected_level,certainty", *rows]) + "\n")
+    output = summarize(table)
+    assert output.count("2 images have no recognizable well, such as x.tif") == 1
+    assert "1 images are in 1 wells of 1 plates" in output
+    table.write_text(table.read_text().replace("A01", "x"))
+    output = summarize(table)
+    assert "3 images have no recognizable well" in output
+    assert "plate.png and excluded_wells.csv in" in output
+    assert "are of an earlier run" in output
+
+
+def test_pictures_of_plates_show_blank_wells_gray(tmp_path, recwarn):
+    rng = np.random.default_rng(0)
+    wells = [f"{row}{col:02}" for row in "ABCDEFGH" for col in range(1, 13)]
+    images = pd.DataFrame({"image": [f"p_{well}.tif" for well in wells], "certainty": 0.01})
+    images = images.assign(score=rng.integers(0, 11, 96), expected_level=5.0)
+    images.to_csv(tmp_path / "focus.csv", index=False)
+    measured = read_measurements(tmp_path / "focus.csv")
+    for thresholds, color in ((Thresholds(), False), (Thresholds(lowest_certainty=0), True)):
+        judged = measured.assign(verdict=verdicts(measured, thresholds))
+        plate.draw_plate_maps(tmp_path / "plate.png", judged)
+        plate.draw_score_histogram(tmp_path / "scores.png", judged)
+        for name in ("plate.png", "scores.png"):
+            picture = read_image(tmp_path / name)[..., :3].astype(int)
+            left = picture[:, : int(0.75 * picture.shape[1])]  # without the color bar
+            assert (np.ptp(left, axis=-1) > 50).any() == color
+    assert not [str(w.message) for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
+def test_each_plate_has_a_map(tmp_path):
+    images = pd.DataFrame({"plate": ["$p1$_", "$p2$_"], "row": 3, "col": 5})
+    images = images.assign(score=1.0, verdict=VERDICTS[0])
+    plate.draw_plate_maps(tmp_path / "one.png", images[:1])
+    plate.draw_plate_maps(tmp_path / "two.png", images)
+    one, two = (read_image(tmp_path / name).shape for name in ("one.png", "two.png"))
+    assert two[1] == 2 * one[1]
 
 
 def test_missing_altair_is_reported(tmp_path, monkeypatch):

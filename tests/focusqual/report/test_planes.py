@@ -1,6 +1,8 @@
 import csv
 from pathlib import Path
+from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -94,6 +96,7 @@ def test_images_that_do_not_match_or_open_are_reported(best_planes, tmp_path):
         (r"(?P<Plane>\d+)", "and at least one more named group"),
         (r"(?P<Well>X\d\d)_(?P<Plane>\d)", "matches no path in"),
         (r"A0(?P<Well>\d)_w1_(?P<Plane>.+)\.tif", "'z10', the group Plane, is not a number"),
+        (r"(?P<Plate>p)late/A(?P<Plane>nan)?", "'None', the group Plane, is not a number"),
         (r"(?P<Plate>plate)/.*_z(?P<Plane>[-+]?\d+)", "are both plane 9 of the stack plate"),
     ],
 )
@@ -109,3 +112,39 @@ def test_tables_without_numbers_are_refused(tmp_path):
     path.write_text(f"{HEAD}\nA01_w1_z1.tif,1,low,0,/\n")
     with pytest.raises(UserError, match="expected_level and certainty must be numbers"):
         planes.read_stacks(path, planes.compile_pattern(PATTERN))
+
+
+def test_identifiers_of_stacks_and_planes_stay_text(best_planes, tmp_path):
+    plates = ["0012", "012", "12", "NA", "1E5"]
+    rows = [f"z{n}.tif,1,{n[-1]},0.5,/d/{p}" for p in plates for n in ("20240108", "007")]
+    result = best_planes(rows, pattern=r"(?P<Plate>\w+)/z(?P<Plane>\d+)")
+    assert result.exit_code == 0, result.output
+    best = read(tmp_path / "out" / "best_planes.csv")
+    assert [row["Plate"] for row in best] == plates
+    assert [row["best_image"] for row in best] == [f"{plate}/z007.tif" for plate in plates]
+    assert {row["best_plane"] for row in best} == {"007"}
+    opened = read(tmp_path / "out" / "load_data.csv")
+    assert [row["Metadata_Plate"] for row in opened] == plates
+    assert [Path(row["Image_PathName_Image"]).name for row in opened] == plates
+    result = best_planes(rows[::2], pattern=r"(?P<Plate>\w+)/z(?P<Plane>\d+)")
+    best = read(tmp_path / "out" / "best_planes.csv")
+    assert {row["best_plane"] for row in best} == {"20240108"}
+
+
+def test_stacks_without_a_measured_plane_have_no_best_one(best_planes, tmp_path):
+    result = best_planes([*ROWS[:3], "A02_w1_z1.tif,,,,/d", "A02_w1_z2.tif,nan,nan,nan,/d"])
+    assert result.exit_code == 1
+    assert "no plane of the stack A02 1 was measured" in result.output
+    _, second = read(tmp_path / "out" / "best_planes.csv")
+    assert (second["planes"], second["best_image"], second["best_plane"]) == ("2", "", "")
+    assert [row["Metadata_Well"] for row in read(tmp_path / "out" / "load_data.csv")] == ["A01"]
+
+
+def test_thousands_of_stacks_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(planes, "save_figure", saved := Mock())
+    table = pd.DataFrame({"number": [1.0], "expected_level": 1, "score": 1, "certainty": 1})
+    table = table.assign(weighted_level=1)
+    stacks = [planes.Stack({"Well": str(number)}, table) for number in range(2000)]
+    planes.draw_levels(tmp_path / "planes.png", stacks, 0.1)
+    ((figure, _),) = (call.args for call in saved.call_args_list)
+    assert figure.get_figheight() * 150 < 2**16  # Matplotlib's limit
