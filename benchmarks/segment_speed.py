@@ -1,13 +1,13 @@
-"""Speed of the dark-field network beside the same network as a plain Keras model, in one run.
+"""Compare the speed of the dark-field network with that of the same network in plain Keras.
 
     python benchmarks/segment_speed.py
     python benchmarks/segment_speed.py --csv data.csv --split split.csv
     ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/segment_speed.py
 
-The last one as on a processor without AVX-512.
-Five parts: operations of each shipped network; seconds an image at four sizes; seconds from a cold
-process to the first mask; the network's rate of operations beside that of a matrix product; and
-bfloat16 beside float32, with the change in IoU over the test images of a table where one is given.
+The last command simulates a processor without AVX-512. All parts are measured in one run:
+operations of each shipped network; seconds per image at four sizes; seconds from the start of a
+process to the first mask; the network's rate of operations and that of a matrix product; float32
+and bfloat16, with the change in IoU over the test images of a table if one is given.
 """
 
 import argparse
@@ -41,8 +41,8 @@ COLD_SIZE = 512
 COLD_REPEATS = 5
 MATRIX = 4096
 
-# What a user of either would write; arguments: model, image, mask to be written. Both networks see
-# the image in its own pixels; ours then makes objects, too.
+# What a user would write. Arguments: model, image, and mask to be written. Both networks see the
+# image at its own scale; ours also finds objects.
 OURS = """
 import sys, numpy
 from micrograph_networks.engines import EngineOptions
@@ -62,11 +62,18 @@ numpy.save(mask, model.predict(images, verbose=0)[0].argmax(axis=-1).astype("uin
 
 
 def main():
-    """Print a line a measurement: seconds, and the ratio to ours."""
+    """Print a line per measurement: seconds, and the ratio to ours."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", help="name or weights file; the newest shipped one by default")
-    parser.add_argument("--csv", type=Path, help="images and masks for the IoU in bfloat16")
-    parser.add_argument("--split", type=Path, help="split.csv whose test images are taken")
+    parser.add_argument(
+        "--model",
+        help="name of a shipped model or path of a weights file (default: newest shipped model)",
+    )
+    parser.add_argument(
+        "--csv", type=Path, help="table of images and masks for the IoU in bfloat16"
+    )
+    parser.add_argument(
+        "--split", type=Path, help="split.csv of a training: use only its test images"
+    )
     arguments = parser.parse_args()
     print(processor())
     print_shipped()
@@ -82,7 +89,7 @@ def main():
 
 
 def as_keras(model):
-    """A trained network as a Keras model, and its declaration."""
+    """Return a trained network as a Keras model, and its declaration."""
     weights, network = read_network(model, NETWORKS)
     keras_model = build_keras_model(network)
     set_arrays(keras_model, network, weights.layers, as_input(scene(STRIDE)))
@@ -90,12 +97,12 @@ def as_keras(model):
 
 
 def computed(model, images):
-    """What the network alone makes of images."""
+    """Return the output of the network alone."""
     return model.tiles.run(lambda network, _: network(images))
 
 
 def print_shipped():
-    """Operations of each shipped network, a pixel and an image at its working size."""
+    """Print the operations of each shipped network, per pixel and per image of its working size."""
     print("\nOperations    a pixel    a square image at the working size")
     for known in shipped_models(NETWORKS):
         weights, network = read_network(known.name, NETWORKS)
@@ -105,7 +112,7 @@ def print_shipped():
 
 
 def print_sizes(model, keras_model):
-    """Seconds an image: the network alone, as Keras has it, and from pixels to probabilities."""
+    """Print seconds per image: the network in Keras and in ours, and with resizing and tiling."""
     print("\nSeconds an image, models loaded; Keras is the same network's predict")
     print("   size      Keras    network    ratio    any image, by default    in its own pixels")
     for size in SIZES:
@@ -129,7 +136,7 @@ def print_sizes(model, keras_model):
 
 
 def print_cold_start(model, keras_model):
-    """Seconds from the start of a process to the first mask: import, load, first run."""
+    """Print seconds from the start of a process to the first mask: import, load, first run."""
     with tempfile.TemporaryDirectory() as folder:
         image, keras_file, mask = (Path(folder, name) for name in ("i.npy", "m.keras", "m.npy"))
         np.save(image, scene(COLD_SIZE))
@@ -147,7 +154,7 @@ def print_cold_start(model, keras_model):
 
 
 def print_operations(model, network, size=512):
-    """How near the network comes to the rate of a matrix product."""
+    """Print the rate of operations of the network and of a matrix product."""
     tf = import_framework()
     matrix, array = tf.random.normal((MATRIX, MATRIX)), as_input(scene(size))
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
@@ -161,7 +168,7 @@ def print_operations(model, network, size=512):
 
 
 def print_bfloat16(single, half):
-    """Seconds an image in both arithmetics."""
+    """Print seconds per image in float32 and in bfloat16."""
     print("\nSeconds an image in float32 and in bfloat16")
     for size in SIZES:
         array = as_input(scene(size))
@@ -174,7 +181,7 @@ def print_bfloat16(single, half):
 
 
 def print_change_of_iou(single, half, pairs):
-    """IoU of each class over all images in both arithmetics."""
+    """Print the IoU of each class over all images in float32 and in bfloat16."""
     options = SegmentationOptions()
     ious = [
         scores(sum(evaluate_pair(pair, model, options).counts.matrix for pair in pairs)).iou
@@ -186,22 +193,22 @@ def print_change_of_iou(single, half, pairs):
 
 
 def scene(size):
-    """A dark-field image, the same at every call."""
+    """Return a dark-field image, the same at every call."""
     return darkfield_scene(np.random.default_rng(0), (size, size)).image
 
 
 def as_input(image):
-    """An image as the network takes it, (1, height, width, 3)."""
+    """Return an image as input of the network, (1, height, width, 3)."""
     return normalize(to_rgb(image))[None]
 
 
 def repeats(size):
-    """How often images of a size are measured."""
+    """Return how often images of a size are measured."""
     return 7 if size <= 512 else 3
 
 
 def cold(code, *arguments):
-    """Run Python code in a process of its own."""
+    """Run Python code in a new process."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
