@@ -33,7 +33,10 @@ def faults(plane: Plane) -> List[str]:
     found = []
     if min(image.shape) < PATCH_SIZE:
         height, width = image.shape
-        found.append(f"{width}x{height} pixels are less than a patch of {PATCH_SIZE}x{PATCH_SIZE}.")
+        found.append(
+            f"{width}x{height} pixels are smaller than a patch of {PATCH_SIZE}x{PATCH_SIZE} "
+            "pixels, so the measurement is uncertain."
+        )
     finite = np.isfinite(image)
     if not finite.all():
         found.append(f"{np.mean(~finite):.1%} of the pixels are NaN or infinite.")

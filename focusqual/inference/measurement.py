@@ -23,7 +23,8 @@ class FocusMeasurement:
     boxes : ndarray of int, (rows, cols, 4)
         y, x, height and width of the patches in pixels of the image; together they cover it.
     probabilities : ndarray of float32, (rows, cols, 11)
-        Distribution over the defocus levels for each patch; sums to 1.
+        Distribution over the defocus levels for each patch; sums to 1. The less of a patch the
+        image fills, the more uniform it is: see :func:`focusqual.measure_focus`.
     counted : ndarray of bool, (rows, cols)
         False for patches that are mostly outside of the mask; they do not affect the whole image.
     options : FocusOptions
@@ -51,7 +52,7 @@ class FocusMeasurement:
 
     @cached_property
     def aggregate(self) -> np.ndarray:
-        """Distribution of the whole image, float (11,); NaN if no patch counts."""
+        """Distribution of the whole image, float (11,); NaN if no patch counts or one is NaN."""
         if not self.counted.any():
             return np.full(LEVELS, np.nan)
         probabilities = self.probabilities[self.counted].astype(np.float64)
@@ -76,8 +77,8 @@ class FocusMeasurement:
         - ``expected_defocus_um``: ``expected_level`` in micrometers, to either side of the focus;
           NaN unless the options specify the optics.
         """
-        if not self.counted.any():
-            return {**dict.fromkeys(SUMMARY, float("nan")), "patches": 0}
+        if np.isnan(self.aggregate).any():
+            return {**dict.fromkeys(SUMMARY, float("nan")), "patches": int(self.counted.sum())}
         certainties = self.certainty[self.counted]
         known = certainties >= self.options.uncertain_below
         blurred = self.level[self.counted] >= self.options.out_of_focus_from

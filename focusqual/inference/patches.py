@@ -1,5 +1,6 @@
 """Grid of patches that covers an image."""
 
+import math
 from typing import Sequence
 
 import numpy as np
@@ -27,6 +28,14 @@ def patch_corners(shape: Sequence[int], stride: int) -> np.ndarray:
     """
     tops, lefts = (tile_starts(length, PATCH_SIZE, stride) for length in shape)
     return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
+
+
+def real_share(shape: Sequence[int]) -> float:
+    """Return the share of a patch that an image of a shape (height, width) fills, above 0.
+
+    It is 1 unless the image is lower or narrower than a patch.
+    """
+    return math.prod(min(length, PATCH_SIZE) / PATCH_SIZE for length in shape)
 
 
 def original_boxes(

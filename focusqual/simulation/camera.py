@@ -42,6 +42,33 @@ def digitize(values: np.ndarray, bits: int) -> np.ndarray:
     return np.clip(np.rint(values), 0, 2**bits - 1).astype(np.uint8 if bits == 8 else np.uint16)
 
 
+def saturate(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Convert to a real dtype: integers are rounded, and values saturate at its range.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        NaN is allowed only for a dtype of floats.
+    dtype : numpy.dtype
+
+    Returns
+    -------
+    ndarray of that dtype
+    """
+    if dtype.kind == "b":
+        return values >= 0.5
+    if dtype.kind == "f":
+        return np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max).astype(dtype)
+    lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    rounded = np.rint(values)
+    # The limits of 64 bits, rounded to float64, are outside of the range: they are not converted.
+    inside = (rounded > lowest) & (rounded < highest)
+    saturated = np.full(values.shape, lowest, dtype)
+    saturated[rounded >= highest] = highest
+    saturated[inside] = rounded[inside].astype(dtype)
+    return saturated
+
+
 def photograph(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """Photograph a scene with 200 to 2000 photons in bright cells.
 

@@ -144,14 +144,14 @@ def defocus(image: np.ndarray, depth: float, optics: Optics = STANDARD_OPTICS) -
 
     Returns
     -------
-    ndarray of float32, (height, width)
+    ndarray of float32, (height, width), or of float64 for a dtype that float32 cannot hold
         Values within the range of the input.
     """
-    image = np.asarray(image, dtype=np.float32)
+    image = image.astype(np.promote_types(image.dtype, np.float32), copy=False)
     if depth == 0:
         return image
     psf = point_spread_function(depth, optics)
     radius = psf.shape[0] // 2
     blurred = oaconvolve(np.pad(image, radius, mode="symmetric"), psf, mode="valid")
     # Rounding in the transform exceeds the input's range by about 1e-7.
-    return np.clip(blurred, image.min(), image.max()).astype(np.float32)
+    return np.clip(blurred, image.min(), image.max()).astype(image.dtype)

@@ -6,9 +6,10 @@ import numpy as np
 
 from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
 from focusqual.optics import Optics
-from focusqual.simulation.camera import add_noise, digitize
+from focusqual.simulation.camera import add_noise, saturate
 from focusqual.simulation.defocus import defocus
-from micrograph_networks.images.gray import to_gray
+from micrograph_networks.images.gray import plain_array, to_gray
+from micrograph_networks.images.masking import mirror_inside, valid_pixels
 
 
 def degrade(
@@ -22,9 +23,12 @@ def degrade(
 ) -> np.ndarray:
     """Defocus an image, change its exposure and add noise, in this order.
 
+    Pixels that are NaN or infinite, or masked in a masked array of :mod:`numpy.ma`, stay as they
+    are. For the others, a mirror image of valid pixels replaces them.
+
     Parameters
     ----------
-    image : ndarray, (height, width) or (height, width, 1 to 4)
+    image : array_like, (height, width) or (height, width, 1 to 4), any real dtype
         Gray or color; color is converted to gray.
     level : float
         Defocus in steps of LEVEL_DEPTH.
@@ -33,7 +37,7 @@ def degrade(
     exposure : float
         Ratio of the new to the old exposure.
     offset : float
-        Camera offset (gray level without light).
+        Camera offset (gray level without light). With noise, lower levels count as no light.
     photons : float, optional
         Photons of the brightest pixel before degradation; no noise is added by default.
     seed : int
@@ -42,15 +46,21 @@ def degrade(
     Returns
     -------
     ndarray, (height, width)
-        Image of the same dtype; integers saturate at its range.
+        Image of the same dtype, whose values saturate at its range; a masked array for one.
+
+    Raises
+    ------
+    UserError
+        The image is empty, or neither gray nor color.
     """
-    dtype = image.dtype
-    gray = to_gray(image)
-    degraded = (defocus(gray, level * LEVEL_DEPTH, optics) - offset) * exposure + offset
+    pixels, own_mask = plain_array(image)
+    gray = to_gray(pixels)
+    valid = valid_pixels(gray, own_mask)
+    light = mirror_inside(gray, valid)
+    degraded = (defocus(light, level * LEVEL_DEPTH, optics) - offset) * exposure + offset
     if photons is not None:
-        gain = max(float(gray.max()) - offset, 1e-9) / photons
+        gain = max(float(light.max()) - offset, 1e-9) / photons
         rng = np.random.default_rng(seed)
         degraded = add_noise((degraded - offset) / gain, rng) * gain + offset
-    if dtype.kind == "f":
-        return degraded.astype(dtype)
-    return digitize(degraded, 8 * dtype.itemsize).astype(dtype)
+    result = saturate(np.where(valid, degraded, gray), np.asanyarray(image).dtype)
+    return result if own_mask is None else np.ma.masked_array(result, ~own_mask)

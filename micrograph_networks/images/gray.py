@@ -1,6 +1,6 @@
-"""Convert color images to gray."""
+"""Plain arrays from what users call an image, and gray images from color ones."""
 
-from typing import Sequence
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,13 +15,43 @@ def is_image(shape: Sequence[int]) -> bool:
     return len(shape) == 2 or len(shape) == 3 and shape[2] in (1, 2, 3, 4)
 
 
+def plain_array(image: np.ndarray) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+    """Return the pixels of an image, and its own mask.
+
+    Parameters
+    ----------
+    image : array_like, (height, width) or (height, width, channels), any real dtype
+        In any byte order; may be a masked array of :mod:`numpy.ma`.
+
+    Returns
+    -------
+    pixels : ndarray
+        Ordinary array in the byte order of this computer, not copied if it is one already.
+    mask : ndarray of bool, (height, width), or None
+        False where a masked array is masked in any channel; None if nothing is masked.
+
+    Raises
+    ------
+    UserError
+        The values are not real numbers.
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype.kind not in "buif":
+        raise UserError(f"An image of {pixels.dtype} does not hold real numbers: convert it first.")
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    masked = np.ma.getmask(image)
+    if not masked.any():
+        return pixels, None
+    return pixels, ~(masked.any(axis=2) if masked.ndim == 3 else masked)
+
+
 def to_gray(image: np.ndarray) -> np.ndarray:
     """Convert a gray or color image to one channel.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4), any real dtype
-        Gray, gray with alpha, RGB, or RGB with alpha.
+        Gray, gray with alpha (always the meaning of two channels), RGB, or RGB with alpha.
 
     Returns
     -------
@@ -32,8 +62,11 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        The array is not an image, for example a 3-D stack.
+        The array is not an image, for example a 3-D stack, or has no pixels.
     """
+    image, _ = plain_array(image)
+    if 0 in image.shape:
+        raise UserError(f"An image of shape {image.shape} has no pixels: choose another one.")
     if not is_image(image.shape):
         raise UserError(
             f"An image of shape {image.shape} is neither gray nor color: "

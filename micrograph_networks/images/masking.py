@@ -8,14 +8,14 @@ from scipy.ndimage import distance_transform_edt
 from micrograph_networks.errors import UserError
 
 
-def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
-    """Return the mask of the pixels that are finite and inside another mask.
+def valid_pixels(image: np.ndarray, *masks: Optional[np.ndarray]) -> np.ndarray:
+    """Return the mask of the pixels that are finite and inside other masks.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, channels)
-    mask : ndarray, (height, width), or None
-        Nonzero inside.
+    *masks : array_like, (height, width), or None
+        Nonzero inside. What a masked array of :mod:`numpy.ma` masks is outside.
 
     Returns
     -------
@@ -24,19 +24,22 @@ def valid_pixels(image: np.ndarray, mask: Optional[np.ndarray]) -> np.ndarray:
     Raises
     ------
     UserError
-        The mask has another shape than the image.
+        A mask has another shape than the image.
     """
     valid = np.isfinite(image) if image.dtype.kind == "f" else np.ones(image.shape, dtype=bool)
     if valid.ndim == 3:
         valid = valid.all(axis=2)
-    if mask is None:
-        return valid
-    if mask.shape != valid.shape:
-        raise UserError(
-            f"The mask is of shape {mask.shape} but the image is of shape {valid.shape}: "
-            "use the mask of this image."
-        )
-    return valid & (mask != 0)
+    for mask in masks:
+        if mask is None:
+            continue
+        inside = np.ma.filled(mask, 0) != 0
+        if inside.shape != valid.shape:
+            raise UserError(
+                f"The mask is of shape {inside.shape} but the image is of shape {valid.shape}: "
+                "use the mask of this image."
+            )
+        valid = valid & inside
+    return valid
 
 
 def mirror_inside(image: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.gray import plain_array
 
 NORMALIZATION = "bgr-minus-imagenet-mean"
 """Name of :func:`normalize` in weights files."""
@@ -47,7 +48,8 @@ def as_color(image: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    image : ndarray, (height, width) or (height, width, 1 to 4)
+    image : array_like, (height, width) or (height, width, 1 to 4)
+        Two channels are gray and alpha.
 
     Returns
     -------
@@ -58,6 +60,7 @@ def as_color(image: np.ndarray) -> np.ndarray:
     UserError
         The array is a stack, empty, or of a dtype whose range is not known.
     """
+    image, _ = plain_array(image)
     if not image.size or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] > 4:
         raise UserError(
             f"An image of shape {image.shape} is empty, or neither gray nor color: "

@@ -7,6 +7,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from micrograph_networks.engines import InferenceFunction
+from micrograph_networks.errors import UserError
 from micrograph_networks.images.tiling import pad_to, tile_starts
 from segment.inference.model import SegmentationModel
 from segment.inference.network import STRIDE, whole_strides
@@ -80,13 +81,17 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
     Raises
     ------
     UserError
-        The image is a stack, empty, or of a dtype without a known range, or the memory is too
-        small.
+        The image is a stack, empty, or of a dtype without a known range, the memory is too
+        small, or the network returns NaN.
     """
     image = as_color(image)
     shape = scaled_shape(image.shape, scale)
     probabilities = np.empty((*image.shape[:2], len(model.classes)), dtype=np.float32)
     model.tiles.run(functools.partial(_predict_in_tiles, image, shape, probabilities))
+    if np.isnan(probabilities).any():
+        raise UserError(
+            f"{model.name} returned NaN: check the weights file, or compute with another engine."
+        )
     return probabilities
 
 

@@ -7,6 +7,7 @@ from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.gray import plain_array
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
@@ -107,9 +108,10 @@ def segment_image(
 
     Parameters
     ----------
-    image : ndarray, (height, width) or (height, width, 1 to 4)
+    image : array_like, (height, width) or (height, width, 1 to 4)
         Gray or color image of any bit depth: see :func:`segment.inference.normalization.to_rgb`.
-        Pixels that are NaN or infinite count as outside of the mask.
+        Pixels that are NaN or infinite, or masked in a masked array of :mod:`numpy.ma`, count as
+        outside of the mask.
     model : SegmentationModel
     mask : ndarray of bool, (height, width), optional
         True where objects are searched; everywhere by default. Pixels outside have no influence:
@@ -120,10 +122,11 @@ def segment_image(
     ------
     UserError
         The image is a stack, empty, or of a dtype without a known range, the mask has another
-        shape, or the memory is too small.
+        shape, the memory is too small, or the network returns NaN.
     """
-    image = as_color(image)
-    valid = valid_pixels(image, mask)
+    pixels, own_mask = plain_array(image)
+    image = as_color(pixels)
+    valid = valid_pixels(image, mask, own_mask)
     image = mirror_inside(image, valid)
     scale = working_scale(image.shape, model, options.cell_diameter)
     predict = mean_of_views if options.mirrored_views else predict_probabilities

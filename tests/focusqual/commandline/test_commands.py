@@ -158,7 +158,7 @@ def test_validate_names_every_fault(images, stack, tmp_path):
     for sentence in (
         "black.tif (page0): every pixel is 0",
         "black.tif (page1): 1.1% of the pixels are saturated",
-        "10x10 pixels are less than a patch of 84x84",
+        "10x10 pixels are smaller than a patch of 84x84 pixels",
         "1.1% of the pixels are NaN or infinite",
         "none.tif does not exist",
         "6 of 11 images have no fault",

@@ -6,6 +6,8 @@ from focusqual import FocusOptions, measure_focus
 from focusqual.inference.measurement import SUMMARY, FocusMeasurement, certainty, expected_level
 from focusqual.inference.model import FocusModel, load_model
 from focusqual.inference.patches import PATCH_SIZE
+from focusqual.inference.picture import annotate
+from focusqual.simulation.scenes import nuclei
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.batching import BatchRunner
 
@@ -136,16 +138,93 @@ def test_nan_and_infinity_are_outside_of_the_mask(fly_images):
     assert np.isnan(measure(np.full((90, 90), np.nan)).summary["score"])
 
 
-def test_color_and_extreme_gray_levels_are_measured_alike(rng):
-    image = rng.random((PATCH_SIZE, 2 * PATCH_SIZE))
+def gray_alpha(image):
+    return np.dstack([image, np.zeros_like(image)])
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pytest.param(lambda image: image * 1e-40, id="tiny floats"),
+        pytest.param(lambda image: image * 1e300, id="huge floats"),
+        pytest.param(lambda image: np.dstack([image] * 3), id="color"),
+        pytest.param(gray_alpha, id="gray and alpha"),
+        pytest.param(lambda image: image.astype(">u2"), id="big-endian integers"),
+        pytest.param(lambda image: image.astype(">f8"), id="big-endian floats"),
+        pytest.param(lambda image: image.astype("i2") - 3000, id="negative values"),
+        pytest.param(lambda image: image.astype("u4") + 2**31, id="uint32 with an offset"),
+        pytest.param(lambda image: image.astype("u8") * 2**50, id="large uint64"),
+        pytest.param(lambda image: image.astype("i8") * 2**51 - 2**62, id="large int64"),
+        pytest.param(lambda image: image.tolist(), id="lists"),
+        pytest.param(np.ma.masked_array, id="nothing is masked"),
+    ],
+)
+def test_all_real_dtypes_are_measured_alike(rng, convert):
+    image = rng.integers(0, 4000, (PATCH_SIZE, 2 * PATCH_SIZE)).astype(np.uint16)
     expected = measure(image).probabilities
-    for changed in (image * 1e-40, image * 1e300, np.dstack([image] * 3)):
-        np.testing.assert_allclose(measure(changed).probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(measure(convert(image)).probabilities, expected, atol=1e-4)
+
+
+def test_masked_pixels_are_outside_of_the_mask(rng):
+    image = rng.integers(0, 255, (200, 200)).astype(np.uint8)
+    first, second = rng.random((2, 200, 200)) < 0.3
+    expected = measure(image, ~(first | second))
+    found = measure(np.ma.masked_array(image, first), ~second)
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+    color = np.ma.masked_array(np.dstack([image] * 3))
+    color[first, 1] = np.ma.masked
+    found = measure(color, np.ma.masked_array(np.ones((200, 200)), second))
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+    assert not measure(np.ma.masked_all((90, 90))).counted.any()
+
+
+@pytest.mark.parametrize("height, width", [(21, 21), (60, 83), (84, 20), (40, 200)])
+def test_a_patch_that_the_image_does_not_fill_is_uncertain(rng, height, width):
+    """The filled patch is measured as an image of its own, and mixed with the uniform one."""
+    image = rng.random((height, width))
+    missing = [(0, max(PATCH_SIZE - length, 0)) for length in (height, width)]
+    filled = measure(np.pad(image, missing, mode="symmetric")).probabilities
+    share = min(height / PATCH_SIZE, 1) * min(width / PATCH_SIZE, 1)
+    found = measure(image)
+    np.testing.assert_allclose(
+        found.probabilities, share * filled + (1 - share) / 11, rtol=0, atol=1e-6
+    )
+    assert found.summary["certainty"] <= share
+
+
+def test_a_nucleus_of_a_few_pixels_is_uncertain():
+    scene = nuclei(np.random.default_rng(1), 215, 1.0)
+    assert measure(scene).summary["certainty"] > 0.5
+    assert measure(scene, options=FocusOptions(scale=0.1)).summary["certainty"] < 0.01
+
+
+def test_nan_of_the_network_is_nan_and_a_warning(rng, caplog):
+    def broken(patches):
+        probabilities = np.full((len(patches), 11), 1 / 11, np.float32)
+        probabilities[0] = np.nan
+        return probabilities
+
+    image = rng.random((90, 200))
+    model = FocusModel("broken", None, "numpy", BatchRunner("batches of {}", (8,), [broken]))
+    measurement = measure_focus(image, model)
+    assert all(np.isnan(value) for name, value in measurement.summary.items() if name != "patches")
+    assert all(np.isnan(values).all() for values in measurement.patch_table().values())
+    assert "broken returned NaN, so the image is not measured" in caplog.text
+    assert np.isfinite(annotate(image, measurement)).all()
+    summary = summary_of([SURE[1], FLAT * np.nan])
+    assert np.isnan(summary["score"])
+    assert summary["patches"] == 2
 
 
 def test_bad_input_is_refused(rng, tmp_path):
     with pytest.raises(UserError, match="neither gray nor color"):
         measure(rng.random((3, 100, 100, 100)))
+    for empty in ((0, 90), (90, 0, 3)):
+        with pytest.raises(UserError, match="has no pixels"):
+            measure(np.zeros(empty))
+    for dtype in (complex, object, str):
+        with pytest.raises(UserError, match="does not hold real numbers"):
+            measure(rng.random((90, 90)).astype(dtype))
     with pytest.raises(UserError, match="mask is of shape"):
         measure(rng.random((100, 100)), np.ones((50, 50), bool))
     with pytest.raises(UserError, match="does not exist"):

@@ -69,7 +69,10 @@ def test_a_file_may_describe_its_classes():
 @pytest.mark.parametrize(
     "changed, problem",
     [
-        ({"class_names": ["background", "blood cell"]}, "Its arrays are not those of segment-unet-vgg16-2"),
+        (
+            {"class_names": ["background", "blood cell"]},
+            "Its arrays are not those of segment-unet-vgg16-2",
+        ),
         ({"class_kinds": [NOTHING] * 3}, "None of its classes becomes objects"),
         ({"class_names": ["a", "a"]}, "unusable class names"),
         ({"class_names": 3}, "unusable class names"),

@@ -47,10 +47,7 @@ def test_the_networks_input_is_bgr_without_the_means():
     "image, problem",
     [
         *((np.zeros(shape), "empty, or neither gray nor color") for shape in BAD_SHAPES),
-        *(
-            (np.zeros((4, 4), dtype), "has no known range")
-            for dtype in (np.int16, np.uint32, complex)
-        ),
+        *((np.zeros((4, 4), dtype), "has no known range") for dtype in (np.int16, np.uint32)),
     ],
 )
 def test_stacks_empty_images_and_other_dtypes_are_refused(image, problem):

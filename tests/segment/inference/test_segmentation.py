@@ -169,6 +169,27 @@ def test_nan_counts_as_outside_of_the_mask():
     assert not segment(np.full((40, 40), np.nan)).classes.any()
 
 
+def test_big_endian_and_masked_arrays_are_segmented_like_their_pixels_and_mask():
+    image = scene()
+    mask = np.ones(image.shape[:2], bool)
+    mask[:, :45] = False
+    expected = labels(segment(image, mask))
+    assert expected.max() == 1
+    masked = np.ma.masked_array(image, np.dstack([~mask] * 3))
+    np.testing.assert_array_equal(labels(segment(masked)), expected)
+    wide = image.astype(np.uint16) * 257
+    for swapped in (wide.astype(">u2"), (image / 255).astype(">f8")):
+        np.testing.assert_array_equal(labels(segment(swapped, mask)), expected)
+
+
+def test_nan_of_the_network_is_one_sentence():
+    def broken(images):
+        return np.full((*images.shape[:3], 3), np.nan, np.float32)
+
+    with pytest.raises(UserError, match="^colors returned NaN: check the weights file"):
+        segment(scene(), model=color_model(network=broken))
+
+
 def test_cells_at_the_border_of_image_and_mask_are_discarded_if_asked():
     options = SegmentationOptions(discard_border=True)
     image = scene()
