@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy
-from cellprofiler_core.constants.measurement import COLTYPE_INTEGER, GROUP_NUMBER, IMAGE
+from cellprofiler_core.constants.measurement import COLTYPE_INTEGER, IMAGE
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
@@ -44,7 +44,11 @@ try:
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
     from micrograph_networks.cellprofiler import figures
-    from micrograph_networks.cellprofiler.measurements import Feature
+    from micrograph_networks.cellprofiler.measurements import (
+        Feature,
+        current_group,
+        image_values,
+    )
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
     from micrograph_networks.cellprofiler.settings import OutputGroup, check_distinct, saved_count
@@ -173,7 +177,8 @@ measurements except *Model* and *Engine* are numbers, and they are NaN if no pat
    the objective. It is a paraxial estimate, which is too large if the numerical aperture is above
    0.7 times the refractive index.
 -  *BestInGroup, RankInGroup* (only if the images of each group are ranked): 1 for the image of the
-   group that is most in focus and 0 for the others; rank of the image, where 1 is the best.
+   group that is most in focus and 0 for the others; rank of the image, where 1 is the best. An
+   image that could not be measured has no rank, nor has any image of a group that was run in part.
 -  *Engine:* Library that computed the network, numpy or tensorflow.
 
 **Experiment measurements**
@@ -206,6 +211,8 @@ PROBABILITIES = {f"Probability{level}": f"p{level}" for level in range(LEVELS)}
 F_PATCH_COUNT = "PatchCount"
 F_BEST = "BestInGroup"
 F_RANK = "RankInGroup"
+RANKED_BY = ("ExpectedLevel", "Certainty")
+"""Features from which the ranks are computed, in the order of rank_planes."""
 IMAGE_FEATURES = {
     "Score": "score",
     "ExpectedLevel": "expected_level",
@@ -528,21 +535,29 @@ Select the objects to measure in each of the images above.
 
     def _rank_group(self, measurements, image_name):
         """Measure the ranks of the images of the current group."""
-        group = measurements.get_group_number()
-        numbers = [
-            number
-            for number in measurements.get_image_numbers()
-            if measurements[IMAGE, GROUP_NUMBER, number] == group
-        ]
-        measured = []
-        for feature in ("ExpectedLevel", "Certainty"):
-            values = measurements[IMAGE, self.measurement_name(feature, image_name), numbers]
-            # Image sets that were skipped or failed have no measurement.
-            measured.append([numpy.nan if value is None else value for value in values])
-        for number, rank in zip(numbers, rank_planes(*measured)):
-            for feature, value in ((F_RANK, int(rank)), (F_BEST, int(rank == 1))):
-                name = self.measurement_name(feature, image_name)
-                measurements.add_measurement(IMAGE, name, value, image_set_number=number)
+        group = current_group(measurements)
+        numbers = group.image_numbers
+        if len(numbers) < group.length:
+            logging.warning(
+                "%s: only %d of the %d image sets of group %d were run, so %s gets no ranks in "
+                "them. Run each group as a whole: choose the first and the last image set at the "
+                "borders of groups (-f and -l), or run single groups (-g).",
+                self.module_name,
+                len(numbers),
+                group.length,
+                group.number,
+                image_name,
+            )
+            ranks = numpy.full(len(numbers), numpy.nan)
+        else:
+            measured = [self.measurement_name(one, image_name) for one in RANKED_BY]
+            ranks = rank_planes(*(image_values(measurements, one, numbers) for one in measured))
+        # CellProfiler reads None as NaN, and unlike NaN it exports it as an integer's NULL.
+        values = [None if numpy.isnan(rank) else int(rank) for rank in ranks]
+        best = [int(rank == 1) for rank in ranks]
+        for feature, column in ((F_RANK, values), (F_BEST, best)):
+            name = self.measurement_name(feature, image_name)
+            measurements.add_measurement(IMAGE, name, column, image_set_number=numbers)
 
     def display(self, workspace, figure):
         images = workspace.display_data.images

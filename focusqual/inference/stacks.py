@@ -25,7 +25,8 @@ def weighted_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndar
     """
     level = np.asarray(expected_level, dtype=float)
     certainty = np.asarray(certainty, dtype=float)
-    known = np.isfinite(level)
+    known = np.isfinite(level) & np.isfinite(certainty)
+    level = np.where(known, level, np.nan)
     weights = certainty[known] + 1e-9
     mean = np.sum(weights * level[known]) / max(weights.sum(), 1e-9)
     return (certainty * level + HALF_WEIGHT * mean) / (certainty + HALF_WEIGHT)
@@ -41,9 +42,10 @@ def rank_planes(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray
 
     Returns
     -------
-    ndarray of int, (planes,)
-        1 for the plane most in focus; ties are resolved in favor of the first, and planes that
-        were not measured are last.
+    ndarray of float, (planes,)
+        1 for the plane most in focus; ties are resolved in favor of the first. NaN for planes that
+        were not measured.
     """
-    order = np.argsort(weighted_level(expected_level, certainty), kind="stable")
-    return np.argsort(order) + 1
+    level = weighted_level(expected_level, certainty)
+    ranks = np.argsort(np.argsort(level, kind="stable")) + 1
+    return np.where(np.isnan(level), np.nan, ranks)

@@ -1,7 +1,9 @@
-"""Declaration of the measurements that a CellProfiler module makes."""
+"""Declaration of the measurements that a CellProfiler module makes, and access to those made."""
 
-from typing import List, NamedTuple, Sequence, Tuple
+import weakref
+from typing import Dict, List, MutableMapping, NamedTuple, Sequence, Tuple
 
+import numpy as np
 from cellprofiler_core.constants.measurement import (
     C_COUNT,
     C_LOCATION,
@@ -10,9 +12,12 @@ from cellprofiler_core.constants.measurement import (
     FTR_CENTER_X,
     FTR_CENTER_Y,
     FTR_OBJECT_NUMBER,
+    GROUP_LENGTH,
+    GROUP_NUMBER,
     IMAGE,
     MCA_AVAILABLE_POST_GROUP,
 )
+from cellprofiler_core.measurement import Measurements
 from cellprofiler_core.module import Module
 from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.utilities.core.module.identify import get_object_measurement_columns
@@ -114,3 +119,56 @@ class MeasuringModule(Module):
             and (feature.object_name, feature.name) == (object_name, measurement)
             and feature.image_name
         ]
+
+
+class Group(NamedTuple):
+    """A group of image sets.
+
+    Attributes
+    ----------
+    number : int
+        Number that CellProfiler gives the group.
+    image_numbers : list of int
+        Numbers of its image sets that this process runs, sorted.
+    length : int
+        Number of its image sets in all, also of those that other processes run.
+    """
+
+    number: int
+    image_numbers: List[int]
+    length: int
+
+
+_GROUPS: MutableMapping[Measurements, Dict[int, Group]] = weakref.WeakKeyDictionary()
+"""Groups by image number. They are read once: for each group anew, it would take quadratic time."""
+
+
+def current_group(measurements: Measurements) -> Group:
+    """Return the group of the current image set."""
+    current = measurements.image_set_number
+    if current not in _GROUPS.get(measurements, {}):
+        _GROUPS[measurements] = _read_groups(measurements)
+    return _GROUPS[measurements][current]
+
+
+def _read_groups(measurements: Measurements) -> Dict[int, Group]:
+    image_numbers = measurements.get_image_numbers().tolist()
+    groups: Dict[int, List[int]] = {}
+    for image, number in zip(image_numbers, measurements[IMAGE, GROUP_NUMBER, image_numbers]):
+        groups.setdefault(int(number), []).append(image)
+    lengths = dict(zip(image_numbers, image_values(measurements, GROUP_LENGTH, image_numbers)))
+    by_image = {}
+    for number, members in groups.items():
+        length = lengths[members[0]]
+        group = Group(number, members, len(members) if np.isnan(length) else int(length))
+        by_image.update(dict.fromkeys(members, group))
+    return by_image
+
+
+def image_values(
+    measurements: Measurements, feature: str, image_numbers: Sequence[int]
+) -> np.ndarray:
+    """Return a numeric feature of image sets, float; NaN where it was not measured."""
+    if not measurements.has_feature(IMAGE, feature):  # every image set so far failed
+        return np.full(len(image_numbers), np.nan)
+    return np.asarray(measurements[IMAGE, feature, image_numbers], float)

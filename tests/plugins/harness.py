@@ -11,11 +11,14 @@ import docutils.core
 import matplotlib.figure
 import numpy as np
 import pandas as pd
-from cellprofiler_core.constants.measurement import EXPERIMENT
+from cellprofiler_core import preferences
+from cellprofiler_core.constants.measurement import EXPERIMENT, IMAGE
 from cellprofiler_core.image import Image, ImageSetList
 from cellprofiler_core.measurement import Measurements
+from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects, ObjectSet
 from cellprofiler_core.pipeline import Pipeline
+from cellprofiler_core.utilities.core.modules import instantiate_module
 from cellprofiler_core.utilities.zmq import json_decode, json_encode
 from cellprofiler_core.workspace import Workspace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -154,6 +157,76 @@ def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "
     command += ["--plugins-directory", plugins]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+class GivenImages(Module):
+    """An input module that gives arrays as the image DNA.
+
+    Parameters
+    ----------
+    images : list of ndarray or None
+        Image of each image set, None for one that cannot be read.
+    groups : list of int, optional
+        Number of the group of each image set; by default all are one group.
+    """
+
+    module_name = "GivenImages"
+    variable_revision_number = 1
+
+    def __init__(self, images, groups=None):
+        super().__init__()
+        self.images = images
+        self.groups = groups or [1] * len(images)
+
+    def settings(self):
+        return []
+
+    def prepare_run(self, workspace):
+        for number in range(1, len(self.images) + 1):
+            workspace.measurements.add_measurement(
+                IMAGE, "Metadata_Site", str(number), image_set_number=number
+            )
+        return True
+
+    def get_groupings(self, workspace):
+        numbers = np.arange(1, len(self.images) + 1)
+        return ["Group"], [
+            ({"Group": str(group)}, list(numbers[np.equal(self.groups, group)]))
+            for group in dict.fromkeys(self.groups)
+        ]
+
+    def run(self, workspace):
+        image = self.images[workspace.measurements.image_set_number - 1]
+        if image is None:
+            raise OSError("damaged file")
+        workspace.image_set.add("DNA", image if isinstance(image, Image) else Image(image))
+
+
+def run_in_process(modules, output=None, **arguments):
+    """Run modules as a pipeline in this process, continue after errors, and export all tables.
+
+    Returns
+    -------
+    status : str
+        Exit status that CellProfiler records.
+    tables : dict of str to DataFrame
+        Exported tables by the names of their files.
+    """
+    pipeline = Pipeline()
+    modules = list(modules)
+    export = instantiate_module("ExportToSpreadsheet")
+    export.directory.join_parts("Elsewhere...", str(output))
+    for number, module in enumerate([*modules, export], 1):
+        module.set_module_num(number)
+        pipeline.add_module(module)
+    preferences.set_always_continue(True, globally=False)
+    try:
+        measurements = pipeline.run(**arguments)
+    finally:
+        preferences.set_always_continue(False, globally=False)
+    status = measurements.get_experiment_measurement("Exit_Status")
+    measurements.close()
+    return status, {path.stem: pd.read_csv(path) for path in output.glob("*.csv")}
 
 
 def numbers(output):

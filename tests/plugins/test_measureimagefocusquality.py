@@ -14,6 +14,7 @@ from cellprofiler_core.constants.measurement import (
     MCA_AVAILABLE_POST_GROUP,
 )
 from cellprofiler_core.image import Image
+from cellprofiler_core.measurement import Measurements
 from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
@@ -22,11 +23,13 @@ from click.testing import CliRunner
 from harness import (
     CELLPROFILER_5,
     ROOT,
+    GivenImages,
     assert_declared_is_written,
     assert_valid_and_portable,
     displayed,
     make_workspace,
     run_cellprofiler,
+    run_in_process,
 )
 from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
@@ -310,7 +313,7 @@ def ranked(module, groups, levels):
         module.post_group(Workspace(None, module, None, None, measurements, None), {})
     numbers = list(range(1, len(groups) + 1))
     return [
-        [int(value) for value in measurements[IMAGE, f"ImageFocus_{feature}_DNA", numbers]]
+        measurements[IMAGE, f"ImageFocus_{feature}_DNA", numbers].tolist()
         for feature in ("RankInGroup", "BestInGroup")
     ]
 
@@ -321,10 +324,71 @@ def test_images_are_ranked_within_their_group(module):
     assert best == [0, 1, 1, 0, 0]
 
 
-def test_images_that_could_not_be_measured_are_ranked_last(module):
-    ranks, best = ranked(module, [1, 1, 1], [None, np.nan, 7.0])
-    assert ranks == [2, 3, 1]
-    assert best == [0, 0, 1]
+@pytest.mark.parametrize(
+    "levels, expected", [([None, np.nan, 7], [None, None, 1]), ([None] * 3, [None] * 3)]
+)
+def test_images_that_could_not_be_measured_have_no_rank(module, levels, expected):
+    ranks, best = ranked(module, [1, 1, 1], levels)
+    np.testing.assert_array_equal(ranks, np.array(expected, float))
+    assert best == [int(rank == 1) for rank in expected]
+
+
+def test_groups_are_read_once(module, monkeypatch):
+    calls = []
+    original = Measurements.get_image_numbers
+    monkeypatch.setattr(
+        Measurements, "get_image_numbers", lambda self: calls.append(1) or original(self)
+    )
+    ranks, _ = ranked(module, [1, 1, 2, 2, 3, 3], [2.0, 1.0] * 3)
+    assert ranks == [2, 1] * 3
+    assert len(calls) == 1
+
+
+def ranks_of_run(module, tmp_path, images, groups=None, before=(), **arguments):
+    """Run a pipeline that ranks images, and return the columns that tell ranks and levels."""
+    module.wants_ranks.value = True
+    modules = [GivenImages(images, groups), *before, module]
+    status, tables = run_in_process(modules, tmp_path, **arguments)
+    assert status == "Complete"
+    table = tables["MyExpt_Image"]
+    names = {f"ImageFocus_{one}_DNA": one for one in ("ExpectedLevel", "RankInGroup")}
+    best = table["ImageFocus_BestInGroup_DNA"]
+    assert best.tolist() == (table["ImageFocus_RankInGroup_DNA"] == 1).astype(int).tolist()
+    return table.reindex(columns=list(names)).rename(columns=names)
+
+
+def skipping_groups_below(number):
+    """FlagImage that skips the image sets of the first groups."""
+    module = instantiate_module("FlagImage")
+    module.flags[0].wants_skip.value = True
+    (measurement,) = module.flags[0].measurement_settings
+    measurement.measurement.value = "Group_Number"
+    measurement.wants_minimum.value, measurement.wants_maximum.value = True, False
+    measurement.minimum_value.value = number
+    return module
+
+
+@pytest.mark.parametrize("unread", [[0], [0, 1], [3], [0, 1, 2, 3]])
+def test_a_run_with_damaged_images_ends_with_all_tables(module, tmp_path, scene, unread):
+    images = [None if number in unread else scene for number in range(4)]
+    table = ranks_of_run(module, tmp_path, images, groups=[1, 1, 2, 2])
+    assert np.flatnonzero(table["ExpectedLevel"].isna()).tolist() == unread
+    assert np.flatnonzero(table["RankInGroup"].isna()).tolist() == unread
+
+
+@pytest.mark.parametrize("first", [2, 3])
+def test_a_run_that_skips_groups_ends_with_all_tables(module, tmp_path, scene, first):
+    before = [skipping_groups_below(first)]
+    table = ranks_of_run(module, tmp_path, [scene] * 4, [1, 1, 2, 2], before)
+    assert table["RankInGroup"].notna().tolist() == [False, False, first == 2, first == 2]
+
+
+def test_groups_that_are_run_in_part_are_not_ranked(module, tmp_path, scene, caplog):
+    images, groups = [scene] * 5, [1, 1, 2, 2, 2]
+    table = ranks_of_run(module, tmp_path, images, groups, image_set_start=1, image_set_end=4)
+    np.testing.assert_array_equal(table["RankInGroup"], [1, 2, np.nan, np.nan])
+    (warning,) = (one.message for one in caplog.records if "ranks" in one.message)
+    assert "only 2 of the 3 image sets of group 2 were run, so DNA gets no ranks" in warning
 
 
 def test_ranks_are_declared_for_the_end_of_the_group(module):

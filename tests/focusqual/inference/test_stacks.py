@@ -17,13 +17,14 @@ def test_a_blank_plane_counts_as_an_average_one():
         ([2.0, 6.0, 0.5], [0.45, 0.45, 0], [1, 3, 2]),
         # A plane in focus is often less certain than its neighbors.
         ([2.2, 2.9, 6], [0.2, 0.5, 0.4], [1, 2, 3]),
-        # Ties keep their order, and planes that were not measured are last.
-        ([NAN, 3, 3, 1], [NAN, 0.4, 0.4, 0.4], [4, 2, 3, 1]),
+        # Ties keep their order, and planes that were not measured have no rank.
+        ([NAN, 3, 3, 1], [NAN, 0.4, 0.4, 0.4], [NAN, 2, 3, 1]),
+        ([-np.inf, 3, 1, 2], [0.4, 0.4, NAN, 0.4], [NAN, 2, NAN, 1]),
         ([5, 4], [0, 0], [1, 2]),
         ([4], [0.5], [1]),
-        ([NAN], [NAN], [1]),
+        ([NAN], [NAN], [NAN]),
         ([], [], []),
     ],
 )
 def test_ranks(level, certainty, ranks):
-    assert rank_planes(np.array(level), np.array(certainty)).tolist() == ranks
+    np.testing.assert_array_equal(rank_planes(np.array(level), np.array(certainty)), ranks)
