@@ -1,48 +1,20 @@
 """Class probabilities for every pixel of an image of any size, computed tile by tile."""
 
 import functools
-import math
-from typing import NamedTuple, Tuple
+from typing import Tuple
 
 import numpy as np
 
 from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.tiling import pad_to, tile_starts
+from micrograph_networks.images.tiling import pad_to
 from segment.inference.model import SegmentationModel
-from segment.inference.network import STRIDE, whole_strides
 from segment.inference.normalization import as_color, normalize, to_rgb
 from segment.inference.scaling import resize_rows, scaled_shape
-
-UNSEEN = 128
-"""Pixels along the inner borders of tiles whose probabilities are not used.
-
-The network's 13 + 11 convolutions and 5 poolings see up to 160 pixels beyond the border of a tile;
-what lies farther than 128 pixels away changes probabilities by less than 1e-3."""
-OVERLAP = 288
-"""Pixels that neighboring tiles share, a multiple of the network's stride: the unseen ones of both,
-and 32 that are needed to resize the probabilities of each tile up to the seam between them."""
+from segment.inference.tiling import Tiles, divide_image
 
 MIRRORED: Tuple[Tuple[int, ...], ...] = ((0,), (1,), (0, 1))
 """Axes along which an image is mirrored in each view."""
-
-
-class _Tiles(NamedTuple):
-    """Tiles of one size along one axis at the working scale.
-
-    Attributes
-    ----------
-    starts : ndarray of int, (n,)
-        Multiples of the network's stride, so that pooling is aligned in all tiles.
-    size : int
-        Length of each tile.
-    seams : ndarray of int, (n + 1,)
-        Tile i provides the pixels from seam i to seam i + 1.
-    """
-
-    starts: np.ndarray
-    size: int
-    seams: np.ndarray
 
 
 def mean_of_views(image: np.ndarray, model: SegmentationModel, scale: float) -> np.ndarray:
@@ -115,8 +87,7 @@ def _predict_in_tiles(
     largest : int
         Square root of the maximum number of pixels of a tile.
     """
-    down, across = _grid(shape, largest)
-    tall, wide = _tiles(shape[0], down), _tiles(shape[1], across)
+    tall, wide = divide_image(shape, largest)
     ratio = len(image) / shape[0]
     # Rows of the result where the seams between rows of tiles are.
     borders = np.rint(tall.seams * ratio).astype(int)
@@ -129,7 +100,7 @@ def _predict_in_tiles(
 
 
 def _predict_row(
-    normalized: np.ndarray, height: int, tiles: _Tiles, network: InferenceFunction
+    normalized: np.ndarray, height: int, tiles: Tiles, network: InferenceFunction
 ) -> np.ndarray:
     """Return the probabilities of a row of tiles, float32 (rows, width, classes)."""
     parts = []
@@ -138,34 +109,3 @@ def _predict_row(
         found = network(tile[None])[0]
         parts.append(found[: len(normalized), start - left : stop - left])
     return np.concatenate(parts, axis=1)
-
-
-def _grid(shape: Tuple[int, ...], largest: int) -> Tuple[int, int]:
-    """Return the numbers of tiles down and across with the fewest pixels in all tiles together."""
-    found = []
-    for across in range(1, _count(shape[1], largest) + 1):
-        width = _size(shape[1], across)
-        tallest = largest**2 // width // STRIDE * STRIDE
-        if tallest > OVERLAP:
-            down = _count(shape[0], tallest)
-            found.append((down * _size(shape[0], down) * across * width, across, down))
-    _, across, down = min(found)
-    return down, across
-
-
-def _count(length: int, largest: int) -> int:
-    """Return the number of tiles along an axis that are no longer than ``largest``."""
-    return max(math.ceil((whole_strides(length) - OVERLAP) / (largest - OVERLAP)), 1)
-
-
-def _size(length: int, count: int) -> int:
-    """Return the length of the shortest tiles of which ``count`` cover an axis."""
-    return whole_strides((whole_strides(length) + (count - 1) * OVERLAP) / count)
-
-
-def _tiles(length: int, count: int) -> _Tiles:
-    """Divide an axis into tiles that overlap by at least :data:`OVERLAP` pixels."""
-    padded, size = whole_strides(length), _size(length, count)
-    starts = tile_starts(padded, size, max(size - OVERLAP, STRIDE))
-    inner = (starts[:-1] + size + starts[1:]) // 2
-    return _Tiles(starts, size, np.array([0, *inner, length]))

@@ -69,7 +69,7 @@ def resize_rows(
         Function that is applied to the rows of the image before they are resized.
     """
     image, result = np.atleast_3d(image), np.atleast_3d(result)
-    ratio = (bottom - top) / len(result)
+    ratio = (bottom - top) / max(len(result), 1)
     reach = max(ratio, 1) + 1
     for start in range(0, len(result), ROWS_AT_ONCE):
         chunk = result[start : start + ROWS_AT_ONCE]

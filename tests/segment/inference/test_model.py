@@ -83,7 +83,7 @@ def test_a_file_may_describe_its_classes():
         ({"cell_diameter": float("nan")}, "unusable scale"),
         ({"class_kinds": 3}, "unusable kinds"),
         ({"class_kinds": ["a", "b", [1]]}, "unusable kinds"),
-        ({"class_colors": [1, 2, 3]}, "unusable class colors"),
+        ({"class_colors": "a"}, "unusable class colors"),
         ({"class_colors": [[0, 0, 2]] * 3}, "unusable class colors"),
         ({"encoder_channels": None}, "unusable numbers of channels"),
         ({"decoder_channels": [1e9] * 5}, "unusable numbers of channels"),

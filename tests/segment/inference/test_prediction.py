@@ -1,23 +1,16 @@
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from support import cell_model
 
 from micrograph_networks.models.batching import BatchRunner
-from segment.inference import prediction
-from segment.inference.model import TILE_SIZES, tile_sizes
-from segment.inference.network import FULL, STRIDE, unet_vgg16
-from segment.inference.prediction import (
-    OVERLAP,
-    UNSEEN,
-    mean_of_views,
-    predict_probabilities,
-)
+from segment.inference.model import TILE_SIZES
+from segment.inference.network import STRIDE
+from segment.inference.prediction import mean_of_views, predict_probabilities
+from segment.inference.tiling import UNSEEN
 
 
 def local_network(images):
@@ -48,40 +41,6 @@ def predict_in_tiles(size, image, model, scale=1.0):
 
 def untiled(*arguments):
     return predict_in_tiles(10**6, *arguments)
-
-
-def test_sizes_fit_the_networks_stride():
-    assert all(size % STRIDE == 0 for size in (OVERLAP, *TILE_SIZES))
-    assert 2 * UNSEEN < OVERLAP < min(TILE_SIZES)
-
-
-@given(st.integers(1, 10000), st.integers(1, 10000), st.integers(TILE_SIZES[-1], 2000))
-def test_tiles_are_no_larger_than_allowed(height, width, largest):
-    shape = height, width
-    sizes = [prediction._tiles(*axis)[1] for axis in zip(shape, prediction._grid(shape, largest))]
-    assert np.prod(sizes) <= largest**2
-
-
-@pytest.mark.parametrize(
-    "shape, largest, grid",
-    [
-        ((640, 640), 1184, (1, 1)),
-        ((2048, 2048), 1184, (2, 2)),
-        ((2048, 2048), 1674, (2, 1)),
-        ((1040, 4000), 1674, (1, 2)),
-        ((4000, 1040), 1674, (2, 1)),
-    ],
-)
-def test_tiles_share_as_little_as_the_memory_allows(shape, largest, grid):
-    assert prediction._grid(shape, largest) == grid
-
-
-def test_a_narrower_network_has_larger_tiles():
-    half = replace(FULL, encoder=(32, *FULL.encoder[1:]))
-    wide = replace(FULL, encoder=(4096, *FULL.encoder[1:]))
-    assert tile_sizes(unet_vgg16(3)) == list(TILE_SIZES)
-    assert tile_sizes(unet_vgg16(3, half)) == [1674, 995, 633]
-    assert tile_sizes(unet_vgg16(3, wide)) == [TILE_SIZES[-1]] * len(TILE_SIZES)
 
 
 @settings(max_examples=10, deadline=None)
