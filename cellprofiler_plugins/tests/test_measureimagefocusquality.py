@@ -38,8 +38,3 @@ def test_blur_raises_the_score_and_blank_images_are_uncertain():
     sharp, blurred = (gaussian_filter(spots.astype(float), sigma) for sigma in (1, 10))
     assert measured(sharp)("Score") < measured(blurred)("Score")
     assert measured(numpy.full((252, 252), 0.2))("Certainty") == pytest.approx(0, abs=1e-6)
-
-
-def test_the_method_is_cited():
-    (link,) = measureimagefocusquality.MeasureImageFocusQuality.doi.values()
-    assert link.startswith("https://doi.org/")

@@ -36,8 +36,3 @@ def test_bright_rings_are_cells():
     cells = object_set.get_objects(name).segmented
     assert cells.max() == 2
     assert cells[80, 90] != cells[230, 90]
-
-
-def test_the_methods_are_cited():
-    links = segmentdarkfieldcells.SegmentDarkfieldCells.doi.values()
-    assert all(link.startswith("https://") for link in links)

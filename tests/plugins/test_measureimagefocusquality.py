@@ -15,7 +15,6 @@ from cellprofiler_core.constants.measurement import (
 )
 from cellprofiler_core.image import Image
 from cellprofiler_core.measurement import Measurements
-from cellprofiler_core.object import Objects
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from cellprofiler_core.workspace import Workspace
@@ -37,8 +36,6 @@ from support import measure
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
-from focusqual.inference.maps import patch_pixels
-from focusqual.inference.measurement import FocusMeasurement
 from focusqual.inference.picture import annotate
 from micrograph_networks.images.image_files import read_image
 
@@ -220,15 +217,25 @@ def test_written_features_are_the_declared_columns(module, scene, choices):
     assert_declared_is_written(module, workspace)
 
 
-def test_image_measurements_are_the_summary_of_the_core(module, scene):
-    module.stride.value = 50
-    module.scale.value = 0.8
-    module.uncertain_below.value = 0.01
-    module.out_of_focus_from.value = 7
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stride": 50, "scale": 0.8, "uncertain_below": 0.01, "out_of_focus_from": 7},
+        {
+            "rescaling": "objective",
+            "pixel_size": 0.325,
+            "numerical_aperture": 0.75,
+            "wavelength": 0.55,
+        },
+    ],
+    ids=["factor", "objective"],
+)
+def test_image_measurements_are_the_summary_of_the_core(module, scene, changes):
+    for name, value in changes.items():
+        getattr(module, name).value = value
     workspace = run(module, scene)
 
-    options = FocusOptions(stride=50, scale=0.8, uncertain_below=0.01, out_of_focus_from=7)
-    summary = measure(scene, options=options).summary
+    summary = measure(scene, options=FocusOptions(**changes)).summary
     features = {
         "Score": "score",
         "ExpectedLevel": "expected_level",
@@ -242,29 +249,10 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene):
         "PatchCount": "patches",
         **{f"Probability{level}": f"p{level}" for level in range(11)},
     }
+    if "rescaling" in changes:
+        features["ExpectedDefocus"] = "expected_defocus_um"
     for feature, name in features.items():
         assert image_value(workspace, feature) == summary[name], feature
-
-
-def test_defocus_in_micrometers_is_measured_with_an_objective(module, scene):
-    want_objective(module)
-    workspace = run(module, scene)
-
-    options = FocusOptions(
-        rescaling="objective", pixel_size=0.325, numerical_aperture=0.75, wavelength=0.5
-    )
-    level = measure(scene, options=options).summary["expected_level"]
-    assert image_value(workspace, "ExpectedLevel") == level
-    assert image_value(workspace, "ExpectedDefocus") == pytest.approx(level * 0.5 / 0.75**2)
-
-
-def test_color_images_are_converted_to_gray(module, scene):
-    want_two_images(module)
-    color = np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1)
-    workspace = run(module, color, Actin=color @ np.array([0.299, 0.587, 0.114], np.float32))
-
-    levels = [image_value(workspace, "ExpectedLevel", name) for name in ("DNA", "Actin")]
-    assert levels[0] == pytest.approx(levels[1], rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +379,10 @@ def test_groups_that_are_run_in_part_are_not_ranked(module, tmp_path, scene, cap
     assert "only 2 of the 3 image sets of group 2 were run, so DNA gets no ranks" in warning
 
 
-def test_ranks_are_declared_for_the_end_of_the_group(module):
+def test_ranks_are_measured_at_the_end_of_the_group_if_wanted(module):
+    workspace = make_workspace(module, {})
+    module.post_group(workspace, {})
+    assert IMAGE not in workspace.measurements.get_object_names()
     assert not any("InGroup" in column[1] for column in module.get_measurement_columns(None))
     module.wants_ranks.value = True
     columns = [c for c in module.get_measurement_columns(None) if "InGroup" in c[1]]
@@ -401,12 +392,6 @@ def test_ranks_are_declared_for_the_end_of_the_group(module):
         (IMAGE, "ImageFocus_RankInGroup_DNA", COLTYPE_INTEGER, attributes),
     ]
     assert "RankInGroup" in module.get_measurements(None, IMAGE, "ImageFocus")
-
-
-def test_images_are_ranked_only_if_wanted(module):
-    workspace = make_workspace(module, {"DNA": np.zeros((9, 9))})
-    module.post_group(workspace, {})
-    assert IMAGE not in workspace.measurements.get_object_names()
 
 
 # Patches and objects
@@ -433,17 +418,6 @@ def test_every_patch_is_an_object(module, scene):
     ):
         found = object_values(workspace, "FocusPatches", feature)
         assert np.array_equal(found, values), feature
-
-
-def test_label_planes_hold_every_overlapping_patch():
-    boxes = np.array([[[0, 0, 4, 4], [0, 2, 4, 4]]])
-    measurement = FocusMeasurement(boxes, np.full((1, 2, 11), 1 / 11), np.ones((1, 2), bool))
-    objects = Objects()
-    objects.set_ijv(patch_pixels(measurement), shape=(4, 6))
-
-    found = {label: plane == label for plane, labels in objects.get_labels() for label in labels}
-    assert np.array_equal(np.flatnonzero(found[1].any(axis=0)), [0, 1, 2, 3])
-    assert np.array_equal(np.flatnonzero(found[2].any(axis=0)), [2, 3, 4, 5])
 
 
 def test_masked_patches_are_rows_without_values_and_masked_in_the_maps(module, scene):

@@ -295,14 +295,6 @@ def test_discarded_cells_are_known_to_later_modules(everything, truth):
     assert np.array_equal(mask, objects.segmented > 0)
 
 
-def test_gray_images_are_used_as_images_without_color(module, truth):
-    workspace = run(module, (truth == 1) * 0.9 + 0.05)
-
-    found = workspace.object_set.get_objects("BloodCells").segmented
-    assert np.array_equal(found > 0, truth == 1)
-    assert count(workspace, "Spirochaetes") == 0
-
-
 @pytest.mark.parametrize(
     "pixels",
     [
