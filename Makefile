@@ -35,11 +35,11 @@ demo: $(VENV)
 test: $(VENV)
 	.venv/$(PYTEST) --cov
 
-# What depends on CellProfiler, TensorFlow and Keras; make test-newest runs the rest.
+# Tests that depend on CellProfiler, TensorFlow or Keras; make test-newest runs the others.
 test-next: $(VENV) .venv-next/.complete
 	.venv-next/$(PYTEST) tests/plugins tests/micrograph_networks tests/*/training
 
-# What the application runs.
+# Tests of what the application runs.
 test-stock: $(VENV) .venv-stock/.complete build/application/.complete
 	.venv-stock/$(PYTEST) tests/plugins tests/micrograph_networks tests/*/inference
 	.venv/$(PYTEST) tests/plugins -m application
