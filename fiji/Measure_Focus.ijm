@@ -8,11 +8,12 @@
 settings = getArgument();
 if (settings == "") settings = askSettings();
 List.setList(replace("command=focusqual\nstride=84\nscale=1\n" + settings, "\\\\", "\\\\\\\\"));
+folder = File.getDirectory(getInfo("macro.filepath"));
 output = List.get("output");
-if (output == "") output = getDirectory("temp") + "measured_focus";
+if (output == "") output = runMacro(folder + "temporaryfolder.ijm", "measured_focus");
 words = "Measured \n" + List.get("command") + "\n" + List.get("input") + "\n" + output
     + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
-input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm", words);
+input = runMacro(folder + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
 Table.open(output + File.separator + "focus.csv");
 if (!File.isDirectory(input)) {

@@ -8,11 +8,12 @@
 settings = getArgument();
 if (settings == "") settings = askSettings();
 List.setList(replace("command=segment-darkfield\ndiameter=0\n" + settings, "\\\\", "\\\\\\\\"));
+folder = File.getDirectory(getInfo("macro.filepath"));
 output = List.get("output");
-if (output == "") output = getDirectory("temp") + "segmented_darkfield";
+if (output == "") output = runMacro(folder + "temporaryfolder.ijm", "segmented_darkfield");
 words = "Segmented \n" + List.get("command") + "\n" + List.get("input") + "\n" + output;
 if (List.getValue("diameter") > 0) words += "\n--cell-diameter\n" + List.get("diameter");
-input = runMacro(File.getDirectory(getInfo("macro.filepath")) + "runcommand.ijm", words);
+input = runMacro(folder + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
 Table.open(output + File.separator + "cells.csv");
 if (List.get("input") != "") open(input);

@@ -76,10 +76,11 @@ def log_of(macro, tmp_path, image, **settings):
         process.wait()
 
 
-def batch(macro, **settings):
+def batch(macro, temporary="/tmp", **settings):
     """Run a macro without a screen and return what it prints."""
     given = "\n".join(f"{name}={value}" for name, value in settings.items())
-    command = ["java", "-Djava.awt.headless=true", "-jar", IMAGEJ, "-batch", FOLDER / macro, given]
+    options = ["-Djava.awt.headless=true", f"-Djava.io.tmpdir={temporary}"]
+    command = ["java", *options, "-jar", IMAGEJ, "-batch", FOLDER / macro, given]
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     return result.stdout.strip()
@@ -146,3 +147,15 @@ def test_mistakes_are_one_sentence(tmp_path, program, macro):
     assert printed == f"{tmp_path / 'none.png'} does not exist or is not a file: check the path."
     printed = batch(macro, command=program(package), output=tmp_path / "out")
     assert printed.startswith("There is no image")
+
+
+def test_temporary_files_are_private_and_follow_no_link(tmp_path, program):
+    temporary, elsewhere = tmp_path / "temporary", tmp_path / "elsewhere"
+    temporary.mkdir()
+    elsewhere.mkdir()
+    (temporary / "measured_focus").symlink_to(elsewhere)
+    settings = {"command": program("focusqual"), "input": tmp_path / "none.png"}
+    batch("Measure_Focus.ijm", temporary, **settings)
+    assert not list(elsewhere.iterdir())
+    (folder,) = temporary.glob("measured_focus.*")
+    assert folder.stat().st_mode & 0o777 == 0o700
