@@ -40,3 +40,11 @@ def test_a_batch_with_photographs_of_both_kinds_is_finite(rng):
     patches, _ = sampling.sample(1, [[fluorescence] * 4, [transmitted]], 12)
     assert patches.dtype == np.float16
     assert np.isfinite(patches).all()
+
+
+def test_views_prefer_structure(rng):
+    image = np.zeros((1200, 1200), np.float32)
+    image[:, :600] = 1
+    views = [sampling._random_view(rng, image)[120, 120] > 0.1 for _ in range(200)]
+    # Half of the centers would show structure if they were drawn without preference.
+    assert np.mean(views) > 0.85

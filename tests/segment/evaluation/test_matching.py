@@ -62,6 +62,17 @@ def test_cells_that_touch_are_not_judged():
     assert match_cells(pair | alone, found) == (1, 2, 1)
 
 
+@pytest.mark.parametrize(("inside", "counted"), [(20, 0), (19, 1)])
+def test_found_cells_half_in_touching_cells_are_not_judged(inside, counted):
+    pair = disk(50, 40, 15) | disk(50, 66, 15)
+    rows, cols = np.nonzero(pair)
+    outside = np.argwhere(~pair)[-(40 - inside) :]
+    found = label_image()
+    found[rows[:inside], cols[:inside]] = 1
+    found[tuple(outside.T)] = 1
+    assert match_cells(pair, found) == (0, counted, 0)
+
+
 def test_filaments_are_matched_by_their_skeletons():
     truth = bar(20, 10, 110, height=9)
     assert match_filaments(truth, label_image(bar(22, 12, 108, height=3))) == (1, 1, 1)
