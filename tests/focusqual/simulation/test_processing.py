@@ -59,7 +59,7 @@ def test_resampling_keeps_the_center_and_sometimes_smooths():
         for factor in (0.7, 1.5):
             found = processing.resample(np.random.default_rng(seed), disc, factor)
             center = [(found * axis).sum() / found.sum() for axis in (rows, cols)]
-            np.testing.assert_allclose(center, 83.5, atol=1.5)
+            np.testing.assert_allclose(center, 83.5, atol=2)
         # The same seed draws the same spline for both, so only the smoothing differs.
         spreads.append(processing.resample(np.random.default_rng(seed), noise, 0.7).std())
     assert min(spreads) < 0.7
