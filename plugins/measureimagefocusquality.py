@@ -51,7 +51,12 @@ try:
     )
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
-    from micrograph_networks.cellprofiler.settings import OutputGroup, check_distinct, saved_count
+    from micrograph_networks.cellprofiler.settings import (
+        MOST_GROUPS,
+        OutputGroup,
+        check_distinct,
+        saved_count,
+    )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 except Exception as error:
@@ -241,7 +246,7 @@ OUTPUTS = (
         "Create objects for the patches?",
         LabelName,
         "Name the patch objects",
-        "FocusPatches{}",
+        "FocusPatches",
         """\
 Select *Yes* to make each patch an object. Its level, certainty, probabilities, and location then
 become a row in the exported tables.
@@ -257,7 +262,7 @@ level image instead.
         "Keep the focus level image?",
         ImageName,
         "Name the focus level image",
-        "FocusLevel{}",
+        "FocusLevel",
         """\
 Select *Yes* to keep an image whose intensity is the expected defocus level divided by 10: 0 is in
 focus, and 1 is level 10. Where patches overlap, their values are averaged. Pixels are masked if no
@@ -269,7 +274,7 @@ patch that counts covers them.
         "Keep the certainty image?",
         ImageName,
         "Name the certainty image",
-        "FocusCertainty{}",
+        "FocusCertainty",
         """\
 Select *Yes* to keep an image whose intensity is the certainty of the patches, from 0 to 1. Where
 patches overlap, their values are averaged. Pixels are masked if no patch that counts covers them.
@@ -280,7 +285,7 @@ patches overlap, their values are averaged. Pixels are masked if no patch that c
         "Keep the annotated image?",
         ImageName,
         "Name the annotated image",
-        "FocusAnnotated{}",
+        "FocusAnnotated",
         """\
 Select *Yes* to keep the color image of the display window: the contrast-stretched image with a
 border around each patch. The hue of the border is the defocus level, from blue (in focus) to red,
@@ -368,8 +373,7 @@ Select the objects to measure in each of the images above.
                 doc="Select the gray or color image whose focus you want to measure.",
             ),
         )
-        # Number the outputs of further images, so that their default names differ.
-        group.append_outputs(OUTPUTS, len(self.image_groups) + 1 if self.image_groups else "")
+        group.append_outputs(OUTPUTS, "", self.image_groups)
         if can_remove:
             group.append(
                 "remover",
@@ -396,7 +400,7 @@ Select the objects to measure in each of the images above.
         ]
 
     def prepare_settings(self, setting_values):
-        count = saved_count(setting_values, self.settings().index(self.image_count))
+        count = saved_count(setting_values, self.settings().index(self.image_count), "images")
         del self.image_groups[count:]
         while len(self.image_groups) < count:
             self.add_image()
@@ -408,7 +412,9 @@ Select the objects to measure in each of the images above.
         result = []
         for group in self.image_groups:
             result += group.visible_settings()
-        result += [self.add_image_button, self.divider, *self.visible_model_settings()]
+        if len(self.image_groups) < MOST_GROUPS:
+            result.append(self.add_image_button)
+        result += [self.divider, *self.visible_model_settings()]
         result += self.engine_options.visible() + self.focus_options.visible()
         result.append(self.wants_objects)
         if self.wants_objects.value:
@@ -418,6 +424,7 @@ Select the objects to measure in each of the images above.
     def validate_module(self, pipeline):
         check_distinct([group.image_name for group in self.image_groups])
         check_distinct([name for group in self.image_groups for name in group.wanted_outputs()])
+        self.validate_names(pipeline)
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
         self.validate_weights_file()

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -35,10 +36,12 @@ try:
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
     from micrograph_networks.cellprofiler.settings import (
+        MOST_GROUPS,
         LateChoice,
         OutputGroup,
         check_distinct,
         saved_count,
+        unused_name,
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
@@ -265,7 +268,12 @@ class SegmentDarkfieldCells(NetworkModule):  # noqa: D101 - CellProfiler shows _
     def add_class(self, class_name, can_remove=True):
         """Add the settings of a class that is identified. The first class cannot be removed."""
         group = OutputGroup()
-        word = "".join(word.capitalize() for word in class_name.split())
+        # The user names the classes of a custom model. CellProfiler takes only ASCII names.
+        words = re.split("[^0-9A-Za-z]+", class_name)
+        word = "".join(word.capitalize() for word in words)
+        if not word[:1].isalpha():
+            word = f"Class{word}"
+        objects = unused_name(f"{word}s", [group.objects_name for group in self.groups])
         group.append(
             "class_name",
             LateChoice(
@@ -282,9 +290,9 @@ apply to spirochaetes and other filaments.
         )
         group.append(
             "objects_name",
-            LabelName("Name the objects", f"{word}s", doc="Enter a name for the objects."),
+            LabelName("Name the objects", objects, doc="Enter a name for the objects."),
         )
-        group.append_outputs(OUTPUTS, word)
+        group.append_outputs(OUTPUTS, word, self.groups)
         if can_remove:
             group.append(
                 "remover", RemoveSettingButton("", "Remove this class", self.groups, group)
@@ -316,11 +324,13 @@ apply to spirochaetes and other filaments.
         result = [self.x_name]
         for group in self.groups:
             result += group.visible_settings()
-        result += [self.add_button, *self.visible_model_settings()]
+        if len(self.groups) < MOST_GROUPS:
+            result.append(self.add_button)
+        result += self.visible_model_settings()
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
     def prepare_settings(self, setting_values):
-        count = saved_count(setting_values, self.settings().index(self.group_count))
+        count = saved_count(setting_values, self.settings().index(self.group_count), "classes")
         del self.groups[count:]
         while len(self.groups) < count:
             self.add_class(CLASSES[SPIROCHAETE])
@@ -329,6 +339,7 @@ apply to spirochaetes and other filaments.
         check_distinct([group.class_name for group in self.groups])
         check_distinct([group.objects_name for group in self.groups])
         check_distinct([name for group in self.groups for name in group.wanted_outputs()])
+        self.validate_names(pipeline)
         self.validate_weights_file()
 
     def validate_module_warnings(self, pipeline):

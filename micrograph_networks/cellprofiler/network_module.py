@@ -21,11 +21,13 @@ from cellprofiler_core.constants.measurement import (
 )
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.image import Image
+from cellprofiler_core.module import Module
 from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.preferences import report_progress
 from cellprofiler_core.setting import Setting, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Directory, Filename
+from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.workspace import Workspace
 
 from micrograph_networks.cellprofiler.measurements import Feature, MeasuringModule
@@ -170,6 +172,26 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
             if model.name == chosen and not model.path.is_file():
                 raise ValidationError(f"{model.path} does not exist: {ADVICE}", self.model)
 
+    def validate_names(self, pipeline: Optional[Pipeline]) -> None:
+        """Raise ValidationError for images, objects, or measurements of an earlier module.
+
+        They would be overwritten. Without a pipeline there are none.
+        """
+        if pipeline is None:
+            return
+        settings = self.visible_settings()
+        for setting in settings:
+            if isinstance(setting, Name):
+                earlier = pipeline.get_provider_dictionary(setting.group, self)
+                if setting.value in earlier:
+                    _refuse_to_overwrite(setting.value, earlier[setting.value], setting)
+        measured = pipeline.get_provider_dictionary("measurementsgroup", self)
+        for column in self.get_measurement_columns(pipeline):
+            if column[:2] in measured:
+                feature = column[1]
+                named = [s for s in settings if feature.endswith(f"_{s.value_text}")]
+                _refuse_to_overwrite(feature, measured[column[:2]], (named or settings)[0])
+
     def validate_module_warnings(self, pipeline: Pipeline) -> None:
         """Raise ValidationError, while the user edits the pipeline, for errors of a later run."""
         try:
@@ -286,6 +308,17 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
 
     def _set_weights_directory(self, path: str) -> None:
         self.weights_directory.join_parts(*self.weights_directory.get_parts_from_path(path))
+
+
+def _refuse_to_overwrite(
+    name: str, makers: Sequence[Tuple[Module, Optional[Setting]]], setting: Setting
+) -> None:
+    maker, _ = makers[-1]
+    raise ValidationError(
+        f"{name} is already made by {maker.module_name}, module {maker.module_num}, and would be "
+        "overwritten. Change or remove one of the two",
+        setting,
+    )
 
 
 def _load_once(key: Tuple) -> Any:

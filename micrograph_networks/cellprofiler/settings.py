@@ -1,5 +1,6 @@
 """CellProfiler settings made from the options that dataclasses declare."""
 
+import itertools
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
 from cellprofiler_core.setting import Binary, Setting, SettingsGroup, ValidationError
@@ -134,15 +135,20 @@ class OutputGroup(SettingsGroup):
         super().__init__()
         self._outputs: List[Tuple[Binary, Setting]] = []
 
-    def append_outputs(self, outputs: Iterable[Output], word: object) -> None:
+    def append_outputs(
+        self, outputs: Iterable[Output], word: str, others: Iterable["OutputGroup"]
+    ) -> None:
         """Append the settings of outputs, with ``word`` instead of ``{}`` in the default names.
 
-        They become the attributes ``wants_ATTRIBUTE`` and ``ATTRIBUTE_name`` of the group.
+        They become the attributes ``wants_ATTRIBUTE`` and ``ATTRIBUTE_name`` of the group. Their
+        default names differ from the names in the other groups.
         """
+        used = [name for group in others for _, name in group._outputs]
         for attribute, question, kind, text, default, doc in outputs:
             used_only = f'*(Used only if "Yes" is selected for "{question}")*'
             wanted = Binary(question, False, doc=doc)
-            name = kind(text, default.format(word), doc=f"{used_only}\n\nEnter a name for it.")
+            value = unused_name(default.format(word), used)
+            name = kind(text, value, doc=f"{used_only}\n\nEnter a name for it.")
             self.append(f"wants_{attribute}", wanted)
             self.append(f"{attribute}_name", name)
             self._outputs.append((wanted, name))
@@ -157,18 +163,39 @@ class OutputGroup(SettingsGroup):
         return [name for wanted, name in self._outputs if wanted.value]
 
 
-def saved_count(setting_values: Sequence[str], position: int) -> int:
+MOST_GROUPS = 20
+"""Maximum number of groups of settings, such as images or classes, in a module."""
+
+
+def saved_count(setting_values: Sequence[str], position: int, what: str) -> int:
     """Return the number of groups that a pipeline has saved at a position.
+
+    Parameters
+    ----------
+    setting_values : sequence of str
+    position : int
+    what : str
+        Plural of the groups, such as ``images``.
 
     Raises
     ------
     ValueError
-        The value is damaged.
+        The value is not a number from 1 to MOST_GROUPS.
     """
-    value = setting_values[position]
-    if not (value.isdecimal() and 0 < int(value) <= len(setting_values)):
-        raise ValueError(f"'{value[:20]}' is not a number of groups of settings.")
+    value = "".join(setting_values[position : position + 1])
+    if value not in map(str, range(1, MOST_GROUPS + 1)):
+        raise ValueError(
+            f"'{value[:20]}' is not a number of {what} from 1 to {MOST_GROUPS}: the saved settings "
+            "are damaged."
+        )
     return int(value)
+
+
+def unused_name(name: str, used: Iterable[Setting]) -> str:
+    """Return the name, with the lowest number from 2 on if it is used, in any case."""
+    taken = {setting.value.casefold() for setting in used}
+    candidates = itertools.chain([name], (f"{name}{number}" for number in itertools.count(2)))
+    return next(one for one in candidates if one.casefold() not in taken)
 
 
 def check_distinct(settings: Iterable[Setting]) -> None:

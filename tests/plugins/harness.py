@@ -202,7 +202,7 @@ class GivenImages(Module):
         workspace.image_set.add("DNA", image if isinstance(image, Image) else Image(image))
 
 
-def run_in_process(modules, output=None, **arguments):
+def run_in_process(modules, output, **arguments):
     """Run modules as a pipeline in this process, continue after errors, and export all tables.
 
     Returns
@@ -213,7 +213,6 @@ def run_in_process(modules, output=None, **arguments):
         Exported tables by the names of their files.
     """
     pipeline = Pipeline()
-    modules = list(modules)
     export = instantiate_module("ExportToSpreadsheet")
     export.directory.join_parts("Elsewhere...", str(output))
     for number, module in enumerate([*modules, export], 1):

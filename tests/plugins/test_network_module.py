@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 from cellprofiler_core import preferences
 from cellprofiler_core.constants.measurement import EXPERIMENT, IMAGE
+from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.setting import Binary, HiddenCount, ValidationError
+from cellprofiler_core.setting.do_something import DoSomething
 from cellprofiler_core.setting.subscriber import ImageSubscriber
+from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import (
     assert_help_is_valid_markup,
@@ -149,6 +152,81 @@ def test_settings_of_an_earlier_revision_are_upgraded(module):
     saved = [setting.unicode_value for setting in module.settings()]
     upgraded.set_settings_from_values([*saved, "Removed"], 1, module.module_name)
     assert [setting.unicode_value for setting in upgraded.settings()] == saved
+
+
+@pytest.mark.parametrize("count", ["1000000000", "21", "0", "-1", "", "many", "1.5", "\u0663"])
+def test_a_damaged_number_of_groups_is_refused_in_a_sentence(name, count):
+    module = instantiate_module(name)
+    saved = [setting.unicode_value for setting in module.settings()]
+    (position,) = (i for i, s in enumerate(module.settings()) if isinstance(s, HiddenCount))
+    saved[position] = count
+    what = "images" if name == FOCUS else "classes"
+    with pytest.raises(ValueError, match=f"^'{count[:20]}' is not a number of {what} from 1 to 20"):
+        module.set_settings_from_values(saved * 500, 1, name)
+    assert len(module.settings()) == len(saved)
+
+
+def test_groups_are_offered_up_to_a_limit(module):
+    add = module.add_image if module.module_name == FOCUS else module.add_next_class
+    buttons = []
+    for _ in range(19):
+        add()
+        buttons.append(sum(isinstance(s, DoSomething) for s in module.visible_settings()))
+    # A button to remove each group but the first, and, below the limit, one to add another.
+    assert buttons == [*range(2, 20), 19]
+    assert len(saved_and_loaded(module).settings()) == len(module.settings())
+
+
+def test_default_names_differ_after_a_group_is_removed(module):
+    groups = module.image_groups if module.module_name == FOCUS else module.groups
+    for _ in range(3):
+        add_group(module)
+    groups[1].remover.on_event_fired()
+    add_group(module)
+    names = [s.value for s in module.settings() if isinstance(s, Name)]
+    assert len(set(names)) == len(names)
+
+
+# Pipelines with two modules
+
+
+def pipeline_of(*modules):
+    pipeline = Pipeline()
+    for number, module in enumerate(modules, 1):
+        module.set_module_num(number)
+        pipeline.add_module(module)
+    return pipeline
+
+
+def test_measurements_of_an_earlier_module_are_not_overwritten(name):
+    first, second = (instantiate_module(name) for _ in range(2))
+    pipeline = pipeline_of(first, second)
+    first.validate_module(pipeline)
+    made = "ImageFocus_Model_None" if name == FOCUS else "BloodCells"
+    sentence = f"^{made} is already made by {name}, module 1, and would be overwritten"
+    with pytest.raises(ValidationError, match=sentence) as error:
+        second.validate_module(pipeline)
+    blamed = second.image_groups[0].image_name if name == FOCUS else second.groups[0].objects_name
+    assert error.value.get_setting() is blamed
+    blamed.value = "Other"
+    second.validate_module(pipeline)
+
+
+@pytest.mark.parametrize("wanted, made", [("patches", "Cells"), ("level_image", "DNA")])
+def test_images_and_objects_of_earlier_modules_are_not_overwritten(wanted, made):
+    first = instantiate_module("IdentifyPrimaryObjects")
+    first.y_name.value = "Cells"
+    crop = instantiate_module("Crop")
+    crop.cropped_image_name.value = "DNA"
+    module = instantiate_module(FOCUS)
+    pipeline = pipeline_of(first, crop, module)
+    (group,) = module.image_groups
+    getattr(group, f"{wanted}_name").value = made
+    module.validate_module(pipeline)  # the name is not used
+    getattr(group, f"wants_{wanted}").value = True
+    with pytest.raises(ValidationError, match=f"^{made} is already made by") as error:
+        module.validate_module(pipeline)
+    assert error.value.get_setting() is getattr(group, f"{wanted}_name")
 
 
 def test_weights_folder_follows_the_file_browser_and_the_cluster(module, tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from cellprofiler_core.image import Image
 from cellprofiler_core.setting import ValidationError
+from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import (
     ROOT,
@@ -209,6 +210,20 @@ def test_names_must_differ(module):
             module.validate_module(None)
     want_cells_only(module)
     module.validate_module(None)
+
+
+def test_default_names_of_any_classes_are_valid_and_differ(module):
+    classes = ["red cell", "red_cell", "Red-Cell", "größe", "3 cells", "细胞"]
+    for name in classes:
+        module.add_class(name)
+    settings = [one for group in module.groups for one in group.settings if isinstance(one, Name)]
+    for setting in settings:
+        setting.test_valid(None)
+    names = [setting.value for setting in settings]
+    assert len(set(names)) == len(names) == 3 * len(module.groups)
+    assert [group.objects_name.value for group in module.groups[-6:-3]] == [
+        *("RedCells", "RedCells2", "RedCells3")
+    ]
 
 
 def test_a_diameter_that_enlarges_images_gives_a_warning(module):
