@@ -35,14 +35,17 @@ def draw_score_histogram(path: Path, images: pd.DataFrame) -> None:
     measured = images[images["verdict"] != NOT_MEASURED]
     is_blank = measured["verdict"] == BLANK
     shown, blank = measured["score"][~is_blank], measured["score"][is_blank]
-    title = f"{len(shown)} images, {len(blank)} blank ones"
+    title = f"{len(shown)} images"
     if len(shown):
-        title += f", median score {shown.median():g} without these"
+        title += f", median score {shown.median():g}"
+    if len(blank):
+        title += f"; {len(blank)} blank ones in gray"
     figure, axes = labeled_figure("Score (0 in focus)", "Images", title)
     counts, blanks = (np.bincount(s.astype(int), minlength=LEVELS) for s in (shown, blank))
     levels = np.arange(LEVELS)
     axes.bar(levels, counts, color=level_colors(levels, np.full(LEVELS, BAR_CERTAINTY)))
-    axes.bar(levels, blanks, bottom=counts, color=COLORS[BLANK])
+    gray = np.flatnonzero(blanks)
+    axes.bar(gray, blanks[gray], bottom=counts[gray], color=COLORS[BLANK])
     for level in np.flatnonzero(counts + blanks):
         total = counts[level] + blanks[level]
         axes.text(level, total, str(total), ha="center", va="bottom")
@@ -67,9 +70,9 @@ def draw_plate_maps(path: Path, images: pd.DataFrame) -> None:
     figure = Figure(figsize=(width * scale, height * scale), constrained_layout=True)
     for number, (plate, wells) in enumerate(plates, 1):
         axes = figure.add_subplot(down, across, number, xlabel="Column", ylabel="Row")
-        axes.set_title(literal(f"Plate {plate}" if plate else "Mean score of each well"))
+        axes.set_title(literal(f"Plate {plate}" if plate else "Blank wells are gray"))
         drawn = _draw_map(axes, wells, *plate_shape(images))
-    label = "Mean score of the images that are not blank (0 in focus)"
+    label = "Mean score of each well (0 in focus)"
     figure.colorbar(drawn, ax=figure.axes, label=label, shrink=0.7)
     save_figure(figure, path)
 

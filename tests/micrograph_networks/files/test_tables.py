@@ -6,7 +6,8 @@ import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files import tables
-from micrograph_networks.files.tables import number, read_csv, table
+from micrograph_networks.files.tables import TEXT, number, read_csv, table
+from micrograph_networks.images.positions import POSITION_COLUMNS
 
 COLUMNS = ["image", "row", "score"]
 ROWS = [["007", 0, number(1 / 3)], ["b.tif", np.int32(7), number(np.nan)], ["c", 2, number(5.0)]]
@@ -24,6 +25,41 @@ def test_parquet_equals_csv(tmp_path, monkeypatch, at_once):
     pd.testing.assert_frame_equal(found, pd.read_csv(tmp_path / "a.csv", dtype={"image": str}))
     assert [str(kind) for kind in found.dtypes] == ["object", "int64", "float64"]
     assert found["score"][0] == 0.333333
+
+
+IDENTIFIERS = [
+    "0012",
+    "012",
+    "NA",
+    "nan",
+    "TRUE",
+    "1E5",
+    "=1+1",
+    "+1",
+    "-1",
+    "@a",
+    "\tb",
+    "\rc",
+    "",
+]
+
+
+def test_identifiers_are_written_exactly(tmp_path):
+    columns = [name for name in (*POSITION_COLUMNS, "image", "folder", "class") if name in TEXT]
+    assert set(POSITION_COLUMNS) - set(columns) == {"time", "channel", "z", "page", "frame"}
+    expected = [dict.fromkeys(columns, text) for text in IDENTIFIERS]
+    with table(tmp_path / "a.csv", columns) as rows:
+        rows.writerows(row.values() for row in expected)
+    assert read_csv(tmp_path / "a.csv", columns, "a table") == expected
+    pytest.importorskip("pyarrow")
+    with table(tmp_path / "a.parquet", columns) as rows:
+        rows.writerows(list(row.values()) for row in expected)
+    assert pd.read_parquet(tmp_path / "a.parquet").to_dict("records") == expected
+
+
+def test_only_used_columns_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b,c\n1,2\n")
+    assert read_csv(tmp_path / "a.csv", [], "a table", "bc".__contains__) == [{"b": "2", "c": ""}]
 
 
 def test_parquet_without_rows_has_columns(tmp_path):
@@ -65,11 +101,12 @@ def test_csv_is_read(tmp_path):
         (b"\xff\xfe\x00", "cannot be read as a table: give a split"),
         (b"image,part\n", "has no rows: give a split"),
         (b"image\na.tif\n", "has no column part: give a split"),
+        (b"image,part\na,train\nb,c,train\n", ": line 3 has more cells than the heading"),
     ],
 )
 def test_wrong_csv_is_named(tmp_path, data, problem):
     path = tmp_path / "a.csv"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(UserError, match=f"a.csv {problem}"):
+    with pytest.raises(UserError, match=f"a.csv ?{problem}"):
         read_csv(path, ["part"], "a split")
