@@ -57,6 +57,7 @@ setup(
         "matplotlib>=3.1.3",
         "numpy>=1.22",
         "pandas>=1.4",
+        "pillow>=9.1",
         "pillow>=8.3",
         "psutil>=5.7",
         "PyWavelets>=1.1",
