@@ -58,7 +58,6 @@ setup(
         "numpy>=1.22",
         "pandas>=1.4",
         "pillow>=9.1",
-        "pillow>=8.3",
         "psutil>=5.7",
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
