@@ -33,7 +33,7 @@ class FocusOptions(Checked):
         Most likely level from which a patch is out of focus, 1 to 10.
     rescaling : str
         ``factor``: resize images by ``scale``; ``objective``: resize them to the resolution of the
-        standard optics, see :func:`focusqual.levels.rescaling_factor`.
+        standard optics, see ``focusqual.levels.rescaling_factor``.
     pixel_size, numerical_aperture, wavelength, refractive_index : float, optional
         See :class:`focusqual.optics.Optics`. Only for the rescaling ``objective``, which requires
         the first three.

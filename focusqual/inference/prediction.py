@@ -35,7 +35,7 @@ def measure_focus(
 
     An image that is smaller than a patch, after rescaling, is mirrored to fill one. Its
     distributions are mixed with the uniform one: ``s p + (1 - s) / 11``, where s is the share of
-    the patch that the image fills, see :func:`focusqual.inference.patches.real_share`. Patches
+    the patch that the image fills, see ``focusqual.inference.patches.real_share``. Patches
     inside of the image keep their distributions. If the network returns NaN, no patch counts, and
     a warning is logged.
 
@@ -44,7 +44,7 @@ def measure_focus(
     image : array_like, (height, width) or (height, width, 1 to 4)
         Gray or color image of any real dtype, byte order and scaling. Color is converted to luma,
         and alpha is ignored; two channels are gray and alpha. Pixels that are NaN or infinite, or
-        masked in a masked array of :mod:`numpy.ma`, are treated as outside of the mask.
+        masked in a masked array of ``numpy.ma``, are treated as outside of the mask.
     model : FocusModel
         Loaded by :func:`focusqual.load_model`.
     mask : ndarray of bool, (height, width), optional

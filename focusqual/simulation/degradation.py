@@ -23,7 +23,7 @@ def degrade(
 ) -> np.ndarray:
     """Defocus an image, change its exposure and add noise, in this order.
 
-    Pixels that are NaN or infinite, or masked in a masked array of :mod:`numpy.ma`, stay as they
+    Pixels that are NaN or infinite, or masked in a masked array of ``numpy.ma``, stay as they
     are. For the others, a mirror image of valid pixels replaces them.
 
     Parameters

@@ -21,7 +21,7 @@ def plain_array(image: np.ndarray) -> Tuple[np.ndarray, Optional[np.ndarray]]:
     Parameters
     ----------
     image : array_like, (height, width) or (height, width, channels), any real dtype
-        In any byte order; may be a masked array of :mod:`numpy.ma`.
+        In any byte order; may be a masked array of ``numpy.ma``.
 
     Returns
     -------

@@ -93,7 +93,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 
 
 def read_intensities(path: Union[str, Path]) -> np.ndarray:
-    """Read a file of one image and scale it by its metadata, see :func:`to_intensities`."""
+    """Read a file of one image and scale it by its metadata, see ``to_intensities``."""
     image = _only_image(path)
     return to_intensities(image.read(), image.maximum)
 

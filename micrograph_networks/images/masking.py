@@ -15,7 +15,7 @@ def valid_pixels(image: np.ndarray, *masks: Optional[np.ndarray]) -> np.ndarray:
     ----------
     image : ndarray, (height, width) or (height, width, channels)
     *masks : array_like, (height, width), or None
-        Nonzero inside. What a masked array of :mod:`numpy.ma` masks is outside.
+        Nonzero inside. What a masked array of ``numpy.ma`` masks is outside.
 
     Returns
     -------

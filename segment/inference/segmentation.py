@@ -110,7 +110,7 @@ def segment_image(
     ----------
     image : array_like, (height, width) or (height, width, 1 to 4)
         Gray or color image of any bit depth: see :func:`segment.inference.normalization.to_rgb`.
-        Pixels that are NaN or infinite, or masked in a masked array of :mod:`numpy.ma`, count as
+        Pixels that are NaN or infinite, or masked in a masked array of ``numpy.ma``, count as
         outside of the mask.
     model : SegmentationModel
     mask : ndarray of bool, (height, width), optional
