@@ -325,12 +325,12 @@ def _report_wells(images: "pd.DataFrame", folder: Path) -> None:
     """Print the numbers of wells and plates, and of the images without a well."""
     inside = images[images["well"] != ""]
     wells, plates = len(inside.drop_duplicates(["plate", "well"])), inside["plate"].nunique()
-    click.echo(f"{len(inside)} images are in {wells} wells of {plates} plates.")
+    click.echo(f"Plates: {plates}; wells: {wells}; images in wells: {len(inside)}")
     outside = images["image"][images["well"] == ""]
     if len(outside):
         click.echo(
-            f"{len(outside)} images have no recognizable well, such as {outside.iloc[0]}: add a "
-            "column Metadata_Well to the table.",
+            f"Images without a recognizable well: {len(outside)}, such as {outside.iloc[0]}. Add a "
+            "column Metadata_Well with wells such as A01 to the table.",
             err=True,
         )
     if not len(inside):

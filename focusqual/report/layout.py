@@ -76,7 +76,8 @@ def _given_wells(table: pd.DataFrame) -> pd.Series:
         for names in (ROW, COL)
     )
     joined = ("r" + row + "c" + col).where(row.str.isdigit(), row + col)
-    well = _texts(table, WELL)
+    # In a column, unlike in a file name, A_1 and A/1 can only be wells.
+    well = _texts(table, WELL).str.replace(r"^\s*([A-Za-z]{1,2})[\s_:/]+(\d)", r"\1\2", regex=True)
     return well.where(well != "", joined.where((row != "") & (col != ""), ""))
 
 

@@ -137,6 +137,8 @@ def test_plates_of_parquet_stay_text(tmp_path):
         ("Metadata_Well", "AA05", "AA05"),
         ("Well", "b3", "B03"),
         ("well", "q48", "Q48"),
+        ("well", "B_3", "B03"),
+        ("well", "aa/05", "AA05"),
         ("Metadata_Well", "", "C07"),
         ("Metadata_Well", "unknown", ""),
         ("Metadata_Well", "A99", ""),

@@ -176,7 +176,7 @@ def test_plates_with_equal_file_names_have_their_own_pictures(open_page, tmp_pat
         write_png(folder / "A01_s1_focus.png", picture)
         rows.append(f"A01_s1.tif,{number // 2},5,0.5,/data/p{number}")
     (tmp_path / "focus.csv").write_text("\n".join(rows) + "\n")
-    assert "2 images are in 2 wells of 2 plates" in summarize(tmp_path / "focus.csv")
+    assert "Plates: 2; wells: 2; images in wells: 2" in summarize(tmp_path / "focus.csv")
     browser = open_page()
     for image in browser.find_elements("css selector", "#worst img"):
         until(lambda image=image: image.get_property("naturalWidth"))
@@ -196,11 +196,11 @@ def test_images_without_a_well_are_reported_once(tmp_path, monkeypatch):
     rows = ["p_A01.tif,1,1,0.5", "x.tif,1,1,0.5", "y.tif,1,1,0.5"]
     table.write_text("\n".join(["image,score,expected_level,certainty", *rows]) + "\n")
     output = summarize(table)
-    assert output.count("2 images have no recognizable well, such as x.tif") == 1
-    assert "1 images are in 1 wells of 1 plates" in output
+    assert output.count("Images without a recognizable well: 2, such as x.tif") == 1
+    assert "Plates: 1; wells: 1; images in wells: 1" in output
     table.write_text(table.read_text().replace("A01", "x"))
     output = summarize(table)
-    assert "3 images have no recognizable well" in output
+    assert "Images without a recognizable well: 3" in output
     assert "plate.png and excluded_wells.csv in" in output
     assert "are of an earlier run" in output
 
