@@ -292,10 +292,10 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
 
         The time of the last change alone does not: a copied file can bring an old time with it.
         """
-        chosen = self.chosen_model()
-        if not os.path.isfile(chosen):
+        try:
+            status = os.stat(self.chosen_model())
+        except OSError:  # a shipped model, or a file that is missing, which a run reports
             return None
-        status = os.stat(chosen)
         return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
     def prepare_to_create_batch(self, workspace: Workspace, fn_alter_path: Callable) -> bool:

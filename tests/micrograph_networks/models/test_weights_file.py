@@ -7,6 +7,7 @@ import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files import reading
+from micrograph_networks.models.registry import LARGEST_FILE
 from micrograph_networks.models.weights_file import (
     SEAL_SIZE,
     Weights,
@@ -65,10 +66,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, problem):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
-def test_a_named_pipe_is_refused_at_once(tmp_path):
-    os.mkfifo(tmp_path / "a.h5")
-    with pytest.raises(UserError, match=r"a\.h5 is not a file"):
-        read_weights(tmp_path / "a.h5", NETWORKS)
+def test_a_named_pipe_or_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(UserError, match=f"{path} is not a file"):
+            read_weights(path, NETWORKS)
 
 
 def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_refused(path):
@@ -76,6 +78,9 @@ def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_refused(path):
     assert len(reading.read_file(path, size)) == size
     with pytest.raises(UserError, match=rf"a\.h5 has {size} bytes, and at most {size - 1} are"):
         reading.read_file(path, size - 1)
+    os.truncate(path, LARGEST_FILE + 1)
+    with pytest.raises(UserError, match="and at most 268435456 are allowed"):
+        read_weights(path, NETWORKS)
 
 
 @pytest.mark.parametrize("keep", [0, 100, 600, 1500, 0.6])
