@@ -279,8 +279,12 @@ Enter the name of the weights file, an HDF5 file that *{core.train_command}* wro
             self._load_ahead()
 
     def _load_ahead(self) -> None:
-        key = (self._model_key(),)
-        threading.Thread(target=_load_quietly, args=key, name="load-ahead", daemon=True).start()
+        try:
+            key = self._model_key()
+        except UserError:  # settings that a run refuses
+            return
+        # Python waits for it at its end: TensorFlow crashes if it is still loading then.
+        threading.Thread(target=_load_quietly, args=(key,), name="load-ahead").start()
 
     def _model_key(self) -> Tuple:
         """Return all that the loaded model depends on."""

@@ -1,6 +1,7 @@
 """Load a trained network from the name of a shipped model or from a weights file."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple, Union
@@ -93,7 +94,7 @@ def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Wei
     if shipped:
         return parse_weights(verified_content(shipped), shipped.path, networks)
     path = Path(str(model))
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, also for names that are too long
         names = ", ".join(known.name for known in shipped_models(networks))
         raise UserError(
             f"The weights file {path} does not exist, and the shipped models are {names}: "

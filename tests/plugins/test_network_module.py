@@ -1,5 +1,6 @@
 """Test what both modules have from NetworkModule: settings, models, and errors."""
 
+import dataclasses
 import gc
 import importlib.util
 import os
@@ -334,6 +335,28 @@ def test_missing_and_damaged_weights(module, weights, rng, recwarn):
     with pytest.raises(ValidationError, match=r"weights\.h5 does not exist") as error:
         module.validate_module(None)
     assert error.value.get_setting() is module.weights_file
+
+
+def test_settings_that_a_run_refuses_do_not_disturb_the_window(module):
+    for setting, value in ((module.engine, "other"), (module.weights_file, "long" * 100)):
+        setting.value = value
+        module.on_activated(None)
+        module.on_setting_changed(setting, None)
+        assert [one.value_text for one in module.visible_settings()]
+        module.get_measurement_columns(None)
+        with pytest.raises(ValidationError, match="must be one of|does not exist"):
+            module.validate_module(None)
+            module.validate_module_warnings(None)
+
+
+def test_python_waits_at_its_end_for_a_model_that_is_loaded_ahead(module):
+    loaded = threading.Event()
+    module.core = dataclasses.replace(module.core, load_model=lambda *_: loaded.wait(60))
+    module.on_activated(None)
+    (thread,) = (one for one in threading.enumerate() if one.name == "load-ahead")
+    assert not thread.daemon
+    loaded.set()
+    thread.join()
 
 
 def test_weights_of_another_network_are_refused(name, module, rng):

@@ -9,6 +9,7 @@ import imageio
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from cellprofiler_core.image import Image
 from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.setting.text.alphanumeric.name import Name
@@ -28,6 +29,7 @@ from support import cell_model, needs_tensorflow
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.image_files import read_image
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
 from segment.inference.network import NETWORKS
@@ -290,6 +292,30 @@ def test_objects_and_images_are_those_of_the_core(module, field, color_weights, 
     np.testing.assert_allclose(lengths, expected.lengths)
     widths = object_values(workspace, "Spirochaetes", "Darkfield_MeanWidth")
     np.testing.assert_allclose(widths, expected.widths)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "kind, brightest", [(">u2", 60000), ("u1", 250), (">f8", 1), (">f4", np.nan)]
+)
+def test_module_and_command_line_find_the_same(
+    module, field, color_weights, tmp_path, kind, brightest, masked
+):
+    array = (field * np.nan_to_num(brightest, nan=1)).astype(kind)
+    if np.isnan(brightest):
+        array[:20, :20] = np.nan
+    mask = None
+    if masked:
+        mask = np.ones(field.shape[:2], bool)
+        mask[:60] = False
+    tifffile.imwrite(tmp_path / "image.tif", array, byteorder=">", photometric="rgb")
+    workspace = run(module, Image(array, mask=mask))
+
+    result = segment_image(read_image(tmp_path / "image.tif"), cell_model(color_weights), mask)
+    for name, expected in zip(("BloodCells", "Spirochaetes"), result.by_class):
+        found = workspace.object_set.get_objects(name).segmented
+        assert np.array_equal(found, expected.labels)
+    assert found.max() > 0 or masked
 
 
 def test_spirochaetes_are_identified_only_if_wanted(module, field):
