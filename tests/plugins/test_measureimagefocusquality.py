@@ -255,6 +255,40 @@ def test_image_measurements_are_the_summary_of_the_core(module, scene, changes):
         assert image_value(workspace, feature) == summary[name], feature
 
 
+def signed(scene):
+    return (scene * 30000).astype("i2")
+
+
+def big_endian(scene):
+    return (scene * 60000).astype(">u2")
+
+
+def color(scene):
+    return np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1)
+
+
+def with_nan(scene):
+    changed = np.asfortranarray(scene.astype(">f8"))
+    changed[:100, :90], changed[150, 150] = np.nan, np.inf
+    return changed
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("change", [signed, big_endian, color, with_nan])
+def test_module_and_command_line_measure_the_same(module, scene, tmp_path, change, masked):
+    array, mask = change(scene), None
+    if masked:
+        mask = np.ones(scene.shape, bool)
+        mask[:, :80] = False
+    tifffile.imwrite(tmp_path / "image.tif", array, byteorder=">")
+    workspace = run(module, Image(array, mask=mask))
+
+    summary = measure(read_image(tmp_path / "image.tif"), mask).summary
+    for feature, name in (("ExpectedLevel", "expected_level"), ("Certainty", "certainty")):
+        assert image_value(workspace, feature) == pytest.approx(summary[name], rel=1e-3)
+    assert image_value(workspace, "PatchCount") == summary["patches"]
+
+
 @pytest.mark.parametrize(
     "pixels",
     [
