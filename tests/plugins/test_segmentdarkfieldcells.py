@@ -16,12 +16,14 @@ from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import (
     ROOT,
+    GivenImages,
     assert_declared_is_written,
     assert_valid_and_portable,
     choose_weights,
     displayed,
     make_workspace,
     run_cellprofiler,
+    run_in_process,
 )
 from matplotlib.legend import Legend
 from skimage.draw import disk
@@ -292,6 +294,16 @@ def test_objects_and_images_are_those_of_the_core(module, field, color_weights, 
     np.testing.assert_allclose(lengths, expected.lengths)
     widths = object_values(workspace, "Spirochaetes", "Darkfield_MeanWidth")
     np.testing.assert_allclose(widths, expected.widths)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_run_with_damaged_images_ends_with_all_tables(module, field, tmp_path, count):
+    module.x_name.value = "DNA"
+    images = [None, *[field] * count, None]
+    status, tables = run_in_process([GivenImages(images), module], tmp_path)
+    assert status == "Complete"
+    assert len(tables["MyExpt_Image"]) == len(images)
+    assert ("MyExpt_BloodCells" in tables) == bool(count)
 
 
 @pytest.mark.parametrize("masked", [False, True])
