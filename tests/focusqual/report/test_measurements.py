@@ -195,3 +195,8 @@ def test_other_things_than_tables_are_refused(tmp_path):
     (tmp_path / "a.parquet").write_text("image\n")
     with pytest.raises(UserError, match="cannot be read as a table .*: give a focus.csv"):
         read_measurements(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="b.parquet does not exist"):
+        read_measurements(tmp_path / "b.parquet")
+    pd.DataFrame({"image": []}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="has no rows: give a focus.csv"):
+        read_measurements(tmp_path / "a.parquet")
