@@ -29,11 +29,13 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FORMATS = {
     b"\x89PNG\r\n\x1a\n": (PngImagePlugin.PngImageFile, "png"),
     b"\xff\xd8\xff": (JpegImagePlugin.JpegImageFile, "jpeg8"),
-    b"BM": (BmpImagePlugin.BmpImageFile, "bmp"),
-    b"GIF8": (GifImagePlugin.GifImageFile, "gif"),
     b"\0\0\0\x0cjP  ": (Jpeg2KImagePlugin.Jpeg2KImageFile, "jpeg2k"),
+    b"BM": (BmpImagePlugin.BmpImageFile, ""),
+    b"GIF8": (GifImagePlugin.GifImageFile, ""),
 }
-"""Pillow's reader of the header and the codec of imagecodecs, by the first bytes of a file."""
+"""Pillow's class and the codec of imagecodecs by the first bytes of a file.
+
+Pillow reads the size. It decodes only the formats without a codec, because it lacks 16-bit RGB."""
 LISTED = (*TIFF_SIGNATURES, *list(FORMATS)[:2])
 """First bytes of the images that are searched for in folders: TIFF, PNG and JPEG."""
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
@@ -95,7 +97,8 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 def read_intensities(path: Union[str, Path]) -> np.ndarray:
     """Read a file of one image and scale it by its metadata, see ``to_intensities``."""
     image = _only_image(path)
-    return to_intensities(image.read(), image.maximum)
+    with add_path_to_errors(path):
+        return to_intensities(image.read(), image.maximum)
 
 
 def _only_image(path: Union[str, Path]) -> PositionedImage:
@@ -121,14 +124,16 @@ def _read_single(path: Path) -> np.ndarray:
         found = [kind for start, kind in FORMATS.items() if first.startswith(start)]
         if not found:
             raise ValueError("its format is unknown")
-        header, codec = found[0]
+        image_file, codec = found[0]
         with open(path, "rb") as file:
-            described = header(file)
-        width, height = described.size
-        check_size((height, width, 3), 1, path.stat().st_size)
+            picture = image_file(file)
+            width, height = picture.size
+            check_size((height, width, 3), 1, path.stat().st_size)
+            if not codec:
+                return np.array(picture if picture.mode in ("L", "RGB") else picture.convert("RGB"))
         image = imagecodecs.imread(path, codec=codec)
         # CellProfiler inverts the inks, as those of a TIFF, and ignores black.
-        return 255 - image[..., :3] if described.mode == "CMYK" else image
+        return 255 - image[..., :3] if picture.mode == "CMYK" else image
 
 
 def list_images(folders: Sequence[Path]) -> List[Path]:

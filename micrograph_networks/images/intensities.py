@@ -55,4 +55,5 @@ def to_intensities(
         )
     if image.dtype == bool or image.dtype in (np.uint8, np.uint16) and highest == largest:
         return image
-    return (image.astype(np.float32) - np.float32(offset)) / np.float32(highest)
+    with np.errstate(all="ignore"):  # NaN and infinity remain
+        return (image.astype(np.float32) - np.float32(offset)) / np.float32(highest)

@@ -90,7 +90,10 @@ def explain_read_errors(path: Path, kind: str = "an image") -> Iterator[None]:
         if not path.exists():
             raise UserError(f"{path} does not exist: check the path.") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
+        cause = lines[0][:LONGEST_CAUSE]
+        if isinstance(error, (AttributeError, LookupError, TypeError)):
+            cause = f"its metadata are damaged: {cause}"
         raise UserError(
-            f"{path} cannot be read as {kind} ({lines[0][:LONGEST_CAUSE]}): "
+            f"{path} cannot be read as {kind} ({cause}): "
             "it may be truncated or of an unsupported format; use PNG or TIFF."
         ) from error

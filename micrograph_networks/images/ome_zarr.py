@@ -130,6 +130,7 @@ def _add_field(folder: Path, path: str, position: Position, images: List[Positio
 
 
 def _read(folder: Path, array: Path, index: Tuple[int, ...]) -> np.ndarray:
-    with explain_read_errors(folder, KIND):
+    # Filters of damaged metadata overflow.
+    with explain_read_errors(folder, KIND), np.errstate(all="ignore"):
         image = np.asarray(_import_zarr(folder).open_array(str(array), mode="r")[index])
         return image.astype(image.dtype.newbyteorder("="), copy=False)

@@ -6,7 +6,7 @@ from typing import Callable, Iterable, List, Optional, Sequence
 
 import numpy as np
 
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.images import image_files, ome_zarr
 from micrograph_networks.images.image_files import list_images
 from micrograph_networks.images.intensities import METADATA, IntensityRange, to_intensities
@@ -51,7 +51,8 @@ class Plane:
 
     def read_intensities(self, intensity_range: IntensityRange = METADATA) -> np.ndarray:
         """Read the image and scale it, see :func:`to_intensities`."""
-        return to_intensities(self.read(), self.maximum, intensity_range)
+        with add_path_to_errors(self):
+            return to_intensities(self.read(), self.maximum, intensity_range)
 
     @property
     def stem(self) -> str:

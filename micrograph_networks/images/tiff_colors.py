@@ -36,7 +36,7 @@ def color_model(page: tifffile.TiffPage) -> int:
         return RGB if page.samplesperpixel >= 3 else BLACK_IS_ZERO
     model = int(page.photometric)
     if model not in COLORS + GRAY:
-        raise ValueError(f"its color model {page.photometric} is not supported")
+        raise ValueError(f"its color model {_name(page)} is not supported")
     return model
 
 
@@ -94,8 +94,12 @@ def convert_colors(page: tifffile.TiffPage, pixels: np.ndarray) -> np.ndarray:
 
 def _inverted(page: tifffile.TiffPage, pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype.kind != "u":
-        raise ValueError(f"its color model {page.photometric} is not supported for {pixels.dtype}")
+        raise ValueError(f"its color model {_name(page)} is not supported for {pixels.dtype}")
     return pixels.dtype.type(2 ** _bits(page) - 1) - pixels
+
+
+def _name(page: tifffile.TiffPage) -> str:
+    return str(getattr(page.photometric, "name", page.photometric))
 
 
 def _bits(page: tifffile.TiffPage) -> int:

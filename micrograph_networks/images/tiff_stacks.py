@@ -6,11 +6,12 @@ claim images that the file does not contain.
 
 import contextlib
 import functools
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -77,6 +78,7 @@ def find_images(path: Path) -> List[PositionedImage]:
         The file cannot be read, or claims more than it can hold.
     """
     with explain_read_errors(path), _open(path) as tiff:
+        _check_claims(tiff)
         series = _image_series(tiff)
         described = _ome_images(tiff)
         shapes = {one.keyframe.shape for one in tiff.series}
@@ -128,10 +130,9 @@ def _loss(tiff: tifffile.TiffFile) -> str:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF whose OME-XML, if any, is harmless."""
+    """Open a TIFF, and no other file of a set."""
     # tifffile would take a file for that of a slide scanner by its name.
     with open(path, "rb") as file, tifffile.TiffFile(file, name="image.tif", **SINGLE_FILE) as tiff:
-        _check_ome(tiff)
         yield tiff
 
 
@@ -220,7 +221,7 @@ def _frame(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, index: int)
     """
     if channel_count(series.keyframe) > 1:
         return None
-    if tiff.is_imagej and len(series.pages) == 1:  # a large stack, see _stored_page
+    if (tiff.is_imagej or tiff.is_stk) and len(series.pages) == 1:  # see _stored_page
         return index
     page = series.pages[index] if index < len(series.pages) else None
     return page.index if page else None
@@ -267,13 +268,37 @@ def _ome_root(tiff: tifffile.TiffFile) -> Optional[ElementTree.Element]:
         return None
 
 
-def _check_ome(tiff: tifffile.TiffFile) -> None:
-    """Raise UserError if OME-XML claims so many images that tifffile would run out of memory."""
+def _check_claims(tiff: tifffile.TiffFile) -> None:
+    """Raise an error if metadata claim so many images that tifffile would run out of memory."""
+    imagej = tiff.imagej_metadata or {}
+    check_planes(_product([imagej.get(key, 1) for key in ("frames", "slices", "channels")]))
+    for page in tiff.pages if tiff.is_shaped else ():
+        if page.description.startswith("{"):
+            shape = json.loads(page.description).get("shape", ())
+            check_planes(_product(shape) // math.prod(page.shape))
     root = _ome_root(tiff)
-    if root is None:
-        return
+    if root is not None:
+        _check_ome(root, smallest=min(math.prod(page.shape) for page in tiff.pages))
+
+
+def _product(numbers: Sequence[Any]) -> int:
+    if not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"its metadata have {numbers} instead of whole numbers")
+    return math.prod(numbers)
+
+
+def _check_ome(root: ElementTree.Element, smallest: int) -> None:
+    """Check the images that OME-XML claims, for which tifffile takes the pages one by one.
+
+    Parameters
+    ----------
+    root : Element
+    smallest : int
+        Number of pixels of the smallest page.
+    """
     for pixels in root.findall(".//{*}Pixels"):
-        check_planes(math.prod(int(pixels.get(size, 1)) for size in ("SizeZ", "SizeC", "SizeT")))
+        claimed = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "XYZCT")
+        check_planes(claimed // smallest)
         for data in pixels.findall("{*}TiffData"):
             check_planes(max(int(data.get(name, 0)) for name in ("NumPlanes", "PlaneCount", "IFD")))
     for along in root.iter():

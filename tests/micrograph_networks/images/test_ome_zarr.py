@@ -123,7 +123,7 @@ def test_predict_names_damaged_parts_of_a_plate(plate, tmp_path):
         ({}, "it has no multiscales"),
         ({"multiscales": [{"axes": [{"name": "x"}, {"name": "y"}]}]}, "it has the axes x, y"),
         ({"multiscales": [{"axes": ["y", "x"]}]}, "it is older than 0.4"),
-        ({"plate": {"wells": [{}]}}, "'path'"),
+        ({"plate": {"wells": [{}]}}, "its metadata are damaged: 'path'"),
     ],
 )
 def test_wrong_metadata_are_named(tmp_path, images, metadata, problem):

@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -148,11 +149,12 @@ def test_file_of_an_ome_tiff_set_has_only_its_own_images(tmp_path, pages):
         check(tmp_path / f"{number}.ome.tif", [f"{number}.ome.tif"], [pages[number]])
 
 
-OME = (
-    '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
-    '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="16" SizeY="12" '
-    'SizeZ="{z}" SizeC="1" SizeT="1"><Channel ID="a"/>{data}</Pixels></Image></OME>'
-)
+def ome_xml(data, width=16, depth=1):
+    return (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{width}" SizeY="12" '
+        f'SizeZ="{depth}" SizeC="1" SizeT="1"><Channel ID="a"/>{data}</Pixels></Image></OME>'
+    )
 
 
 @pytest.mark.parametrize("name", ["../secret.tif", "secret.tif", "{folder}/secret.tif"])
@@ -162,7 +164,7 @@ def test_only_the_given_file_is_read(tmp_path, pages, name):
         write(folder / "secret.tif", pages[1])
     uuid = f'<UUID FileName="{name.format(folder=tmp_path)}">urn:uuid:0</UUID>'
     data = f'<TiffData IFD="0" PlaneCount="1">{uuid}</TiffData>'
-    xml = OME.format(z=1, data=f'<TiffData FirstZ="0"><UUID>urn:uuid:1</UUID></TiffData>{data}')
+    xml = ome_xml(f"<TiffData><UUID>urn:uuid:1</UUID></TiffData>{data}")
     given = write(tmp_path / "given" / "a.ome.tif", pages[0], description=xml, metadata=None)
     check(given, ["a.ome.tif"], [pages[0]])
     np.testing.assert_array_equal(read_image(given), pages[0])
@@ -174,13 +176,16 @@ BIG = 10**9
 @pytest.mark.parametrize(
     "name, description, problem",
     [
-        ("a.tif", f"ImageJ=1.53\nimages={BIG}\nslices={BIG}\n", "contains 1"),
+        ("a.tif", f"ImageJ=1.53\nimages={BIG}\nslices={BIG}\n", "more than 500000"),
+        ("a.tif", f"ImageJ=1.53\nimages={BIG}\nchannels={BIG}\nslices=many\n", "whole numbers"),
+        ("a.tif", f'{{"shape": [{BIG}, "many"]}}', "whole numbers"),
         ("a.tif", f'{{"shape": [{BIG}, 12, 16]}}', "more than 500000"),
         ("a.tif", '{"shape": [90, 12, 16]}', "contains 1"),
         ("a.tif", "ImageJ=1.53\nimages=90\nslices=90\n", "contains 1"),
-        ("a.ome.tif", OME.format(z=BIG, data="<TiffData/>"), "more than 500000"),
-        ("a.ome.tif", OME.format(z=1, data=f'<TiffData PlaneCount="{BIG}"/>'), "more than 500000"),
-        ("a.ome.tif", f'<!DOCTYPE a [<!ENTITY a "a">]>{OME.format(z=1, data="")}', "document type"),
+        ("a.ome.tif", ome_xml("<TiffData/>", depth=BIG), "more than 500000"),
+        ("a.ome.tif", ome_xml("<TiffData/>", width=BIG), "more than 500000"),
+        ("a.ome.tif", ome_xml(f'<TiffData PlaneCount="{BIG}"/>'), "more than 500000"),
+        ("a.ome.tif", f'<!DOCTYPE a [<!ENTITY a "a">]>{ome_xml("")}', "document type"),
     ],
 )
 def test_claimed_planes_are_compared_with_the_file(tmp_path, pages, name, description, problem):
@@ -215,6 +220,38 @@ def test_folder_has_the_planes_of_its_images(tmp_path, pages):
     write(tmp_path / "a.tif", pages[0])
     (tmp_path / "notes.txt").write_text("")
     check(tmp_path, ["a.tif", "b_page0", "b_page1"], pages[[0, 0, 1]])
+
+
+def test_pyramid_of_a_slide_scanner_is_its_full_resolution(tmp_path, rng):
+    slide = rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    text = "Aperio Image Library v1\r\n128x128 [0,0 128x128] (64x64)"
+    with tifffile.TiffWriter(tmp_path / "a.svs") as file:
+        file.write(slide, tile=(64, 64), description=text, metadata=None)
+        file.write(slide[::4, ::4], description="Aperio thumbnail", metadata=None)
+        file.write(slide[::2, ::2], tile=(64, 64), description=f"{text} -> 64x64", metadata=None)
+        file.write(slide[:9], description="Aperio\r\nlabel", metadata=None, subfiletype=1)
+    check(tmp_path / "a.svs", ["a.svs"], [slide])
+
+
+def test_pyramid_of_ome_tiff_is_its_full_resolution(tmp_path, rng):
+    stack = rng.integers(0, 65535, (2, 64, 64), dtype=np.uint16)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        file.write(stack, subifds=1, metadata={"axes": "CYX"}, tile=(16, 16), **GRAY)
+        file.write(stack[:, ::2, ::2], subfiletype=1, tile=(16, 16), **GRAY)
+    check(tmp_path / "a.ome.tif", ["a.ome_ch0", "a.ome_ch1"], stack)
+
+
+def test_planar_samples_of_an_lsm_are_channels(tmp_path, rng):
+    stack = rng.integers(0, 255, (2, 3, 12, 16), dtype=np.uint8)
+    header = struct.pack("<8i", 0x400494C, 512, 16, 12, 2, 3, 1, 1).ljust(512, b"\0")
+    with tifffile.TiffWriter(tmp_path / "a.lsm") as file:
+        for number, samples in enumerate(stack):
+            tags = [] if number else [(34412, "B", 512, header, True)]
+            options = {"photometric": "rgb", "planarconfig": "separate", "metadata": None}
+            file.write(samples, extratags=tags, **options)
+            file.write(samples[:, ::4, ::4], subfiletype=1, **options)
+    names = [f"a_ch{channel}_z{z}" for z in range(2) for channel in range(3)]
+    check(tmp_path / "a.lsm", names, stack.reshape(6, 12, 16))
 
 
 def test_unreadable_file_raises_when_it_is_read(tmp_path, pages):

@@ -118,7 +118,7 @@ def test_fifth_sample_of_colors_is_ignored(tmp_path, color, gray):
     [
         ("complex64", {}, "pixels are complex64"),
         ("float32", {"photometric": "miniswhite"}, "not supported for float32"),
-        ("uint16", {"photometric": 32844}, "color model 32844 is not supported"),
+        ("uint16", {"photometric": 32844}, "color model LOGL is not supported"),
         (
             "uint16",
             {"photometric": "palette", "colormap": np.zeros((3, 65536), np.uint16)},
