@@ -6,6 +6,7 @@ from typing import Tuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from micrograph_networks.files.ownership import mark
 from micrograph_networks.files.writing import atomic_write
 
 
@@ -23,6 +24,6 @@ def literal(text: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure atomically, in the format of the suffix."""
+    """Write a figure atomically as PNG, with the mark of the running command."""
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+        figure.savefig(temporary, dpi=150, metadata={"Software": mark() or "Matplotlib"})

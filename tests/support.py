@@ -53,3 +53,27 @@ def write_encoder(path, rng):
             deviation = np.sqrt(2 / np.prod(shape[:-1])) if name == "kernel" else 0
             file[f"{layer}/{name}"] = rng.normal(0, deviation, shape).astype(np.float16)
     return path
+
+
+def files_in(folder):
+    """Return the paths of all files in a folder, relative to it."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_replaces_only_own_files(run, folder, *command):
+    """Assert that a command replaces its files, and refuses each of them if someone else wrote it.
+
+    ``run`` takes the arguments and ``exit_code``, and returns the output. ``folder`` is for output.
+    """
+    run(*command, "--output", folder / "own")
+    names = files_in(folder / "own")
+    run(*command, "--output", folder / "own")
+    assert files_in(folder / "own") == names
+    for number, name in enumerate(sorted(names)):
+        other = folder / str(number)
+        (other / name).parent.mkdir(parents=True)
+        (other / name).write_bytes(b"mine")
+        said = run(*command, "--output", other, exit_code=2)
+        assert f"{other / name} exists and was not written by '" in said
+        assert files_in(other) == {name}
+        assert (other / name).read_bytes() == b"mine"

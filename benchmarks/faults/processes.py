@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 from products import DARKFIELD, FOCUS, PRODUCTS
 
+from micrograph_networks.files.writing import LOCK
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training.run import read_epochs
@@ -29,7 +30,7 @@ HOOKED = Path(__file__).with_name("hooked.py")
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
 LIMIT = 600
 """Time limit for a process, in seconds."""
-TEMPORARY = re.compile(r"\..+-\d+\.part(\.\w+)?|\.lock")
+HIDDEN = re.compile(rf"\..+-\d+\.part(\.\w+)?|{re.escape(LOCK)}")
 EPOCHS = 2
 
 
@@ -109,7 +110,7 @@ def assert_whole(folder):
     """Assert that every file is complete, and that hidden files are temporary."""
     for path in filter(Path.is_file, folder.rglob("*")):
         if path.name.startswith("."):
-            assert TEMPORARY.fullmatch(path.name), path
+            assert HIDDEN.fullmatch(path.name), path
         elif path.suffix == ".csv":
             assert path.read_bytes().endswith(b"\n"), path
             pd.read_csv(path)
@@ -124,8 +125,9 @@ def assert_whole(folder):
 
 
 def contents(folder):
-    """Return the bytes of all files in a folder by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    """Return the bytes of all files in a folder by name, without the lock of a training."""
+    files = [path for path in folder.iterdir() if path.is_file() and path.name != LOCK]
+    return {path.name: path.read_bytes() for path in files}
 
 
 # Commands that are interrupted, and their output folders.

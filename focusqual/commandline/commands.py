@@ -3,7 +3,6 @@
 The commands that train and evaluate models are in training_commands.py.
 """
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Tuple
 
@@ -25,34 +24,33 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
-    check_unique_stems,
     each_image,
     example,
     exit_if_incomplete,
     export_command,
     format_option,
     images_argument,
+    mask_option,
     models_command,
     output_option,
+    prepare_outputs,
+    suffix_option,
     version_option,
 )
+from micrograph_networks.commandline.images import InputImage, find_masks, input_images, read_mask
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import add_path_to_errors
+from micrograph_networks.files.ownership import IMAGE, remove_earlier
 from micrograph_networks.files.tables import csv_table, table
-from micrograph_networks.files.writing import output_folder
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from focusqual.inference.measurement import FocusMeasurement
-    from focusqual.inference.model import FocusModel
     from micrograph_networks.export.bioimageio import ZooModel
-    from micrograph_networks.images.planes import Plane
 
 
-@click.group(cls=Commands, context_settings=SETTINGS)
+@click.group("focusqual", cls=Commands, context_settings=SETTINGS)
 @version_option
 def main() -> None:
     """Measure the focus of microscope images patch by patch.
@@ -77,65 +75,70 @@ main.add_command(export_command("focusqual", NETWORKS, _zoo_model))
 
 @main.command(
     epilog=example(
-        "focusqual predict plate1/*.tif --output measured\n"
-        "focusqual predict image.png --output measured --stride 42 --format parquet"
+        "focusqual predict plate1 --output measured\n"
+        "focusqual predict image.png --output measured --stride 42 --format parquet\n"
+        "focusqual predict slides --mask tissue --output measured --suffix _tissue"
     )
 )
 @images_argument
 @output_option("tables and pictures")
+@suffix_option
+@mask_option
 @format_option
 @measurement_options
 def predict(
     images: Tuple[Path, ...],
     output: Path,
     suffix: str,
+    mask: Optional[Path],
+    file_format: str,
     model: Optional[str],
     engine: EngineOptions,
     options: FocusOptions,
 ) -> None:
     """Measure images and write focus.csv, patches.csv and annotated pictures.
 
+    Folders are searched with their subfolders, and pictures are written into subfolders of OUTPUT
+    of the same names. Files of an earlier run in OUTPUT are replaced; other files never are.
     Images that cannot be read are named and skipped; the exit code is then 1.
     """
     from focusqual.inference import tables
     from focusqual.inference.model import load_model
-    from micrograph_networks.images.planes import planes_of, position_columns, position_values
-
-    planes = planes_of(images)
-    check_unique_stems(planes)
-    positions = position_columns(planes)
-    folder = output_folder(output)
-    loaded = load_model(model, engine)
-    done = color = 0
-    measure = functools.partial(_predict_image, folder, loaded, options)
-    focus_table = table(folder / f"focus.{suffix}", [*tables.FOCUS_COLUMNS, "folder", *positions])
-    patch_table = table(folder / f"patches.{suffix}", tables.PATCH_COLUMNS)
-    with focus_table as focus, patch_table as patches:
-        for plane, (image, measured) in each_image(planes, measure):
-            done += 1
-            color += image.ndim == 3
-            row = tables.focus_row(plane.name, measured, loaded)
-            position = [plane.path.resolve().parent, *position_values(plane, positions)]
-            focus.writerow([*row, *position])
-            patches.writerows(tables.patch_rows(plane.name, measured))
-    click.echo(f"Measured {done} of {len(planes)} images: {folder / f'focus.{suffix}'}")
-    if color:
-        click.echo(f"{color} color images were measured as luma (0.299 R + 0.587 G + 0.114 B).")
-    exit_if_incomplete(done, planes)
-
-
-def _predict_image(
-    folder: Path, model: "FocusModel", options: FocusOptions, plane: "Plane"
-) -> Tuple["np.ndarray", "FocusMeasurement"]:
-    """Measure an image and write its annotated picture."""
     from focusqual.inference.picture import annotate
     from focusqual.inference.prediction import measure_focus
     from micrograph_networks.images.image_files import write_png
+    from micrograph_networks.images.planes import position_columns, position_values
 
-    image = plane.read()
-    measurement = measure_focus(image, model, options=options)
-    write_png(folder / f"{plane.stem}_focus.png", annotate(image, measurement))
-    return image, measurement
+    found = input_images(images, output)
+    masks = find_masks(mask, found)
+    positions = position_columns([one.plane for one in found])
+    loaded = load_model(model, engine)
+    paths = [output / f"{name}{suffix}.{file_format}" for name in ("focus", "patches")]
+    pictures = {one.stem: output / f"{one.stem}_focus{suffix}.png" for one in found}
+    prepare_outputs(output, [*paths, *pictures.values()])
+
+    def measure(one: InputImage) -> Tuple[bool, "FocusMeasurement"]:
+        image = one.plane.read()
+        measurement = measure_focus(image, loaded, read_mask(masks, one), options)
+        write_png(pictures[one.stem], annotate(image, measurement))
+        return image.ndim == 3, measurement
+
+    done = color = 0
+    focus_table = table(paths[0], [*tables.FOCUS_COLUMNS, "folder", *positions])
+    patch_table = table(paths[1], [*tables.PATCH_COLUMNS, "folder"])
+    with focus_table as focus, patch_table as patches:
+        for one, (is_color, measured) in each_image(found, measure):
+            done += 1
+            color += is_color
+            row = tables.focus_row(one.plane.name, measured, loaded)
+            focus.writerow([*row, one.folder, *position_values(one.plane, positions)])
+            for row in tables.patch_rows(one.plane.name, measured):
+                patches.writerow([*row, one.folder])
+    remove_earlier({path.parent for path in pictures.values()}, [f"*_focus{suffix}.png"])
+    click.echo(f"Measured {done} of {len(found)} images: {paths[0]}")
+    if color:
+        click.echo(f"{color} color images were measured as luma (0.299 R + 0.587 G + 0.114 B).")
+    exit_if_incomplete(done, found)
 
 
 @main.command(
@@ -218,22 +221,31 @@ def degrade(
 ) -> None:
     """Defocus images as a microscope would, and change their exposure.
 
-    Writes STEM_levelK.tif with the bit depth of the input. Values above its range saturate.
+    Writes STEM_levelK.tif with the bit depth of the input. Values above its range saturate. Images
+    that cannot be read are named and skipped; the exit code is then 1.
     """
     from focusqual.optics import Optics
     from focusqual.simulation.degradation import degrade as degrade_image
     from micrograph_networks.images.image_files import write_tiff
-    from micrograph_networks.images.planes import planes_of
 
     optics = Optics(**simulated)
-    folder = output_folder(output)
-    planes = planes_of(images)
-    check_unique_stems(planes)
-    jobs = [(plane, level) for plane in planes for level in levels]
-    for plane, level in tqdm(jobs, unit="image", disable=None):
-        with add_path_to_errors(plane):
-            image = degrade_image(plane.read(), level, optics, exposure, offset, photons, seed)
-        write_tiff(folder / f"{plane.stem}_level{level:g}.tif", image)
+    found = input_images(images, output)
+    paths = {
+        (one.stem, level): output / f"{one.stem}_level{level:g}.tif"
+        for one in found
+        for level in dict.fromkeys(levels)
+    }
+    prepare_outputs(output, list(paths.values()))
+
+    def blur(one: InputImage) -> None:
+        image = one.plane.read()
+        for level in levels:
+            degraded = degrade_image(image, level, optics, exposure, offset, photons, seed)
+            write_tiff(paths[one.stem, level], degraded, IMAGE)
+
+    done = len(list(each_image(found, blur)))
+    click.echo(f"Degraded {done} of {len(found)} images: {output}")
+    exit_if_incomplete(done, found)
 
 
 @main.command(epilog=example("focusqual validate plate1/*.tif"))
@@ -245,16 +257,15 @@ def validate(images: Tuple[Path, ...]) -> None:
     pixels, or more than 1% of the pixels saturated.
     """
     from focusqual.commandline.image_faults import faults
-    from micrograph_networks.images.planes import planes_of
 
     faulty = 0
-    planes = planes_of(images)
-    for plane in tqdm(planes, unit="image", disable=None):
-        found = faults(plane)
-        faulty += bool(found)
-        for fault in found:
+    found = input_images(images)
+    for one in tqdm(found, unit="image", disable=None):
+        named = faults(one.plane)
+        faulty += bool(named)
+        for fault in named:
             tqdm.write(fault)
-    click.echo(f"{len(planes) - faulty} of {len(planes)} images have no fault.")
+    click.echo(f"{len(found) - faulty} of {len(found)} images have no fault.")
     if faulty:
         raise click.exceptions.Exit(1)
 
@@ -297,7 +308,8 @@ def summarize(
     from focusqual.report.verdicts import excluded_wells, verdicts
 
     images = read_measurements(measurements, image)
-    folder = output_folder(output)
+    names = ("scores.png", "plate.png", "excluded_wells.csv", "plate.html")
+    folder = prepare_outputs(output, [output / name for name in names])
     judged = images.assign(verdict=verdicts(images, thresholds))
     plate.draw_score_histogram(folder / "scores.png", judged)
     written = ["scores.png"]
@@ -379,10 +391,11 @@ def best_planes(
     from focusqual.report import planes
 
     stacks, others = planes.read_stacks(table, planes.compile_pattern(pattern))
-    folder = output_folder(output)
+    names = ("best_planes.csv", "load_data.csv", "planes.png")
+    folder = prepare_outputs(output, [output / name for name in names])
+    planes.draw_levels(folder / "planes.png", stacks, certain_from)
     planes.write_best_planes(folder / "best_planes.csv", stacks, certain_from)
     unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
-    planes.draw_levels(folder / "planes.png", stacks, certain_from)
     found = sum(stack.in_focus(certain_from) for stack in stacks)
     unmeasured = [stack for stack in stacks if stack.best_plane is None]
     click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")

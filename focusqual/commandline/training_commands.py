@@ -15,14 +15,16 @@ from micrograph_networks.commandline.commands import (
     license_option,
     model_option,
     output_option,
+    prepare_outputs,
     run_folder,
 )
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table
-from micrograph_networks.files.writing import atomic_write, output_folder
+from micrograph_networks.files.writing import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,7 @@ def measurement_options(command: Callable) -> Callable:
     )
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
-@output_option("the run")
+@output_option("the run", owns_folder=True)
 @click.option("--epochs", type=click.IntRange(1), default=40, help="Number of epochs.")
 @click.option(
     "--steps",
@@ -164,6 +166,7 @@ def evaluate(
         if not paths:
             raise UserError(f"{folder} contains none of the test images of {split}.")
     loaded = load_model(model, engine)
+    _prepare_evaluation(output)
     measured = [
         image
         for path in tqdm(paths, unit="image", disable=None)
@@ -203,6 +206,7 @@ def evaluate_planes(
 
     planes = z_planes(folder, focal_plane)
     loaded = load_model(model, engine)
+    _prepare_evaluation(output)
     measured = [
         measure_plane(path, level, loaded, options)
         for path, level in tqdm(planes, unit="image", disable=None)
@@ -236,39 +240,48 @@ def evaluate_stacks(
 
     planes = stacks.read_planes(table)
     loaded = load_model(model, engine)
-    folder = output_folder(output)
+    names = ("planes.csv", "stacks.csv", "evaluation.csv", "stacks.png")
+    folder = prepare_outputs(output, [output / name for name in names])
     measured = stacks.measure_planes(planes, loaded, options)
     compared = stacks.compare(measured)
+    plots.draw_stacks(folder / "stacks.png", measured)
     _write_table(folder / "planes.csv", measured[stacks.PLANES_CSV])
     _write_table(folder / "stacks.csv", stacks.compare_by_stack(measured))
     _write_table(folder / "evaluation.csv", compared)
-    plots.draw_stacks(folder / "stacks.png", measured)
     click.echo(stacks.as_text(compared))
     click.echo(f"Tables and pictures: {folder}")
 
 
 def _write_table(path: Path, rows: "pd.DataFrame") -> None:
     with atomic_write(path) as temporary:
-        rows.to_csv(temporary, index=False)
+        rows.to_csv(temporary, index=False, errors="backslashreplace")
+
+
+def _prepare_evaluation(output: Path) -> None:
+    names = (
+        *("evaluation.csv", "images.csv"),
+        *("confusion_images.png", "confusion_patches.png", "reliability.png"),
+    )
+    prepare_outputs(output, [output / name for name in names])
 
 
 def _write_evaluation(
-    output: Path, measured: Sequence["MeasuredImage"], model: "FocusModel", options: FocusOptions
+    folder: Path, measured: Sequence["MeasuredImage"], model: "FocusModel", options: FocusOptions
 ) -> None:
     """Write the tables and pictures of an evaluation, and print its figures."""
     from focusqual.evaluation import plots
     from focusqual.evaluation.evaluate import accuracy
     from focusqual.inference import tables
 
-    folder = output_folder(output)
     figures = accuracy(measured, options)
+    plots.draw_evaluation(folder, measured)
     with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
         rows.writerows(figures.items())
     with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
         for image in measured:
             name, *values = tables.focus_row(image.name, image.measurement, model)
             rows.writerow([name, image.level, *values])
-    plots.draw_evaluation(folder, measured)
+    remove_earlier([folder], ["confusion_patches.png", "reliability.png"])
     for name, value in figures.items():
         click.echo(f"{name:45} {value:.4g}")
     click.echo(f"Tables and pictures: {folder}")

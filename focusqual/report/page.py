@@ -17,6 +17,7 @@ from focusqual.report.options import Thresholds
 from focusqual.report.paths import pictures_of
 from focusqual.report.verdicts import EXCLUDED, RULES, VERDICTS, WELL_COLUMNS
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.ownership import mark
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.options import declared_options
@@ -80,6 +81,7 @@ def write_page(
     }
     page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
+        software=mark() or "",
         sliders="\n".join(map(_slider, declared_options(thresholds))),
         report=_escaped_json(report),
         libraries=libraries.replace("</script", "<\\/script"),

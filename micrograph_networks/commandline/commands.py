@@ -1,9 +1,12 @@
 """Options, commands and helpers that all command lines share."""
 
 import contextlib
+import functools
 import math
+import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -11,8 +14,8 @@ from typing import (
     Callable,
     Collection,
     Dict,
-    Iterable,
     Iterator,
+    List,
     Optional,
     Sequence,
     Tuple,
@@ -24,6 +27,7 @@ from tqdm import tqdm
 
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+from micrograph_networks.files.ownership import check_replaceable, writing_as
 from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import output_folder, run_lock
 from micrograph_networks.images.intensities import BIT_DEPTH, METADATA
@@ -35,8 +39,8 @@ from micrograph_networks.models.registry import (
 )
 
 if TYPE_CHECKING:
+    from micrograph_networks.commandline.images import InputImage
     from micrograph_networks.export.bioimageio import ZooModel
-    from micrograph_networks.images.planes import Plane
     from micrograph_networks.models.weights_file import Networks
 
 FILES = click.Path(path_type=Path)
@@ -51,6 +55,9 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the chosen command."""
+        # A console may lack characters of file names, which are then printed as escapes.
+        with contextlib.suppress(AttributeError):  # of other streams, as in a notebook
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             return super().invoke(context)
         except UserError as error:
@@ -62,28 +69,36 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def check_unique_stems(images: Iterable["Plane"]) -> None:
-    """Raise UserError if two images have the same stem, and so the same names of results.
+def prepare_outputs(folder: Path, paths: Sequence[Path]) -> Path:
+    """Check that the running command may write some files, and make their folders.
 
     Parameters
     ----------
-    images : iterable of Plane
+    folder : Path
+        Output folder.
+    paths : sequence of Path
+        All files that the command will write, in the folder and in subfolders.
+
+    Returns
+    -------
+    Path
+        The output folder.
 
     Raises
     ------
     UserError
-        Two of them have the same stem.
+        Two paths are equal, a file exists that the command did not write, or a folder cannot be
+        made.
     """
-    seen: Dict[str, Plane] = {}
-    for image in images:
+    counts = Counter(str(path).casefold() for path in paths)
+    for path in paths:
         # Some file systems do not distinguish capitals.
-        stem = image.stem.casefold()
-        if stem in seen:
-            raise UserError(
-                f"{seen[stem]} and {image} would write the same files: "
-                "give them different folders for output."
-            )
-        seen[stem] = image
+        if counts[str(path).casefold()] > 1:
+            raise UserError(f"{path} would be written twice: run the command once for each.")
+    check_replaceable(paths)
+    for parent in sorted({folder, *(path.parent for path in paths)}):
+        output_folder(parent)
+    return folder
 
 
 def run_folder(path: Path) -> Path:
@@ -104,29 +119,39 @@ def run_folder(path: Path) -> Path:
 
 
 def each_image(
-    images: Sequence["Plane"], process: Callable[["Plane"], Result]
-) -> Iterator[Tuple["Plane", Result]]:
+    images: Sequence["InputImage"], process: Callable[["InputImage"], Result]
+) -> Iterator[Tuple["InputImage", Result]]:
     """Process images with a progress bar; print the errors of those that fail, and continue.
 
     Parameters
     ----------
-    images : list of Plane
+    images : sequence of InputImage
     process : callable
         Function from an image to a result. Its UserErrors are printed with the image's path.
 
     Yields
     ------
-    Plane, result
+    InputImage, result
         Images that did not fail, and their results.
+
+    Raises
+    ------
+    click.exceptions.Exit
+        All images failed. Tables that are open are not written.
     """
+    failed = 0
     for image in tqdm(images, unit="image", disable=None):
         try:
             with add_path_to_errors(image), explain_memory_errors():
                 result = process(image)
         except UserError as error:
             tqdm.write(f"Error: {error}", file=sys.stderr)
+            failed += 1
         else:
             yield image, result
+    if failed == len(images):
+        click.echo(f"All {failed} images failed: nothing was written.")
+        raise click.exceptions.Exit(1)
 
 
 version_option = click.version_option(__version__)
@@ -146,7 +171,7 @@ license_option = click.option(
 )
 format_option = click.option(
     "--format",
-    "suffix",
+    "file_format",
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     help="File format of the tables; parquet needs the extra [parquet].",
@@ -173,29 +198,72 @@ intensity_range_option = click.option(
 )
 
 
-def output_option(holds: str) -> Callable[[Callable], Callable]:
+def _suffix(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[\w .,+=@-]*", value):
+        raise click.BadParameter("it may have letters, digits, blanks and . , + = @ - _.")
+    return value
+
+
+suffix_option = click.option(
+    "--suffix",
+    default="",
+    show_default="none",
+    callback=_suffix,
+    help="Text at the end of the names of all files that are written, before .csv, .png and so "
+    "on: results of several runs can be in one folder.",
+)
+mask_option = click.option(
+    "--mask",
+    type=FILES,
+    show_default="whole images",
+    help="Folder of masks, such as tissue or wells, with the names and subfolders of the images. "
+    "Pixels that are 0 in the mask do not count.",
+)
+
+
+def output_option(holds: str, owns_folder: bool = False) -> Callable[[Callable], Callable]:
     """Make the decorator for the output folder of a command.
+
+    It also marks the files that the command writes, see
+    :mod:`micrograph_networks.files.ownership`.
 
     Parameters
     ----------
     holds : str
         Description of the output, for the help.
+    owns_folder : bool
+        True if the command has the folder for itself.
 
     Returns
     -------
     callable
     """
-    return click.option("--output", required=True, type=FILES, help=f"Folder for {holds}.")
+
+    def decorate(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def mark_files(*arguments: Any, **values: Any) -> Any:
+            context: Optional[click.Context] = click.get_current_context()
+            names: List[str] = []
+            while context:
+                names.insert(0, str(context.command.name))
+                context = context.parent
+            with writing_as(" ".join(names), owns_folder):
+                return command(*arguments, **values)
+
+        option = click.option("--output", required=True, type=FILES, help=f"Folder for {holds}.")
+        return option(mark_files)
+
+    return decorate
 
 
-def exit_if_incomplete(done: int, images: Sequence["Plane"]) -> None:
+def exit_if_incomplete(done: int, images: Sequence["InputImage"]) -> None:
     """Exit with 1 if some images failed.
 
     Parameters
     ----------
     done : int
         Number of images without errors.
-    images : sequence of Plane
+    images : sequence of InputImage
         All images.
     """
     if done < len(images):

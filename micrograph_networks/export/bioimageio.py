@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, Tuple, Union
@@ -14,6 +15,7 @@ from bioimageio.spec import save_bioimageio_package
 from bioimageio.spec.model import v0_5 as spec
 
 from micrograph_networks import __version__
+from micrograph_networks.files.ownership import mark
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.loading import read_network, shipped_model
@@ -133,6 +135,8 @@ def write_package(
         path = output / f"{name}.zip"
         with atomic_write(path) as temporary:
             save_bioimageio_package(description, output_path=temporary)
+            with zipfile.ZipFile(temporary, "a") as package:
+                package.comment = (mark() or "").encode()
     return path
 
 

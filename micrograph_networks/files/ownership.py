@@ -1,7 +1,7 @@
 """Marks by which a command recognizes the files that it wrote.
 
 Pictures, pages and packages have a mark in their metadata, which names the command. Tables have
-none: they are a command's own if its pictures are in the same folder or its subfolders.
+none: they are a command's own if a file with its mark is beside them.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import os
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Set
+from typing import Iterable, Iterator, Optional, Sequence, Set
 
 from micrograph_networks.errors import UserError
 
@@ -34,19 +34,24 @@ class Writer:
         Program and command, such as "focusqual predict".
     owns_folder : bool
         True if the command has its output folder for itself, so that it may replace any file.
+    replaceable : set of Path
+        Files that it may write.
     written : set of Path
         Files that it has written.
     """
 
     name: str
     owns_folder: bool
+    replaceable: Set[Path] = field(default_factory=set)
     written: Set[Path] = field(default_factory=set)
 
     def owns(self, path: Path) -> bool:
-        """Return True if the command wrote a file, in this run or an earlier one."""
-        if path.suffix in MARKED:
-            return f"({self.name})".encode() in _both_ends(path)
-        return any(self.owns(other) for other in path.parent.rglob("*") if other.suffix in MARKED)
+        """Return True if the file has the mark of the command."""
+        return path.suffix in MARKED and f"({self.name})".encode() in _both_ends(path)
+
+    def owns_table(self, folders: Iterable[Path]) -> bool:
+        """Return True if one of the folders has a file with the mark of the command."""
+        return any(self.owns(path) for folder in folders for path in folder.glob("*"))
 
 
 _running: ContextVar[Optional[Writer]] = ContextVar("running", default=None)
@@ -87,17 +92,17 @@ def is_result(path: Path) -> bool:
 
 
 def is_own(path: Path) -> bool:
-    """Return True if the running command wrote a file, in this run or an earlier one."""
+    """Return True if the running command wrote a picture, in this run or an earlier one."""
     writer = _running.get()
     return writer is not None and writer.owns(path)
 
 
-def check_replaceable(paths: Iterable[Path]) -> None:
-    """Check that the running command may write some files.
+def check_replaceable(paths: Sequence[Path]) -> None:
+    """Check that the running command may write some files, which are together the output of a run.
 
     Parameters
     ----------
-    paths : iterable of Path
+    paths : sequence of Path
 
     Raises
     ------
@@ -105,14 +110,16 @@ def check_replaceable(paths: Iterable[Path]) -> None:
         A file exists that the command did not write.
     """
     writer = _running.get()
-    if writer is None or writer.owns_folder:
+    if writer is None or writer.owns_folder or writer.replaceable.issuperset(paths):
         return
-    for path in paths:
-        if os.path.lexists(path) and not writer.owns(path):
+    folders = {path.parent for path in paths}
+    for path in filter(os.path.lexists, paths):
+        if not (writer.owns(path) or path.suffix not in MARKED and writer.owns_table(folders)):
             raise UserError(
                 f"{path} exists and was not written by '{writer.name}': rename it, or choose "
                 "another folder for --output."
             )
+    writer.replaceable.update(paths)
 
 
 def add_written(path: Path) -> None:
@@ -140,6 +147,8 @@ def remove_earlier(folders: Iterable[Path], patterns: Iterable[str]) -> None:
 
 def _both_ends(path: Path) -> bytes:
     """Return the bytes at the start and the end of a file; none if it cannot be read."""
+    if not os.path.isfile(path):  # a named pipe would never end
+        return b""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         start = file.read(SEARCHED)
         file.seek(max(file.seek(0, os.SEEK_END) - SEARCHED, 0))

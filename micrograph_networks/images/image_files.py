@@ -3,8 +3,10 @@
 import functools
 import logging
 import re
+import struct
+import zlib
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import tifffile
@@ -17,6 +19,7 @@ from PIL import (
 )
 
 from micrograph_networks.errors import UserError, add_path_to_errors
+from micrograph_networks.files.ownership import RESULT, is_result, mark
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images import tiff_stacks
 from micrograph_networks.images.gray import to_gray
@@ -42,6 +45,8 @@ IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
 """Suffixes of images in folders that are listed even if they are damaged."""
 THUMBNAIL = re.compile("_thumb", re.IGNORECASE)
 """Part of the names of thumbnails, which ImageXpress writes beside its images."""
+PNG_HEADER = 33
+"""Length of a PNG's signature and first chunk."""
 # Hide what decoders log about damaged files: our error message says it.
 for decoder in ("imagecodecs", "tifffile"):
     logging.getLogger(decoder).addHandler(logging.NullHandler())
@@ -139,7 +144,7 @@ def _read_single(path: Path) -> np.ndarray:
 def list_images(folders: Sequence[Path]) -> List[Path]:
     """Return the paths of the PNG, TIFF and JPEG images in folders, sorted.
 
-    Hidden files and thumbnails are skipped.
+    Hidden files, thumbnails and pictures of results are skipped.
 
     Raises
     ------
@@ -158,7 +163,7 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
 
 
 def _is_listed(path: Path) -> bool:
-    if path.name.startswith(".") or THUMBNAIL.search(path.name):
+    if path.name.startswith(".") or THUMBNAIL.search(path.name) or is_result(path):
         return False
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
@@ -188,14 +193,16 @@ def read_gray(path: Union[str, Path]) -> np.ndarray:
         return to_gray(read_image(path))
 
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture as an 8-bit PNG.
+def write_png(path: Path, picture: np.ndarray, kind: str = RESULT) -> None:
+    """Write a picture as an 8-bit PNG, with the mark of the running command.
 
     Parameters
     ----------
     path : Path
     picture : ndarray, (height, width) or (height, width, 3)
         Gray or RGB; floats from 0 to 1, or uint8.
+    kind : str
+        Kind of the mark, see :mod:`micrograph_networks.files.ownership`.
     """
     import imagecodecs
 
@@ -205,17 +212,30 @@ def write_png(path: Path, picture: np.ndarray) -> None:
         for source, target in zip(picture, rounded):
             target[...] = np.rint(source * 255)
         picture = rounded
-    with atomic_write(path) as temporary:
-        imagecodecs.imwrite(temporary, np.ascontiguousarray(picture), codec="png")
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(picture))
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        file.write(encoded[:PNG_HEADER])
+        file.write(_png_software(mark(kind)))
+        file.write(encoded[PNG_HEADER:])
 
 
-def write_tiff(path: Path, image: np.ndarray) -> None:
+def _png_software(text: Optional[str]) -> bytes:
+    """Return the chunk of a PNG that names the software."""
+    if text is None:
+        return b""
+    chunk = b"tEXtSoftware\0" + text.encode("latin-1")
+    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def write_tiff(path: Path, image: np.ndarray, kind: str = RESULT) -> None:
     """Write an image as a TIFF with its own bit depth and lossless compression.
 
     Parameters
     ----------
     path : Path
     image : ndarray, (height, width)
+    kind : str
+        Kind of the mark of the running command, see :mod:`micrograph_networks.files.ownership`.
     """
     with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, image, compression="zlib")
+        tifffile.imwrite(temporary, image, compression="zlib", software=mark(kind))

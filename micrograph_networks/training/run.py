@@ -43,7 +43,7 @@ class TrainingRun:
     Raises
     ------
     UserError
-        The folder contains a run with another recipe.
+        The folder contains a run with another recipe, or files and no run.
     """
 
     def __init__(self, folder: Path, recipe: Dict[str, Any]) -> None:
@@ -53,6 +53,10 @@ class TrainingRun:
         self._recipe_path = folder / "recipe.json"
         if self._recipe_path.exists():
             self._check_recipe()
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise UserError(
+                f"{folder} contains files that are not of a training: choose an empty folder."
+            )
 
     def _check_recipe(self) -> None:
         path, recipe = self._recipe_path, self._recipe

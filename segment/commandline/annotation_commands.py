@@ -1,25 +1,23 @@
 """The commands that make data sets: convert-masks and scenes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Tuple
+from typing import Tuple
 
 import click
 from tqdm import tqdm
 
 from micrograph_networks.commandline.commands import (
     FILES,
-    check_unique_stems,
     each_image,
     example,
     exit_if_incomplete,
     output_option,
+    prepare_outputs,
 )
+from micrograph_networks.commandline.images import InputImage, input_images
+from micrograph_networks.files.ownership import IMAGE, remove_earlier
 from micrograph_networks.files.tables import csv_table
-from micrograph_networks.files.writing import output_folder
 from segment.commandline.options import classes_option
-
-if TYPE_CHECKING:
-    from micrograph_networks.images.planes import Plane
 
 
 @click.command(
@@ -58,26 +56,26 @@ def convert_masks(
 ) -> None:
     """Convert masks to class indices, or to 0 and 255, and write them as PNG.
 
-    If a mask has a pixel of an unknown value, the command reports it, converts the others, and
-    exits with 1.
+    Folders are searched with their subfolders. If a mask has a pixel of an unknown value, the
+    command reports it, converts the others, and exits with 1. It replaces masks that it wrote, but
+    no others: OUTPUT is another folder than that of the masks.
     """
     from micrograph_networks.images.image_files import write_png
-    from micrograph_networks.images.planes import planes_of
     from segment.annotations.masks import black_and_white, palette, recoded
 
     known = palette(classes, colors)
     if kept:
         known = black_and_white(known, classes, kept)
-    planes = planes_of(masks)
-    check_unique_stems(planes)
-    folder = output_folder(output)
+    found = input_images(masks, output, takes_results=True)
+    paths = {one.stem: output / f"{one.stem}.png" for one in found}
+    prepare_outputs(output, list(paths.values()))
 
-    def convert(plane: "Plane") -> None:
-        write_png(folder / f"{plane.stem}.png", recoded(plane.read(), known))
+    def convert(one: InputImage) -> None:
+        write_png(paths[one.stem], recoded(one.plane.read(), known), IMAGE)
 
-    done = len(list(each_image(planes, convert)))
-    click.echo(f"Converted {done} of {len(planes)} masks: {folder}")
-    exit_if_incomplete(done, planes)
+    done = len(list(each_image(found, convert)))
+    click.echo(f"Converted {done} of {len(found)} masks: {output}")
+    exit_if_incomplete(done, found)
 
 
 @click.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
@@ -104,15 +102,16 @@ def scenes(output: Path, count: int, seed: int) -> None:
     from segment.annotations.dataset import COLUMNS
     from segment.simulation.scenes import darkfield_scene
 
-    folder = output_folder(output)
-    output_folder(folder / "images")
-    output_folder(folder / "masks")
+    numbers = range(1, count + 1)
+    images = [f"images/scene_{number:02}.png" for number in numbers]
+    masks = [f"masks/scene_{number:02}_mask.png" for number in numbers]
+    folder = prepare_outputs(output, [output / name for name in (*images, *masks, "data.csv")])
     rng = np.random.default_rng(seed)
     with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
-        for number in tqdm(range(1, count + 1), unit="scene", disable=None):
+        for image, mask in tqdm(list(zip(images, masks)), unit="scene", disable=None):
             scene = darkfield_scene(rng)
-            image, mask = f"images/scene_{number:02}.png", f"masks/scene_{number:02}_mask.png"
-            write_png(folder / image, scene.image)
-            write_png(folder / mask, scene.classes)
+            write_png(folder / image, scene.image, IMAGE)
+            write_png(folder / mask, scene.classes, IMAGE)
             table.writerow([image, mask, scene.cells, scene.spirochaetes])
+    remove_earlier([folder / "images", folder / "masks"], ["scene_*.png"])
     click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from micrograph_networks.export.bioimageio import ZooModel
 
 
-@click.group(cls=Commands, context_settings=SETTINGS)
+@click.group("segment-darkfield", cls=Commands, context_settings=SETTINGS)
 @version_option
 def main() -> None:
     """Find blood cells and spirochaetes in dark-field images."""

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, List, Optional, Tuple
 import click
 from tqdm import tqdm
 
-from micrograph_networks.commandline.commands import FILES, example, model_option, output_option
+from micrograph_networks.commandline.commands import (
+    FILES,
+    example,
+    model_option,
+    output_option,
+    prepare_outputs,
+)
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
+from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table, number
-from micrograph_networks.files.writing import output_folder
 from micrograph_networks.training.split import PARTS
 from segment.commandline.options import table_option
 from segment.inference.options import SegmentationOptions
@@ -80,7 +86,8 @@ def evaluate(
 
     loaded = load_model(model, engine)
     pairs = pairs_of(csv, split, part)
-    folder = output_folder(output)
+    tables = [output / name for name in ("images.csv", "evaluation.csv")]
+    prepare_outputs(output, tables)
     counts: List[Counts] = []
     worst: List[Evaluated] = []
     for pair in tqdm(pairs, unit="image", disable=None):
@@ -88,17 +95,20 @@ def evaluate(
         counts.append(found.counts)
         worst = sorted([*worst, found], key=operator.attrgetter("mean_iou"))[:PICTURES]
     total = metrics(functools.reduce(operator.add, counts), loaded.classes)
-    with csv_table(folder / "images.csv", ["image", *total]) as images:
+    pictures = [
+        output / f"worst{rank:02}_{bad.pair.image.stem}.png" for rank, bad in enumerate(worst, 1)
+    ]
+    prepare_outputs(output, [*tables, *pictures])
+    for path, bad in zip(pictures, worst):
+        image = read_intensities(bad.pair.image)
+        write_png(path, comparison(image, bad.truth, bad.classes, loaded.classes))
+    with csv_table(tables[0], ["image", *total]) as images:
         for pair, one in zip(pairs, counts):
             values = metrics(one, loaded.classes).values()
             images.writerow([pair.name, *map(number, values)])
-    for rank, bad in enumerate(worst, 1):
-        picture = comparison(
-            read_intensities(bad.pair.image), bad.truth, bad.classes, loaded.classes
-        )
-        write_png(folder / f"worst{rank:02}_{bad.pair.image.stem}.png", picture)
-    with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
+    with csv_table(tables[1], ["metric", "value"]) as rows:
         for name, value in total.items():
             rows.writerow([name, value])
             click.echo(f"{name:30} {number(value)}")
-    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {folder}")
+    remove_earlier([output], ["worst[0-9][0-9]_*.png"])
+    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {output}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
 )
 @table_option
-@output_option("the run")
+@output_option("the run", owns_folder=True)
 @click.option(
     "--backbone-weights",
     type=FILES,

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import tifffile
 from click.testing import CliRunner
-from support import FOCUS_MODELS, needs_training
+from support import FOCUS_MODELS, assert_replaces_only_own_files, needs_training
 
 from focusqual.commandline.commands import main
 from focusqual.inference.measurement import PROBABILITIES
 from focusqual.simulation import scenes
-from micrograph_networks.images.image_files import read_image, write_tiff
+from micrograph_networks.images.image_files import read_image, write_png, write_tiff
 
 
 def write_scenes(folder, names, side=200):
@@ -62,7 +62,7 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     with open(output / "patches.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
             "image,row,col,y,x,height,width,level,expected_level,certainty,"
-            "p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10"
+            "p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,folder"
         )
     focus, patches = (pd.read_csv(output / name) for name in ("focus.csv", "patches.csv"))
     assert focus["image"].tolist() == [path.name for path in images]
@@ -89,12 +89,27 @@ def test_predict_and_summarize_know_parquet(images, tmp_path):
         assert read_image(page / name).std() > 10
 
 
-def test_predict_continues_after_a_bad_image(images, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "done"), [(["predict"], "Measured"), (["degrade", "--level", 1], "Degraded")]
+)
+def test_commands_continue_after_a_bad_image(images, tmp_path, command, done):
     images[1].write_bytes(images[1].read_bytes()[:500])
-    output = run("predict", *images, "--output", tmp_path / "out", exit_code=1)
+    given = (*command, "--output", tmp_path / "out")
+    output = run(*given, *images, exit_code=1)
     assert "p_B12_s1.tif cannot be read as an image" in output
-    assert "Measured 2 of 3 images" in output
-    assert len(pd.read_csv(tmp_path / "out" / "focus.csv")) == 2
+    assert f"{done} 2 of 3 images" in output
+    assert not list((tmp_path / "out").glob("p_B12*"))
+    output = run(*command, images[1], "--output", tmp_path / "other", exit_code=1)
+    assert "All 1 images failed: nothing was written." in output
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_paths_that_do_not_exist_are_refused(tmp_path):
+    for command in (["predict"], ["degrade", "--level", 1], ["validate"]):
+        output = () if command == ["validate"] else ("--output", tmp_path / "out")
+        said = run(*command, tmp_path / "none.tif", *output, exit_code=2)
+        assert "none.tif does not exist: check the path" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_predict_reports_color_images(tmp_path, rng):
@@ -222,6 +237,90 @@ def test_stacks_are_evaluated(images, tmp_path):
     assert "best_plane_right" in run("evaluate-stacks", table, "--output", output)
     assert names_in(output) == {"planes.csv", "stacks.csv", "evaluation.csv", "stacks.png"}
     assert len(pd.read_csv(output / "planes.csv")) == len(pd.read_csv(output / "stacks.csv")) == 3
+
+
+def test_plates_in_subfolders_are_told_apart(images, tmp_path):
+    plates = tmp_path / "plates"
+    for plate, path in zip(("1", "2/day1"), images):
+        (plates / plate).mkdir(parents=True)
+        path.rename(plates / plate / "A01.tif")
+    output = tmp_path / "out"
+    run("predict", plates, "--output", output, "--engine", "numpy")
+    assert names_in(output) == {"focus.csv", "patches.csv", "1", "2"}
+    assert (output / "2" / "day1" / "A01_focus.png").is_file()
+    for name, rows in (("focus.csv", 1), ("patches.csv", 9)):
+        table = pd.read_csv(output / name)
+        assert set(table["image"]) == {"A01.tif"}
+        folders = [str(plates / "1")] * rows + [str(plates / "2" / "day1")] * rows
+        assert table["folder"].tolist() == folders
+
+
+def test_masks_come_from_another_folder(images, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for path, side in zip(images[:2], (200, 150)):
+        mask = np.zeros((side, 200), np.uint8)
+        mask[:84, :84] = 7
+        write_png(masks / f"{path.stem}.png", mask)
+    given = ("--output", tmp_path / "out", "--mask", masks, "--engine", "numpy")
+    said = run("predict", *images, *given, exit_code=1)
+    assert f"{images[1]}: The mask is of shape (150, 200)" in said
+    assert f"{images[2]}: It has no mask" in said
+    (row,) = pd.read_csv(tmp_path / "out" / "focus.csv").to_dict("records")
+    assert row["patches"] == 1
+
+
+@pytest.fixture
+def measured(images, tmp_path):
+    """The focus.csv of three planes of a stack, in wells."""
+    run("predict", *images, "--output", tmp_path / "measured", "--engine", "numpy")
+    return tmp_path / "measured" / "focus.csv"
+
+
+@pytest.mark.parametrize("command", ["predict", "degrade", "evaluate", "summarize", "best-planes"])
+def test_commands_replace_only_their_files(images, measured, tmp_path, command):
+    arguments = {
+        "predict": (*images[:2], "--engine", "numpy"),
+        "degrade": (*images[:2], "--level", 1),
+        "evaluate": (images[0].parent, "--engine", "numpy"),
+        "summarize": (measured,),
+        "best-planes": (measured, "--pattern", r"(?P<Stack>p)_.0*(?P<Plane>\d+)_s1"),
+    }
+    assert_replaces_only_own_files(run, tmp_path / "out", command, *arguments[command])
+
+
+def test_images_and_tables_in_the_output_folder_are_safe(images, tmp_path):
+    folder, given = images[0].parent, [path.read_bytes() for path in images]
+    for _ in range(2):
+        said = run("predict", folder, "--output", folder, "--engine", "numpy")
+        assert "Measured 3 of 3 images" in said
+        said = run("degrade", folder, "--output", folder, "--level", 1)
+        assert "Degraded 3 of 3 images" in said
+        for path in folder.glob("*_level1.tif"):
+            path.rename(tmp_path / path.name)
+    assert [path.read_bytes() for path in images] == given
+    (folder / "stacks.csv").write_text("image,stack,position,focus\np_A01_s1.tif,a,0,0\n")
+    said = run("evaluate-stacks", folder / "stacks.csv", "--output", folder, exit_code=2)
+    assert "planes at one position only" in said
+    (folder / "stacks.csv").write_text(
+        "image,stack,position,focus\np_A01_s1.tif,a,0,0\np_B12_s1.tif,a,2,0\n"
+    )
+    said = run("evaluate-stacks", folder / "stacks.csv", "--output", folder, exit_code=2)
+    assert "stacks.csv exists and was not written by 'focusqual evaluate-stacks'" in said
+
+
+def test_pictures_of_an_earlier_run_do_not_stay(images, tmp_path):
+    output = tmp_path / "out"
+    run("predict", *images, "--output", output, "--engine", "numpy")
+    run("predict", *images, "--output", output, "--engine", "numpy", "--suffix", "_2")
+    (output / "mine_focus.png").write_bytes(b"mine")
+    run("predict", images[0], "--output", output, "--engine", "numpy")
+    ends = ("_focus.png", "_focus_2.png", "_focus_2.png", "_focus_2.png")
+    pictures = {path.stem + end for path, end in zip([images[0], *images], ends)}
+    assert names_in(output) == {
+        *("focus.csv", "patches.csv", "focus_2.csv", "patches_2.csv", "mine_focus.png"),
+        *pictures,
+    }
 
 
 @pytest.mark.parametrize("name", main.commands)

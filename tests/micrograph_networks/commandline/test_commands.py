@@ -8,11 +8,11 @@ from products import PRODUCTS
 
 from micrograph_networks.commandline.commands import (
     Commands,
-    check_unique_stems,
     each_image,
     example,
     export_command,
     models_command,
+    prepare_outputs,
 )
 from micrograph_networks.errors import UserError
 from micrograph_networks.models.registry import shipped_models
@@ -49,10 +49,23 @@ def test_failed_images_are_named_and_the_others_are_processed(capsys):
     assert "Error: c.png: The memory does not suffice" in printed
 
 
-def test_equal_stems_are_refused():
-    check_unique_stems([Path("a/x.png"), Path("a/y.png")])
-    with pytest.raises(UserError, match=r"a/x\.png and b/x\.tif would write the same files"):
-        check_unique_stems([Path("a/x.png"), Path("b/x.tif")])
+def test_tables_are_not_written_if_all_images_fail(capsys):
+    def fail(path):
+        raise UserError("It is empty.")
+
+    with pytest.raises(click.exceptions.Exit) as exit:
+        list(each_image([Path("a.png")], fail))
+    assert exit.value.exit_code == 1
+    assert "All 1 images failed: nothing was written." in capsys.readouterr().out
+
+
+def test_outputs_are_checked_before_anything_is_made(tmp_path):
+    paths = [tmp_path / "out" / name for name in ("a.png", "b/a.png")]
+    assert prepare_outputs(tmp_path / "out", paths) == tmp_path / "out"
+    assert (tmp_path / "out" / "b").is_dir()
+    with pytest.raises(UserError, match=r"A.png would be written twice"):
+        prepare_outputs(tmp_path / "new", [tmp_path / "new" / name for name in ("A.png", "a.png")])
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.package)

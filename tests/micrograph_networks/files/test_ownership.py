@@ -42,14 +42,16 @@ def test_links_and_folders_are_not_replaced(tmp_path, make):
 
 
 def test_tables_belong_to_the_pictures_beside_them(tmp_path):
-    table = write(tmp_path / "out" / "a.csv")
+    table, picture = write(tmp_path / "a.csv"), tmp_path / "plate1" / "a.png"
     with writing_as("focusqual predict"):
         with pytest.raises(UserError, match=r"a.csv exists and was not written by 'focusqual p"):
-            check_replaceable([table])
-        write(tmp_path / "out" / "plate1" / "a.png")
-        check_replaceable([table])
+            check_replaceable([table, picture])
+        write(picture)
+    with writing_as("focusqual predict"):
+        check_replaceable([table, picture])
+        write(table)
     with writing_as("focusqual evaluate"), pytest.raises(UserError, match="exists and was not"):
-        check_replaceable([table])
+        check_replaceable([table, picture])
 
 
 def test_results_are_told_from_images_for_other_commands(tmp_path):

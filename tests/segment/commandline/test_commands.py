@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 import tifffile
 from click.testing import CliRunner
+from support import assert_replaces_only_own_files
 
 from micrograph_networks.images.image_files import read_image, write_png
 from segment.classes import CLASSES, pixel_classes
@@ -43,7 +44,7 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
     names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
     table = pd.read_csv(output / "cells.csv")
-    columns = "image,class,label,y,x,area,length,mean_width,mean_probability,model,engine"
+    columns = "image,class,label,y,x,area,length,mean_width,mean_probability,model,engine,folder"
     assert table.columns.tolist() == columns.split(",")
     for path in images:
         classes, cells, spirochaetes, overlay = (
@@ -97,11 +98,27 @@ def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, netwo
     np.testing.assert_array_equal(*same)
 
 
+def test_masks_and_suffixes_are_used(images, tmp_path, network):
+    output, masks, mask = tmp_path / "out", tmp_path / "masks", np.zeros((60, 70), np.uint8)
+    mask[20:, 30:] = 255
+    masks.mkdir()
+    for path in images:
+        write_png(masks / path.name, mask)
+    given = ("--output", output, "--mask", masks, "--suffix", "_inside", *network)
+    run("predict", images[0].parent, *given)
+    ends = ("classes_inside.png", "blood_cell_inside.tif", "spirochaete_inside.tif")
+    names = {f"{path.stem}_{end}" for path in images for end in (*ends, "overlay_inside.png")}
+    assert {path.name for path in output.iterdir()} == {"cells_inside.csv", *names}
+    classes = read_image(output / "a_classes_inside.png")
+    assert classes[mask > 0].any() and not classes[mask == 0].any()
+    assert "it may have letters" in run("predict", images[0], *given, "--suffix", "/x", exit_code=2)
+
+
 def test_too_many_cells_for_a_label_image_are_reported(images, tmp_path, network, monkeypatch):
     monkeypatch.setattr(image_command, "MOST_OBJECTS", 0)
     said = run("predict", images[0], "--output", tmp_path / "out", *network, exit_code=1)
     assert "objects are more than the 0 that a 16-bit image can number" in said
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cells.csv"}
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -217,5 +234,36 @@ def test_masks_are_converted_and_faulty_ones_named(masks, tmp_path):
     assert "Converted 1 of 2 masks" in said
     np.testing.assert_array_equal(read_image(output / "a.png"), masks)
     assert not (output / "b.png").exists()
-    run("convert-masks", output / "a.png", "--output", output, "--keep", "blood cell")
-    np.testing.assert_array_equal(read_image(output / "a.png"), masks * 255)
+    white = tmp_path / "white"
+    run("convert-masks", output, "--output", white, "--keep", "blood cell")
+    np.testing.assert_array_equal(read_image(white / "a.png"), masks * 255)
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "scenes", "convert-masks"])
+def test_commands_replace_only_their_files(data_set, tmp_path, network, command):
+    arguments = {
+        "predict": (data_set / "a.png", *network),
+        "evaluate": ("--csv", data_set / "data.csv", *network),
+        "scenes": ("--count", 1),
+        "convert-masks": (data_set / "a_mask.png", "--keep", "blood cell"),
+    }
+    assert_replaces_only_own_files(run, tmp_path / "out", command, *arguments[command])
+
+
+def test_masks_are_not_converted_in_place(masks, tmp_path):
+    given = (tmp_path / "a.png").read_bytes()
+    convert = ("convert-masks", tmp_path, "--output", tmp_path, "--color", "blood cell=255")
+    assert "a.png exists and was not written by" in run(*convert, exit_code=2)
+    assert (tmp_path / "a.png").read_bytes() == given
+    run("scenes", "--output", tmp_path / "scenes", "--count", 1)
+    (mask,) = (tmp_path / "scenes" / "masks").iterdir()
+    said = run("convert-masks", mask, "--output", mask.parent, "--keep", "blood cell", exit_code=2)
+    assert "was not written by 'segment-darkfield convert-masks'" in said
+
+
+def test_class_images_can_be_converted(images, tmp_path, network):
+    run("predict", images[0], "--output", tmp_path / "out", *network)
+    classes = tmp_path / "out" / "a_classes.png"
+    run("convert-masks", classes, "--output", tmp_path / "white", "--keep", "spirochaete")
+    white = read_image(tmp_path / "white" / "a_classes.png")
+    np.testing.assert_array_equal(white, 255 * (read_image(classes) == 2))
