@@ -23,6 +23,8 @@ ROWS_AT_ONCE = 100_000
 def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     """Open a CSV for writing. The file is complete, or does not appear.
 
+    Characters that UTF-8 does not have are written as :func:`escaped` returns them.
+
     Parameters
     ----------
     path : Path
@@ -34,7 +36,7 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     csv.writer
     """
     with atomic_write(path) as temporary, open(
-        temporary, "w", newline="", encoding="utf-8"
+        temporary, "w", newline="", encoding="utf-8", errors="backslashreplace"
     ) as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -118,7 +120,8 @@ def read_csv(
     """
     rows = []
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        # Bytes of file names that are not UTF-8 stay, so that the files are found.
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file, restval="")
             used = [name for name in reader.fieldnames or [] if is_used is None or is_used(name)]
             for row in reader:
@@ -164,20 +167,29 @@ class _ParquetWriter:
         frame = pandas.DataFrame(self._rows, columns=self._columns)
         for name in self._columns:
             if name in TEXT:
-                frame[name] = frame[name].astype("string")
+                frame[name] = frame[name].map(escaped).astype("string")
             elif frame[name].dtype == object:  # texts of numbers
                 frame[name] = pandas.to_numeric(frame[name]).astype(float)
         schema = self._writer.schema if self._writer else None
         data = pyarrow.Table.from_pandas(frame, schema, preserve_index=False)
         data = data.replace_schema_metadata(None)
         if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(self._path, data.schema)
+            self._file = open(self._path, "wb")  # pyarrow takes no paths that are not UTF-8
+            self._writer = pyarrow.parquet.ParquetWriter(self._file, data.schema)
         self._writer.write_table(data)
         self._rows = []
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def escaped(text: object) -> str:
+    r"""Return a text in which characters that UTF-8 does not have are escapes, such as \udcff.
+
+    Python has them in place of those bytes of file names that are not UTF-8.
+    """
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def number(value: float) -> str:

@@ -144,7 +144,7 @@ def test_mistakes_are_one_sentence(tmp_path, program, macro):
     assert f"{tmp_path / 'none'} does not run; choose the program in its environment" in printed
     package = "focusqual" if macro == "Measure_Focus.ijm" else "segment"
     printed = batch(macro, command=program(package), **settings)
-    assert printed == f"{tmp_path / 'none.png'} does not exist or is not a file: check the path."
+    assert printed == f"{tmp_path / 'none.png'} does not exist: check the path."
     printed = batch(macro, command=program(package), output=tmp_path / "out")
     assert printed.startswith("There is no image")
 
