@@ -3,7 +3,7 @@
 import contextlib
 import csv
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write
@@ -70,8 +70,9 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Any]:
             yield writer
         return
     pyarrow_parquet()
-    with atomic_write(path) as temporary, contextlib.closing(
-        _ParquetWriter(temporary, columns)
+    # pyarrow opens no paths that are not UTF-8.
+    with atomic_write(path) as temporary, open(temporary, "wb") as file, contextlib.closing(
+        _ParquetWriter(file, columns)
     ) as rows:
         yield rows
         rows.write()
@@ -146,8 +147,8 @@ def read_csv(
 class _ParquetWriter:
     """Writer of a Parquet file. The types of numbers are those of the first rows."""
 
-    def __init__(self, path: Path, columns: Sequence[str]):
-        self._path, self._columns = path, columns
+    def __init__(self, file: BinaryIO, columns: Sequence[str]):
+        self._file, self._columns = file, columns
         self._rows: List[Sequence[Any]] = []
         self._writer: Any = None
 
@@ -174,7 +175,6 @@ class _ParquetWriter:
         data = pyarrow.Table.from_pandas(frame, schema, preserve_index=False)
         data = data.replace_schema_metadata(None)
         if self._writer is None:
-            self._file = open(self._path, "wb")  # pyarrow takes no paths that are not UTF-8
             self._writer = pyarrow.parquet.ParquetWriter(self._file, data.schema)
         self._writer.write_table(data)
         self._rows = []

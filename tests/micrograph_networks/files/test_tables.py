@@ -1,4 +1,6 @@
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,25 @@ def test_identifiers_are_written_exactly(tmp_path):
 def test_only_used_columns_are_read(tmp_path):
     (tmp_path / "a.csv").write_text("a,b,c\n1,2\n")
     assert read_csv(tmp_path / "a.csv", [], "a table", "bc".__contains__) == [{"b": "2", "c": ""}]
+
+
+@pytest.mark.parametrize("suffix", tables.FORMATS)
+def test_names_that_are_not_utf_8_are_written_as_escapes(tmp_path, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"), f"a.{suffix}")
+    path.parent.mkdir()
+    with table(path, COLUMNS) as rows:
+        rows.writerow([os.fsdecode(b"\xff\xc3\xa9.tif"), 0, number(1.0)])
+    with open(path, "rb") as file:
+        found = pd.read_csv(file) if suffix == "csv" else pd.read_parquet(file)
+    assert found["image"].tolist() == ["\\udcffé.tif"]
+
+
+def test_names_in_a_table_may_have_any_bytes(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"image\n\xff.tif\n")
+    (row,) = read_csv(tmp_path / "a.csv", ["image"], "a table")
+    assert os.fsencode(row["image"]) == b"\xff.tif"
 
 
 def test_parquet_without_rows_has_columns(tmp_path):
