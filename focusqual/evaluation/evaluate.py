@@ -16,7 +16,7 @@ from focusqual.simulation.camera import photograph
 from focusqual.simulation.defocus import defocus
 from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray, read_image
+from micrograph_networks.images.image_files import is_listed, read_gray, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
 """Contents of a patch: nothing, cells, or something between."""
@@ -102,7 +102,7 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     found = []
     for plane in sorted(Path(folder).glob("BBBC006_v1_images_z_[0-9][0-9]")):
         depth = abs(int(plane.name.rpartition("_")[2]) - focal_plane)
-        images = sorted(p for p in plane.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        images = sorted(filter(is_listed, plane.iterdir()))
         found += [(path, min(depth, LEVELS - 1)) for path in images]
     if not found:
         raise UserError(

@@ -154,15 +154,14 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
     for folder in folders:
         if not Path(folder).is_dir():
             raise UserError(f"{folder} is not a folder: check the path.")
-    paths = sorted(
-        path for folder in folders for path in Path(folder).iterdir() if _is_listed(path)
-    )
+    paths = sorted(path for folder in folders for path in Path(folder).iterdir() if is_listed(path))
     if not paths:
         raise UserError(f"No PNG or TIFF image is in {', '.join(map(str, folders))}.")
     return paths
 
 
-def _is_listed(path: Path) -> bool:
+def is_listed(path: Path) -> bool:
+    """Return True if a file of a folder is taken for an image, by its suffix or its content."""
     if path.name.startswith(".") or THUMBNAIL.search(path.name) or is_result(path):
         return False
     if path.suffix.lower() in IMAGE_SUFFIXES:
