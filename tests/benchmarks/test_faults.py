@@ -1,5 +1,6 @@
-"""Some of the cases of benchmarks/faults/faults.py."""
+"""Some of the cases of benchmarks/faults."""
 
+import fuzz_readers
 import mutated
 import processes
 import pytest
@@ -26,6 +27,14 @@ def test_damaged_input_is_refused_or_read_whole(isolated, originals_folder, numb
     _, kind, arguments = DAMAGED[number % len(DAMAGED)]
     outcome = isolated.call(mutated.case, originals_folder, number, SEED, kind, arguments)
     assert outcome in (mutated.REFUSED, mutated.WHOLE)
+
+
+@pytest.mark.parametrize("number", range(10 * len(fuzz_readers.KINDS)))
+def test_damaged_image_is_read_or_refused(tmp_path, number):
+    kind = fuzz_readers.KINDS[number % len(fuzz_readers.KINDS)]
+    if kind is fuzz_readers.zarr_metadata:
+        pytest.importorskip("zarr")
+    assert fuzz_readers.run(kind, tmp_path / "case", SEED, number) in ("read", "refused")
 
 
 def test_killed_command_leaves_complete_files_and_is_repeated(tmp_path):
