@@ -8,6 +8,7 @@ import contextlib
 import functools
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
@@ -31,6 +32,12 @@ AXES = {"T": "time", "C": "channel", "S": "channel", "Z": "z"}
 """Position columns of tifffile's axes; all other axes count pages."""
 IMAGE_KINDS = ("generic", "imagej", "ome", "shaped", "uniform")
 """Kinds of files in which every series is an image. Slide scanners' files have labels, too."""
+COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Allowed compressions of bytes: none, LZW, Deflate, PackBits, LZMA and Zstandard."""
+PICTURES = (7, 33003, 33005, 33007, 34712)
+"""Allowed compressions as pictures, which claim a size of their own: JPEG and JPEG 2000."""
+PICTURE_SIZE = re.compile(rb"\xff(?:[\xc0-\xcf]..[\x08-\x10](..)(..)|\x51....(.{4})(.{4}))", re.S)
+"""Height and width in a JPEG (marker SOF), or width and height in a JPEG 2000 (marker SIZ)."""
 SINGLE_FILE = {
     "_multifile": False,
     **{flag: False for flag in ("is_mmstack", "is_ndtiff") if hasattr(tifffile.TiffFile, flag)},
@@ -113,6 +120,15 @@ def find_images(path: Path) -> List[PositionedImage]:
         return images
 
 
+def _check_pictures(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    """Raise UserError if a page contains JPEG pictures that claim too many pixels."""
+    for offset, count in zip(page.dataoffsets, page.databytecounts):
+        tiff.filehandle.seek(offset)
+        for found in PICTURE_SIZE.finditer(tiff.filehandle.read(count)):
+            height, width = (int.from_bytes(side, "big") for side in found.groups() if side)
+            check_size((height or 1, width or 1, 4), 1, count)
+
+
 def _truncated(path: Path, problem: str) -> UserError:
     return UserError(f"{path} {problem}: it is truncated; copy it again.")
 
@@ -140,6 +156,8 @@ def _check_page(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
     """Raise an error if the file cannot hold what a page claims."""
     if page.dtype is None:
         raise ValueError(f"it has {page.bitspersample} bits per sample")
+    if page.compression not in COMPRESSIONS + PICTURES:
+        raise ValueError(f"its compression {page.compression} is not supported")
     stored = min(sum(page.databytecounts), tiff.filehandle.size)
     samples = page.samplesperpixel
     check_size((page.imagelength, page.imagewidth, samples), page.dtype.itemsize, stored)
@@ -246,6 +264,8 @@ def _stored_page(
     if index < len(series.pages):
         if series.pages[index] is None:
             raise ValueError("it lacks this page")
+        if page.compression in PICTURES:
+            _check_pictures(tiff, series.pages[index])
         return series.pages[index].asarray()
     dtype = np.dtype(tiff.byteorder + page.dtype.char)
     tiff.filehandle.seek(page.dataoffsets[0] + index * _bytes(page))

@@ -207,6 +207,23 @@ def test_claimed_size_is_compared_with_the_file(tmp_path, pages, tag):
         read_image(path)
 
 
+def test_claimed_size_of_a_jpeg_in_a_tiff_is_compared_with_it(tmp_path, pages):
+    path = write(tmp_path / "a.tif", pages[0], compression="jpeg")
+    read_image(path)
+    start, content = path.read_bytes().partition(b"\xff\xc0\x00\x0b\x08")[::2]
+    path.write_bytes(start + b"\xff\xc0\x00\x0b\x08\x7f\xff\x7f\xff" + content[4:])
+    with pytest.raises(UserError, match=r"a\.tif: The image claims 32767x32767 pixels in"):
+        read_image(path)
+
+
+def test_unknown_compression_is_named(tmp_path, pages):
+    path = write(tmp_path / "a.tif", pages[0], compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["Compression"].overwrite(34934)
+    with pytest.raises(UserError, match=r"its compression \S+ is not supported"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("shape", [(12, 16), (12, 16, 3), (12, 16, 4)])
 def test_single_image_is_one_plane(tmp_path, rng, shape):
     image = rng.integers(0, 255, shape, dtype=np.uint8)
