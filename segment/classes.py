@@ -75,14 +75,18 @@ def pixel_classes(
     default_colors = {names[BACKGROUND]: BLACK}
     for index, name in enumerate(names[1:]):
         default_colors[name] = PALETTE[index % len(PALETTE)]
-    return tuple(
-        PixelClass(
-            name,
-            kinds.get(name, default_kinds.get(name, CELLS)),
-            colors.get(name, default_colors[name]),
-        )
-        for name in names
-    )
+    classes: Dict[str, PixelClass] = {}
+    for name in names:
+        kind = kinds.get(name, default_kinds.get(name, CELLS))
+        described = PixelClass(name, kind, colors.get(name, default_colors[name]))
+        # Some file systems do not distinguish capitals.
+        other = classes.setdefault(described.in_names.casefold(), described)
+        if other is not described:
+            raise UserError(
+                f"The classes '{other.name}' and '{name}' would have the same files and columns: "
+                "rename one of them."
+            )
+    return tuple(classes.values())
 
 
 def class_attributes(classes: Sequence[PixelClass]) -> Dict[str, Any]:

@@ -21,7 +21,6 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
-from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import atomic_write
@@ -157,14 +156,11 @@ def evaluate(
     from focusqual.evaluation.evaluate import measure_synthetic
     from focusqual.inference.model import load_model
     from micrograph_networks.images.image_files import list_images
-    from micrograph_networks.training.split import read_part
+    from micrograph_networks.training.split import select_part
 
     paths = list_images([folder])
     if split:
-        chosen = read_part(split, "test")
-        paths = [path for path in paths if path.name in chosen]
-        if not paths:
-            raise UserError(f"{folder} contains none of the test images of {split}.")
+        paths = [paths[index] for index in select_part(paths, split, "test")]
     loaded = load_model(model, engine)
     _prepare_evaluation(output)
     measured = [

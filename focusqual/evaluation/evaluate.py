@@ -29,7 +29,7 @@ class MeasuredImage:
     Attributes
     ----------
     name : str
-        Name of the image file.
+        Name of the image file, with its folder if the images are in several.
     level : int
         True defocus level.
     measurement : FocusMeasurement
@@ -117,7 +117,8 @@ def measure_plane(
 ) -> MeasuredImage:
     """Measure a real image of known defocus; the content of its patches is not known."""
     measurement = measure_focus(read_image(path), model, options=options)
-    return MeasuredImage(path.name, level, measurement, np.full(measurement.counted.shape, BETWEEN))
+    content = np.full(measurement.counted.shape, BETWEEN)
+    return MeasuredImage(f"{path.parent.name}/{path.name}", level, measurement, content)
 
 
 def foreground(measured: Sequence[MeasuredImage]) -> Tuple[np.ndarray, np.ndarray]:

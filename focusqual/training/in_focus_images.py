@@ -10,7 +10,11 @@ from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from focusqual.simulation.sources import clean
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_gray
-from micrograph_networks.training.split import assign_parts, near_duplicate_groups
+from micrograph_networks.training.split import (
+    assign_parts,
+    near_duplicate_groups,
+    split_names,
+)
 
 SHARPNESS_MIN = 0.115
 """Minimum :func:`sharpness` of an image to be used; blurrier images count as out of focus."""
@@ -62,9 +66,9 @@ def divide(paths: Sequence[Path], seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per path, in the same order: ``path``, ``image`` (name of the file), ``source`` (see
-        :func:`source_of`), ``group``, ``sharpness`` (see :func:`sharpness`) and ``part`` (train,
-        validation, test or blurred).
+        One row per path, in the same order: ``path``, ``image`` (path relative to the common
+        folder), ``source`` (see :func:`source_of`), ``group``, ``sharpness`` (see
+        :func:`sharpness`) and ``part`` (train, validation, test or blurred).
 
     Raises
     ------
@@ -76,7 +80,7 @@ def divide(paths: Sequence[Path], seed: int) -> pd.DataFrame:
     records = pd.DataFrame(
         {
             "path": paths,
-            "image": [path.name for path in paths],
+            "image": split_names(paths),
             "source": [source_of(path) for path in paths],
             "group": groups,
             "sharpness": [sharpness(image) for image in images],

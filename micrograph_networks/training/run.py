@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table
+from micrograph_networks.files.tables import csv_table, escaped
 from micrograph_networks.files.writing import atomic_write
 
 CHECKPOINT = "checkpoint_{}.keras"
@@ -92,7 +92,8 @@ class TrainingRun:
             return
         # surrogateescape: a file that is not UTF-8 differs; it does not raise UnicodeDecodeError.
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            if list(csv.reader(file)) != [list(columns), *map(list, rows)]:
+            written = [[escaped(cell) for cell in row] for row in (columns, *rows)]
+            if list(csv.reader(file)) != written:
                 raise UserError(
                     f"{path} is of a run on other images or with another seed: "
                     "choose another folder."

@@ -1,7 +1,8 @@
 """Division of images into training, validation and test. Near duplicates stay in one part."""
 
+import os
 from pathlib import Path
-from typing import Iterable, List, Sequence, Set
+from typing import Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -9,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.transform import resize
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import read_csv
+from micrograph_networks.files.tables import escaped, read_csv
 
 PARTS = ("train", "validation", "test")
 """Names of the parts."""
@@ -63,27 +64,49 @@ def assign_parts(groups: np.ndarray, seed: int) -> List[str]:
     return [PARTS[i] for i in np.searchsorted([0.8, 0.9], position[groups], side="right")]
 
 
-def read_part(path: Path, part: str) -> Set[str]:
-    """Read the images of a part from the split.csv of a training.
+def split_names(paths: Sequence[Path]) -> List[str]:
+    """Return the names of images in split.csv: paths relative to their common folder.
+
+    They tell images with equal file names in several folders apart.
+    """
+    absolute = [os.path.abspath(path) for path in paths]
+    folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    return [Path(os.path.relpath(path, folder)).as_posix() for path in absolute]
+
+
+def select_part(paths: Sequence[Path], split: Path, part: str) -> List[int]:
+    """Find the images of a part of a training's split.csv.
 
     Parameters
     ----------
-    path : Path
+    paths : sequence of Path
+    split : Path
     part : str
         One of PARTS.
 
     Returns
     -------
-    set of str
-        Values of the column ``image``.
+    list of int
+        Indices of the images. An image is the one with the longest name in split.csv with which
+        its path ends.
 
     Raises
     ------
     UserError
-        The file does not exist, is not such a CSV, or has no image of this part.
+        The file does not exist or is not such a CSV, or none of the images is of this part.
     """
-    rows = read_csv(path, ("image", "part"), "the split.csv of a training")
-    names = {row["image"] for row in rows if row["part"] == part}
-    if not names:
-        raise UserError(f"{path} contains no {part} image.")
-    return names
+    rows = read_csv(split, ("image", "part"), "the split.csv of a training")
+    parts = {row["image"]: row["part"] for row in rows}
+    if part not in parts.values():
+        raise UserError(f"{split} contains no {part} image.")
+    chosen = [index for index, path in enumerate(paths) if _part_of(path, parts) == part]
+    if not chosen:
+        raise UserError(f"None of the images is a {part} image of {split}: check the paths.")
+    return chosen
+
+
+def _part_of(path: Path, parts: Mapping[str, str]) -> Optional[str]:
+    """Return the part of an image; None if it is in none."""
+    folders = Path(os.path.abspath(path)).parts
+    ends = ["/".join(folders[start:]) for start in range(len(folders))]
+    return next((parts[end] for end in map(escaped, ends) if end in parts), None)

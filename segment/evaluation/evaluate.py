@@ -7,9 +7,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from micrograph_networks.errors import UserError
 from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
-from micrograph_networks.training.split import read_part
+from micrograph_networks.training.split import select_part
 from segment.annotations.dataset import Pair, read_pair, read_table
 from segment.classes import BACKGROUND, FILAMENTS, NOTHING, PixelClass
 from segment.evaluation.matching import Matches, match_cells, match_filaments
@@ -115,10 +114,7 @@ def pairs_of(table: Path, split: Optional[Path], part: str) -> List[Pair]:
     """
     pairs = read_table(table)
     if split is not None:
-        chosen = read_part(split, part)
-        pairs = [pair for pair in pairs if pair.name in chosen]
-    if not pairs:
-        raise UserError(f"{table} lists none of the {part} images of {split}.")
+        pairs = [pairs[i] for i in select_part([pair.image for pair in pairs], split, part)]
     return pairs
 
 

@@ -210,7 +210,7 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     write_scenes(tmp_path / "other", "a")
     model = ("--split", output / "split.csv", "--weights", output / "focus.h5")
     refused = run("evaluate", tmp_path / "other", "--output", scores, *model, exit_code=2)
-    assert "other contains none of the test images" in refused
+    assert "None of the images is a test image of" in refused
     run("evaluate", folder, "--output", scores, *model)
     accuracy = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
     assert accuracy["images"] == 11

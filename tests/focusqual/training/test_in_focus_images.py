@@ -8,7 +8,7 @@ from focusqual.training import in_focus_images
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import list_images, write_tiff
 from micrograph_networks.training.run import TrainingRun
-from micrograph_networks.training.split import read_part
+from micrograph_networks.training.split import select_part
 
 
 def test_split_keeps_copies_together_and_omits_blurred_images(tmp_path):
@@ -24,13 +24,13 @@ def test_split_keeps_copies_together_and_omits_blurred_images(tmp_path):
     parts = by_name["part"].value_counts()
     assert 14 <= parts["train"] <= 18
     assert sum(map(len, in_focus_images.by_source(records, "train"))) == parts["train"]
-    run = TrainingRun(tmp_path, {})
+    (tmp_path / "run").mkdir()
+    run = TrainingRun(tmp_path / "run", {})
     for _ in range(2):  # the second time, the rows equal those of the file
         run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     for part in ("validation", "test"):
-        assert read_part(tmp_path / "split.csv", part) == set(
-            records["image"][records.part == part]
-        )
+        chosen = select_part(records["path"], tmp_path / "run" / "split.csv", part)
+        assert chosen == np.flatnonzero(records["part"] == part).tolist()
 
 
 def test_images_of_a_named_source_stay_together(tmp_path, rng):

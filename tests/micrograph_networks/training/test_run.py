@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from micrograph_networks.errors import UserError
@@ -52,3 +54,18 @@ def test_epochs_without_a_checkpoint_are_forgotten(tmp_path):
     (tmp_path / "checkpoint_0001.keras").unlink()
     assert run.resume() == (None, 0)
     assert read_epochs(tmp_path / "training.csv") == []
+
+
+def test_a_new_run_needs_an_empty_folder(tmp_path):
+    (tmp_path / ".lock").write_text("")
+    TrainingRun(tmp_path, {})
+    (tmp_path / "training.csv").write_text("mine")
+    with pytest.raises(UserError, match="contains files that are not of a training: choose an em"):
+        TrainingRun(tmp_path, {})
+    assert (tmp_path / "training.csv").read_text() == "mine"
+
+
+def test_names_that_are_not_utf_8_are_known_again(tmp_path):
+    run = TrainingRun(tmp_path, {})
+    for _ in range(2):
+        run.keep_split(COLUMNS, [(os.fsdecode(b"\xff.png"), "train")])

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.training.split import assign_parts, near_duplicate_groups, read_part
+from micrograph_networks.training.split import (
+    assign_parts,
+    near_duplicate_groups,
+    select_part,
+    split_names,
+)
 
 
 def test_near_duplicates_and_known_groups_share_a_number(rng):
@@ -22,10 +27,24 @@ def test_whole_groups_are_assigned():
     assert parts != assign_parts(groups, seed=3)
 
 
+def test_equal_file_names_are_told_apart(tmp_path):
+    paths = [tmp_path / name for name in ("1/a.tif", "2/a.tif", "2/x/../b.tif")]
+    assert split_names(paths) == ["1/a.tif", "2/a.tif", "2/b.tif"]
+    assert split_names(paths[:1]) == ["a.tif"]
+    split = tmp_path / "split.csv"
+    split.write_text("image,part\n1/a.tif,train\n2/a.tif,test\n2/b.tif,train\n")
+    assert select_part(paths, split, "test") == [1]
+    with pytest.raises(UserError, match="None of the images is a test image of .*split.csv"):
+        select_part(paths[:1], split, "test")
+    # The longest name decides.
+    split.write_text("image,part\na.tif,test\n2/a.tif,train\n")
+    assert select_part(paths, split, "test") == [0]
+
+
 def test_a_wrong_split_is_named(tmp_path):
     (tmp_path / "other.csv").write_text("image\na.tif\n")
     with pytest.raises(UserError, match="has no column part: give the split.csv of a training"):
-        read_part(tmp_path / "other.csv", "test")
+        select_part([], tmp_path / "other.csv", "test")
     (tmp_path / "a.csv").write_text("image,part\na.tif,train\n")
     with pytest.raises(UserError, match="contains no test image"):
-        read_part(tmp_path / "a.csv", "test")
+        select_part([], tmp_path / "a.csv", "test")

@@ -215,7 +215,7 @@ def test_evaluate_keeps_to_a_part_of_a_split(data_set, tmp_path, network):
     said = run(*given, *network, "--part", "validation", exit_code=2)
     assert "split.csv contains no validation image" in said
     split.write_text("image,group,part\nz.png,0,test\n")
-    assert "lists none of the test images" in run(*given, *network, exit_code=2)
+    assert "None of the images is a test image of" in run(*given, *network, exit_code=2)
 
 
 def test_help_has_an_example_for_every_command():

@@ -10,7 +10,7 @@ from micrograph_networks.files.writing import LOCK
 from micrograph_networks.images.image_files import write_png
 from micrograph_networks.models.weights_file import read_weights
 from micrograph_networks.training.run import read_epochs
-from micrograph_networks.training.split import read_part
+from micrograph_networks.training.split import select_part
 from segment.commandline.commands import main
 from segment.inference.network import NETWORKS
 from segment.training.recipes import RECIPES
@@ -56,7 +56,8 @@ def test_what_is_said_of_classes_is_in_the_weights_file(train, tmp_path, rng):
     )
     assert "8 training and 1 validation images" in said
     folder = tmp_path / "run"
-    assert len(read_part(folder / "split.csv", "train")) == 8
+    images = [tmp_path / f"{number}.png" for number in range(10)]
+    assert len(select_part(images, folder / "split.csv", "train")) == 8
     row = read_epochs(folder / "training.csv")[-1]
     assert {"iou_platelet", "validation_dice_fiber"} < set(row)
     stored = attributes(folder)
