@@ -85,6 +85,7 @@ def find_images(path: Path) -> List[PositionedImage]:
         The file cannot be read, or claims more than it can hold.
     """
     with explain_read_errors(path), _open(path) as tiff:
+        _check_page(tiff, tiff.pages[0])
         _check_claims(tiff)
         series = _image_series(tiff)
         described = _ome_images(tiff)
@@ -130,17 +131,19 @@ def _check_pictures(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
 
 
 def _truncated(path: Path, problem: str) -> UserError:
-    return UserError(f"{path} {problem}: it is truncated; copy it again.")
+    return UserError(f"{path} {problem}: it may be truncated; copy or export it again.")
 
 
 def _loss(tiff: tifffile.TiffFile) -> str:
-    """Return how it shows that pages at the end of the file are lost; empty if none is."""
+    """Return how it shows that pages are lost or not described; empty if none is."""
     tiff.filehandle.seek(tiff.pages.next_page_offset)
     if any(tiff.filehandle.read(tiff.tiff.offsetsize)):
         return "lacks its last pages"
-    claimed = (tiff.imagej_metadata or {}).get("images", 1)
-    if tiff.series[0].kind.lower() != "imagej" and claimed > len(tiff.pages):
-        return f"claims {claimed} images and contains {len(tiff.pages)}"
+    pages = len(tiff.pages)
+    claimed = (tiff.imagej_metadata or {}).get("images", pages)
+    # tifffile takes a claim that is too high for no claim, and leaves out pages if it is too low.
+    if claimed > pages and tiff.series[0].kind.lower() != "imagej" or claimed < pages:
+        return f"claims {claimed} images and contains {pages}"
     return ""
 
 

@@ -4,6 +4,7 @@ A Zarr names the codecs that decode it. Some of them run code from the data, suc
 only codecs of numbers are allowed. No path may lead out of the folder.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -181,7 +182,10 @@ def _check_codec(codec: Dict[str, Any], key: str, allowed: Sequence[str]) -> Non
 
 
 def _check_dtype(name: Any) -> np.dtype:
-    dtype = np.dtype(name) if isinstance(name, str) else None
+    dtype = None
+    if isinstance(name, str):
+        with contextlib.suppress(TypeError):
+            dtype = np.dtype(name)
     if dtype is None or dtype.kind not in "biuf":
         raise UserError(f"The data type {name!r} is not a real number: export it as integers.")
     return dtype

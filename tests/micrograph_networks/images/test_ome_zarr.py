@@ -12,7 +12,9 @@ from click.testing import CliRunner
 
 from focusqual.commandline.commands import main
 from micrograph_networks.errors import UserError
+from micrograph_networks.images import zarr_folders
 from micrograph_networks.images.planes import planes_of, position_columns, position_values
+from micrograph_networks.images.zarr_folders import read_array
 
 zarr = pytest.importorskip("zarr")
 IS_ZARR_2 = zarr.__version__.startswith("2.")
@@ -178,6 +180,9 @@ def write_raw_3(path, codecs, **array):
     return path
 
 
+LARGE_CHUNKS = {"name": "regular", "configuration": {"chunk_shape": [32_768, 32_768]}}
+
+
 class Harmful:
     """Object whose unpickling makes a file."""
 
@@ -220,37 +225,55 @@ def test_no_codec_runs_code(tmp_path, monkeypatch, array, problem):
 
 
 HARMFUL_3 = [{"name": "numcodecs.pickle", "configuration": {}}]
-BYTES = [{"name": "bytes"}]
+BYTES = [{"name": "bytes", "configuration": None}]
 
 
-@pytest.mark.skipif(IS_ZARR_2, reason="Zarr 3 is not installed")
+def sharding(codecs, chunk=(4, 4)):
+    inner = {"chunk_shape": list(chunk), "index_codecs": ["bytes", "crc32c"], "codecs": codecs}
+    return [{"name": "sharding_indexed", "configuration": inner}]
+
+
 @pytest.mark.parametrize(
     "codecs, array, problem",
     [
         (HARMFUL_3, {}, "codec 'numcodecs.pickle' is not allowed"),
         (["pickle"], {}, "codec 'pickle' is not allowed"),
-        (
-            [
-                {
-                    "name": "sharding_indexed",
-                    "configuration": {
-                        **{"chunk_shape": [4, 4], "index_codecs": BYTES},
-                        "codecs": HARMFUL_3,
-                    },
-                }
-            ],
-            {},
-            "codec 'numcodecs.pickle' is not allowed",
-        ),
+        (sharding(HARMFUL_3), {}, "codec 'numcodecs.pickle' is not allowed"),
+        (sharding(sharding(HARMFUL_3)), {}, "codec 'numcodecs.pickle' is not allowed"),
+        (sharding(BYTES), {"chunk_grid": LARGE_CHUNKS}, "claims 67108864 chunks"),
         (BYTES, {"data_type": "variable_length_bytes"}, "data type"),
         (BYTES, {"data_type": {"name": "struct"}}, "data type"),
         (BYTES, {"storage_transformers": [{"name": "a"}]}, "storage transformers"),
+        (BYTES, {"chunk_grid": {"name": "varying"}}, "chunks are varying"),
     ],
 )
 def test_no_codec_of_zarr_3_runs_code(tmp_path, monkeypatch, codecs, array, problem):
     monkeypatch.chdir(tmp_path)
-    refused(write_raw_3(tmp_path / "a.zarr", codecs, **array), problem)
-    assert not (tmp_path / "harm").exists()
+    path = write_raw_3(tmp_path / "a.zarr", codecs, **array)
+    with pytest.raises((UserError, ValueError), match=problem):
+        read_array(path, "0")
+    if not IS_ZARR_2:
+        refused(path, problem)
+        assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "codecs", [BYTES, ["bytes", "zstd"], sharding(BYTES), [*BYTES, {"name": "numcodecs.zlib"}]]
+)
+def test_codecs_of_numbers_are_allowed(tmp_path, codecs):
+    path = write_raw_3(tmp_path / "a.zarr", codecs)
+    assert read_array(path, "0").shape == (8, 8)
+
+
+def test_zarr_without_array_or_with_large_metadata_is_named(tmp_path, monkeypatch):
+    path = write_raw(tmp_path / "a.zarr")
+    monkeypatch.setattr(zarr_folders, "LARGEST_METADATA", 9)
+    refused(path, r"\.zattrs has more than 9 bytes")
+    with pytest.raises(ValueError, match="1 has no array"):
+        read_array(path, "1")
+    (path / "0" / ".zarray").write_text("[]")
+    with pytest.raises(ValueError, match="is not a JSON object"):
+        read_array(path, "0")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,14 @@ def test_claimed_planes_are_compared_with_the_file(tmp_path, pages, name, descri
         last.read()
 
 
+def test_image_without_pixels_is_named(tmp_path, pages):
+    path = write(tmp_path / "a.tif", pages[0])
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ImageWidth"].overwrite(0)
+    with pytest.raises(UserError, match=r"a\.tif: The image has no pixels"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("tag", ["ImageLength", "TileLength"])
 def test_claimed_size_is_compared_with_the_file(tmp_path, pages, tag):
     image = np.tile(pages[0], (2, 2))
@@ -214,6 +222,34 @@ def test_claimed_size_of_a_jpeg_in_a_tiff_is_compared_with_it(tmp_path, pages):
     path.write_bytes(start + b"\xff\xc0\x00\x0b\x08\x7f\xff\x7f\xff" + content[4:])
     with pytest.raises(UserError, match=r"a\.tif: The image claims 32767x32767 pixels in"):
         read_image(path)
+
+
+def test_more_pages_than_claimed_are_named(tmp_path, pages):
+    text = "ImageJ=1.53\nimages=2\nslices=2\n"
+    path = write(tmp_path / "a.tif", pages, description=text, metadata=None, **GRAY)
+    *_, last = planes_of([path])
+    with pytest.raises(UserError, match=r"a\.tif claims 2 images and contains 5"):
+        last.read()
+
+
+def test_ome_xml_that_is_damaged_is_ignored(tmp_path, pages):
+    text = ome_xml("<TiffData/>").replace("Pixels ID", "Pixels <ID")
+    check(write(tmp_path / "a.ome.tif", pages[0], description=text), ["a.ome.tif"], pages[:1])
+
+
+def test_modulo_annotations_are_compared_with_the_limit(tmp_path, pages):
+    along = f'<ModuloAlongZ Type="phase" Start="0" End="{BIG}"/>'
+    path = write(tmp_path / "a.ome.tif", pages[0], description=ome_xml(along), metadata=None)
+    with pytest.raises(UserError, match="more than 500000"):
+        read_image(path)
+
+
+def test_image_that_is_deleted_after_it_was_listed_is_named(tmp_path, pages):
+    path = write(tmp_path / "a.tif", pages[0])
+    (plane,) = planes_of([path])
+    path.unlink()
+    with pytest.raises(UserError, match=r"a\.tif does not exist"):
+        plane.read()
 
 
 def test_unknown_compression_is_named(tmp_path, pages):

@@ -107,6 +107,23 @@ def test_orientation_changes_nothing(tmp_path, gray, orientation):
     np.testing.assert_array_equal(read(tmp_path, gray, extratags=[tag]), gray)
 
 
+@pytest.mark.parametrize("kind", ["minisblack", "rgb"])
+def test_color_model_may_be_missing(tmp_path, gray, color, kind):
+    image = gray if kind == "minisblack" else color
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata=None, photometric=kind)
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content.replace(b"\x06\x01\x03\0", b"\x07\x01\x03\0", 1))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+
+
+def test_index_without_color_is_named(tmp_path, gray):
+    Image.fromarray(gray).quantize(4).save(tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags["ColorMap"].overwrite(tuple(range(0, 900, 100)))
+    with pytest.raises(UserError, match="its palette has 3 colors"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_fifth_sample_of_colors_is_ignored(tmp_path, color, gray):
     more = {"extrasamples": ["unspecified"] * 2, "planarconfig": "contig"}
     found = read(tmp_path, np.dstack([color, gray, gray]), photometric="rgb", **more)
