@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from micrograph_networks.files.ownership import mark
+from micrograph_networks.files.tables import escaped
 from micrograph_networks.files.writing import atomic_write
 
 
@@ -20,7 +21,7 @@ def labeled_figure(xlabel: str, ylabel: str, title: str) -> Tuple[Figure, Axes]:
 
 def literal(text: str) -> str:
     """Return a text that Matplotlib draws as it is, with dollar signs and not as a formula."""
-    return text.replace("$", r"\$")
+    return escaped(text).replace("$", r"\$")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -320,20 +320,19 @@ def summarize(
         with csv_table(folder / "excluded_wells.csv", list(excluded)) as rows:
             rows.writerows(excluded.itertuples(index=False))
         written += ["plate.png", f"excluded_wells.csv ({len(excluded)} wells)"]
+    else:
+        for name in ("plate.png", "excluded_wells.csv"):  # of an earlier run
+            (folder / name).unlink(missing_ok=True)
     click.echo(f"Wrote {', '.join(written)} into {folder}")
-    _report_wells(images, folder)
+    _report_wells(images)
     # The page comes last because it needs packages that not everyone has installed.
     page.write_page(
-        folder / "plate.html",
-        str(measurements),
-        images,
-        thresholds,
-        pictures or measurements.parent,
+        folder / "plate.html", images, thresholds, measurements, pictures or measurements.parent
     )
     click.echo(f"Wrote {folder / 'plate.html'}")
 
 
-def _report_wells(images: "pd.DataFrame", folder: Path) -> None:
+def _report_wells(images: "pd.DataFrame") -> None:
     """Print the numbers of wells and plates, and of the images without a well."""
     inside = images[images["well"] != ""]
     wells, plates = len(inside.drop_duplicates(["plate", "well"])), inside["plate"].nunique()
@@ -345,10 +344,6 @@ def _report_wells(images: "pd.DataFrame", folder: Path) -> None:
             "column Metadata_Well with wells such as A01 to the table.",
             err=True,
         )
-    if not len(inside):
-        old = [n for n in ("plate.png", "excluded_wells.csv") if (folder / n).exists()]
-        if old:
-            click.echo(f"{' and '.join(old)} in {folder} are of an earlier run.", err=True)
 
 
 @main.command(

@@ -7,7 +7,7 @@ import math
 import string
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(
-    path: Path, title: str, images: pd.DataFrame, thresholds: Thresholds, pictures: Path
+    path: Path, images: pd.DataFrame, thresholds: Thresholds, table: Path, pictures: Path
 ) -> None:
     """Write the page of a plate: maps, histograms, levels, the worst images, excluded wells.
 
@@ -40,11 +40,12 @@ def write_page(
     ----------
     path : Path
         Path of the HTML file.
-    title : str
     images : DataFrame
-        Read by :func:`focusqual.report.measurements.read_measurements`.
+        Measurements in the table, read by :func:`focusqual.report.measurements.read_measurements`.
     thresholds : Thresholds
         Initial values of the sliders.
+    table : Path
+        Table of the images; its path is the title of the page.
     pictures : Path
         Folder of annotated pictures, see :func:`focusqual.report.paths.pictures_of`.
 
@@ -70,7 +71,7 @@ def write_page(
     images = images.assign(**{ORDER: np.arange(1, len(images) + 1)})
     report = {
         **_images_and_wells(images),
-        "pictures": _worst(images, thresholds, pictures),
+        "pictures": _worst(images, thresholds, pictures_of(images["image"], pictures, table.stem)),
         "positions": [ORDER, *positions],
         "thresholds": asdict(thresholds),
         "verdicts": VERDICTS,
@@ -80,7 +81,7 @@ def write_page(
         "chart": plate_charts(images),
     }
     page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
+        title=html.escape(str(table)),
         software=mark() or "",
         sliders="\n".join(map(_slider, declared_options(thresholds))),
         report=_escaped_json(report),
@@ -117,12 +118,13 @@ def _images_and_wells(images: pd.DataFrame) -> Dict[str, List[Dict[str, Any]]]:
     return {"images": drawn.to_dict("records"), "wells": wells.to_dict("records")}
 
 
-def _worst(images: pd.DataFrame, thresholds: Thresholds, folder: Path) -> List[Tuple[int, str]]:
+def _worst(
+    images: pd.DataFrame, thresholds: Thresholds, pictures: Sequence[Optional[Path]]
+) -> List[Tuple[int, str]]:
     """Return rows and pictures, as data URLs, of the images with the highest scores, not blank."""
     shown = images[images["certainty"] >= thresholds.lowest_certainty]
     worst = shown.sort_values(["score", "expected_level"], ascending=False, kind="stable")
-    found = pictures_of(images["image"], folder)
-    present = [(row, found[row]) for row in worst.index if found[row]][:PICTURES]
+    present = [(row, pictures[row]) for row in worst.index if pictures[row]][:PICTURES]
     return [(row, _small_picture(path)) for row, path in present]
 
 

@@ -1,5 +1,6 @@
 """Paths of images, which tell images with equal file names apart, and of their pictures."""
 
+import glob
 import os
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
@@ -26,31 +27,37 @@ def relative_paths(folders: Iterable[str], names: Iterable[str]) -> List[str]:
     return ["/".join([*folder[common:], name]) for folder, name in zip(parts, names)]
 
 
-def pictures_of(images: Sequence[str], folder: Path) -> List[Optional[Path]]:
+def pictures_of(images: Sequence[str], folder: Path, name: str = "focus") -> List[Optional[Path]]:
     """Find the annotated picture of each image in a folder and its subfolders, None if missing.
 
-    'focusqual predict' and the example pipelines write pictures with these names. Images with
-    equal file names have pictures only if these are in subfolders named like those of the images.
+    'focusqual predict' and the example pipelines write pictures STEM_focus.png; with a suffix,
+    STEM_focus_SUFFIX.png and a table focus_SUFFIX.csv. Images with equal file names have pictures
+    only if these are in subfolders named like those of the images.
 
     Parameters
     ----------
     images : sequence of str
         Paths of all images of a table, see :func:`relative_paths`.
     folder : Path
+    name : str
+        Name of the table without .csv. If no picture ends with it, those with ``focus`` are taken.
 
     Returns
     -------
     list of Path or None
     """
     pictures: Dict[str, List[Path]] = defaultdict(list)
-    for picture in folder.rglob("*_focus.png"):
-        pictures[picture.name].append(picture)
+    ending = f"_{name}.png"
+    if not any(folder.rglob(f"*{glob.escape(ending)}")):
+        ending = "_focus.png"
+    for picture in folder.rglob(f"*{glob.escape(ending)}"):
+        pictures[picture.name[: -len(ending)]].append(picture)
     paths = [PurePosixPath(image) for image in images]
     namesakes = Counter(path.name for path in paths)
     found = []
     for path in paths:
         # Names of images in stacks and plates have no suffix.
-        named = pictures.get(f"{path.name}_focus.png") or pictures.get(f"{path.stem}_focus.png", [])
+        named = pictures.get(path.name) or pictures.get(path.stem, [])
         parents = path.parent.parts
         if len(named) > 1 or namesakes[path.name] > 1:
             named = [

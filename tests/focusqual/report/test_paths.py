@@ -30,3 +30,18 @@ def test_pictures_are_those_of_the_image(tmp_path):
         *("p1/a_focus.png", "p2/a_focus.png", None, "batch/b_focus.png"),
         *("p1/c_focus.png", None, "d_focus.png", "p3/x.y_focus.png"),
     ]
+
+
+@pytest.mark.parametrize(
+    "name, picture",
+    [
+        ("focus", "a_focus.png"),
+        ("focus_tissue", "a_focus_tissue.png"),
+        ("FocusQC_Image", "a_focus.png"),
+        ("focus_[1]", "a_focus.png"),
+    ],
+)
+def test_pictures_have_the_suffix_of_the_table(tmp_path, name, picture):
+    for other in ("a_focus.png", "a_focus_tissue.png"):
+        (tmp_path / other).touch()
+    assert pictures_of(["a.tif"], tmp_path, name) == [tmp_path / picture]
