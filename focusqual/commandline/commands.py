@@ -40,6 +40,7 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.images import InputImage, find_masks, input_images, read_mask
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
+from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import IMAGE, remove_earlier
 from micrograph_networks.files.tables import csv_table, table
 
@@ -307,6 +308,8 @@ def summarize(
     from focusqual.report.measurements import read_measurements
     from focusqual.report.verdicts import excluded_wells, verdicts
 
+    if pictures and not pictures.is_dir():
+        raise UserError(f"{pictures} is not a folder of pictures: check the path.")
     images = read_measurements(measurements, image)
     names = ("scores.png", "plate.png", "excluded_wells.csv", "plate.html")
     folder = prepare_outputs(output, [output / name for name in names])

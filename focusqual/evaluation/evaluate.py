@@ -97,8 +97,10 @@ def z_planes(folder: Path, focal_plane: int) -> List[Tuple[Path, int]]:
     Raises
     ------
     UserError
-        The folder contains no such images.
+        The folder does not exist or contains no such images.
     """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder: check the path.")
     found = []
     for plane in sorted(Path(folder).glob("BBBC006_v1_images_z_[0-9][0-9]")):
         depth = abs(int(plane.name.rpartition("_")[2]) - focal_plane)

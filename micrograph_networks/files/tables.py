@@ -135,6 +135,8 @@ def read_csv(
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path.") from None
     except (OSError, ValueError, csv.Error) as error:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give {wanted}.") from None
         raise UserError(f"{path} cannot be read as a table: give {wanted}.") from error
     if not rows:
         raise UserError(f"{path} has no rows: give {wanted}.")

@@ -184,17 +184,25 @@ def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
     Raises
     ------
     UserError
-        The file does not exist or is not such a list.
+        The file does not exist or is not such a list, or none of its names is of an image.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        groups = [set(map(str, group)) for group in content]
+        groups = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path.") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a JSON list of lists of image names.") from error
+    except (OSError, ValueError):
+        groups = None
+    if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
+        raise UserError(f"{path} is not a JSON list of lists of image names.")
     stems = [Path(name).stem for name in names]
-    return [[index for index, stem in enumerate(stems) if stem in group] for group in groups]
+    known = [set(map(str, group)) for group in groups]
+    found = [[index for index, stem in enumerate(stems) if stem in group] for group in known]
+    if groups and not any(found):
+        raise UserError(
+            f"{path} names none of the images, such as {stems[0]}: give names without folder and "
+            "suffix."
+        )
+    return found
 
 
 def divide(

@@ -104,6 +104,28 @@ def test_commands_continue_after_a_bad_image(images, tmp_path, command, done):
     assert not list((tmp_path / "other").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["predict", "images", "--mask", "none"], "none is not a folder of masks"),
+        (["summarize", "none.csv"], "none.csv does not exist: check the path"),
+        (["summarize", "images"], "images is a folder: give a focus.csv"),
+        (["summarize", "none.csv", "--pictures", "no"], "no is not a folder of pictures"),
+        (["best-planes", "images", "--pattern", "(?P<a>.)(?P<Plane>.)"], "images is a folder: g"),
+        (["evaluate", "images/p_A01_s1.tif"], "p_A01_s1.tif is not a folder: check the path"),
+        (["evaluate", "images", "--split", "images"], "images is a folder: give the split.csv"),
+        (["evaluate-planes", "none"], "none is not a folder: check the path"),
+        (["evaluate-stacks", "images"], "images is a folder: give a CSV with the columns"),
+    ],
+)
+def test_wrong_paths_are_named_before_anything_is_written(
+    images, tmp_path, monkeypatch, command, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in run(*command, "--output", "out", exit_code=2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_paths_that_do_not_exist_are_refused(tmp_path):
     for command in (["predict"], ["degrade", "--level", 1], ["validate"]):
         output = () if command == ["validate"] else ("--output", tmp_path / "out")

@@ -1,3 +1,5 @@
+import io
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +34,22 @@ def test_user_error_is_one_sentence_and_exit_code_2():
     assert result.output.endswith("Error: a.png is empty.\n")
     help = CliRunner().invoke(main, ["fail", "--help"]).output
     assert "Examples:\n    main fail a.png\n    main fail b.png" in help
+
+
+def test_consoles_show_characters_that_they_lack_as_escapes(monkeypatch):
+    @click.group(cls=Commands)
+    def main():
+        pass
+
+    @main.command()
+    def say():
+        click.echo("\u4e2d\udcff")
+
+    console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", console)
+    main(["say"], standalone_mode=False)
+    console.flush()
+    assert console.buffer.getvalue() == rb"\u4e2d\udcff" + os.linesep.encode()
 
 
 def test_failed_images_are_named_and_the_others_are_processed(capsys):

@@ -119,6 +119,7 @@ def test_csv_is_read(tmp_path):
     ("data", "problem"),
     [
         (None, "does not exist: check the path"),
+        ("folder", "is a folder: give a split"),
         (b"\xff\xfe\x00", "cannot be read as a table: give a split"),
         (b"image,part\n", "has no rows: give a split"),
         (b"image\na.tif\n", "has no column part: give a split"),
@@ -127,7 +128,9 @@ def test_csv_is_read(tmp_path):
 )
 def test_wrong_csv_is_named(tmp_path, data, problem):
     path = tmp_path / "a.csv"
-    if data is not None:
+    if data == "folder":
+        path.mkdir()
+    elif data is not None:
         path.write_bytes(data)
     with pytest.raises(UserError, match=f"a.csv ?{problem}"):
         read_csv(path, ["part"], "a split")

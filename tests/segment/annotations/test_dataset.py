@@ -111,11 +111,26 @@ def test_groups_stay_on_one_side(data):
         assert set(parts) == {"train", "validation", "test"}
     with pytest.raises(UserError, match="too few"):
         dataset.divide(samples[:3], [], 0)
-    (data / "groups.json").write_text("{")
-    with pytest.raises(UserError, match="not a JSON list"):
-        dataset.read_groups(data / "groups.json", [])
-    with pytest.raises(UserError, match="none.json does not exist"):
-        dataset.read_groups(data / "none.json", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "does not exist: check the path"),
+        ("folder", "is not a JSON list of lists"),
+        ("{", "is not a JSON list of lists"),
+        ('["01", "11"]', "is not a JSON list of lists"),
+        ('[["01.png", "11.png"]]', "names none of the images, such as 01: give names without"),
+    ],
+)
+def test_wrong_groups_are_named(tmp_path, content, problem):
+    path = tmp_path / "groups.json"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=f"groups.json {problem}"):
+        dataset.read_groups(path, ["images/01.png", "images/11.png"])
 
 
 def test_nan_pixels_are_named(tmp_path):
