@@ -110,13 +110,13 @@ def predict(
     from micrograph_networks.images.image_files import write_png
     from micrograph_networks.images.planes import position_columns, position_values
 
-    found = input_images(images, output)
+    found = input_images(images, output, mask)
     masks = find_masks(mask, found)
     positions = position_columns([one.plane for one in found])
     loaded = load_model(model, engine)
     paths = [output / f"{name}{suffix}.{file_format}" for name in ("focus", "patches")]
     pictures = {one.stem: output / f"{one.stem}_focus{suffix}.png" for one in found}
-    prepare_outputs(output, [*paths, *pictures.values()])
+    prepare_outputs(output, [*paths, *pictures.values()], [f"*_focus{suffix}.png"])
 
     def measure(one: InputImage) -> Tuple[bool, "FocusMeasurement"]:
         image = one.plane.read()
@@ -135,7 +135,7 @@ def predict(
             focus.writerow([*row, one.folder, *position_values(one.plane, positions)])
             for row in tables.patch_rows(one.plane.name, measured):
                 patches.writerow([*row, one.folder])
-    remove_earlier({path.parent for path in pictures.values()}, [f"*_focus{suffix}.png"])
+    remove_earlier()
     click.echo(f"Measured {done} of {len(found)} images: {paths[0]}")
     if color:
         click.echo(f"{color} color images were measured as luma (0.299 R + 0.587 G + 0.114 B).")
@@ -240,7 +240,7 @@ def degrade(
 
     def blur(one: InputImage) -> None:
         image = one.plane.read()
-        for level in levels:
+        for level in dict.fromkeys(levels):
             degraded = degrade_image(image, level, optics, exposure, offset, photons, seed)
             write_tiff(paths[one.stem, level], degraded, IMAGE)
 

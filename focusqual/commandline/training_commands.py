@@ -254,11 +254,9 @@ def _write_table(path: Path, rows: "pd.DataFrame") -> None:
 
 
 def _prepare_evaluation(output: Path) -> None:
-    names = (
-        *("evaluation.csv", "images.csv"),
-        *("confusion_images.png", "confusion_patches.png", "reliability.png"),
-    )
-    prepare_outputs(output, [output / name for name in names])
+    pictures = ("confusion_images.png", "confusion_patches.png", "reliability.png")
+    names = ("evaluation.csv", "images.csv", *pictures)
+    prepare_outputs(output, [output / name for name in names], pictures)
 
 
 def _write_evaluation(
@@ -277,7 +275,7 @@ def _write_evaluation(
         for image in measured:
             name, *values = tables.focus_row(image.name, image.measurement, model)
             rows.writerow([name, image.level, *values])
-    remove_earlier([folder], ["confusion_patches.png", "reliability.png"])
+    remove_earlier()
     for name, value in figures.items():
         click.echo(f"{name:45} {value:.4g}")
     click.echo(f"Tables and pictures: {folder}")

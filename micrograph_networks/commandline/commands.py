@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
-from micrograph_networks.files.ownership import check_replaceable, writing_as
+from micrograph_networks.files.ownership import check_replaceable, find_earlier, writing_as
 from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import output_folder, run_lock
 from micrograph_networks.images.intensities import BIT_DEPTH, METADATA
@@ -69,7 +69,7 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def prepare_outputs(folder: Path, paths: Sequence[Path]) -> Path:
+def prepare_outputs(folder: Path, paths: Sequence[Path], pictures: Sequence[str] = ()) -> Path:
     """Check that the running command may write some files, and make their folders.
 
     Parameters
@@ -78,6 +78,9 @@ def prepare_outputs(folder: Path, paths: Sequence[Path]) -> Path:
         Output folder.
     paths : sequence of Path
         All files that the command will write, in the folder and in subfolders.
+    pictures : sequence of str
+        Wildcard patterns of the names of pictures that
+        :func:`micrograph_networks.files.ownership.remove_earlier` is to remove.
 
     Returns
     -------
@@ -96,8 +99,10 @@ def prepare_outputs(folder: Path, paths: Sequence[Path]) -> Path:
         if counts[str(path).casefold()] > 1:
             raise UserError(f"{path} would be written twice: run the command once for each.")
     check_replaceable(paths)
-    for parent in sorted({folder, *(path.parent for path in paths)}):
+    folders = sorted({folder, *(path.parent for path in paths)})
+    for parent in folders:
         output_folder(parent)
+    find_earlier(folders, pictures)
     return folder
 
 

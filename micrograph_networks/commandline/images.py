@@ -41,7 +41,10 @@ class InputImage:
 
 
 def input_images(
-    given: Sequence[Path], output: Optional[Path] = None, takes_results: bool = False
+    given: Sequence[Path],
+    output: Optional[Path] = None,
+    mask: Optional[Path] = None,
+    takes_results: bool = False,
 ) -> List[InputImage]:
     """Find images in files, OME-Zarr folders, and folders with their subfolders.
 
@@ -52,6 +55,8 @@ def input_images(
     given : sequence of Path
     output : Path, optional
         Output folder of the command.
+    mask : Path, optional
+        Folder of masks, which is not searched.
     takes_results : bool
         Do not skip pictures of results that the user named.
 
@@ -70,16 +75,16 @@ def input_images(
 
     if not any(map(os.path.exists, given)):
         raise UserError(f"{given[0]} does not exist: check the path.")
-    listed = [file for path in given for file in _files_of(path)]
+    listed = [file for path in given for file in _files_of(path, mask)]
     files = []
     for path, subfolder in listed:
         is_repeated = output is not None and _contains(output, path) and is_own(path)
         if not is_repeated and (takes_results or not is_result(path)):
             files.append((path, subfolder))
     if not files:
-        raise UserError(f"{listed[0][0]} is a result of these programs: give the image itself.")
+        raise UserError(f"{listed[0][0]} was written by these programs: give the image itself.")
     if len(files) < len(listed):
-        click.echo(f"Skipped {len(listed) - len(files)} files: results of these programs.")
+        click.echo(f"Skipped {len(listed) - len(files)} files that these programs wrote.")
     found = [(plane, subfolder) for path, subfolder in files for plane in planes_of([path])]
     return [InputImage(plane, stem) for (plane, _), stem in zip(found, _stems(found))]
 
@@ -154,7 +159,7 @@ def read_mask(masks: Optional[Dict[str, Path]], image: InputImage) -> "Optional[
     return read_gray(masks[image.stem]) != 0
 
 
-def _files_of(path: Path) -> Iterator[Tuple[Path, Path]]:
+def _files_of(path: Path, skipped: Optional[Path] = None) -> Iterator[Tuple[Path, Path]]:
     """Yield image files and OME-Zarr folders, and the subfolder of ``path`` that each is in."""
     from micrograph_networks.images.image_files import list_images
     from micrograph_networks.images.ome_zarr import is_ome_zarr
@@ -162,19 +167,23 @@ def _files_of(path: Path) -> Iterator[Tuple[Path, Path]]:
     if not path.is_dir() or is_ome_zarr(path):
         yield path, Path()
         return
-    folders = list(_folders(path))
-    zarrs = [folder for folder in folders if is_ome_zarr(folder)]
     try:
+        folders = list(_folders(path, skipped))
+        zarrs = [folder for folder in folders if is_ome_zarr(folder)]
         found = list_images([folder for folder in folders if folder not in zarrs])
-    except UserError:
+    except UserError:  # there are no images
         found = []
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be searched ({error.strerror}): check its permissions."
+        ) from error
     if not found and not zarrs:
         raise UserError(f"No PNG or TIFF image is in {path} or its subfolders.")
     for file in sorted([*found, *zarrs]):
         yield file, file.parent.relative_to(path)
 
 
-def _folders(folder: Path) -> Iterator[Path]:
+def _folders(folder: Path, skipped: Optional[Path]) -> Iterator[Path]:
     """Yield a folder and its subfolders, except those that are hidden or inside of an OME-Zarr."""
     from micrograph_networks.images.ome_zarr import is_ome_zarr
 
@@ -182,9 +191,12 @@ def _folders(folder: Path) -> Iterator[Path]:
     if is_ome_zarr(folder):
         return
     for path in sorted(folder.iterdir()):
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        is_skipped = skipped is not None and skipped.exists() and path.samefile(skipped)
         # A link to a folder that contains it would never end.
-        if path.is_dir() and not path.name.startswith(".") and not _contains(path, folder):
-            yield from _folders(path)
+        if not is_skipped and not _contains(path, folder):
+            yield from _folders(path, skipped)
 
 
 def _contains(folder: Path, path: Path) -> bool:

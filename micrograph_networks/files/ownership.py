@@ -10,7 +10,7 @@ import os
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence, Set
+from typing import Dict, Iterable, Iterator, Optional, Sequence, Set
 
 from micrograph_networks.errors import UserError
 
@@ -21,7 +21,7 @@ RESULT, IMAGE = f"{PROGRAM} result", f"{PROGRAM} image"
 MARKED = (".png", ".tif", ".html", ".zip")
 """Suffixes of the files that have marks."""
 SEARCHED = 2**17
-"""Number of bytes at either end of a file in which a mark is searched."""
+"""Number of bytes in which a mark is searched. In a large TIFF, other fields come before it."""
 
 
 @dataclass
@@ -38,16 +38,19 @@ class Writer:
         Files that it may write.
     written : set of Path
         Files that it has written.
+    earlier : dict of Path to int
+        Pictures of an earlier run, and when each was written, in nanoseconds.
     """
 
     name: str
     owns_folder: bool
     replaceable: Set[Path] = field(default_factory=set)
     written: Set[Path] = field(default_factory=set)
+    earlier: Dict[Path, int] = field(default_factory=dict)
 
     def owns(self, path: Path) -> bool:
         """Return True if the file has the mark of the command."""
-        return path.suffix in MARKED and f"({self.name})".encode() in _both_ends(path)
+        return path.suffix in MARKED and f"({self.name})".encode() in _searched(path)
 
     def owns_table(self, folders: Iterable[Path]) -> bool:
         """Return True if one of the folders has a file with the mark of the command."""
@@ -88,7 +91,7 @@ def mark(kind: str = RESULT) -> Optional[str]:
 
 def is_result(path: Path) -> bool:
     """Return True if a file is a picture for people that a command wrote."""
-    return RESULT.encode() in _both_ends(path)
+    return RESULT.encode() in _searched(path)
 
 
 def is_own(path: Path) -> bool:
@@ -129,28 +132,39 @@ def add_written(path: Path) -> None:
         writer.written.add(path)
 
 
-def remove_earlier(folders: Iterable[Path], patterns: Iterable[str]) -> None:
-    """Remove pictures that an earlier run of the running command wrote, and this run did not.
+def find_earlier(folders: Iterable[Path], patterns: Sequence[str]) -> None:
+    """Find the pictures of an earlier run of the running command, for :func:`remove_earlier`.
 
     Parameters
     ----------
     folders : iterable of Path
-    patterns : iterable of str
+    patterns : sequence of str
         Wildcard patterns of the names of its pictures.
     """
     writer = _running.get()
     for folder, pattern in itertools.product(folders, patterns):
         for path in folder.glob(pattern):
-            if writer and path not in writer.written and writer.owns(path):
+            if writer and writer.owns(path):
+                writer.earlier[path] = path.stat().st_mtime_ns
+
+
+def remove_earlier() -> None:
+    """Remove the pictures of an earlier run that neither this run nor another one wrote again."""
+    writer = _running.get()
+    if writer is None:
+        return
+    for path, written in writer.earlier.items():
+        with contextlib.suppress(FileNotFoundError):
+            if path not in writer.written and path.stat().st_mtime_ns == written:
                 path.unlink()
 
 
-def _both_ends(path: Path) -> bytes:
-    """Return the bytes at the start and the end of a file; none if it cannot be read."""
+def _searched(path: Path) -> bytes:
+    """Return the start of a file, the end of a ZIP archive; nothing if it cannot be read."""
     if not os.path.isfile(path):  # a named pipe would never end
         return b""
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        start = file.read(SEARCHED)
-        file.seek(max(file.seek(0, os.SEEK_END) - SEARCHED, 0))
-        return start + file.read()
+        if path.suffix == ".zip":
+            file.seek(max(file.seek(0, os.SEEK_END) - SEARCHED, 0))
+        return file.read(SEARCHED)
     return b""

@@ -105,7 +105,8 @@ def scenes(output: Path, count: int, seed: int) -> None:
     numbers = range(1, count + 1)
     images = [f"images/scene_{number:02}.png" for number in numbers]
     masks = [f"masks/scene_{number:02}_mask.png" for number in numbers]
-    folder = prepare_outputs(output, [output / name for name in (*images, *masks, "data.csv")])
+    names = (*images, *masks, "data.csv")
+    folder = prepare_outputs(output, [output / name for name in names], ["scene_*.png"])
     rng = np.random.default_rng(seed)
     with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
         for image, mask in tqdm(list(zip(images, masks)), unit="scene", disable=None):
@@ -113,5 +114,5 @@ def scenes(output: Path, count: int, seed: int) -> None:
             write_png(folder / image, scene.image, IMAGE)
             write_png(folder / mask, scene.classes, IMAGE)
             table.writerow([image, mask, scene.cells, scene.spirochaetes])
-    remove_earlier([folder / "images", folder / "masks"], ["scene_*.png"])
+    remove_earlier()
     click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")

@@ -87,7 +87,7 @@ def evaluate(
     loaded = load_model(model, engine)
     pairs = pairs_of(csv, split, part)
     tables = [output / name for name in ("images.csv", "evaluation.csv")]
-    prepare_outputs(output, tables)
+    prepare_outputs(output, tables, ["worst[0-9][0-9]_*.png"])
     counts: List[Counts] = []
     worst: List[Evaluated] = []
     for pair in tqdm(pairs, unit="image", disable=None):
@@ -110,5 +110,5 @@ def evaluate(
         for name, value in total.items():
             rows.writerow([name, value])
             click.echo(f"{name:30} {number(value)}")
-    remove_earlier([output], ["worst[0-9][0-9]_*.png"])
+    remove_earlier()
     click.echo(f"{len(pairs)} images; tables and pictures of the worst: {output}")

@@ -76,14 +76,14 @@ def predict(
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import OBJECT_COLUMNS, object_rows
 
-    found = input_images(images, output)
+    found = input_images(images, output, mask)
     masks = find_masks(mask, found)
     positions = position_columns([one.plane for one in found])
     loaded = load_model(model, engine)
     path = output / f"cells{suffix}.{file_format}"
     ends = _name_ends(loaded.classes, suffix)
     pictures = [output / f"{one.stem}{end}" for one in found for end in ends]
-    prepare_outputs(output, [path, *pictures])
+    prepare_outputs(output, [path, *pictures], [f"*{end}" for end in ends])
 
     def segment(one: InputImage) -> List[List[object]]:
         image = one.plane.read_intensities(intensity_range)
@@ -111,7 +111,7 @@ def predict(
             done += 1
             position = position_values(one.plane, positions)
             objects.writerows([*row, one.folder, *position] for row in rows)
-    remove_earlier({picture.parent for picture in pictures}, [f"*{end}" for end in ends])
+    remove_earlier()
     click.echo(f"Segmented {done} of {len(found)} images: {path}")
     exit_if_incomplete(done, found)
 

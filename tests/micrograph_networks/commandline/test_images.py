@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +76,9 @@ def test_results_of_these_programs_are_not_images(write, capsys):
     assert stems(".", output=Path()) == ["a", "a_level3"]
     capsys.readouterr()
     assert stems("a.png", "a_overlay.png") == ["a"]
-    assert "Skipped 1 files: results of these programs." in capsys.readouterr().out
+    assert "Skipped 1 files that these programs wrote." in capsys.readouterr().out
     assert stems("a_overlay.png", takes_results=True) == ["a_overlay"]
-    with pytest.raises(UserError, match="a_overlay.png is a result of these programs"):
+    with pytest.raises(UserError, match="a_overlay.png was written by these programs"):
         stems("a_overlay.png")
 
 
@@ -85,6 +87,22 @@ def test_wrong_paths_are_named(write, tmp_path, given):
     (tmp_path / "empty" / "below").mkdir(parents=True)
     with pytest.raises(UserError, match=f"missing does not exist|image is in {given} or its sub"):
         input_images([Path(given)])
+
+
+def test_folders_that_cannot_be_searched_are_named(write, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    write("plate/a.png")
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UserError, match="plate cannot be searched .Permission denied.: check its"):
+        stems("plate")
+
+
+def test_folder_of_masks_is_not_searched_for_images(write):
+    write("plate/a.png", "plate/masks/a.png")
+    assert stems("plate", mask=Path("plate/masks")) == ["a"]
+    assert stems("plate", mask=Path("plate")) == ["a", "masks/a"]
 
 
 def test_masks_have_the_names_of_images(write):

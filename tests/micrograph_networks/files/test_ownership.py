@@ -1,9 +1,13 @@
+import os
+import zipfile
+
 import pytest
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import (
     IMAGE,
     check_replaceable,
+    find_earlier,
     is_own,
     is_result,
     mark,
@@ -68,13 +72,29 @@ def test_pictures_of_an_earlier_run_are_removed(tmp_path):
     write(tmp_path / "user_focus.png")
     with writing_as("focusqual evaluate"):
         write(tmp_path / "other_focus.png")
+    names = ("old_focus.png", "new_focus.png", "old_focus_2.png", "again_focus.png")
     with writing_as("focusqual predict"):
-        for name in ("old_focus.png", "new_focus.png", "old_focus_2.png"):
+        for name in names:
             write(tmp_path / name)
     with writing_as("focusqual predict"):
+        find_earlier([tmp_path], ["*_focus.png"])
         write(tmp_path / "new_focus.png")
-        remove_earlier([tmp_path], ["*_focus.png"])
+        with writing_as("focusqual predict"):  # another run at the same time
+            os.utime(write(tmp_path / "again_focus.png"), (1, 1))
+            write(tmp_path / "meanwhile_focus.png")
+        remove_earlier()
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {
-        *("user_focus.png", "other_focus.png", "new_focus.png", "old_focus_2.png"),
-    }
+    others = {"user_focus.png", "other_focus.png", "meanwhile_focus.png"}
+    assert left == {*others, *names} - {"old_focus.png"}
+
+
+def test_mark_of_a_package_is_at_its_end(tmp_path):
+    path = tmp_path / "a.zip"
+    with writing_as("focusqual export"):
+        with zipfile.ZipFile(path, "w") as package:
+            package.writestr("a", os.urandom(200_000))
+        assert not is_own(path)
+        with zipfile.ZipFile(path, "a") as package:
+            package.comment = mark().encode()
+        assert is_own(path)
+    assert zipfile.ZipFile(path).testzip() is None
