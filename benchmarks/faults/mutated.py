@@ -25,7 +25,7 @@ GOOD = "good.png"
 """Original image that is measured together with the damaged one."""
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
-    r"(Usage: |Try |Wrote |Measured \d|Segmented \d|Converted \d|\d+ of them in color"
+    r"(Usage: |Try |Wrote |Plates: |Measured \d|Segmented \d|Converted \d|\d+ of them in color"
     r"|\d+ images; tables|[a-z_\d]+ +[\d.]*$|$)"
 )
 

@@ -230,7 +230,7 @@ def output_option(holds: str, owns_folder: bool = False) -> Callable[[Callable],
     """Make the decorator for the output folder of a command.
 
     It also marks the files that the command writes, see
-    :mod:`micrograph_networks.files.ownership`.
+    ``micrograph_networks.files.ownership``.
 
     Parameters
     ----------

@@ -201,7 +201,7 @@ def write_png(path: Path, picture: np.ndarray, kind: str = RESULT) -> None:
     picture : ndarray, (height, width) or (height, width, 3)
         Gray or RGB; floats from 0 to 1, or uint8.
     kind : str
-        Kind of the mark, see :mod:`micrograph_networks.files.ownership`.
+        Kind of the mark, see ``micrograph_networks.files.ownership``.
     """
     import imagecodecs
 
@@ -234,7 +234,7 @@ def write_tiff(path: Path, image: np.ndarray, kind: str = RESULT) -> None:
     path : Path
     image : ndarray, (height, width)
     kind : str
-        Kind of the mark of the running command, see :mod:`micrograph_networks.files.ownership`.
+        Kind of the mark of the running command, see ``micrograph_networks.files.ownership``.
     """
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, image, compression="zlib", software=mark(kind))

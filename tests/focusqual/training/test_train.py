@@ -4,7 +4,7 @@ from scipy.special import log_softmax, softmax
 from support import FOCUS_MODELS
 
 from focusqual import load_model, measure_focus
-from focusqual.inference.network import FOCUS_PATCH_1
+from focusqual.inference.network import FOCUS_PATCH_1, NETWORKS
 from focusqual.simulation import scenes
 from focusqual.training import train as training
 from focusqual.training.train import Schedule, calibrate, train
@@ -28,7 +28,7 @@ def test_a_stopped_run_resumes_and_ends_with_usable_weights(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return atomic_write(path)
 
-    initial = read_weights(FOCUS_MODELS[-1].path, [FOCUS_PATCH_1.architecture])
+    initial = read_weights(FOCUS_MODELS[-1].path, NETWORKS)
     for stop in (1, 2):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(training_run, "atomic_write", killed)
