@@ -158,9 +158,12 @@ def test_epochs_are_given_for_each_stage(epochs):
         changed_recipe(FULL_RECIPE, SHIPPED, epochs=epochs)
 
 
-@pytest.mark.parametrize("classes", [("background",), ("background", "cell", "cell")])
-def test_wrong_classes_name_the_option(classes):
-    with pytest.raises(UserError, match="--class"):
+@pytest.mark.parametrize(
+    ("classes", "problem"),
+    [(("background",), "--class"), (("background", "cell", "cell"), "rename one of them")],
+)
+def test_wrong_classes_are_refused(classes, problem):
+    with pytest.raises(UserError, match=problem):
         changed_recipe(FULL_RECIPE, pixel_classes(classes, {}, {}))
 
 
