@@ -248,7 +248,9 @@ def test_z_planes_are_evaluated(tmp_path):
     output = tmp_path / "scores"
     assert "image_within_one" in run("evaluate-planes", tmp_path / "planes", "--output", output)
     assert names_in(output) == {"evaluation.csv", "images.csv", "confusion_images.png"}
-    assert pd.read_csv(output / "images.csv")["level"].tolist() == [0, 2]
+    rows = pd.read_csv(output / "images.csv")[["image", "level"]].to_numpy().tolist()
+    prefix = "BBBC006_v1_images_z_"
+    assert rows == [[f"{prefix}16/a.tif", 0], [f"{prefix}18/a.tif", 2]]
 
 
 def test_stacks_are_evaluated(images, tmp_path):
