@@ -2,7 +2,7 @@
 
     PYTHON cellprofiler_questions.py {pipeline,image_sets} FILE [options of CellProfiler]
 
-The Python needs nothing of ours. The answer is JSON: what the function of that name returns, or
+This Python needs none of our packages. The answer is JSON: the result of the named function, or
 ``error`` with the message of Refused.
 """
 

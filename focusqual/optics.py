@@ -7,7 +7,7 @@ from micrograph_networks.errors import UserError
 
 @dataclass(frozen=True)
 class Optics:
-    """What determines the blur of an image at a given defocus.
+    """Optical properties that determine the blur of an image at a given defocus.
 
     Attributes
     ----------

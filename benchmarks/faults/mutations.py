@@ -11,7 +11,7 @@ WILD_SETTINGS = (
     *("Yes", "No", "Maybe", "[]", "{}", "\x00", "a|b|c", "x" * 10_000, "\N{SNOWMAN}", "%s", "../"),
 )
 HEAD = 1000
-"""Number of bytes that contain most of what is not pixels or weights in small files."""
+"""Number of bytes at the start of a file that contain most of its headers and metadata."""
 
 
 def truncated(content, rng):

@@ -169,7 +169,7 @@ def _positions(table: pd.DataFrame) -> pd.DataFrame:
         if values.isna().all():
             name = f"{name} (hours)"
             with warnings.catch_warnings():
-                # Texts that are no times, such as names of stages, are left out.
+                # Ignore text that is not a time, such as the name of a stage.
                 warnings.simplefilter("ignore")
                 times = pd.to_datetime(table[column], errors="coerce", utc=True)
             values = (times - times.min()).dt.total_seconds() / 3600

@@ -173,7 +173,7 @@ def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) 
 def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[Any]:
     """Write the table by which CellProfiler's LoadData opens the best planes as ``image_name``.
 
-    Stacks without a measured plane are left out.
+    Stacks without a measured plane are omitted.
 
     Returns
     -------

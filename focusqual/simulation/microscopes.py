@@ -24,7 +24,7 @@ _FREQUENCIES = np.linspace(0, 1.5 * np.sqrt(2), 1000)
 
 @dataclass(frozen=True)
 class Microscope:
-    """What determines the blur at a given level.
+    """Properties of a simulated microscope that determine the blur at a given level.
 
     Attributes
     ----------

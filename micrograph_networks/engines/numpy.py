@@ -101,7 +101,7 @@ def _single_threaded_blas() -> ContextManager:
 
 
 class Finish(NamedTuple):
-    """What is applied to the products of a convolution: see :meth:`Operations.convolve`."""
+    """Last steps of a convolution (bias, addition, ReLU): see :meth:`Operations.convolve`."""
 
     bias: Optional[np.ndarray]
     added: Optional[np.ndarray]

@@ -33,7 +33,7 @@ class Writer:
     name : str
         Program and command, such as "focusqual predict".
     owns_folder : bool
-        True if the command has its output folder for itself, so that it may replace any file.
+        True if no other command uses the output folder, so that any file in it may be replaced.
     replaceable : set of Path
         Files that it may write.
     written : set of Path
