@@ -239,7 +239,6 @@ def _rows(path, columns, numbers):
 @click.option(
     "--cellprofiler",
     default="cellprofiler",
-    show_default=True,
     help="Command of CellProfiler, which reads its file.",
 )
 @click.option(

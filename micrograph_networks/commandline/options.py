@@ -56,9 +56,7 @@ def _click_option(name: str, default: Any, option: Option) -> Callable:
         other, choice = option.used_if
         help += f" Only with --{other.replace('_', '-')} {choice}."
     if option.kind is bool:
-        return click.option(
-            f"--{flag}/--no-{flag}", name, default=default, show_default=True, help=help
-        )
+        return click.option(f"--{flag}/--no-{flag}", name, default=default, help=help)
     shown = option.absent or True
     kind = _click_type(option)
     return click.option(

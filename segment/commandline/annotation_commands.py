@@ -80,14 +80,11 @@ def convert_masks(
 
 @click.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
 @output_option("images and masks")
-@click.option(
-    "--count", type=click.IntRange(1), default=8, show_default=True, help="Number of scenes."
-)
+@click.option("--count", type=click.IntRange(1), default=8, help="Number of scenes.")
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
-    show_default=True,
     help="Seed of the scenes: equal seeds give equal scenes.",
 )
 def scenes(output: Path, count: int, seed: int) -> None:

@@ -48,7 +48,6 @@ PICTURES = 10
     "--part",
     type=click.Choice(PARTS),
     default="test",
-    show_default=True,
     help="Part of the split to evaluate.",
 )
 @click.option(

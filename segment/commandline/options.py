@@ -16,7 +16,6 @@ classes_option = click.option(
     "classes",
     multiple=True,
     default=CLASSES,
-    show_default=True,
     help="Name of a class, the background first, in the order of the indices 0, 1, ... in the "
     "masks; repeat it for each class.",
 )

@@ -49,13 +49,11 @@ if TYPE_CHECKING:
     "--recipe",
     type=click.Choice(list(RECIPES)),
     default="small",
-    show_default=True,
     help='"small" (fewer channels, 2.5 times fewer operations) or "full".',
 )
 @click.option(
     "--hold-back/--no-hold-back",
     default=True,
-    show_default=True,
     help="Keep a tenth of the images for validation and a tenth for a test.",
 )
 @classes_option
@@ -108,7 +106,6 @@ if TYPE_CHECKING:
     "--seed",
     type=click.IntRange(0),
     default=0,
-    show_default=True,
     help="Seed of the division into parts, of new weights and of the crops.",
 )
 @license_option
