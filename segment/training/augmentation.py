@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Tuple
 
 import numpy as np
 
+from segment.simulation.disturbances import disturb
+
 if TYPE_CHECKING:
     from segment.annotations.dataset import Sample
 
 
 @functools.lru_cache(maxsize=None)
-def _augmentation(crop: int, wanted: Tuple[int, ...]) -> Any:
-    """Return the albumentations transform that draws a crop."""
+def _augmentations(crop: int, wanted: Tuple[int, ...]) -> Tuple[Any, Any]:
+    """Return the albumentations transforms that draw a crop, and that photograph it."""
     with warnings.catch_warnings():
         # scikit-learn, which albumentations imports, warns of pkg_resources.
         warnings.filterwarnings("ignore", category=UserWarning)
@@ -24,26 +26,32 @@ def _augmentation(crop: int, wanted: Tuple[int, ...]) -> Any:
     reflected = {"border_mode": cv2.BORDER_REFLECT_101}
     turned = functools.partial(A.ShiftScaleRotate, shift_limit=0, rotate_limit=20, **reflected)
     others = [index for index in range(256) if index not in wanted]
-    geometry = [
+    scales = [
+        turned(scale_limit=(-0.4, 0.6), p=6),
         # A few large enlargements teach cells that fill half of the field.
-        A.OneOf([turned(scale_limit=(-0.4, 0.6), p=3), turned(scale_limit=(0.6, 1.6), p=1)], p=0.8),
+        turned(scale_limit=(0.6, 1.5), p=2),
+        # Averaging keeps the filaments of images that become much smaller.
+        A.RandomScale((-0.6, -0.4), interpolation=cv2.INTER_AREA, p=1),
+    ]
+    geometry = [
+        A.OneOf(scales, p=0.8),
         A.PadIfNeeded(crop, crop, **reflected),
         A.CropNonEmptyMaskIfExists(crop, crop, ignore_values=others),
         A.RandomRotate90(p=0.75),
         A.HorizontalFlip(p=0.5),
     ]
     color = [
-        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.25, p=0.5),
-        A.RandomGamma((70, 140), p=0.4),
+        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.3, p=0.5),
+        A.RandomGamma((55, 160), p=0.4),
         A.HueSaturationValue(15, 40, 0, p=0.4),
-        A.ToGray(p=0.1),
+        A.ToGray(p=0.12),
     ]
     camera = [
-        A.GaussianBlur((3, 5)),
-        A.GaussNoise((5, 80)),
-        A.ImageCompression(50, 95),
+        A.GaussianBlur((3, 7), (0.5, 2)),
+        A.GaussNoise((5, 150)),
+        A.ImageCompression(40, 95),
     ]
-    return A.Compose([*geometry, *color, A.OneOf(camera, p=0.3)])
+    return A.Compose([*geometry, *color]), A.OneOf(camera, p=0.35)
 
 
 def draw_crop(
@@ -66,7 +74,9 @@ def draw_crop(
     image : ndarray of uint8, (crop, crop, 3)
     mask : ndarray of uint8, (crop, crop)
     """
-    augment = _augmentation(crop, wanted)
+    draw, photograph = _augmentations(crop, wanted)
     random.seed(seed)  # albumentations draws all its numbers from Python's generator
-    drawn = augment(image=sample.image, mask=sample.mask)
-    return drawn["image"], drawn["mask"]
+    drawn = draw(image=sample.image, mask=sample.mask)
+    rng = np.random.default_rng(list(seed.encode()))
+    image, mask = disturb(drawn["image"], drawn["mask"], rng)
+    return photograph(image=image)["image"], mask

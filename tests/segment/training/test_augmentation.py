@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from segment.annotations.dataset import Sample
+from segment.training import augmentation
 from segment.training.augmentation import draw_crop
 
 
@@ -23,6 +24,13 @@ def test_the_same_seed_gives_the_same_crop(sample):
     assert (mask.shape, mask.dtype) == ((64, 64), np.uint8)
 
 
+@pytest.fixture
+def undisturbed(monkeypatch):
+    """Draw crops without disturbances."""
+    monkeypatch.setattr(augmentation, "disturb", lambda image, mask, rng: (image, mask))
+
+
+@pytest.mark.usefixtures("undisturbed")
 def test_mask_and_image_move_together(sample):
     for seed in range(20):
         image, mask = draw_crop(sample, 64, (), str(seed))
@@ -32,6 +40,7 @@ def test_mask_and_image_move_together(sample):
             assert means[0] < means[1] < means[2]
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_a_class_is_sought(sample):
     mask = np.zeros_like(sample.mask)
     mask[50, 70] = 2
@@ -50,3 +59,17 @@ def test_small_images_are_reflected(sample):
     image, mask = draw_crop(small, 64, (), "0")
     assert image.shape == (64, 64, 3)
     assert mask.shape == (64, 64)
+
+
+def test_disturbances_are_drawn_with_the_seed(sample, monkeypatch):
+    monkeypatch.setattr(augmentation, "disturb", lambda image, mask, rng: (image, mask + 9))
+    assert (draw_crop(sample, 64, (), "0")[1] >= 9).all()
+    drawn = []
+    monkeypatch.setattr(
+        augmentation,
+        "disturb",
+        lambda image, mask, rng: drawn.append(rng.uniform()) or (image, mask),
+    )
+    for seed in ("0 1 2 3", "0 1 2 3", "0 1 3 2"):
+        draw_crop(sample, 64, (), seed)
+    assert drawn[0] == drawn[1] != drawn[2]
