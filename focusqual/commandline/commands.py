@@ -1,14 +1,18 @@
 """The command line: commands that measure images and report the measurements.
 
-The commands that train and evaluate models are in training_commands.py.
+The commands that train and evaluate models are in training_commands.py, those that find the focus
+that an assay needs in assay_commands.py.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
+from focusqual.commandline.assay_commands import threshold
 from focusqual.commandline.training_commands import (
     evaluate,
     evaluate_planes,
@@ -60,7 +64,7 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, evaluate_planes, evaluate_stacks):
+for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold):
     main.add_command(command)
 main.add_command(models_command("focusqual", NETWORKS))
 
@@ -289,12 +293,18 @@ def validate(images: Tuple[Path, ...]) -> None:
     help="Folder of the annotated pictures; its subfolders are searched as well.",
     show_default="the folder of TABLE",
 )
+@click.option(
+    "--cutoffs",
+    type=FILES,
+    help="A cutoffs.csv of 'focusqual threshold': the highest score in focus of each channel.",
+)
 @options_of("thresholds", Thresholds)
 def summarize(
     measurements: Path,
     output: Path,
     image: Optional[str],
     pictures: Optional[Path],
+    cutoffs: Optional[Path],
     thresholds: Thresholds,
 ) -> None:
     """Make an interactive page of a plate, and list the wells to exclude.
@@ -305,12 +315,19 @@ def summarize(
     for a report. excluded_wells.csv lists the excluded wells.
     """
     from focusqual.report import page, plate
+    from focusqual.report.cutoffs import read_cutoffs
     from focusqual.report.measurements import read_measurements
     from focusqual.report.verdicts import excluded_wells, verdicts
 
     if pictures and not pictures.is_dir():
         raise UserError(f"{pictures} is not a folder of pictures: check the path.")
     images = read_measurements(measurements, image)
+    if cutoffs:
+        given = click.get_current_context().get_parameter_source("highest_score")
+        if given == ParameterSource.COMMANDLINE:
+            raise UserError("--cutoffs replaces --highest-score: leave one of them out.")
+        scores = read_cutoffs(cutoffs, images["channel"])
+        thresholds = dataclasses.replace(thresholds, highest_scores=scores)
     names = ("scores.png", "plate.png", "excluded_wells.csv", "plate.html")
     folder = prepare_outputs(output, [output / name for name in names])
     judged = images.assign(verdict=verdicts(images, thresholds))

@@ -1,4 +1,4 @@
-"""Plate, well and site of the images in a table."""
+"""Plate, well, site and channel of the images in a table."""
 
 import re
 from typing import List, Optional, Sequence
@@ -13,14 +13,15 @@ WELL = ("well",)
 ROW = ("row", "wellrow", "well_row")
 COL = ("col", "column", "wellcol", "wellcolumn", "well_col", "well_column")
 SITE = ("site", "field", "fieldid")
-LAYOUT_COLUMNS = (*PLATE, *WELL, *ROW, *COL, *SITE)
+CHANNEL = ("channel_name", "channel")
+LAYOUT_COLUMNS = (*PLATE, *WELL, *ROW, *COL, *SITE, *CHANNEL)
 """Names of columns in lower case; ``Metadata_`` may be before them."""
 SITE_IN_NAME = re.compile(r"(?i)(?:^|[^a-z0-9])(?:s|f|fld|field|site)[ _]?(\d+)(?!\d|[a-z](?!\d))")
 """Site in a file name, such as plate1_a01_s1.tif."""
 
 
 def layout(table: pd.DataFrame) -> pd.DataFrame:
-    """Find the plate, well and site of each image in the columns of a table or in its path.
+    """Find plate, well, site and channel of each image in the columns of a table or in its path.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``image``, ``plate``, ``well``, ``row``, ``col`` and ``site``, see
+        ``image``, ``plate``, ``well``, ``row``, ``col``, ``site`` and ``channel``, see
         :func:`focusqual.report.measurements.read_measurements`.
     """
     in_names = [find_well(name) for name in table["image"]]
@@ -46,6 +47,7 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
             "row": [well.row if well else -1 for well in wells],
             "col": [well.col if well else -1 for well in wells],
             "site": _named_sites(table, in_names),
+            "channel": _texts(table, CHANNEL),
         }
     )
     if (images["plate"] == "").all():

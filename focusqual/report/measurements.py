@@ -3,7 +3,7 @@
 import re
 import warnings
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 import pandas as pd
@@ -52,10 +52,11 @@ def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
     DataFrame
         One row per image: ``image``, its path relative to the folder of all images; ``plate``, may
         be empty; ``well``, such as B03, or empty; ``row``, ``col`` and ``site``, its position in
-        the plate and in the well, from 0, or -1 if the well is unknown; ``measured``, False if
-        score or certainty are missing; ``score``, ``expected_level`` and ``certainty``; then the
-        acquisition time and position columns that vary between images, as numbers, times in hours
-        since the first one. Plates, wells and names are the texts of the table.
+        the plate and in the well, from 0, or -1 if the well is unknown; ``channel``, may be empty,
+        in CellProfiler's table the name of the images; ``measured``, False if score or certainty
+        are missing; ``score``, ``expected_level`` and ``certainty``; then the acquisition time and
+        position columns that vary between images, as numbers, times in hours since the first one.
+        Plates, wells and names are the texts of the table.
 
     Raises
     ------
@@ -64,18 +65,38 @@ def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
         an image of a well twice.
     """
     table = _read(path)
+    names = _image_names(table)
+    return _measurements(path, table, _selected(path, names, image) if names else "")
+
+
+def read_all_channels(path: Path) -> pd.DataFrame:
+    """Read a table as :func:`read_measurements` does, with all images of CellProfiler's table."""
+    table = _read(path)
+    names = _image_names(table) or [""]
+    channels = [_measurements(path, table, name) for name in names]
+    return pd.concat(channels, ignore_index=True)
+
+
+def _image_names(table: pd.DataFrame) -> List[str]:
+    """Return CellProfiler's names of the images that were measured; none for a focus.csv."""
     matches = [SCORE.fullmatch(column) for column in table.columns]
-    names = sorted(match[1] for match in matches if match)
-    if names:
-        table = _as_focus_table(table, _selected(path, names, image))
+    return sorted(match[1] for match in matches if match)
+
+
+def _measurements(path: Path, table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the measurements of CellProfiler's images with a name, or those of a focus.csv."""
+    if name:
+        table = _as_focus_table(table, name)
     missing = [column for column in ("image", *NUMBERS) if column not in table]
     if missing:
         raise UserError(f"{path} has no column {missing[0]}: give {WANTED}.")
     numbers = _numbers(path, table)
     images = layout(table)
+    if name:
+        images["channel"] = name
     repeated = table.drop(columns=NUMBERS).duplicated() & (images["well"] != "")
     # CellProfiler's tables have no names for the planes of a file.
-    if repeated.any() and not names:
+    if repeated.any() and not name:
         twice = images["image"][repeated.idxmax()]
         raise UserError(
             f"{path} contains {twice} twice: remove one row, or add a column plate that tells the "

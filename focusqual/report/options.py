@@ -1,6 +1,7 @@
 """Options of a report: thresholds for images and wells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Mapping
 
 from focusqual.levels import LEVELS
 from micrograph_networks.options import Checked, option
@@ -18,6 +19,8 @@ class Thresholds(Checked):
         Certainty below which an image is blank, 0 to 1.
     largest_share : float
         Share of images not in focus above which a well is excluded, 0 to 1.
+    highest_scores : mapping of str to float
+        Highest score in focus by channel, in place of ``highest_score``; empty by default.
     """
 
     highest_score: float = option(
@@ -41,3 +44,4 @@ class Thresholds(Checked):
         minimum=0,
         maximum=1,
     )
+    highest_scores: Mapping[str, float] = field(default_factory=dict)

@@ -16,7 +16,7 @@ const rules = Object.entries(report.rules).map(([verdict, rule]) => [verdict, co
 const isExcluded = compile(report.excluded);
 
 function verdictOf(image) {
-  const values = { ...image, ...limits };
+  const values = { ...image, ...limits, highest_score: limits[image.slider] };
   const found = rules.find(([, applies]) => applies(values));
   return found ? found[0] : IN_FOCUS;
 }

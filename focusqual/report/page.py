@@ -5,9 +5,9 @@ import html
 import json
 import math
 import string
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import mark
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.image_files import read_image
-from micrograph_networks.options import declared_options
+from micrograph_networks.options import Option, declared_options
 
 PICTURES = 24
 """Number of the worst images that are shown."""
@@ -29,6 +29,16 @@ PICTURE_SIZE = 240
 GAP = 0.06
 """Distance from the edge of a well to its sites, as a share of its width."""
 HERE = Path(__file__).parent
+HIGHEST_SCORE = "highest_score"
+"""Name of the threshold that channels may have each for itself."""
+
+
+class Slider(NamedTuple):
+    """A slider of the page: the name and initial value of a threshold, and its declaration."""
+
+    name: str
+    value: float
+    option: Option
 
 
 def write_page(
@@ -68,12 +78,15 @@ def write_page(
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
     libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
     positions = images.columns[images.columns.get_loc(NUMBERS[-1]) + 1 :]
-    images = images.assign(**{ORDER: np.arange(1, len(images) + 1)})
+    own = {channel: f"{HIGHEST_SCORE}_{n}" for n, channel in enumerate(thresholds.highest_scores)}
+    sliders = _sliders(thresholds, own)
+    slider = images["channel"].map(own).fillna(HIGHEST_SCORE)
+    images = images.assign(slider=slider, **{ORDER: np.arange(1, len(images) + 1)})
     report = {
         **_images_and_wells(images),
         "pictures": _worst(images, thresholds, pictures_of(images["image"], pictures, table.stem)),
         "positions": [ORDER, *positions],
-        "thresholds": asdict(thresholds),
+        "thresholds": {slider.name: slider.value for slider in sliders},
         "verdicts": VERDICTS,
         "rules": RULES,
         "excluded": EXCLUDED,
@@ -83,7 +96,7 @@ def write_page(
     page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(str(table)),
         software=mark() or "",
-        sliders="\n".join(map(_slider, declared_options(thresholds))),
+        sliders="\n".join(map(_slider_html, sliders)),
         report=_escaped_json(report),
         libraries=libraries.replace("</script", "<\\/script"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
@@ -139,8 +152,21 @@ def _small_picture(path: Path) -> str:
     return f"data:image/jpeg;base64,{data}"
 
 
-def _slider(declared: Tuple[str, Any, Any]) -> str:
-    name, _, option = declared
+def _sliders(thresholds: Thresholds, own: Dict[str, str]) -> List[Slider]:
+    """Return the sliders: that of the highest score, or one per channel of these names."""
+    sliders = []
+    for name, _, option in declared_options(thresholds):
+        if name != HIGHEST_SCORE or not own:
+            sliders.append(Slider(name, getattr(thresholds, name), option))
+            continue
+        for channel, score in thresholds.highest_scores.items():
+            labeled = replace(option, label=f"{option.label} {channel}".strip())
+            sliders.append(Slider(own[channel], score, labeled))
+    return sliders
+
+
+def _slider_html(slider: Slider) -> str:
+    name, _, option = slider
     return (
         f'<label title="{html.escape(option.help)}">{html.escape(option.label)}'
         f'<input type="range" id="{name}" min="{option.minimum:g}" max="{option.maximum:g}" '

@@ -4,8 +4,6 @@ The rules are expressions that are valid both in pandas, which evaluates them he
 JavaScript, in which the page of the plate evaluates the same rules when a slider moves.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 
@@ -30,7 +28,11 @@ WELL_COLUMNS = ("plate", "well", "images", *(verdict.replace(" ", "_") for verdi
 
 def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
     """Return one of VERDICTS for each image of the measurements that were read."""
-    values = images[["measured", "certainty", "score"]].assign(**asdict(thresholds))
+    scores = thresholds.highest_scores
+    values = images[["measured", "certainty", "score"]].assign(
+        highest_score=images["channel"].map(scores) if scores else thresholds.highest_score,
+        lowest_certainty=thresholds.lowest_certainty,
+    )
     cases = [values.eval(rule) for rule in RULES.values()]
     return pd.Series(np.select(cases, list(RULES), IN_FOCUS), index=images.index)
 
@@ -51,5 +53,5 @@ def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame
     counts = pd.crosstab([known["plate"], known["well"]], judged)
     counts = counts.reindex(columns=list(WELL_COLUMNS[2:]), fill_value=0)
     counts["images"] = counts.sum(axis=1)
-    excluded = counts.assign(**asdict(thresholds)).eval(EXCLUDED)
+    excluded = counts.assign(largest_share=thresholds.largest_share).eval(EXCLUDED)
     return counts[excluded].rename_axis(columns=None).reset_index()

@@ -301,7 +301,9 @@ def measured(images, tmp_path):
     return tmp_path / "measured" / "focus.csv"
 
 
-@pytest.mark.parametrize("command", ["predict", "degrade", "evaluate", "summarize", "best-planes"])
+@pytest.mark.parametrize(
+    "command", ["predict", "degrade", "evaluate", "summarize", "best-planes", "threshold"]
+)
 def test_commands_replace_only_their_files(images, measured, tmp_path, command):
     arguments = {
         "predict": (*images[:2], "--engine", "numpy"),
@@ -309,6 +311,7 @@ def test_commands_replace_only_their_files(images, measured, tmp_path, command):
         "evaluate": (images[0].parent, "--engine", "numpy"),
         "summarize": (measured,),
         "best-planes": (measured, "--pattern", r"(?P<Stack>p)_.0*(?P<Plane>\d+)_s1"),
+        "threshold": (measured, "--lose", 0.5),
     }
     assert_replaces_only_own_files(run, tmp_path / "out", command, *arguments[command])
 
@@ -345,6 +348,51 @@ def test_pictures_of_an_earlier_run_do_not_stay(images, tmp_path):
         *("focus.csv", "patches.csv", "focus_2.csv", "patches_2.csv", "mine_focus.png"),
         *pictures,
     }
+
+
+def write_levels(path, levels, **columns):
+    table = pd.DataFrame({"expected_level": levels, "score": np.round(levels), "certainty": 0.5})
+    table.insert(0, "image", [f"{number}.tif" for number in range(len(levels))])
+    table.assign(**columns).to_csv(path, index=False)
+    return path
+
+
+def test_cutoffs_of_good_images_are_those_of_a_plate(tmp_path, rng):
+    levels = np.append(rng.uniform(0, 1, 98), [1.5, 1.6])
+    good = write_levels(tmp_path / "good.csv", levels)
+    bad = write_levels(tmp_path / "bad.csv", [1.0, 1.55, 1.61, 4.0])
+    output = tmp_path / "out"
+    said = run("threshold", good, bad, "--output", output)
+    assert "highest score 2, highest expected level 1.5, each" in said
+    assert "of 4 bad images they reject 25% and 75%" in said
+    assert read_image(output / "cutoffs.png").std() > 10
+    said = run("summarize", bad, "--output", output, "--cutoffs", output / "cutoffs.csv")
+    assert "Wrote scores.png" in said
+    refused = ("--highest-score", 1, "--cutoffs", output / "cutoffs.csv")
+    said = run("summarize", bad, "--output", output, *refused, exit_code=2)
+    assert "--cutoffs replaces --highest-score" in said
+
+
+def test_wrong_tables_give_no_cutoffs(tmp_path):
+    few = write_levels(tmp_path / "few.csv", np.arange(48) / 10)
+    blank = write_levels(tmp_path / "blank.csv", np.arange(60) / 10, certainty=0.01)
+    other = write_levels(tmp_path / "other.csv", [1.0], channel_name="GFP")
+    (tmp_path / "no.csv").write_text("channel,highest_score\nDNA,none\n")
+    (tmp_path / "dna.csv").write_text("channel,highest_score\nDNA,1\n")
+    for given, sentence in (
+        (["threshold", few], "48 good images are too few to lose at most 0.02 of them: measure at"),
+        (["threshold", few], "measure at least 49"),
+        (["threshold", blank], "blank.csv are blank: give images that show something"),
+        (["threshold", few, other, "--lose", 0.1], "no good image of the channel 'GFP'"),
+        (["threshold", few, "--lose", 1], "1.0 is not in the range"),
+        (["summarize", few, "--cutoffs", few], "few.csv has no column channel"),
+        (["summarize", few, "--cutoffs", tmp_path / "no.csv"], "'none' is not a score from 0"),
+        (["summarize", other, "--cutoffs", tmp_path / "dna.csv"], "'GFP', only for DNA"),
+        (["summarize", few, "--cutoffs", tmp_path / "dna.csv"], "images without a channel"),
+    ):
+        said = run(*given, "--output", tmp_path / "out", exit_code=2)
+        assert sentence in " ".join(said.split())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", main.commands)

@@ -138,6 +138,31 @@ def test_clicks_and_sliders_change_the_page(open_page, tmp_path):
     assert browser.get_log("browser") == []
 
 
+def test_each_channel_has_a_slider_that_starts_at_its_cutoff(open_page, tmp_path):
+    table = write_plate(tmp_path, 8, 12, 100)
+    rows = pd.read_csv(table)
+    rows.assign(channel_name=np.where(rows.index % 3, "GFP", "<DNA>")).to_csv(table, index=False)
+    cutoffs = tmp_path / "cutoffs.csv"
+    cutoffs.write_text("channel,highest_score\nGFP,3\n<DNA>,0\n")
+    summarize(table, "--cutoffs", cutoffs)
+    images, scores = read_measurements(table), {"GFP": 3, "<DNA>": 0}
+    browser = open_page()
+
+    def shown():
+        return browser.find_element("id", "counts").text
+
+    assert shown() == counts(images, Thresholds(highest_scores=scores))
+    label = browser.find_element("css selector", "#sliders label").text
+    assert label.startswith("Highest score in focus <DNA>")
+    browser.execute_script(
+        "const slider = document.querySelector('#sliders input');"
+        "slider.value = 2; slider.dispatchEvent(new Event('input'));"
+    )
+    moved = Thresholds(highest_scores={**scores, "<DNA>": 2})
+    until(lambda: shown() == counts(images, moved))
+    assert browser.get_log("browser") == []
+
+
 def test_the_page_of_a_large_plate_is_small_and_complete(tmp_path):
     pytest.importorskip("vl_convert")
     summarize(write_plate(tmp_path, 16, 24, 300), "--highest-score", 2)

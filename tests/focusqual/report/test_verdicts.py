@@ -11,6 +11,7 @@ def images():
     table = pd.DataFrame(
         {
             "plate": "",
+            "channel": ["DNA"] * 4 + ["GFP"] * 3,
             "well": ["A01", "A01", "A02", "A02", "B01", "B01", ""],
             "score": [1, 2, 2, 5, np.nan, 0, 9],
             "certainty": [0.1, 0.5, 0.5, 0.05, np.nan, 0.5, 0.5],
@@ -23,6 +24,14 @@ def test_verdicts(images):
     assert verdicts(images, Thresholds()).tolist() == [
         *("in focus", "out of focus", "out of focus"),
         *("blank", "not measured", "in focus", "out of focus"),
+    ]
+
+
+def test_each_channel_may_have_its_own_highest_score(images):
+    thresholds = Thresholds(highest_score=0, highest_scores={"DNA": 1.5, "GFP": 9})
+    assert verdicts(images, thresholds).tolist() == [
+        *("in focus", "out of focus", "out of focus"),
+        *("blank", "not measured", "in focus", "in focus"),
     ]
 
 
