@@ -38,12 +38,12 @@ try:
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
     from focusqual.inference.model import WEIGHTS_FILE
     from focusqual.inference.network import NETWORKS
-    from focusqual.inference.options import OBJECTIVE
+    from focusqual.inference.options import ATTRIBUTES, OBJECTIVE
     from focusqual.inference.patches import PATCH_SIZE
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
-    from micrograph_networks.cellprofiler import figures
+    from micrograph_networks.cellprofiler import dialogs, figures
     from micrograph_networks.cellprofiler.measurements import (
         Feature,
         current_group,
@@ -59,6 +59,8 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+    from micrograph_networks.images.acquisition import in_common
+    from micrograph_networks.images.image_files import find_images
 except Exception as error:
     LEVELS = 0
     # Duplicated in every plugin on purpose: the shared package may be missing.
@@ -294,6 +296,8 @@ and its lightness is the certainty. Use **SaveImages** to save the image.
     ),
 )
 """Optional outputs of an image: attribute, question, type, text, default, and help of its name."""
+READ_OPTICS = "Read the optics from an image..."
+"""Label of the button that fills in settings."""
 TABLE_HEADER, TABLE_ROW = 0.1, 0.055
 """Heights in the figure's table as fractions of a figure of the default size."""
 
@@ -340,6 +344,15 @@ second pipeline with **LoadData**, as the example pipelines *focus_rank_planes* 
         )
         self.engine_options = self.create_option_settings(EngineOptions)
         self.focus_options = self.create_option_settings(FocusOptions)
+        self.read_optics_button = DoSomething(
+            "",
+            READ_OPTICS,
+            self.read_optics,
+            doc="""\
+Press this button and choose an image to fill in the settings below from the metadata of its file.
+TIFF files of most microscopes contain some of them. A message says what was found; check it.
+""",
+        )
 
     def _create_object_settings(self):
         self.wants_objects = Binary(
@@ -415,11 +428,44 @@ Select the objects to measure in each of the images above.
         if len(self.image_groups) < MOST_GROUPS:
             result.append(self.add_image_button)
         result += [self.divider, *self.visible_model_settings()]
-        result += self.engine_options.visible() + self.focus_options.visible()
+        result += self.engine_options.visible()
+        for setting in self.focus_options.visible():
+            result.append(setting)
+            if setting is self.rescaling and setting.value == OBJECTIVE:
+                result.append(self.read_optics_button)
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
         return [*result, self.wants_ranks]
+
+    def read_optics(self):
+        """Let the user choose an image, fill in what its file says, and say what was found."""
+        path = dialogs.choose_file("Choose an image with the metadata of the microscope")
+        if path is not None:
+            try:
+                message = self.fill_in_optics(Path(path))
+            except UserError as error:
+                message = str(error)
+            dialogs.tell(message, READ_OPTICS)
+
+    def fill_in_optics(self, path):
+        """Fill in the optics that an image file contains, and return what was found.
+
+        Raises
+        ------
+        UserError
+            The file cannot be read.
+        """
+        found = in_common([image.acquisition for image in find_images(path)])
+        lines = []
+        for name, attribute in ATTRIBUTES.items():
+            setting, value = getattr(self, name), getattr(found, attribute)
+            if value is None:
+                lines.append(f"{setting.text}: not found, still {setting.value:g}")
+            else:
+                setting.value = float(f"{value:.6g}")
+                lines.append(f"{setting.text}: {setting.value:g}")
+        return "\n".join([f"In the metadata of {path.name}:", *lines, *found.notes])
 
     def validate_module(self, pipeline):
         check_distinct([group.image_name for group in self.image_groups])

@@ -1,11 +1,13 @@
 """Loaded models, and networks without training, for the tests of several packages."""
 
 import functools
+import inspect
 from importlib.util import find_spec
 
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 import focusqual
 import focusqual.inference.network
@@ -77,3 +79,10 @@ def assert_replaces_only_own_files(run, folder, *command):
         assert f"{other / name} exists and was not written by '" in said
         assert files_in(other) == {name}
         assert (other / name).read_bytes() == b"mine"
+
+
+def tiff_resolution(across, down, unit):
+    """Return the options of tifffile, old or new, that write a resolution in pixels per unit."""
+    if "resolutionunit" in inspect.signature(tifffile.TiffWriter.write).parameters:
+        return {"resolution": (across, down), "resolutionunit": unit}
+    return {"resolution": (across, down, unit)}

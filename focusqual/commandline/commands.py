@@ -5,6 +5,7 @@ that an assay needs in assay_commands.py.
 """
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Tuple
 
@@ -13,6 +14,7 @@ from click.core import ParameterSource
 from tqdm import tqdm
 
 from focusqual.commandline.assay_commands import threshold
+from focusqual.commandline.optics import ImageOptions
 from focusqual.commandline.training_commands import (
     evaluate,
     evaluate_planes,
@@ -21,7 +23,6 @@ from focusqual.commandline.training_commands import (
     train,
 )
 from focusqual.inference.network import NETWORKS
-from focusqual.inference.options import FocusOptions
 from focusqual.levels import STANDARD_OPTICS
 from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
@@ -90,7 +91,7 @@ main.add_command(export_command("focusqual", NETWORKS, _zoo_model))
 @suffix_option
 @mask_option
 @format_option
-@measurement_options
+@partial(measurement_options, make=ImageOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
@@ -99,9 +100,13 @@ def predict(
     file_format: str,
     model: Optional[str],
     engine: EngineOptions,
-    options: FocusOptions,
+    options: ImageOptions,
 ) -> None:
     """Measure images and write focus.csv, patches.csv and annotated pictures.
+
+    With '--rescaling objective' the optics of each image are read from its file; options override
+    them, or give what the file does not contain. focus.csv has the optics, stage positions and
+    times that are known.
 
     Folders are searched with their subfolders, and pictures are written into subfolders of OUTPUT
     of the same names. Files of an earlier run in OUTPUT are replaced; other files never are.
@@ -111,11 +116,16 @@ def predict(
     from focusqual.inference.model import load_model
     from focusqual.inference.picture import annotate
     from focusqual.inference.prediction import measure_focus
+    from micrograph_networks.images.acquisition import column_values, known_columns
     from micrograph_networks.images.image_files import write_png
     from micrograph_networks.images.planes import position_columns, position_values
 
     found = input_images(images, output, mask)
     masks = find_masks(mask, found)
+    options.check(found)
+    for note in options.notes(found):
+        click.echo(note)
+    acquired = known_columns(map(options.acquisition, found))
     positions = position_columns([one.plane for one in found])
     loaded = load_model(model, engine)
     paths = [output / f"{name}{suffix}.{file_format}" for name in ("focus", "patches")]
@@ -124,19 +134,22 @@ def predict(
 
     def measure(one: InputImage) -> Tuple[bool, "FocusMeasurement"]:
         image = one.plane.read()
-        measurement = measure_focus(image, loaded, read_mask(masks, one), options)
+        chosen = options.for_image(one)
+        measurement = measure_focus(image, loaded, read_mask(masks, one), chosen)
         write_png(pictures[one.stem], annotate(image, measurement))
         return image.ndim == 3, measurement
 
     done = color = 0
-    focus_table = table(paths[0], [*tables.FOCUS_COLUMNS, "folder", *positions])
+    columns = [*tables.FOCUS_COLUMNS, "folder", *acquired, *positions]
+    focus_table = table(paths[0], columns)
     patch_table = table(paths[1], [*tables.PATCH_COLUMNS, "folder"])
     with focus_table as focus, patch_table as patches:
         for one, (is_color, measured) in each_image(found, measure):
             done += 1
             color += is_color
             row = tables.focus_row(one.plane.name, measured, loaded)
-            focus.writerow([*row, one.folder, *position_values(one.plane, positions)])
+            row += [one.folder, *column_values(options.acquisition(one), acquired)]
+            focus.writerow([*row, *position_values(one.plane, positions)])
             for row in tables.patch_rows(one.plane.name, measured):
                 patches.writerow([*row, one.folder])
     remove_earlier()

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from focusqual.inference.model import FocusModel
 
 
-def measurement_options(command: Callable) -> Callable:
+def measurement_options(command: Callable, make: Optional[Callable] = None) -> Callable:
     """Decorate a command with the options of a measurement.
 
     The arguments ``model`` (str or None), ``engine`` (EngineOptions) and ``options``
-    (FocusOptions) of the command receive their values.
+    (FocusOptions, or what ``make`` returns, see :func:`options_of`) receive their values.
     """
-    command = options_of("options", FocusOptions)(command)
+    command = options_of("options", FocusOptions, make)(command)
     command = options_of("engine", EngineOptions)(command)
     return model_option(command)
 

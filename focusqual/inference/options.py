@@ -2,16 +2,29 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional
+from typing import Dict, Optional
 
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS, STANDARD_OPTICS, level_depth, rescaling_factor
 from focusqual.optics import Optics
+from micrograph_networks.images.acquisition import LIMITS
 from micrograph_networks.options import Checked, option
 
 RESCALING = "rescaling"
 FACTOR, OBJECTIVE = "factor", "objective"
 """Name of the option that selects the rescaling, and its choices."""
+
+ATTRIBUTES = {
+    "pixel_size": "pixel_size_um",
+    "numerical_aperture": "numerical_aperture",
+    "wavelength": "wavelength_um",
+    "refractive_index": "refractive_index",
+}
+"""Attributes of Acquisition by the options of the same meaning."""
+
+
+def _limits(name: str) -> Dict[str, float]:
+    return dict(zip(("minimum", "maximum"), LIMITS[name]))
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,12 @@ The focus levels are defined for a typical 20x objective, see the help of the mo
 
 -  *factor:* Enter the factor; 1 leaves the images unchanged. A level is then the same blur in
    pixels of the image for all objectives.
--  *objective:* Enter the size of the pixels, the numerical aperture and the wavelength. Images are
-   resized so that the smallest distance that the objective resolves, 0.61 wavelength / NA, has as
-   many pixels as with the 20x objective. They are never enlarged, because that adds no detail. A
-   level is then one depth of field, wavelength x refractive index / NA\\ :sup:`2`, for all
-   objectives (or more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
+-  *objective:* Enter the size of the pixels, the numerical aperture and the wavelength, or press
+   *Read the optics from an image...* to take them from the metadata of a file. Images are resized
+   so that the smallest distance that the objective resolves, 0.61 wavelength / NA, has as many
+   pixels as with the 20x objective. They are never enlarged, because that adds no detail. A level
+   is then one depth of field, wavelength x refractive index / NA\\ :sup:`2`, for all objectives (or
+   more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
 """,
         choices=(FACTOR, OBJECTIVE),
     )
@@ -127,8 +141,7 @@ It is the pixel size of the camera, times the binning, divided by the magnificat
 of most image files contain it.
 """,
         kind=float,
-        minimum=0.001,
-        maximum=100,
+        **_limits("pixel_size_um"),
         suggested=STANDARD_OPTICS.pixel_size,
         used_if=(RESCALING, OBJECTIVE),
     )
@@ -137,8 +150,7 @@ of most image files contain it.
         "Numerical aperture",
         "Numerical aperture, engraved on the objective after its magnification, as in 20x/0.75.",
         kind=float,
-        minimum=0.01,
-        maximum=2,
+        **_limits("numerical_aperture"),
         suggested=STANDARD_OPTICS.numerical_aperture,
         used_if=(RESCALING, OBJECTIVE),
     )
@@ -151,8 +163,7 @@ In fluorescence, enter the emission of the dye, such as 0.46 for DAPI and Hoechs
 0.6 for mCherry. In white light, enter 0.55.
 """,
         kind=float,
-        minimum=0.1,
-        maximum=10,
+        **_limits("wavelength_um"),
         suggested=STANDARD_OPTICS.wavelength,
         used_if=(RESCALING, OBJECTIVE),
     )
@@ -161,8 +172,7 @@ In fluorescence, enter the emission of the dye, such as 0.46 for DAPI and Hoechs
         "Refractive index of the immersion medium",
         "Refractive index of the immersion medium: 1 for air, 1.33 for water, 1.515 for oil.",
         details="It must be above the numerical aperture.",
-        minimum=1,
-        maximum=2,
+        **_limits("refractive_index"),
         used_if=(RESCALING, OBJECTIVE),
     )
 

@@ -9,7 +9,7 @@ from focusqual.inference.model import FocusModel
 from micrograph_networks.files.tables import number
 
 FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
-"""Columns of :func:`focus_row`; focus.csv also has the folder and position of each image."""
+"""Columns of :func:`focus_row`; focus.csv also has folder, optics and position of each image."""
 PATCH_COLUMNS = ("image", "row", "col", "y", "x", "height", "width", *PATCH_TABLE)
 """Columns of patches.csv."""
 

@@ -1,15 +1,18 @@
 """Command-line options of the options that dataclasses declare."""
 
 import functools
-from typing import Any, Callable
+from typing import Any, Callable, Dict, Optional
 
 import click
+from click.core import ParameterSource
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.options import Option, declared_options
 
 
-def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
+def options_of(
+    argument: str, group: type, make: Optional[Callable[[Dict[str, Any]], Any]] = None
+) -> Callable[[Callable], Callable]:
     """Decorate a command with the options that a dataclass declares.
 
     Parameters
@@ -18,6 +21,9 @@ def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
         Name of the command's argument that receives an instance of the dataclass.
     group : type
         Dataclass, see :mod:`micrograph_networks.options`.
+    make : callable, optional
+        Function from the values that the user gave, by the names of the fields, to what the
+        argument receives instead.
 
     Returns
     -------
@@ -29,8 +35,10 @@ def options_of(argument: str, group: type) -> Callable[[Callable], Callable]:
         @functools.wraps(command)
         def with_options(*arguments: Any, **values: Any) -> Any:
             chosen = {name: values.pop(name) for name, _, _ in declared}
+            source = click.get_current_context().get_parameter_source
+            given = {n: v for n, v in chosen.items() if source(n) != ParameterSource.DEFAULT}
             try:
-                options = group(**chosen)
+                options = make(given) if make else group(**given)
             except UserError as error:
                 message = str(error)
                 for name, _, option in declared:

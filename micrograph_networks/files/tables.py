@@ -12,7 +12,7 @@ FORMATS = ("csv", "parquet")
 """Suffixes of the formats of tables that users can choose."""
 TEXT = (
     *("image", "folder", "file", "well", "field", "series", "channel_name"),
-    *("class", "model", "engine"),
+    *("class", "model", "engine", "time"),
 )
 """Columns of text; all others are numbers."""
 ROWS_AT_ONCE = 100_000

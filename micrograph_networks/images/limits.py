@@ -18,6 +18,8 @@ SMALL = 2**28
 """Size in bytes up to which an image need not be compared with its file."""
 HIGHEST_COMPRESSION = 4096
 """Maximum ratio of the size of an image to the size of its file. Deflate reaches 1032."""
+LARGEST_METADATA = 2**26
+"""Maximum size of an XML or a metadata file in bytes."""
 LONGEST_CAUSE = 200
 """Maximum length of a decoder's message in a sentence."""
 

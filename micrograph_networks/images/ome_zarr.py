@@ -3,22 +3,36 @@
 import contextlib
 import functools
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.acquisition import (
+    Acquisition,
+    acquisition,
+    merge,
+    micrometers,
+    pixel_size,
+)
 from micrograph_networks.images.limits import check_planes, explain_read_errors
+from micrograph_networks.images.ome_xml import OmeImage, ome_images, parse_xml
 from micrograph_networks.images.positions import (
     Position,
     PositionedImage,
     unreadable_image,
     with_channel_name,
 )
-from micrograph_networks.images.zarr_folders import check_name, read_array, read_attributes
+from micrograph_networks.images.zarr_folders import (
+    check_name,
+    read_array,
+    read_attributes,
+    read_text,
+)
 
-AXES = {"t": "time", "c": "channel", "z": "z"}
+AXES = {"t": "timepoint", "c": "channel", "z": "z"}
 """Position columns of NGFF's axes."""
 SUFFIX = ".zarr"
 """Usual suffix of OME-Zarr folders."""
@@ -55,17 +69,23 @@ def find_images(folder: Path) -> List[PositionedImage]:
     with _defer_errors(folder, {}, images):
         root = folder.resolve()
         metadata = read_attributes(root, "")
+        described = _ome_images(root)
         if "plate" in metadata:
             wells = metadata["plate"]["wells"]
             check_planes(len(wells))
             for well in wells:
-                _add_well(folder, well["path"], images)
+                _add_well(folder, well["path"], described, images)
+            plate = acquisition({"plate": metadata["plate"].get("name")})
+            images = [
+                replace(one, acquisition=merge({"the plate": plate, "its wells": one.acquisition}))
+                for one in images
+            ]
         elif "bioformats2raw.layout" in metadata:
             names = [path.name for path in root.iterdir() if path.is_dir()]
             for name in sorted(filter(str.isdecimal, names), key=int):
-                _add_field(folder, name, {"field": name}, images)
+                _add_field(folder, name, {"field": name}, described, images)
         else:
-            _add_field(folder, "", {}, images)
+            _add_field(folder, "", {}, described, images)
     return images
 
 
@@ -97,16 +117,37 @@ def _defer_errors(
         images.append(unreadable_image(position, error))
 
 
-def _add_well(folder: Path, path: str, images: List[PositionedImage]) -> None:
+def _ome_images(root: Path) -> Dict[str, OmeImage]:
+    """Return the descriptions that bioformats2raw keeps in OME-XML, by the paths of the images."""
+    # The images can be read without them.
+    with contextlib.suppress(UserError, LookupError, TypeError, ValueError):
+        xml = parse_xml(read_text(root, "OME", "METADATA.ome.xml"))
+        if xml is not None:
+            found = ome_images(xml)
+            series = read_attributes(root, "OME").get("series", map(str, range(len(found))))
+            return dict(zip(series, found))
+    return {}
+
+
+def _add_well(
+    folder: Path, path: str, described: Mapping[str, OmeImage], images: List[PositionedImage]
+) -> None:
     row, column = map(check_name, path.split("/"))
     position: Position = {"well": row + column.zfill(2)}
     with _defer_errors(folder, position, images):
         for image in read_attributes(folder.resolve(), path)["well"]["images"]:
             name = check_name(image["path"])
-            _add_field(folder, f"{path}/{name}", {**position, "field": name}, images)
+            field = {**position, "field": name}
+            _add_field(folder, f"{path}/{name}", field, described, images)
 
 
-def _add_field(folder: Path, path: str, position: Position, images: List[PositionedImage]) -> None:
+def _add_field(
+    folder: Path,
+    path: str,
+    position: Position,
+    described: Mapping[str, OmeImage],
+    images: List[PositionedImage],
+) -> None:
     with _defer_errors(folder, position, images):
         root = folder.resolve()
         metadata = read_attributes(root, path)
@@ -123,10 +164,43 @@ def _add_field(folder: Path, path: str, position: Position, images: List[Positio
         check_planes(len(images) + math.prod(array.shape[:-2]))
         channels = metadata.get("omero", {}).get("channels", [])
         labels = [channel.get("label", "") for channel in channels]
+        size = _pixel_size(scales)
+        ome = described.get(path, OmeImage())
         for index in np.ndindex(*array.shape[:-2]):
             plane = with_channel_name({**position, **dict(zip(axes, index))}, labels)
             read = functools.partial(_read, folder, array.folder, index)
-            images.append(PositionedImage(plane, read))
+            acquired = _acquisition(size, plane, ome)
+            images.append(PositionedImage(plane, read, acquisition=acquired))
+
+
+def _pixel_size(scales: Dict[str, Any]) -> Dict[str, object]:
+    """Return what :func:`pixel_size` does for the image of full resolution."""
+    try:
+        factors = [
+            transformation["scale"]
+            for one in (scales["datasets"][0], scales)
+            for transformation in one.get("coordinateTransformations", ())
+            if transformation["type"] == "scale"
+        ]
+        sizes = [
+            micrometers(math.prod(factor[axis] for factor in factors), scales["axes"][axis]["unit"])
+            for axis in (-1, -2)
+        ]
+    except (AttributeError, LookupError, TypeError):  # the image can be read without it
+        return {}
+    return pixel_size(*sizes) if factors else {}
+
+
+def _acquisition(size: Mapping[str, object], position: Position, ome: OmeImage) -> Acquisition:
+    ngff = acquisition(
+        {
+            **size,
+            "well": position.get("well"),
+            "site": position.get("field"),
+            "channel": position.get("channel_name"),
+        }
+    )
+    return merge({"the NGFF metadata": ngff, "the OME-XML": ome.acquisition(position)})
 
 
 def _read(folder: Path, array: Path, index: Tuple[int, ...]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.images import image_files, ome_zarr
+from micrograph_networks.images.acquisition import Acquisition
 from micrograph_networks.images.image_files import list_images
 from micrograph_networks.images.intensities import METADATA, IntensityRange, to_intensities
 from micrograph_networks.images.positions import (
@@ -17,7 +18,14 @@ from micrograph_networks.images.positions import (
     unreadable_image,
 )
 
-PREFIXES = {"well": "", "field": "field", "time": "time", "channel": "ch", "z": "z", "page": "page"}
+PREFIXES = {
+    "well": "",
+    "field": "field",
+    "timepoint": "time",
+    "channel": "ch",
+    "z": "z",
+    "page": "page",
+}
 """Text before each value of a position in file names; no combination looks like a well."""
 
 
@@ -38,6 +46,8 @@ class Plane:
         Text that tells the plane from the other planes of its file.
     maximum : float, optional
         Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
+    acquisition : Acquisition
+        Optics, stage position and time, as far as the metadata of the file tell them.
     """
 
     path: Path
@@ -45,6 +55,7 @@ class Plane:
     position: Position = field(default_factory=dict)
     suffix: str = ""
     maximum: Optional[float] = None
+    acquisition: Acquisition = Acquisition()
 
     def __str__(self) -> str:
         return f"{self.path} ({self.suffix})" if self.suffix else str(self.path)
@@ -120,7 +131,9 @@ def _planes_of_file(path: Path) -> List[Plane]:
             if key in image.position
         ]
         position = {"file": path.name, **image.position} if image.position else {}
-        planes.append(Plane(path, image.read, position, "_".join(parts), image.maximum))
+        suffix = "_".join(parts)
+        acquired = image.acquisition
+        planes.append(Plane(path, image.read, position, suffix, image.maximum, acquired))
     return planes
 
 

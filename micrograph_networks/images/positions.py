@@ -1,4 +1,4 @@
-"""Position of a plane in a stack or plate: well, field, time, channel, z, page, frame."""
+"""Position of a plane in a stack or plate: well, field, timepoint, channel, z, page, frame."""
 
 from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Sequence
@@ -6,13 +6,14 @@ from typing import Callable, Dict, Optional, Sequence
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.acquisition import Acquisition
 
 POSITION_COLUMNS = (
     "file",
     "well",
     "field",
     "series",
-    "time",
+    "timepoint",
     "channel",
     "channel_name",
     "z",
@@ -40,11 +41,14 @@ class PositionedImage:
         Function that returns the image, (height, width[, channels]), or raises UserError.
     maximum : float, optional
         Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
+    acquisition : Acquisition
+        Optics, stage position and time, as far as the metadata of the file tell them.
     """
 
     position: Position
     read: Callable[[], np.ndarray]
     maximum: Optional[float] = None
+    acquisition: Acquisition = Acquisition()
 
 
 def unreadable_image(position: Position, error: UserError) -> PositionedImage:

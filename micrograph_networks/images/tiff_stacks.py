@@ -9,26 +9,27 @@ import functools
 import json
 import math
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 import tifffile
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.images.acquisition import Acquisition
 from micrograph_networks.images.limits import check_planes, check_size, explain_read_errors
+from micrograph_networks.images.ome_xml import OmeImage, ome_images, parse_xml
 from micrograph_networks.images.positions import (
     Position,
     PositionedImage,
     unreadable_image,
     with_channel_name,
 )
+from micrograph_networks.images.tiff_acquisition import read_acquisition
 from micrograph_networks.images.tiff_colors import channel_count, convert_colors
 
-AXES = {"T": "time", "C": "channel", "S": "channel", "Z": "z"}
+AXES = {"T": "timepoint", "C": "channel", "S": "channel", "Z": "z"}
 """Position columns of tifffile's axes; all other axes count pages."""
 IMAGE_KINDS = ("generic", "imagej", "ome", "shaped", "uniform")
 """Kinds of files in which every series is an image. Slide scanners' files have labels, too."""
@@ -43,27 +44,6 @@ SINGLE_FILE = {
     **{flag: False for flag in ("is_mmstack", "is_ndtiff") if hasattr(tifffile.TiffFile, flag)},
 }
 """Options of tifffile by which it opens no other file."""
-
-
-@dataclass(frozen=True)
-class OmeImage:
-    """Description of a series in OME-XML.
-
-    Attributes
-    ----------
-    position : Position
-        Well and field.
-    name : str
-    channels : list of str
-        Names of the channels.
-    bits : int
-        Number of bits of each pixel that are used; 0 if it is not known.
-    """
-
-    position: Position = field(default_factory=dict)
-    name: str = ""
-    channels: List[str] = field(default_factory=list)
-    bits: int = 0
 
 
 def find_images(path: Path) -> List[PositionedImage]:
@@ -99,7 +79,10 @@ def find_images(path: Path) -> List[PositionedImage]:
             if len(series) == 1 and not _stack_axes(one)[0]:
                 if problem:
                     raise _truncated(path, problem)
-                return [PositionedImage({}, functools.partial(_read, path, 0, 0), maximum)]
+                acquired = _acquisition(tiff, one, 0, ome, {})
+                return [
+                    PositionedImage({}, functools.partial(_read, path, 0, 0), maximum, acquired)
+                ]
             place = ome.position
             if len(series) > 1:
                 name = ome.name or one.name
@@ -111,7 +94,8 @@ def find_images(path: Path) -> List[PositionedImage]:
                 if frame is not None:
                     position["frame"] = frame
                 read = functools.partial(_read, path, number, index)
-                images.append(PositionedImage(position, read, maximum))
+                acquired = _acquisition(tiff, one, index, ome, position)
+                images.append(PositionedImage(position, read, maximum, acquired))
             if held < claimed:
                 error = _truncated(path, f"claims {claimed} images and contains {held}")
                 images.append(unreadable_image({**place, "page": held}, error))
@@ -276,19 +260,9 @@ def _stored_page(
     return pixels.reshape(page.shape).astype(dtype.newbyteorder("="))
 
 
-def _ome_root(tiff: tifffile.TiffFile) -> Optional[ElementTree.Element]:
+def _ome_root(tiff: tifffile.TiffFile) -> Optional[Element]:
     """Return the root of the OME-XML; None if there is none, or tifffile will not understand it."""
-    if not tiff.is_ome:
-        return None
-    xml = tiff.pages[0].description
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise UserError(
-            "The OME-XML declares a document type, which is not allowed: export it again."
-        )
-    try:
-        return ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return None
+    return parse_xml(tiff.pages[0].description) if tiff.is_ome else None
 
 
 def _check_claims(tiff: tifffile.TiffFile) -> None:
@@ -310,7 +284,7 @@ def _product(numbers: Sequence[Any]) -> int:
     return math.prod(numbers)
 
 
-def _check_ome(root: ElementTree.Element, smallest: int) -> None:
+def _check_ome(root: Element, smallest: int) -> None:
     """Check the images that OME-XML claims, for which tifffile takes the pages one by one.
 
     Parameters
@@ -335,26 +309,19 @@ def _ome_images(tiff: tifffile.TiffFile) -> Dict[int, OmeImage]:
     root = _ome_root(tiff)
     if root is None or tiff.series[0].kind.lower() != "ome":
         return {}
-    wells: Dict[str, Position] = {}
-    for well in root.findall(".//{*}Well"):
-        row, column = int(well.attrib["Row"]), int(well.attrib["Column"])
-        name = f"{_row_letters(row)}{column + 1:02}"
-        for number, image in enumerate(well.findall(".//{*}ImageRef")):
-            wells[image.attrib["ID"]] = {"well": name, "field": number}
-    described = {}
-    for number, image in enumerate(root.findall("{*}Image")):
-        channels = [channel.get("Name", "") for channel in image.findall(".//{*}Channel")]
-        pixels = image.find("{*}Pixels")
-        described[number] = OmeImage(
-            wells.get(image.attrib["ID"], {}),
-            image.get("Name", ""),
-            channels,
-            0 if pixels is None else int(pixels.get("SignificantBits", 0)),
-        )
-    return described
+    return dict(enumerate(ome_images(root)))
 
 
-def _row_letters(row: int) -> str:
-    """Return A to Z, then AA and so on, as plates of 1536 wells have them."""
-    more, last = divmod(row, len(ascii_uppercase))
-    return (ascii_uppercase[more - 1] if more else "") + ascii_uppercase[last]
+def _acquisition(
+    tiff: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    index: int,
+    described: OmeImage,
+    position: Position,
+) -> Acquisition:
+    """Return how an image of a series was acquired, by its index as for :func:`_read`."""
+    number = index // channel_count(series.keyframe)
+    page = series.pages[number] if number < len(series.pages) else None
+    return read_acquisition(
+        tiff, page or series.keyframe, described.acquisition(position), position
+    )

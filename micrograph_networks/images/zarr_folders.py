@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.limits import check_size
+from micrograph_networks.images.limits import LARGEST_METADATA, check_size
 
 COMPRESSORS = ("blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd")
 """Compressors by their names in Zarr 2."""
@@ -33,8 +33,6 @@ CODECS = (
 """Codecs by their names in Zarr 3; sharding is allowed as well."""
 SHARDING = "sharding_indexed"
 """Codec of Zarr 3 that contains codecs."""
-LARGEST_METADATA = 2**26
-"""Maximum size of a metadata file in bytes."""
 MOST_CHUNKS = 2**16
 """Maximum number of chunks of an image, or in a shard."""
 NAME = re.compile(r"\w[\w.-]*")
@@ -123,14 +121,20 @@ def read_array(root: Path, path: str) -> ZarrArray:
     return ZarrArray(folder, tuple(shapes[-1][0]))
 
 
-def _read_json(root: Path, path: str, name: str) -> Dict[str, Any]:
-    """Return the JSON object in a file of a group or array; empty if there is no file."""
+def read_text(root: Path, path: str, name: str) -> str:
+    """Return the text of a file of a group or array; empty if there is no file."""
     file = inside(root, path, name)
     if not file.is_file():
-        return {}
+        return ""
     if file.stat().st_size > LARGEST_METADATA:
         raise UserError(f"{name} has more than {LARGEST_METADATA} bytes: write it again.")
-    metadata = json.loads(file.read_text(encoding="utf-8"))
+    return file.read_text(encoding="utf-8")
+
+
+def _read_json(root: Path, path: str, name: str) -> Dict[str, Any]:
+    """Return the JSON object in a file of a group or array; empty if there is no file."""
+    text = read_text(root, path, name)
+    metadata = json.loads(text) if text else {}
     if not isinstance(metadata, dict):
         raise ValueError(f"{name} is not a JSON object")
     return metadata

@@ -39,6 +39,7 @@ from focusqual.commandline.commands import main
 from focusqual.inference.picture import annotate
 from micrograph_networks.images.image_files import read_image
 
+DIALOGS = "micrograph_networks.cellprofiler.dialogs."
 PIPELINES = ROOT / "example_pipelines"
 PIPELINE, RANK, BEST = (
     PIPELINES / f"{name}.cppipe" for name in ("focus_qc", "focus_rank_planes", "focus_best_planes")
@@ -143,13 +144,84 @@ def test_settings_of_the_objective_follow_the_choice(module):
 
     assert labels()[:2] == ["Rescaling factor", "How patches make up the image"]
     want_objective(module)
-    assert labels()[:5] == [
+    assert labels()[:6] == [
+        "",  # the button
         "Pixel size in micrometers",
         "Numerical aperture",
         "Wavelength in micrometers",
         "Refractive index of the immersion medium",
         "How patches make up the image",
     ]
+
+
+def pressed(module):
+    """Press the button that reads the optics from an image."""
+    (button,) = [s for s in module.visible_settings() if getattr(s, "label", "").startswith("Read")]
+    button.on_event_fired()
+
+
+@pytest.fixture
+def dialogs(tmp_path, monkeypatch):
+    """Image with some metadata that the user chooses, and the messages that the user sees."""
+    values = {
+        **{f"spatial-calibration-{axis}": "1.3668" for axis in "xy"},
+        **{"spatial-calibration-units": "um", "_MagNA_": "0.75", "wavelength": "0"},
+    }
+    properties = "".join(f'<prop id="{name}" value="{values[name]}"/>' for name in values)
+    xml = f"<MetaData><PlaneInfo>{properties}</PlaneInfo></MetaData>"
+    path = tmp_path / "image \u00e9.tif"
+    tifffile.imwrite(path, np.zeros((9, 9), np.uint8), description=xml, metadata=None)
+    chosen, messages = [str(path)], []
+    monkeypatch.setattr(DIALOGS + "choose_file", lambda question: chosen[0])
+    monkeypatch.setattr(DIALOGS + "tell", lambda message, title: messages.append(message))
+    return chosen, messages
+
+
+def test_button_fills_in_the_optics_of_an_image(module, dialogs):
+    _, messages = dialogs
+    module.rescaling.value = "objective"
+    module.refractive_index.value = 1.33
+    pressed(module)
+    options = module.focus_options.options()
+    assert (options.pixel_size, options.numerical_aperture) == (1.3668, 0.75)
+    assert (options.wavelength, options.refractive_index) == (0.5, 1.33)
+    assert messages == [
+        "In the metadata of image \u00e9.tif:\n"
+        "Pixel size in micrometers: 1.3668\n"
+        "Numerical aperture: 0.75\n"
+        "Wavelength in micrometers: not found, still 0.5\n"
+        "Refractive index of the immersion medium: not found, still 1.33"
+    ]
+
+
+def test_button_says_what_is_wrong(module, dialogs, tmp_path):
+    chosen, messages = dialogs
+    module.rescaling.value = "objective"
+    saved = [setting.unicode_value for setting in module.settings()]
+    for chosen[0] in (None, str(tmp_path / "none.tif"), str(tmp_path)):
+        pressed(module)
+    assert len(messages) == 2
+    assert all("does not exist or is not a file" in message for message in messages)
+    Path(tmp_path / "cut.tif").write_bytes(b"II*\0")
+    chosen[0] = str(tmp_path / "cut.tif")
+    pressed(module)
+    assert "cut.tif cannot be read as an image" in messages[2]
+    assert [setting.unicode_value for setting in module.settings()] == saved
+
+
+def test_only_values_that_all_images_of_a_file_share_are_filled_in(module, tmp_path):
+    metadata = {
+        "axes": "CYX",
+        "PhysicalSizeX": 0.5,
+        "PhysicalSizeXUnit": "\u00b5m",
+        "Channel": {"EmissionWavelength": [461, 520]},
+    }
+    path = tmp_path / "a.ome.tif"
+    image = np.zeros((2, 9, 9), np.uint8)
+    tifffile.imwrite(path, image, photometric="minisblack", metadata=metadata)
+    assert "Wavelength in micrometers: not found" in module.fill_in_optics(path)
+    assert module.pixel_size.value == 0.5
+    assert module.wavelength.value == 0.5  # the default
 
 
 def test_images_are_added_and_removed(module):

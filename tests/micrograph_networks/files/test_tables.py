@@ -48,7 +48,7 @@ IDENTIFIERS = [
 
 def test_identifiers_are_written_exactly(tmp_path):
     columns = [name for name in (*POSITION_COLUMNS, "image", "folder", "class") if name in TEXT]
-    assert set(POSITION_COLUMNS) - set(columns) == {"time", "channel", "z", "page", "frame"}
+    assert set(POSITION_COLUMNS) - set(columns) == {"timepoint", "channel", "z", "page", "frame"}
     expected = [dict.fromkeys(columns, text) for text in IDENTIFIERS]
     with table(tmp_path / "a.csv", columns) as rows:
         rows.writerows(row.values() for row in expected)

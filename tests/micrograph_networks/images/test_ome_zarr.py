@@ -79,7 +79,7 @@ def test_plate_has_wells_fields_channels_and_z(plate, images):
         for z in range(2)
     ]
     columns = position_columns(planes)
-    assert columns == ["file", "well", "field", "time", "channel", "channel_name", "z"]
+    assert columns == ["file", "well", "field", "timepoint", "channel", "channel_name", "z"]
     assert position_values(planes[2], columns) == ["plate.zarr", "B03", "0", 0, 1, "Actin", 0]
     read = np.stack([plane.read() for plane in planes])
     np.testing.assert_array_equal(read, images.reshape(16, 90, 100))
@@ -100,6 +100,77 @@ def test_image_and_series_of_images_are_read(tmp_path, images, version):
     np.testing.assert_array_equal(planes[-1].read(), image[0, 0])
 
 
+def write_scaled_image(group, scale, version, unit="micrometer"):
+    """Write an image of two channels and describe the size of its pixels."""
+    image = np.zeros((2, 12, 16), np.uint8)
+    write_image(group, image, "cyx", version, ["DNA", "Actin"])
+    axes = [{"name": "c"}, {"name": "y", "unit": unit}, {"name": "x", "unit": unit}]
+    levels = [
+        {"path": str(n), "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+        for n in range(2)
+    ]
+    whole = [{"type": "scale", "scale": [1, 0.5, 0.5]}]
+    scales = {"axes": axes, "datasets": levels, "coordinateTransformations": whole}
+    omero = {"channels": [{"label": "DNA"}, {"label": "Actin"}]}
+    describe(group, version, multiscales=[scales], omero=omero)
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "size"),
+    [
+        ([1, 0.65, 0.65], "micrometer", 0.325),
+        ([1, 650, 650], "nanometer", 0.325),
+        ([1, 0.65, 0.65], "pixel", None),
+        ([1, 0.65, 0.7], "micrometer", None),
+        (["a", "b", "c"], "micrometer", None),
+        (5, "micrometer", None),
+    ],
+)
+def test_pixel_size_is_read(tmp_path, version, scale, unit, size):
+    write_scaled_image(open_group(tmp_path / "a.zarr", version), scale, version, unit)
+    found = [plane.acquisition for plane in planes_of([tmp_path / "a.zarr"])]
+    assert [one.pixel_size_um for one in found] == [size and pytest.approx(size)] * 2
+    assert [one.channel for one in found] == ["DNA", "Actin"]
+
+
+def test_ome_xml_of_bioformats2raw_is_read(tmp_path, version):
+    path = tmp_path / "plate.zarr"
+    root = open_group(path, version)
+    describe(root, version, plate={"name": "P 1", "wells": [{"path": "B/3"}]})
+    well = root.require_group("B/3")
+    describe(well, version, well={"images": [{"path": "0"}, {"path": "1"}]})
+    for field in "01":
+        write_scaled_image(well.require_group(field), [1, 0.65, 0.65], version)
+    describe(root.require_group("OME"), version, series=["B/3/1", "B/3/0"])
+    xml = "".join(
+        f'<Image ID="Image:{number}"><Pixels ID="Pixels:{number}" PhysicalSizeX="{size}">'
+        '<Channel EmissionWavelength="461"/><Channel EmissionWavelength="520"/>'
+        f'<Plane TheC="1" TheZ="0" TheT="0" PositionZ="{number}" PositionZUnit="mm"/>'
+        "</Pixels></Image>"
+        for number, size in enumerate((0.325, 0.5))
+    )
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Instrument>'
+        f'<Objective ID="a" LensNA="0.95"/></Instrument>{xml}</OME>'
+    )
+    (path / "OME" / "METADATA.ome.xml").write_text(xml)
+    found = [plane.acquisition for plane in planes_of([path])]
+    assert {one.pixel_size_um for one in found} == {0.325}
+    assert {one.numerical_aperture for one in found} == {0.95}
+    assert [one.wavelength_um for one in found] == pytest.approx([0.461, 0.52] * 2)
+    assert [one.stage_z_um for one in found] == [None, 1000, None, 0]
+    assert [(one.plate, one.well, one.site) for one in found] == [
+        ("P 1", "B03", field) for field in "0011"
+    ]
+    contradiction = (
+        "The pixel size is 0.325 um in the NGFF metadata, which is used, but 0.5 um in the OME-XML."
+    )
+    assert [one.notes for one in found] == [(contradiction,)] * 2 + [()] * 2
+    for damaged in ("<OME", "<!DOCTYPE a><OME/>", "<OME><Image/></OME>"):
+        (path / "OME" / "METADATA.ome.xml").write_text(damaged)
+        assert [plane.acquisition.wavelength_um for plane in planes_of([path])] == [None] * 4
+
+
 def test_predict_names_damaged_parts_of_a_plate(plate, tmp_path):
     shutil.rmtree(plate / "B" / "3" / "1")
     shutil.rmtree(plate / "C" / "11")
@@ -114,7 +185,7 @@ def test_predict_names_damaged_parts_of_a_plate(plate, tmp_path):
     pictures = {f"{stem}_focus.png" for stem in stems}
     assert {path.name for path in output.iterdir()} == {"focus.csv", "patches.csv", *pictures}
     rows = (output / "focus.csv").read_text().splitlines()
-    assert rows[0].endswith(",engine,folder,file,well,field,time,channel,channel_name,z")
+    assert rows[0].endswith(",engine,folder,file,well,field,timepoint,channel,channel_name,z")
     assert [row.split(",")[0] for row in rows[1:]] == stems
     assert rows[-1].endswith(",plate.zarr,B03,0,0,1,Actin,1")
 

@@ -49,7 +49,7 @@ def test_hyperstack_has_named_planes(tmp_path, rng, name, compression):
         for z in range(11)
     ]
     for frame, plane in enumerate(by_name.values()):
-        index = tuple(plane.position[axis] for axis in ("time", "channel", "z"))
+        index = tuple(plane.position[axis] for axis in ("timepoint", "channel", "z"))
         np.testing.assert_array_equal(plane.read(), stack[index])
         assert position_values(plane, position_columns([plane])) == [name, *index, frame]
 
