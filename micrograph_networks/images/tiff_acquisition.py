@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from typing import Mapping, Match, Optional, Sequence
+from typing import List, Match, Optional, Sequence
 
 import tifffile
 
@@ -40,8 +40,17 @@ INFO = re.compile(
 Line = Match[str]
 
 
+def vendor_lines(tiff: tifffile.TiffFile) -> List[Line]:
+    """Return the lines of ImageJ's Info in which Bio-Formats keeps the metadata of Zeiss."""
+    return list(INFO.finditer(str((tiff.imagej_metadata or {}).get("Info", ""))))
+
+
 def read_acquisition(
-    tiff: tifffile.TiffFile, page: tifffile.TiffPage, ome: Acquisition, position: Position
+    tiff: tifffile.TiffFile,
+    page: tifffile.TiffPage,
+    position: Position,
+    ome: Acquisition,
+    lines: Sequence[Line],
 ) -> Acquisition:
     """Return how the image of a page was acquired.
 
@@ -53,10 +62,12 @@ def read_acquisition(
     ----------
     tiff : TiffFile
     page : TiffPage or TiffFrame
-    ome : Acquisition
-        Of the image by the OME-XML.
     position : Position
         Position of the image in the file.
+    ome : Acquisition
+        Of the image by the OME-XML.
+    lines : sequence of Match
+        Of the file by :func:`vendor_lines`.
     """
     calibration = _calibration(tiff, page.keyframe)
     first = tiff.pages[0]
@@ -68,7 +79,7 @@ def read_acquisition(
             "the OME-XML": ome,
             "the metadata of MetaMorph": _metamorph(first.description),
             "the metadata of Micro-Manager": _micro_manager(first.tags.valueof(MICRO_MANAGER)),
-            "the Info of ImageJ": _imagej_info(tiff, calibration, position),
+            "the Info of ImageJ": _imagej_info(tiff, lines, calibration, position),
         }
     )
 
@@ -145,11 +156,11 @@ def _micro_manager(values: object) -> Acquisition:
 
 
 def _imagej_info(
-    tiff: tifffile.TiffFile, calibration: Acquisition, position: Position
+    tiff: tifffile.TiffFile, lines: Sequence[Line], calibration: Acquisition, position: Position
 ) -> Acquisition:
-    """Return what Bio-Formats wrote of the metadata of Zeiss into the Info of ImageJ."""
-    metadata = tiff.imagej_metadata or {}
-    lines = list(INFO.finditer(str(metadata.get("Info", ""))))
+    """Return what the metadata of Zeiss say of an image."""
+    if not lines:
+        return Acquisition()
     size = _first(lines, "Distance|Value") or _first(lines, "ScalingX")
     width = _first(lines, "SizeX")
     if calibration.pixel_size_um is None and width not in (None, str(tiff.pages[0].imagewidth)):
@@ -161,13 +172,13 @@ def _imagej_info(
             "pixel_size_um": micrometers(size, "m"),
             "numerical_aperture": _only(lines, "LensNA"),
             "refractive_index": index or REFRACTIVE_INDEX.get(medium.lower()),
-            "wavelength_um": micrometers(_of_channel(lines, metadata, position), "nm"),
+            "wavelength_um": micrometers(_of_channel(lines, tiff, position), "nm"),
         }
     )
 
 
 def _of_channel(
-    lines: Sequence[Line], metadata: Mapping[str, object], position: Position
+    lines: Sequence[Line], tiff: tifffile.TiffFile, position: Position
 ) -> Optional[str]:
     """Return the wavelength of a channel, or that of all channels."""
     found = [line for line in lines if line["key"] == "EmissionWavelength"]
@@ -176,7 +187,7 @@ def _of_channel(
     by_channel = {int(line["number"] or 1) - 1: line["value"] for line in found}
     if len(set(by_channel.values())) == 1:
         return found[0]["value"]
-    if len(by_channel) != metadata.get("channels", 1):
+    if len(by_channel) != tiff.imagej_metadata.get("channels", 1):
         return None  # which of the channels the image has is not known
     return by_channel.get(int(str(position.get("channel", 0))))
 

@@ -26,7 +26,7 @@ from micrograph_networks.images.positions import (
     unreadable_image,
     with_channel_name,
 )
-from micrograph_networks.images.tiff_acquisition import read_acquisition
+from micrograph_networks.images.tiff_acquisition import Line, read_acquisition, vendor_lines
 from micrograph_networks.images.tiff_colors import channel_count, convert_colors
 
 AXES = {"T": "timepoint", "C": "channel", "S": "channel", "Z": "z"}
@@ -68,7 +68,7 @@ def find_images(path: Path) -> List[PositionedImage]:
         _check_page(tiff, tiff.pages[0])
         _check_claims(tiff)
         series = _image_series(tiff)
-        described = _ome_images(tiff)
+        described, lines = _ome_images(tiff), vendor_lines(tiff)
         shapes = {one.keyframe.shape for one in tiff.series}
         problem = _loss(tiff)
         images: List[PositionedImage] = []
@@ -79,7 +79,7 @@ def find_images(path: Path) -> List[PositionedImage]:
             if len(series) == 1 and not _stack_axes(one)[0]:
                 if problem:
                     raise _truncated(path, problem)
-                acquired = _acquisition(tiff, one, 0, ome, {})
+                acquired = _acquisition(tiff, one, 0, {}, ome, lines)
                 return [
                     PositionedImage({}, functools.partial(_read, path, 0, 0), maximum, acquired)
                 ]
@@ -94,7 +94,7 @@ def find_images(path: Path) -> List[PositionedImage]:
                 if frame is not None:
                     position["frame"] = frame
                 read = functools.partial(_read, path, number, index)
-                acquired = _acquisition(tiff, one, index, ome, position)
+                acquired = _acquisition(tiff, one, index, position, ome, lines)
                 images.append(PositionedImage(position, read, maximum, acquired))
             if held < claimed:
                 error = _truncated(path, f"claims {claimed} images and contains {held}")
@@ -316,12 +316,12 @@ def _acquisition(
     tiff: tifffile.TiffFile,
     series: tifffile.TiffPageSeries,
     index: int,
-    described: OmeImage,
     position: Position,
+    ome: OmeImage,
+    lines: Sequence[Line],
 ) -> Acquisition:
     """Return how an image of a series was acquired, by its index as for :func:`_read`."""
     number = index // channel_count(series.keyframe)
     page = series.pages[number] if number < len(series.pages) else None
-    return read_acquisition(
-        tiff, page or series.keyframe, described.acquisition(position), position
-    )
+    described = ome.acquisition(position)
+    return read_acquisition(tiff, page or series.keyframe, position, described, lines)
