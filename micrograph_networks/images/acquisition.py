@@ -122,8 +122,8 @@ def merge(sources: Mapping[str, Acquisition]) -> Acquisition:
             if name in OPTICS and not is_same(value, used):
                 label, unit = OPTICS[name]
                 notes.append(
-                    f"The {label} is {used:.4g}{unit} in {next(iter(values))}, which is used, but "
-                    f"{value:.4g}{unit} in {source}."
+                    f"The {label} is {used:.4g}{unit} in {next(iter(values))}, which takes "
+                    f"precedence, but {value:.4g}{unit} in {source}."
                 )
     return Acquisition(**known, notes=tuple(notes))  # type: ignore[arg-type]
 

@@ -135,6 +135,6 @@ def test_contradictions_are_reported_once(predict, tmp_path):
     said, table = predict(*(tmp_path / f"{number}.tif" for number in range(3)), *OBJECTIVE)
     assert said.startswith(
         f"{tmp_path / '0.tif'} and 2 others: The pixel size is 0.65 um in the calibration of the "
-        "TIFF, which is used, but 0.325 um in the metadata of MetaMorph.\nMeasured 3"
+        "TIFF, which takes precedence, but 0.325 um in the metadata of MetaMorph.\nMeasured 3"
     )
     assert table["pixel_size_um"].tolist() == [0.65] * 3

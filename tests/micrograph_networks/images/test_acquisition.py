@@ -83,6 +83,14 @@ def test_metamorph_is_read(tmp_path):
     assert_holds(found, **METAMORPH)
 
 
+def test_a_real_file_of_metaxpress_is_read(data_folder):
+    (plane,) = planes_of([data_folder / "focus_stacks" / "beads_w1" / "E07_s1_w1_z05.tif"])
+    assert_holds(
+        plane.acquisition,
+        **{**METAMORPH, "refractive_index": 1.0, "plate": "Projection-Mix", "stage_y_um": 41385.4},
+    )
+
+
 def test_every_page_of_metamorph_has_its_own_metadata(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for z in ("10.5", "12.5"):
@@ -288,8 +296,8 @@ def imagej(path, image=IMAGE, unit="micron", size=0.512, **changed):
 
 
 CONTRADICTION = (
-    "The pixel size is 0.512 um in the calibration of the TIFF, which is used, but 0.128 um in the "
-    "Info of ImageJ.",
+    "The pixel size is 0.512 um in the calibration of the TIFF, which takes precedence, but 0.128 "
+    "um in the Info of ImageJ.",
 )
 ONE_CHANNEL = {"Information|Image|Channel|EmissionWavelength #2": ""}
 
@@ -394,7 +402,9 @@ def test_first_source_wins():
     found = merge({"A": first, "B": second})
     assert (found.pixel_size_um, found.wavelength_um, found.channel) == (0.5, 0.5, "a")
     assert found.notes[:2] == ("One.", "Two.")
-    assert re.search("pixel size is 0.5 um in A, which is used, but 0.7 um in B", found.notes[2])
+    assert re.search(
+        "pixel size is 0.5 um in A, which takes precedence, but 0.7 um in B", found.notes[2]
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,8 @@ def test_ome_xml_of_bioformats2raw_is_read(tmp_path, version):
         ("P 1", "B03", field) for field in "0011"
     ]
     contradiction = (
-        "The pixel size is 0.325 um in the NGFF metadata, which is used, but 0.5 um in the OME-XML."
+        "The pixel size is 0.325 um in the NGFF metadata, which takes precedence, but 0.5 um in "
+        "the OME-XML."
     )
     assert [one.notes for one in found] == [(contradiction,)] * 2 + [()] * 2
     for damaged in ("<OME", "<!DOCTYPE a><OME/>", "<OME><Image/></OME>"):
