@@ -1,11 +1,22 @@
 """Commands that find which focus an assay needs."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import click
 
-from micrograph_networks.commandline.commands import FILES, example, output_option, prepare_outputs
+from micrograph_networks.commandline.commands import (
+    FILES,
+    example,
+    images_argument,
+    output_option,
+    prepare_outputs,
+    run_folder,
+)
+from micrograph_networks.commandline.images import input_images
+from micrograph_networks.cpus import cpu_share
+from micrograph_networks.files.writing import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,3 +77,61 @@ def _read_shown(table: Path) -> "pd.DataFrame":
     if others:
         click.echo(f"Skipped {others} images of {table} that are blank or were not measured.")
     return images
+
+
+@click.command(
+    epilog=example(
+        "focusqual tolerance good/ --pipeline assay.cppipe --output tolerance\n"
+        "focusqual tolerance good/*.tif --pipeline assay.cppipe --channel DNA --output tolerance"
+    )
+)
+@images_argument
+@output_option("the tables, the picture and the measurements of each level")
+@click.option("--pipeline", type=FILES, required=True, help="The assay: a .cppipe file.")
+@click.option(
+    "--channel",
+    help="Name of the images to blur, as in NamesAndTypes. Needed if the pipeline has several.",
+)
+@click.option("--all-channels", is_flag=True, help="Blur the images of all channels.")
+@click.option(
+    "--plugins-directory",
+    "plugins",
+    type=FILES,
+    help="Folder of CellProfiler's plugins.",
+    show_default="that of CellProfiler's preferences",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=cpu_share,
+    show_default="the CPUs of this job",
+    help="Number of CellProfiler processes that run at a time.",
+)
+def tolerance(images: Tuple[Path, ...], output: Path, workers: int, **assay: Any) -> None:
+    """Find the blur that the measurements of an assay tolerate.
+
+    CellProfiler runs the pipeline on IMAGES, which are in focus, as they are and defocused to
+    levels 1 to 6, and every measurement is compared with that at level 0. Modules that export,
+    save or flag images are turned off. Writes tolerance.csv with one row per feature,
+    tolerance.png, and tolerance.json with the levels that are tolerated. Repeat the same command to
+    resume a run that was stopped: it keeps the levels that are finished.
+    """
+    from focusqual.evaluation import tolerance as tolerances
+    from focusqual.evaluation.pipeline_jobs import Assay, measure_levels
+
+    files = list(dict.fromkeys(image.plane.path for image in input_images(images, output)))
+    folder = run_folder(output)
+    names = ("tolerance.csv", "tolerance.json", "tolerance.png")
+    prepare_outputs(folder, [folder / name for name in names])
+    levels = tolerances.LEVELS_TRIED
+    measured = measure_levels(Assay(images=files, **assay), levels, folder / "levels", workers)
+    table = tolerances.compare_levels(measured)
+    tolerances.draw_tolerance(folder / "tolerance.png", table)
+    with atomic_write(folder / "tolerance.csv") as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4g")
+    found = tolerances.summary(table)
+    with atomic_write(folder / "tolerance.json") as temporary:
+        temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for category, level in found["categories"].items():
+        click.echo(f"{category:20} half of the features tolerate level {level}")
+    click.echo(f"{found['sentence']}\nWrote {', '.join(names)} into {folder}")

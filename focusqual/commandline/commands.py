@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 from tqdm import tqdm
 
-from focusqual.commandline.assay_commands import threshold
+from focusqual.commandline.assay_commands import threshold, tolerance
 from focusqual.commandline.optics import ImageOptions
 from focusqual.commandline.training_commands import (
     evaluate,
@@ -65,7 +65,7 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold):
+for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold, tolerance):
     main.add_command(command)
 main.add_command(models_command("focusqual", NETWORKS))
 

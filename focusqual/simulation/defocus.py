@@ -1,11 +1,11 @@
 """Blur of an image that is out of focus."""
 
 import numpy as np
-from scipy.signal import oaconvolve
 from scipy.special import j0, j1
 
 from focusqual.levels import STANDARD_OPTICS
 from focusqual.optics import Optics
+from micrograph_networks.images.blurring import blur
 
 
 def radial_profile(
@@ -150,8 +150,4 @@ def defocus(image: np.ndarray, depth: float, optics: Optics = STANDARD_OPTICS) -
     image = image.astype(np.promote_types(image.dtype, np.float32), copy=False)
     if depth == 0:
         return image
-    psf = point_spread_function(depth, optics)
-    radius = psf.shape[0] // 2
-    blurred = oaconvolve(np.pad(image, radius, mode="symmetric"), psf, mode="valid")
-    # Rounding in the transform exceeds the input's range by about 1e-7.
-    return np.clip(blurred, image.min(), image.max()).astype(image.dtype)
+    return blur(image, point_spread_function(depth, optics))
