@@ -7,7 +7,7 @@ that an assay needs in assay_commands.py.
 import dataclasses
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 import click
 from click.core import ParameterSource
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from focusqual.inference.measurement import FocusMeasurement
     from micrograph_networks.export.bioimageio import ZooModel
+    from micrograph_networks.images.positions import Position
 
 
 @click.group("focusqual", cls=Commands, context_settings=SETTINGS)
@@ -91,6 +92,11 @@ main.add_command(export_command("focusqual", NETWORKS, _zoo_model))
 @suffix_option
 @mask_option
 @format_option
+@click.option(
+    "--write-metadata",
+    is_flag=True,
+    help="Also write the focus of each plane into the attribute 'focusqual' of OME-Zarr images.",
+)
 @partial(measurement_options, make=ImageOptions)
 def predict(
     images: Tuple[Path, ...],
@@ -98,6 +104,7 @@ def predict(
     suffix: str,
     mask: Optional[Path],
     file_format: str,
+    write_metadata: bool,
     model: Optional[str],
     engine: EngineOptions,
     options: ImageOptions,
@@ -119,8 +126,11 @@ def predict(
     from micrograph_networks.images.acquisition import column_values, known_columns
     from micrograph_networks.images.image_files import write_png
     from micrograph_networks.images.planes import position_columns, position_values
+    from micrograph_networks.images.zarr_folders import write_attribute
 
     found = input_images(images, output, mask)
+    if write_metadata and all(one.plane.group is None for one in found):
+        raise UserError("--write-metadata needs an OME-Zarr: leave it out, or give one.")
     masks = find_masks(mask, found)
     options.check(found)
     for note in options.notes(found):
@@ -142,16 +152,23 @@ def predict(
     done = color = 0
     columns = [*tables.FOCUS_COLUMNS, "folder", *acquired, *positions]
     focus_table = table(paths[0], columns)
+    groups: Dict[Tuple[Path, str], List[Tuple[Position, FocusMeasurement]]] = {}
     patch_table = table(paths[1], [*tables.PATCH_COLUMNS, "folder"])
     with focus_table as focus, patch_table as patches:
         for one, (is_color, measured) in each_image(found, measure):
             done += 1
             color += is_color
+            if write_metadata and one.plane.group is not None:
+                key = one.plane.path, one.plane.group
+                groups.setdefault(key, []).append((one.plane.position, measured))
             row = tables.focus_row(one.plane.name, measured, loaded)
             row += [one.folder, *column_values(options.acquisition(one), acquired)]
             focus.writerow([*row, *position_values(one.plane, positions)])
             for row in tables.patch_rows(one.plane.name, measured):
                 patches.writerow([*row, one.folder])
+    for (path, group), planes in groups.items():
+        attribute = tables.focus_attribute(planes, loaded)
+        write_attribute(path.resolve(), group, tables.ATTRIBUTE, attribute)
     remove_earlier()
     click.echo(f"Measured {done} of {len(found)} images: {paths[0]}")
     if color:
@@ -400,21 +417,28 @@ def _report_wells(images: "pd.DataFrame") -> None:
     help="Name of the images in load_data.csv, the table for CellProfiler's LoadData.",
 )
 @click.option(
+    "--around",
+    type=click.IntRange(0),
+    default=0,
+    help="Number of planes on each side of the best one that load_data.csv contains, too.",
+)
+@click.option(
     "--certain-from",
     type=click.FloatRange(0, 1),
     default=0.1,
     help="Minimum certainty for a plane to count as in focus.",
 )
 def best_planes(
-    table: Path, output: Path, pattern: str, image_name: str, certain_from: float
+    table: Path, output: Path, pattern: str, image_name: str, around: int, certain_from: float
 ) -> None:
     """Find the plane in focus of each stack in TABLE, a focus.csv.
 
     Writes best_planes.csv with one row per stack; load_data.csv with the best planes, for
     CellProfiler's LoadData; and planes.png. The best plane has the lowest expected level; planes
-    that show next to nothing count as average. Images that the pattern does not match, stacks
-    without a measured plane and best planes that CellProfiler cannot open are named; the exit code
-    is then 1.
+    that show next to nothing count as average. The best focus between planes is the lowest point of
+    a parabola through their levels, in planes and, if TABLE has stage_z_um, in micrometers. Images
+    that the pattern does not match, stacks without a measured plane and planes that CellProfiler
+    cannot open are named; the exit code is then 1.
     """
     from focusqual.report import planes
 
@@ -423,7 +447,7 @@ def best_planes(
     folder = prepare_outputs(output, [output / name for name in names])
     planes.draw_levels(folder / "planes.png", stacks, certain_from)
     planes.write_best_planes(folder / "best_planes.csv", stacks, certain_from)
-    unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name)
+    unopened = planes.write_load_data(folder / "load_data.csv", stacks, image_name, around)
     found = sum(stack.in_focus(certain_from) for stack in stacks)
     unmeasured = [stack for stack in stacks if stack.best_plane is None]
     click.echo(f"{found} of {len(stacks)} stacks have a plane in focus: {folder}")

@@ -229,18 +229,22 @@ def evaluate_stacks(
     TABLE is a CSV with the columns image (path relative to TABLE), stack, position and focus (both
     along the axis, in micrometers), one row per plane. Optional columns are kind, pixel_size,
     numerical_aperture, wavelength and refractive_index. Writes evaluation.csv, stacks.csv,
-    planes.csv and stacks.png.
+    planes.csv and stacks.png, and, if the optics are known, defocus.png: the predicted defocus in
+    micrometers against the distance to the focus.
     """
     from focusqual.evaluation import plots, stacks
     from focusqual.inference.model import load_model
 
     planes = stacks.read_planes(table)
     loaded = load_model(model, engine)
-    names = ("planes.csv", "stacks.csv", "evaluation.csv", "stacks.png")
-    folder = prepare_outputs(output, [output / name for name in names])
+    names = ("planes.csv", "stacks.csv", "evaluation.csv", "stacks.png", "defocus.png")
+    folder = prepare_outputs(output, [output / name for name in names], ["defocus.png"])
     measured = stacks.measure_planes(planes, loaded, options)
     compared = stacks.compare(measured)
     plots.draw_stacks(folder / "stacks.png", measured)
+    if stacks.defocus_accuracy(measured):
+        plots.draw_defocus(folder / "defocus.png", measured)
+    remove_earlier()
     _write_table(folder / "planes.csv", measured[stacks.PLANES_CSV])
     _write_table(folder / "stacks.csv", stacks.compare_by_stack(measured))
     _write_table(folder / "evaluation.csv", compared)

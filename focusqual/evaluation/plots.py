@@ -10,10 +10,18 @@ from matplotlib.figure import Figure
 
 from focusqual.evaluation.evaluate import MeasuredImage, foreground
 from focusqual.evaluation.scores import confidence_counts
-from focusqual.evaluation.stacks import IN_FOCUS, blur_by_method
+from focusqual.evaluation.stacks import (
+    IN_FOCUS,
+    blur_by_method,
+    defocus_accuracy,
+    within_levels,
+)
 from focusqual.levels import LEVELS
 from micrograph_networks.evaluation.calibration import expected_calibration_error
-from micrograph_networks.plotting import labeled_figure, save_figure
+from micrograph_networks.plotting import labeled_figure, literal, save_figure
+
+MOST_NAMED = 12
+"""Maximum number of stacks that a legend names."""
 
 
 def draw_evaluation(folder: Path, measured: Sequence[MeasuredImage]) -> None:
@@ -93,6 +101,26 @@ def draw_stacks(path: Path, measured: pd.DataFrame) -> None:
     level = "Level (classical measures: sharpest 0, least sharp 10)"
     figure.text(0.1 / width, 0.5, level, rotation="vertical", va="center")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="upper center", ncol=2)
+    save_figure(figure, path)
+
+
+def draw_defocus(path: Path, measured: pd.DataFrame) -> None:
+    """Draw the predicted defocus against the distance to the focus, for planes of known optics.
+
+    The table is that of :func:`focusqual.evaluation.stacks.measure_planes`.
+    """
+    figures = defocus_accuracy(measured)
+    title = "slope {defocus_slope:.2f}, mean error {defocus_mean_absolute_error_um:.2f} um".format(
+        **figures
+    )
+    axes_labels = "Distance to the focus (um)", "Predicted defocus (um)"
+    figure, axes = labeled_figure(*axes_labels, f"{figures['defocus_planes']} planes: {title}")
+    for name, planes in measured[within_levels(measured)].groupby("stack"):
+        axes.scatter(planes["distance"], planes["expected_defocus_um"], s=12, label=literal(name))
+    end = axes.get_xlim()[1]
+    axes.plot([0, end], [0, end], color="0.6", linestyle="--")
+    if measured["stack"].nunique() <= MOST_NAMED:
+        axes.legend()
     save_figure(figure, path)
 
 

@@ -1,7 +1,7 @@
 """Compare a model with classical measures of focus on real stacks of planes."""
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from focusqual.inference.model import FocusModel
 from focusqual.inference.options import FocusOptions
 from focusqual.inference.prediction import measure_focus
 from focusqual.inference.stacks import weighted_level
-from focusqual.levels import level_depth, rescaling_factor
+from focusqual.levels import LEVELS, level_depth, rescaling_factor
 from focusqual.optics import Optics
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import read_csv
@@ -27,6 +27,7 @@ OPTICS_COLUMNS = ("pixel_size", "numerical_aperture", "wavelength")
 PLANES_CSV = [
     *("image", "stack", "kind", "position", "focus", "depths_of_field"),
     *("score", "expected_level", "certainty", "power_log_log_slope", "laplacian_variance"),
+    "expected_defocus_um",
 ]
 """Columns of planes.csv."""
 IN_FOCUS, OUT_OF_FOCUS, FAR_OUT = 1.0, 2.0, 4.0
@@ -57,8 +58,9 @@ def read_planes(table: Path) -> pd.DataFrame:
     -------
     DataFrame
         One row per plane, sorted by stack and position, with the further columns ``path``,
-        ``depth_of_field``, ``distance`` (to the focus, 0 or more) and ``depths_of_field`` (the
-        same in depths of field).
+        ``optics`` (:class:`focusqual.optics.Optics`, None if unknown), ``depth_of_field``,
+        ``distance`` (to the focus, 0 or more) and ``depths_of_field`` (the same in depths of
+        field).
 
     Raises
     ------
@@ -79,7 +81,9 @@ def read_planes(table: Path) -> pd.DataFrame:
         stacks = []
         for _, stack in planes.groupby("stack"):
             stack = stack.sort_values("position", kind="stable")
-            stacks.append(stack.assign(depth_of_field=_depth_of_field(stack)))
+            optics = _optics(stack.iloc[0])
+            depth = _depth_of_field(stack, optics)
+            stacks.append(stack.assign(optics=[optics] * len(stack), depth_of_field=depth))
     planes = pd.concat(stacks, ignore_index=True)
     planes["distance"] = (planes["position"] - planes["focus"]).abs()
     planes["depths_of_field"] = planes["distance"] / planes["depth_of_field"]
@@ -103,18 +107,22 @@ def _number(text: str, column: str) -> float:
     return value
 
 
-def _depth_of_field(planes: pd.DataFrame) -> float:
+def _optics(plane: pd.Series) -> Optional[Optics]:
+    if not all(plane.get(column) for column in OPTICS_COLUMNS):
+        return None
+    pixel_size, aperture, wavelength = (_number(plane[name], name) for name in OPTICS_COLUMNS)
+    index = _number(plane.get("refractive_index") or "1", "refractive_index")
+    return Optics(pixel_size, aperture, wavelength, index)
+
+
+def _depth_of_field(planes: pd.DataFrame, optics: Optional[Optics]) -> float:
     """Return the depth of field of a stack, from its optics or from the steps between planes."""
     steps = np.diff(np.unique(planes["position"]))
-    first = planes.iloc[0]
     if not len(steps):
-        raise UserError(f"The stack {first['stack']} has planes at one position only: add another.")
-    if not all(first.get(column) for column in OPTICS_COLUMNS):
-        return float(np.median(steps))
-    pixel_size, aperture, wavelength = (_number(first[name], name) for name in OPTICS_COLUMNS)
-    index = _number(first.get("refractive_index") or "1", "refractive_index")
-    optics = Optics(pixel_size, aperture, wavelength, index)
-    return level_depth(optics, rescaling_factor(optics))
+        raise UserError(
+            f"The stack {planes['stack'].iloc[0]} has planes at one position only: add another."
+        )
+    return level_depth(optics, rescaling_factor(optics)) if optics else float(np.median(steps))
 
 
 def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOptions) -> pd.DataFrame:
@@ -131,7 +139,9 @@ def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOption
     -------
     DataFrame
         The planes with the further columns ``score``, ``expected_level``, ``certainty``,
-        ``power_log_log_slope`` and ``laplacian_variance``.
+        ``power_log_log_slope``, ``laplacian_variance``, ``level_depth`` (micrometers from one level
+        to the next) and ``expected_defocus_um``; the last two are NaN if the optics are neither in
+        the table nor among the options.
 
     Raises
     ------
@@ -139,13 +149,16 @@ def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOption
         An image cannot be read.
     """
     rows = []
-    for path in tqdm(planes["path"], unit="image", disable=None):
+    for path, optics in tqdm(planes[["path", "optics"]].to_numpy(), unit="image", disable=None):
         with add_path_to_errors(path):
             image = to_gray(read_image(path))
             summary = measure_focus(image, model, options=options).summary
         row = {name: summary[name] for name in ("score", "expected_level", "certainty")}
         row["power_log_log_slope"] = power_log_log_slope(image)
         row["laplacian_variance"] = laplacian_variance(image)
+        known = optics and not options.optics
+        row["level_depth"] = level_depth(optics, options.factor) if known else options.level_depth
+        row["expected_defocus_um"] = row["expected_level"] * row["level_depth"]
         rows.append(row)
     return planes.join(pd.DataFrame(rows, index=planes.index))
 
@@ -226,7 +239,8 @@ def compare(measured: pd.DataFrame) -> pd.DataFrame:
         the stacks; ``spearman``: mean rank correlation of blur and distance; ``in_out_auc``: area
         under the curve of telling planes out of focus from planes in focus by their blur, whatever
         their stack; for the model alone ``in_focus_score_0_or_1`` and ``far_out_score_3_or_more``:
-        shares of ``in_focus_planes`` and ``far_out_planes``. NaN if there is no such figure.
+        shares of ``in_focus_planes`` and ``far_out_planes``, and with known optics the figures of
+        :func:`defocus_accuracy`. NaN if there is no such figure.
     """
     rows = _compare(ALL, measured)
     kinds = sorted(measured["kind"].unique())
@@ -258,8 +272,40 @@ def _compare(kind: str, measured: pd.DataFrame) -> List[Dict[str, object]]:
             row["in_focus_score_0_or_1"] = (scores[in_focus] <= 1).mean()
             row["far_out_planes"] = int(far_out.sum())
             row["far_out_score_3_or_more"] = (scores[far_out] >= 3).mean()
+            row.update(defocus_accuracy(measured))
         rows.append(row)
     return rows
+
+
+def within_levels(measured: pd.DataFrame) -> pd.Series:
+    """Return True for planes of known optics that the levels cover: up to level 10 out of focus."""
+    return measured["distance"] <= (LEVELS - 1) * measured["level_depth"]
+
+
+def defocus_accuracy(measured: pd.DataFrame) -> Dict[str, float]:
+    """Compare the predicted defocus in micrometers with the distance to the focus.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        From :func:`measure_planes`.
+
+    Returns
+    -------
+    dict of str to float
+        ``defocus_planes``, planes :func:`within_levels`; ``defocus_slope`` of the line through
+        them, by least squares; ``defocus_mean_absolute_error_um``. Empty if the optics are unknown
+        or all distances are the same.
+    """
+    planes = measured[within_levels(measured)]
+    distance, predicted = planes["distance"], planes["expected_defocus_um"]
+    if distance.nunique() < 2:
+        return {}
+    return {
+        "defocus_planes": len(planes),
+        "defocus_slope": np.polyfit(distance, predicted, 1)[0],
+        "defocus_mean_absolute_error_um": (predicted - distance).abs().mean(),
+    }
 
 
 def _area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:

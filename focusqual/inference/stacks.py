@@ -1,9 +1,15 @@
 """Comparison of the planes of a stack to find the one in focus."""
 
+from typing import Tuple
+
 import numpy as np
 
 HALF_WEIGHT = 0.05
 """Certainty at which a plane has half of the weight: blank planes have less, others more."""
+FITTED_LEVELS = 3.0
+"""Planes up to so many levels above the best one show where the best focus is."""
+FEWEST_FITTED = 5
+"""Fewest planes of which a parabola has an error."""
 
 
 def weighted_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:
@@ -30,6 +36,54 @@ def weighted_level(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndar
     weights = certainty[known] + 1e-9
     mean = np.sum(weights * level[known]) / max(weights.sum(), 1e-9)
     return (certainty * level + HALF_WEIGHT * mean) / (certainty + HALF_WEIGHT)
+
+
+def best_focus(positions: np.ndarray, levels: np.ndarray) -> Tuple[float, float]:
+    """Return the position of best focus between planes and its standard error.
+
+    It is the vertex of the parabola that fits the levels of the best plane and of the planes next
+    to it up to FITTED_LEVELS above, at least FEWEST_FITTED of them. The error is propagated from
+    the residuals (Bevington and Robinson 2003, Data Reduction and Error Analysis, section 7.2).
+
+    Parameters
+    ----------
+    positions : ndarray of float, (planes,)
+        Increasing, in any unit.
+    levels : ndarray of float, (planes,)
+        See :func:`weighted_level`; NaN if a plane was not measured.
+
+    Returns
+    -------
+    position, error : float
+        NaN if fewer than FEWEST_FITTED planes are known, or the best focus is not between the
+        planes.
+    """
+    known = np.isfinite(levels) & np.isfinite(positions)
+    positions, levels = positions[known], levels[known]
+    count = len(levels)
+    if count < FEWEST_FITTED:
+        return np.nan, np.nan
+    best = int(np.argmin(levels))
+    above = np.flatnonzero(levels > levels[best] + FITTED_LEVELS)
+    first = max(above[above < best], default=-1) + 1
+    last = min(above[above > best], default=count)
+    while last - first < FEWEST_FITTED:
+        # Take the better of the planes next to those that are fitted.
+        if last == count or (first > 0 and levels[first - 1] <= levels[last]):
+            first -= 1
+        else:
+            last += 1
+    x, y = positions[first:last], levels[first:last]
+    center, scale = x.mean(), np.ptp(x)
+    design = np.vander((x - center) / scale, 3)
+    curve, slope, offset = np.linalg.lstsq(design, y, rcond=None)[0]
+    vertex = center - scale * slope / (2 * curve) if curve > 0 else np.nan
+    if not x[0] <= vertex <= x[-1]:
+        return np.nan, np.nan
+    residuals = design @ [curve, slope, offset] - y
+    covariance = residuals @ residuals / (len(x) - 3) * np.linalg.inv(design.T @ design)
+    gradient = np.array([slope / curve, -1, 0]) / (2 * curve)
+    return float(vertex), float(scale * np.sqrt(gradient @ covariance @ gradient))
 
 
 def rank_planes(expected_level: np.ndarray, certainty: np.ndarray) -> np.ndarray:

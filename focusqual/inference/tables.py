@@ -1,17 +1,21 @@
 """Rows of the tables focus.csv and patches.csv."""
 
-from typing import Iterator, List
+import math
+from typing import Any, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
 from focusqual.inference.measurement import PATCH_TABLE, SUMMARY, FocusMeasurement
 from focusqual.inference.model import FocusModel
 from micrograph_networks.files.tables import number
+from micrograph_networks.images.positions import Position
 
 FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
 """Columns of :func:`focus_row`; focus.csv also has folder, optics and position of each image."""
 PATCH_COLUMNS = ("image", "row", "col", "y", "x", "height", "width", *PATCH_TABLE)
 """Columns of patches.csv."""
+ATTRIBUTE = "focusqual"
+"""Attribute of the group of an OME-Zarr image."""
 
 
 def focus_row(image: str, measurement: FocusMeasurement, model: FocusModel) -> List[object]:
@@ -27,6 +31,27 @@ def focus_row(image: str, measurement: FocusMeasurement, model: FocusModel) -> L
     """
     summary = [number(value) for value in measurement.summary.values()]
     return [image, *summary, model.name, model.engine]
+
+
+def focus_attribute(planes: Iterable[Tuple[Position, FocusMeasurement]], model: FocusModel) -> Any:
+    """Return the focus of the planes of an OME-Zarr image, for the attributes of its group.
+
+    Parameters
+    ----------
+    planes : iterable of (Position, FocusMeasurement)
+    model : FocusModel
+        Model that measured the planes.
+    """
+    records = []
+    for position, measurement in planes:
+        record = {
+            name: position[name] for name in ("timepoint", "channel", "z") if name in position
+        }
+        for name in ("score", "expected_level", "certainty"):
+            value = float(measurement.summary[name])
+            record[name] = round(value, 6) if math.isfinite(value) else None
+        records.append(record)
+    return {"model": model.name, "planes": records}
 
 
 def patch_rows(image: str, measurement: FocusMeasurement) -> Iterator[List[object]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from focusqual.inference.stacks import weighted_level
+from focusqual.inference.stacks import best_focus, weighted_level
 from focusqual.levels import LEVELS
 from focusqual.report.paths import relative_paths
 from micrograph_networks.errors import UserError
@@ -21,6 +21,8 @@ PLANE = "Plane"
 """Group of the pattern that numbers the planes; the other groups identify the stack."""
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 NUMBERS = ["score", "expected_level", "certainty"]
+Z = "stage_z_um"
+"""Optional column of the position of a plane in micrometers."""
 COLUMNS = ("image", "folder", *NUMBERS)
 """Required columns of focus.csv."""
 IN_FOCUS_SCORE = 1
@@ -41,6 +43,7 @@ class Stack:
         One row per plane, sorted by ``number``: ``image``, the path of the plane relative to the
         folder of all images; ``folder`` and ``file`` that contain it; ``frame``, the number by
         which CellProfiler opens it, empty if there is none; ``plane``, the text of the number;
+        ``z_um``, its position in micrometers, NaN if unknown;
         ``score``, ``expected_level``, ``certainty`` and ``weighted_level``, see
         :func:`focusqual.inference.stacks.weighted_level`, NaN if it was not measured.
     """
@@ -58,6 +61,13 @@ class Stack:
         """Row of the plane most in focus, or None if no plane was measured."""
         levels = self.planes["weighted_level"]
         return self.planes.iloc[levels.fillna(LEVELS).argmin()] if levels.notna().any() else None
+
+    def around_best(self, count: int) -> pd.DataFrame:
+        """Rows of the best plane and of up to ``count`` planes on each side of it, in order."""
+        if self.best_plane is None:
+            return self.planes[:0]
+        best = self.best_plane.name
+        return self.planes[max(best - count, 0) : best + count + 1]
 
     def in_focus(self, certain_from: float) -> bool:
         """Return True if a plane has a score of 0 or 1 and at least this certainty."""
@@ -130,8 +140,11 @@ def _plane(row: Dict[str, str], path: str, name: str, plane: str) -> Dict[str, A
         raise UserError(f"{path}: '{plane}', the group {PLANE}, is not a number.")
     try:
         values = {column: float(row[column] or "nan") for column in NUMBERS}
+        values["z_um"] = float(row.get(Z) or "nan")
     except ValueError:
-        raise UserError(f"{path}: score, expected_level and certainty must be numbers.") from None
+        raise UserError(
+            f"{path}: score, expected_level and certainty must be numbers, and {Z} too, if given."
+        ) from None
     file, frame = row["image"], "0"
     if row.get("file"):
         file, frame = row["file"], row.get("frame", "")
@@ -156,32 +169,39 @@ def _stack(tags: Dict[str, str], rows: List[Dict[str, Any]]) -> Stack:
 def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) -> None:
     """Write best_planes.csv with one row per stack; see :meth:`Stack.in_focus`.
 
-    The columns of the best plane are empty if no plane was measured.
+    ``focus_plane`` and ``focus_um`` are the best focus between planes, see
+    :func:`focusqual.inference.stacks.best_focus`. What is not known is empty.
     """
-    columns = ["planes", "best_image", "best_plane", *NUMBERS, "weighted_level", "any_in_focus"]
+    focus = [f"focus_{unit}{end}" for unit in ("plane", "um") for end in ("", "_error")]
+    measured = [*NUMBERS, "weighted_level"]
+    columns = ["planes", "best_image", "best_plane", *measured, *focus, "any_in_focus"]
     with csv_table(path, [*stacks[0].tags, *columns]) as rows:
         for stack in stacks:
             best = stack.best_plane
             values = [""] * (len(columns) - 2)
             if best is not None:
-                numbers = [number(best[name]) for name in (*NUMBERS, "weighted_level")]
-                values = [best.image, best.plane, *numbers]
+                numbers = [best[name] for name in measured]
+                for positions in ("number", "z_um"):
+                    numbers += best_focus(*stack.planes[[positions, "weighted_level"]].to_numpy().T)
+                values = [best.image, best.plane, *map(number, numbers)]
             in_focus = int(stack.in_focus(certain_from))
             rows.writerow([*stack.tags.values(), len(stack.planes), *values, in_focus])
 
 
-def write_load_data(path: Path, stacks: Sequence[Stack], image_name: str) -> List[Any]:
+def write_load_data(
+    path: Path, stacks: Sequence[Stack], image_name: str, around: int = 0
+) -> List[Any]:
     """Write the table by which CellProfiler's LoadData opens the best planes as ``image_name``.
 
-    Stacks without a measured plane are omitted.
+    Stacks without a measured plane are omitted. Up to ``around`` planes on each side of each best
+    plane are included.
 
     Returns
     -------
     list
-        Rows of the best planes that are missing because CellProfiler cannot open them.
+        Rows of the planes that are missing because CellProfiler cannot open them.
     """
-    best = [(stack, stack.best_plane) for stack in stacks]
-    best = [(stack, plane) for stack, plane in best if plane is not None]
+    best = [(stack, plane) for stack in stacks for plane in stack.around_best(around).itertuples()]
     in_files = any(plane.file != PurePosixPath(plane.image).name for _, plane in best)
     frames = [f"Frame_{image_name}"] if in_files else []
     names = [f"Image_{kind}_{image_name}" for kind in ("FileName", "PathName")]

@@ -125,6 +125,13 @@ def check_replaceable(paths: Sequence[Path]) -> None:
     writer.replaceable.update(paths)
 
 
+def allow_replacing(path: Path) -> None:
+    """Let the running command replace a file that it did not write."""
+    writer = _running.get()
+    if writer:
+        writer.replaceable.add(path)
+
+
 def add_written(path: Path) -> None:
     """Note that the running command has written a file."""
     writer = _running.get()

@@ -170,7 +170,7 @@ def _add_field(
             plane = with_channel_name({**position, **dict(zip(axes, index))}, labels)
             read = functools.partial(_read, folder, array.folder, index)
             acquired = _acquisition(size, plane, ome)
-            images.append(PositionedImage(plane, read, acquisition=acquired))
+            images.append(PositionedImage(plane, read, acquisition=acquired, group=path))
 
 
 def _pixel_size(scales: Dict[str, Any]) -> Dict[str, object]:

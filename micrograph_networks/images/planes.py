@@ -48,6 +48,8 @@ class Plane:
         Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
     acquisition : Acquisition
         Optics, stage position and time, as far as the metadata of the file tell them.
+    group : str, optional
+        Path in an OME-Zarr of the group of the image; empty for that of the whole OME-Zarr.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Plane:
     suffix: str = ""
     maximum: Optional[float] = None
     acquisition: Acquisition = Acquisition()
+    group: Optional[str] = None
 
     def __str__(self) -> str:
         return f"{self.path} ({self.suffix})" if self.suffix else str(self.path)
@@ -133,7 +136,8 @@ def _planes_of_file(path: Path) -> List[Plane]:
         position = {"file": path.name, **image.position} if image.position else {}
         suffix = "_".join(parts)
         acquired = image.acquisition
-        planes.append(Plane(path, image.read, position, suffix, image.maximum, acquired))
+        plane = Plane(path, image.read, position, suffix, image.maximum, acquired, image.group)
+        planes.append(plane)
     return planes
 
 

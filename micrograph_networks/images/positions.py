@@ -43,12 +43,15 @@ class PositionedImage:
         Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
     acquisition : Acquisition
         Optics, stage position and time, as far as the metadata of the file tell them.
+    group : str, optional
+        Path in an OME-Zarr of the group of the image; empty for that of the whole OME-Zarr.
     """
 
     position: Position
     read: Callable[[], np.ndarray]
     maximum: Optional[float] = None
     acquisition: Acquisition = Acquisition()
+    group: Optional[str] = None
 
 
 def unreadable_image(position: Position, error: UserError) -> PositionedImage:

@@ -17,6 +17,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from micrograph_networks.errors import UserError
+from micrograph_networks.files.ownership import allow_replacing
+from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images.limits import LARGEST_METADATA, check_size
 
 COMPRESSORS = ("blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd")
@@ -86,6 +88,33 @@ def read_attributes(root: Path, path: str) -> Dict[str, Any]:
     metadata = _read_json(root, path, "zarr.json")
     attributes = metadata.get("attributes", {}) if metadata else _read_json(root, path, ".zattrs")
     return attributes.get("ome", attributes)
+
+
+def write_attribute(root: Path, path: str, key: str, value: Any) -> None:
+    """Set an attribute of a group and keep everything else of it.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the Zarr without links in its path.
+    path : str
+    key : str
+    value : object
+        Value for JSON.
+
+    Raises
+    ------
+    UserError
+        The file of the attributes cannot be written. It then stays as it was.
+    """
+    is_new = bool(_read_json(root, path, "zarr.json"))
+    name = "zarr.json" if is_new else ".zattrs"
+    metadata = _read_json(root, path, name)
+    (metadata.setdefault("attributes", {}) if is_new else metadata)[key] = value
+    file = inside(root, path, name)
+    allow_replacing(file)
+    with atomic_write(file) as temporary:
+        temporary.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
 
 
 def read_array(root: Path, path: str) -> ZarrArray:

@@ -5,9 +5,9 @@ from scipy.stats import spearmanr
 from support import focus_model
 
 from focusqual import FocusOptions
-from focusqual.evaluation import stacks
+from focusqual.evaluation import plots, stacks
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import write_tiff
+from micrograph_networks.images.image_files import read_image, write_tiff
 
 
 def measured(*groups, focus=0.0):
@@ -24,6 +24,8 @@ def measured(*groups, focus=0.0):
             "score": round(level),
             "expected_level": level,
             "certainty": 1.0,
+            "level_depth": np.nan,
+            "expected_defocus_um": np.nan,
             "power_log_log_slope": -level,
             "laplacian_variance": 10 - level,
         }
@@ -104,6 +106,43 @@ def test_figures_of_known_measures():
     assert "far_out_planes" in stacks.as_text(compared)
     sharp = stacks.compare(planes[planes["distance"] == 0])
     assert sharp["in_out_auc"].isna().all()
+
+
+def test_predicted_defocus_is_compared_in_micrometers(tmp_path):
+    planes = measured(("a", "beads", [(-30, 9), (-8, 3), (-4, 1.5), (0, 0), (4, 2.5), (8, 5)]))
+    assert stacks.defocus_accuracy(planes) == {}
+    assert "defocus_slope" not in stacks.compare(planes)
+    known = planes.assign(level_depth=2.0, expected_defocus_um=2 * planes["expected_level"])
+    figures = stacks.defocus_accuracy(known)  # at 30 um, beyond 10 levels of 2 um, levels end
+    assert figures["defocus_planes"] == 5
+    assert figures["defocus_slope"] == pytest.approx(1)
+    assert figures["defocus_mean_absolute_error_um"] == pytest.approx((2 + 1 + 0 + 1 + 2) / 5)
+    assert stacks.compare(known)["defocus_slope"][0] == pytest.approx(1)
+    plots.draw_defocus(tmp_path / "defocus.png", known)
+    assert read_image(tmp_path / "defocus.png").std() > 10
+
+
+@pytest.mark.parametrize(
+    "options, depth",
+    [
+        (FocusOptions(), 2 * 0.5 / 0.65 / (1.0 / 0.5)),
+        (FocusOptions(scale=0.5), 2 * 0.5 / 0.65 / (1.0 / 0.5 * 0.5)),
+        (
+            FocusOptions(
+                rescaling="objective", pixel_size=0.65, numerical_aperture=0.5, wavelength=0.5
+            ),
+            2,
+        ),
+    ],
+)
+def test_defocus_is_measured_with_the_optics_of_the_table_or_the_options(folder, options, depth):
+    columns = "image,stack,position,focus,pixel_size,numerical_aperture,wavelength"
+    rows = ("a.tif,s,0,0,0.5,1,0.5,1.5", "b.tif,s,1,0,0.5,1,0.5,1.5")
+    table = write_table(folder, *rows, columns=columns + ",refractive_index")
+    found = stacks.measure_planes(stacks.read_planes(table), focus_model(), options)
+    index = 1 if options.optics else 1.5
+    expected = found["expected_level"] * depth * index
+    np.testing.assert_allclose(found["expected_defocus_um"], expected)
 
 
 def test_kinds_are_compared_separately():

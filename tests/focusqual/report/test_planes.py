@@ -68,6 +68,23 @@ def test_the_command_writes_the_best_planes(best_planes, tmp_path):
         "Metadata_Plane": "9",
     }
     assert read_image(tmp_path / "out" / "planes.png").ndim == 3
+    assert first["focus_plane"] == first["focus_um"] == ""
+
+
+def test_the_best_focus_and_the_planes_around_it(best_planes, tmp_path):
+    levels = [(0.5 * (plane - 6.25)) ** 2 + 1 for plane in range(1, 10)]
+    rows = [
+        f"A01_w1_z{plane}.tif,{level:.0f},{level},0.5,/data,{100 + 0.5 * plane}"
+        for plane, level in enumerate(levels, 1)
+    ]
+    result = best_planes(rows, "--around", "4", head=f"{HEAD},stage_z_um")
+    assert result.exit_code == 0, result.output
+    (best,) = read(tmp_path / "out" / "best_planes.csv")
+    assert (best["best_plane"], best["focus_plane"]) == ("6", "6.25")
+    assert best["focus_um"] == "103.125"
+    assert float(best["focus_um_error"]) < 1e-6
+    kept = read(tmp_path / "out" / "load_data.csv")
+    assert [row["Metadata_Plane"] for row in kept] == list("23456789")
 
 
 def test_images_that_do_not_match_or_open_are_reported(best_planes, tmp_path):

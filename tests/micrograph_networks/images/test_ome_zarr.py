@@ -191,6 +191,51 @@ def test_predict_names_damaged_parts_of_a_plate(plate, tmp_path):
     assert rows[-1].endswith(",plate.zarr,B03,0,0,1,Actin,1")
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_predict_writes_the_focus_into_a_plate_and_changes_nothing_else(plate, tmp_path, version):
+    before = contents(plate)
+    arguments = ["predict", str(plate), "--output", str(tmp_path / "out"), "--engine", "numpy"]
+    for _ in range(2):
+        result = CliRunner().invoke(main, [*arguments, "--write-metadata"])
+        assert result.exit_code == 0, result.output
+    after = contents(plate)
+    name = "zarr.json" if version == "0.5" else ".zattrs"
+    groups = {plate / well / field / name for well in ("B/3", "C/11") for field in "01"}
+    assert {path for path in after if after[path] != before.get(path)} == groups
+    rows = (tmp_path / "out" / "focus.csv").read_text().splitlines()
+    score = rows[2].split(",")[1]
+    for path in groups:
+        old, new = json.loads(before[path]), json.loads(after[path])
+        attributes = new["attributes"] if version == "0.5" else new
+        focus = attributes.pop("focusqual")
+        assert new == old
+        places = [(plane["timepoint"], plane["channel"], plane["z"]) for plane in focus["planes"]]
+        assert places == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)]
+    focus = json.loads(after[plate / "B/3/0" / name])
+    focus = (focus["attributes"] if version == "0.5" else focus)["focusqual"]
+    assert focus["planes"][1]["score"] == float(score)
+    assert len(planes_of([plate])) == 16
+
+
+def test_interrupted_writing_keeps_the_metadata(plate, monkeypatch):
+    before = contents(plate)
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: "{" + "\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        zarr_folders.write_attribute(plate.resolve(), "B/3/0", "focusqual", 1)
+    assert contents(plate) == before
+
+
+def test_focus_is_written_only_into_ome_zarr(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"")
+    arguments = ["predict", str(tmp_path / "a.tif"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--write-metadata"])
+    assert result.exit_code == 2
+    assert "--write-metadata needs an OME-Zarr" in result.output
+
+
 @pytest.mark.parametrize(
     "metadata, problem",
     [
