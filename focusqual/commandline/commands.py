@@ -340,9 +340,9 @@ def summarize(
     """Make an interactive page of a plate, and list the wells to exclude.
 
     TABLE is a focus.csv or CellProfiler's table of images, such as the merged table of the cluster
-    workflow. plate.html shows the plate, histograms, levels against time or position (if TABLE has
-    them) and the worst images; it opens without a network. scores.png and plate.png are pictures
-    for a report. excluded_wells.csv lists the excluded wells.
+    workflow. plate.html shows the findings of 'focusqual audit', the plate, histograms, levels
+    against time or position (if TABLE has them) and the worst images; it opens without a network.
+    scores.png and plate.png are pictures for a report. excluded_wells.csv lists the excluded wells.
     """
     from focusqual.report import page, plate
     from focusqual.report.cutoffs import read_cutoffs
@@ -394,6 +394,46 @@ def _report_wells(images: "pd.DataFrame") -> None:
             "column Metadata_Well with wells such as A01 to the table.",
             err=True,
         )
+
+
+@main.command(
+    epilog=example(
+        "focusqual audit measured/focus.csv --output audit\n"
+        "focusqual audit FocusQC_Image.csv --image DNA --output audit"
+    )
+)
+@click.argument("measurements", metavar="TABLE", type=FILES)
+@output_option("the tables and a picture")
+@click.option(
+    "--image", help="Name of the images in CellProfiler. Needed if TABLE holds several images."
+)
+def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
+    """Find out how the microscope failed: tilt, bow, offset, drift, and failures at single sites.
+
+    TABLE is a focus.csv or CellProfiler's table of images, of one or several plates. Lengths are in
+    micrometers if the optics were known, otherwise in levels. audit.json holds the findings,
+    audit.csv the verdict of each image, audit.png maps of the measured defocus and of the fitted
+    surface, and image_again.csv the failures, for CellProfiler's LoadData.
+    """
+    from focusqual.report.audited_images import audit_images
+    from focusqual.report.findings import AUDIT_FILES, NO_PATTERN, sentences, write_audit
+    from focusqual.report.measurements import read_measurements
+    from focusqual.report.plate import draw_surfaces
+
+    unit, audits, images = audit_images(read_measurements(measurements, image), Thresholds())
+    names = ("audit.png", *AUDIT_FILES)
+    folder = prepare_outputs(output, [output / name for name in names])
+    draw_surfaces(folder / "audit.png", audits, unit)
+    write_audit(folder, audits, unit, images, image or "Image")
+    for found in audits:
+        name = f"Plate {found.plate}".strip()
+        click.echo(f"{name}: {len(found.rows)} images")
+        for sentence in sentences(found, unit, images) or [NO_PATTERN]:
+            click.echo(f"  {sentence}")
+    click.echo(f"Wrote {', '.join(names)} into {folder}")
+    outside = len(images) - sum(len(found.rows) for found in audits)
+    if outside:
+        click.echo(f"{outside} images have neither a well nor a stage position.", err=True)
 
 
 @main.command(

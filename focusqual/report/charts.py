@@ -15,6 +15,7 @@ import pandas as pd
 from focusqual.inference.display import BAR_CERTAINTY
 from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
+from focusqual.report.audited_images import IS_FAILURE, SURFACE_LEVEL
 from focusqual.report.measurements import NUMBERS
 from focusqual.report.verdicts import BLANK, COLORS, NOT_MEASURED, VERDICTS
 from focusqual.report.wells import ROWS, plate_shape
@@ -48,9 +49,14 @@ def plate_charts(images: pd.DataFrame) -> Dict[str, Any]:
         return charts.resolve_scale(color="independent").to_dict()
 
 
-def _plate_map(plate: str, wells: pd.DataFrame, selected: alt.Parameter) -> alt.LayerChart:
-    """Draw each site in its well in the color of its level, and a frame around excluded wells."""
+def _plate_map(plate: str, wells: pd.DataFrame, selected: alt.Parameter) -> alt.HConcatChart:
+    """Draw each site in its well in the color of its level, and a frame around excluded wells.
+
+    If a surface was found, its map is beside this map.
+    """
     rows, cols = plate_shape(wells)
+    surface = wells[SURFACE_LEVEL].round(1).nunique() > 1
+    width = WIDTH // 2 - 20 if surface else WIDTH
     is_here = f"datum.plate === {json.dumps(plate)}"
     name = f"{json.dumps(ROWS)}[datum.value - 0.5]"
     corners = {
@@ -63,12 +69,13 @@ def _plate_map(plate: str, wells: pd.DataFrame, selected: alt.Parameter) -> alt.
     }
     levels = np.arange(LEVELS)
     colors = np.rint(255 * level_colors(levels, np.full(LEVELS, BAR_CERTAINTY))).astype(int)
+    scale = alt.Scale(
+        domain=levels.tolist(), range=["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in colors]
+    )
     color = alt.Color(
         "expected_level:Q",
         title="Level",
-        scale=alt.Scale(
-            domain=levels.tolist(), range=["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in colors]
-        ),
+        scale=scale,
         condition=[
             {"test": f"datum.verdict === '{verdict}'", "value": COLORS[verdict]}
             for verdict in (BLANK, NOT_MEASURED)
@@ -92,9 +99,23 @@ def _plate_map(plate: str, wells: pd.DataFrame, selected: alt.Parameter) -> alt.
         .mark_rect(filled=False, stroke="black", strokeWidth=2)
         .encode(**corners)
     )
-    return alt.layer(sites, frames).properties(
-        title=f"Plate {plate}" if plate else "Plate", width=WIDTH, height=WIDTH * rows / cols
+    size = {"width": width, "height": width * rows / cols}
+    measured = alt.layer(sites, frames).properties(title=f"Plate {plate}".strip(), **size)
+    if not surface:
+        return alt.hconcat(measured)
+    fitted = (
+        alt.Chart(alt.NamedData("images"))
+        .transform_filter(f"{is_here} && datum.well !== ''")
+        .mark_rect(strokeWidth=1.5)
+        .encode(
+            **corners,
+            color=alt.Color(f"{SURFACE_LEVEL}:Q", scale=scale, legend=None),
+            stroke=alt.condition(f"datum.{IS_FAILURE}", alt.value("black"), alt.value(None)),
+            tooltip=_tooltip(),
+        )
+        .properties(title="Surface and single failures", **size)
     )
+    return alt.hconcat(measured, fitted).resolve_scale(color="independent")
 
 
 def _axis(count: int, label: str) -> alt.Axis:

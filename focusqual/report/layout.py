@@ -16,6 +16,8 @@ SITE = ("site", "field", "fieldid")
 CHANNEL = ("channel_name", "channel")
 LAYOUT_COLUMNS = (*PLATE, *WELL, *ROW, *COL, *SITE, *CHANNEL)
 """Names of columns in lower case; ``Metadata_`` may be before them."""
+ORIGIN_COLUMNS = ("site_name", "folder", "file", "frame")
+"""Columns with the texts of the table from which images are found again."""
 SITE_IN_NAME = re.compile(r"(?i)(?:^|[^a-z0-9])(?:s|f|fld|field|site)[ _]?(\d+)(?!\d|[a-z](?!\d))")
 """Site in a file name, such as plate1_a01_s1.tif."""
 
@@ -31,8 +33,8 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``image``, ``plate``, ``well``, ``row``, ``col``, ``site`` and ``channel``, see
-        :func:`focusqual.report.measurements.read_measurements`.
+        ``image``, ``plate``, ``well``, ``row``, ``col``, ``site``, ``channel`` and ORIGIN_COLUMNS,
+        see :func:`focusqual.report.measurements.read_measurements`.
     """
     in_names = [find_well(name) for name in table["image"]]
     wells = [
@@ -54,7 +56,14 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
         starts = _before_wells(images["image"], in_names, _texts(table, ["file"]))
         if _are_plates(images.assign(plate=starts)):
             images["plate"] = starts
-    return images.assign(site=_site_numbers(images))
+    files = _texts(table, ["file"])
+    return images.assign(
+        site_name=images["site"],
+        site=_site_numbers(images),
+        folder=_texts(table, ["folder"]),
+        file=files.where(files != "", table["image"]),
+        frame=_texts(table, ["frame"]),
+    )
 
 
 def _texts(table: pd.DataFrame, names: Sequence[str]) -> pd.Series:

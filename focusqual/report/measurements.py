@@ -16,6 +16,8 @@ from micrograph_networks.files.tables import pyarrow_parquet, read_csv
 MAXIMUM = {"score": LEVELS - 1, "expected_level": LEVELS - 1, "certainty": 1}
 """Required columns of focus.csv besides ``image``, and the maximum of each; the minimum is 0."""
 NUMBERS = list(MAXIMUM)
+DEFOCUS = "expected_defocus_um"
+"""Optional column: the expected level in micrometers."""
 WANTED = (
     "a focus.csv of 'focusqual predict', or the table of images of a pipeline with "
     "MeasureImageFocusQuality"
@@ -23,8 +25,8 @@ WANTED = (
 SCORE = re.compile(r"ImageFocus_Score_(.+)")
 """CellProfiler's column of the scores of the images with a name."""
 USED = re.compile(
-    r"image|folder|file|score|expected_level|certainty|(?:FileName|PathName)_.+|"
-    r"ImageFocus_(?:Score|ExpectedLevel|Certainty)_.+|(?i:(?:metadata_)?(?:{}))".format(
+    r"image|folder|file|frame|score|expected_level|certainty|expected_defocus_um|"
+    r"(?:FileName|PathName)_.+|ImageFocus_(?:Score|ExpectedLevel|Certainty|ExpectedDefocus)_.+|(?i:(?:metadata_)?(?:{}))".format(
         "|".join(LAYOUT_COLUMNS)
     )
 )
@@ -53,10 +55,12 @@ def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
         One row per image: ``image``, its path relative to the folder of all images; ``plate``, may
         be empty; ``well``, such as B03, or empty; ``row``, ``col`` and ``site``, its position in
         the plate and in the well, from 0, or -1 if the well is unknown; ``channel``, may be empty,
-        in CellProfiler's table the name of the images; ``measured``, False if score or certainty
-        are missing; ``score``, ``expected_level`` and ``certainty``; then the acquisition time and
-        position columns that vary between images, as numbers, times in hours since the first one.
-        Plates, wells and names are the texts of the table.
+        in CellProfiler's table the name of the images; ``site_name``, ``folder``, ``file`` and
+        ``frame`` as in the table, may be empty; ``measured``, False if score or certainty are
+        missing; ``expected_defocus_um``, if the table has it; ``score``, ``expected_level`` and
+        ``certainty``; then the acquisition time and position columns that vary between images, as
+        numbers, times in hours since the first one. Plates, wells and names are the texts of the
+        table.
 
     Raises
     ------
@@ -94,7 +98,8 @@ def _measurements(path: Path, table: pd.DataFrame, name: str) -> pd.DataFrame:
     images = layout(table)
     if name:
         images["channel"] = name
-    repeated = table.drop(columns=NUMBERS).duplicated() & (images["well"] != "")
+    names_only = table.drop(columns=[*NUMBERS, DEFOCUS], errors="ignore")
+    repeated = names_only.duplicated() & (images["well"] != "")
     # CellProfiler's tables have no names for the planes of a file.
     if repeated.any() and not name:
         twice = images["image"][repeated.idxmax()]
@@ -108,6 +113,8 @@ def _measurements(path: Path, table: pd.DataFrame, name: str) -> pd.DataFrame:
             f"No image in {path} was measured: what 'focusqual predict' or CellProfiler printed "
             "says why."
         )
+    if DEFOCUS in table:
+        images[DEFOCUS] = pd.to_numeric(table[DEFOCUS], errors="coerce").astype(float)
     return pd.concat([images, numbers, _positions(table)], axis=1)
 
 
@@ -156,6 +163,7 @@ def _selected(path: Path, names: Sequence[str], image: Optional[str]) -> str:
 def _as_focus_table(table: pd.DataFrame, image: str) -> pd.DataFrame:
     """Rename CellProfiler's columns as in focus.csv."""
     columns = {f"ImageFocus_{name.title().replace('_', '')}_{image}": name for name in NUMBERS}
+    columns[f"ImageFocus_ExpectedDefocus_{image}"] = DEFOCUS
     files = [column for column in table if column.startswith("FileName_")]
     # An image that another module made has no file of its own.
     own = [column for column in files if column == f"FileName_{image}"] or files

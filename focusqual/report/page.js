@@ -83,6 +83,11 @@ async function start() {
   const actions = { export: true, source: false, compiled: false, editor: false };
   const { view } = await vegaEmbed("#chart", chart, { actions, renderer: "canvas" });
 
+  for (const [plate, sentences] of Object.entries(report.findings)) {
+    if (plate) element("h2", `Plate ${plate}`, byId("findings"));
+    const list = element("ul", "", byId("findings"));
+    for (const sentence of sentences) element("li", sentence, list);
+  }
   const head = document.querySelector("#wells thead");
   for (const column of report.columns) element("th", column.replaceAll("_", " "), head);
   for (const position of report.positions) element("option", position, byId("position"));

@@ -12,6 +12,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 import pandas as pd
 
+from focusqual.report.audited_images import audit_for_page
+from focusqual.report.layout import ORIGIN_COLUMNS
 from focusqual.report.measurements import NUMBERS
 from focusqual.report.options import Thresholds
 from focusqual.report.paths import pictures_of
@@ -44,7 +46,7 @@ class Slider(NamedTuple):
 def write_page(
     path: Path, images: pd.DataFrame, thresholds: Thresholds, table: Path, pictures: Path
 ) -> None:
-    """Write the page of a plate: maps, histograms, levels, the worst images, excluded wells.
+    """Write the page of a plate: the audit, maps, histograms, levels, worst images, excluded wells.
 
     Parameters
     ----------
@@ -81,10 +83,12 @@ def write_page(
     own = {channel: f"{HIGHEST_SCORE}_{n}" for n, channel in enumerate(thresholds.highest_scores)}
     sliders = _sliders(thresholds, own)
     slider = images["channel"].map(own).fillna(HIGHEST_SCORE)
+    images, findings = audit_for_page(images.drop(columns=list(ORIGIN_COLUMNS[1:])), thresholds)
     images = images.assign(slider=slider, **{ORDER: np.arange(1, len(images) + 1)})
     report = {
         **_images_and_wells(images),
         "pictures": _worst(images, thresholds, pictures_of(images["image"], pictures, table.stem)),
+        "findings": findings,
         "positions": [ORDER, *positions],
         "thresholds": {slider.name: slider.value for slider in sliders},
         "verdicts": VERDICTS,

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from focusqual.inference.display import BAR_CERTAINTY
 from focusqual.inference.picture import level_colors
 from focusqual.levels import LEVELS
+from focusqual.report.audit import FAILURE, PlateAudit
 from focusqual.report.verdicts import BLANK, COLORS, NOT_MEASURED
 from focusqual.report.wells import ROWS, plate_shape
 from micrograph_networks.plotting import labeled_figure, literal, save_figure
@@ -74,6 +75,29 @@ def draw_plate_maps(path: Path, images: pd.DataFrame) -> None:
         drawn = _draw_map(axes, wells, *plate_shape(images))
     label = "Mean score of each well (0 in focus)"
     figure.colorbar(drawn, ax=figure.axes, label=label, shrink=0.7)
+    save_figure(figure, path)
+
+
+def draw_surfaces(path: Path, audits: Sequence[PlateAudit], unit: str) -> None:
+    """Draw the measured defocus of each plate and its surface side by side; failures are red."""
+    width, height = 2 * MAP_SIZE[0], 0.8 * MAP_SIZE[1] * len(audits)
+    scale = min(1, LARGEST_FIGURE / height)
+    figure = Figure(figsize=(width * scale, height * scale), constrained_layout=True)
+    axes = figure.subplots(len(audits), 2, squeeze=False)
+    for (left, right), found in zip(axes, audits):
+        shown = ~np.isin(found.verdict, (BLANK, NOT_MEASURED))
+        failed = found.place[found.verdict == FAILURE].T
+        size = 8000 * scale / max(40, len(shown)) + 2
+        colors = {"vmin": 0, "vmax": (LEVELS - 1) * found.level, "s": size}
+        x, y = found.place.T
+        drawn = left.scatter(x[shown], y[shown], c=found.defocus[shown], **colors)
+        right.scatter(x, y, c=found.expected, **colors)
+        name = f"Plate {found.plate}".strip()
+        for one, title in ((left, f"{name}, measured"), (right, f"{name}, surface")):
+            one.scatter(*failed, s=3 * size, facecolors="none", edgecolors="red")
+            one.set(title=literal(title), xlabel="x (mm)", ylabel="y (mm)", aspect="equal")
+            one.invert_yaxis()
+        figure.colorbar(drawn, ax=right, label=f"Defocus ({unit}); red: failure")
     save_figure(figure, path)
 
 

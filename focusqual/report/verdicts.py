@@ -4,10 +4,14 @@ The rules are expressions that are valid both in pandas, which evaluates them he
 JavaScript, in which the page of the plate evaluates the same rules when a slider moves.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from focusqual.report.options import Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERDICTS = ("in focus", "out of focus", "blank", "not measured")
 """Verdicts of an image."""
@@ -26,8 +30,10 @@ WELL_COLUMNS = ("plate", "well", "images", *(verdict.replace(" ", "_") for verdi
 """Columns of excluded_wells.csv."""
 
 
-def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
+def verdicts(images: "pd.DataFrame", thresholds: Thresholds) -> "pd.Series":
     """Return one of VERDICTS for each image of the measurements that were read."""
+    import pandas as pd
+
     scores = thresholds.highest_scores
     values = images[["measured", "certainty", "score"]].assign(
         highest_score=images["channel"].map(scores) if scores else thresholds.highest_score,
@@ -37,7 +43,7 @@ def verdicts(images: pd.DataFrame, thresholds: Thresholds) -> pd.Series:
     return pd.Series(np.select(cases, list(RULES), IN_FOCUS), index=images.index)
 
 
-def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def excluded_wells(images: "pd.DataFrame", thresholds: Thresholds) -> "pd.DataFrame":
     """Find the wells with too many images that are not in focus.
 
     At least one image must have a well.
@@ -48,6 +54,8 @@ def excluded_wells(images: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame
         WELL_COLUMNS: plate, well, and the numbers of images in total and of each verdict; sorted
         by plate and well.
     """
+    import pandas as pd
+
     known = images[images["well"] != ""]
     judged = verdicts(known, thresholds).str.replace(" ", "_")
     counts = pd.crosstab([known["plate"], known["well"]], judged)

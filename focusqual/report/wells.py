@@ -2,9 +2,7 @@
 
 import re
 import string
-from typing import NamedTuple, Optional, Tuple
-
-import pandas as pd
+from typing import Any, Mapping, NamedTuple, Optional, Tuple
 
 ROWS = [*string.ascii_uppercase, *(f"A{letter}" for letter in "ABCDEF")]
 """Names of the rows of a plate, A to Z and AA to AF."""
@@ -73,7 +71,7 @@ def find_well(text: str) -> Optional[Well]:
     return None
 
 
-def plate_shape(images: pd.DataFrame) -> Tuple[int, int]:
-    """Return the rows and columns of the smallest plate that contains these wells."""
+def plate_shape(images: Mapping[str, Any]) -> Tuple[int, int]:
+    """Return the rows and columns of the smallest plate with the wells of ``row`` and ``col``."""
     row, col = images["row"].max(), images["col"].max()
     return next((rows, cols) for rows, cols in PLATES if row < rows and col < cols)

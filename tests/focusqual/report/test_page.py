@@ -106,6 +106,7 @@ def test_clicks_and_sliders_change_the_page(open_page, tmp_path):
 
     assert text("#counts") == counts(images, Thresholds())
     assert ", 9 blank, 1 not measured;" in text("#counts")
+    assert "The plate is tilted by" in text("#findings")
     written = pd.read_csv(tmp_path / "out" / "excluded_wells.csv")
     shown = [line.split()[0] for line in text("#wells tbody").splitlines()]
     assert shown == written["well"].tolist()
