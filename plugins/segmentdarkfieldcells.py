@@ -121,8 +121,10 @@ Supports 2D? Supports 3D? Respects masks?
 YES          NO           YES
 ============ ============ ===============
 
-Masked pixels are background. Color images are used without their alpha channel. Gray images are
-used as color images without color. To segment a stack, load its planes as separate images.
+Masked pixels are background, and so are margins of one color around the picture: bars at its sides,
+the black around a round field of view, and frames. Color images are used without their alpha
+channel. Gray images are used as color images without color. To segment a stack, load its planes as
+separate images.
 
 Interpreting the results
 ^^^^^^^^^^^^^^^^^^^^^^^^
@@ -231,6 +233,21 @@ from 0 to 1, before objects are made of it.
     ),
 )
 """Optional outputs of a class: attribute, question, type, text, default, and help of its name."""
+IMAGE_OUTPUTS = (
+    (
+        "uncertainty",
+        "Keep the uncertainty image?",
+        ImageName,
+        "Name the uncertainty image",
+        "DarkfieldUncertainty",
+        """\
+Select *Yes* to keep an image whose intensity tells how uncertain the network is about the class of
+each pixel: 0 is certain, and 1 means that all classes are equally probable. It is the entropy of
+the probabilities divided by its maximum.
+""",
+    ),
+)
+"""Optional outputs of the image, in the same form."""
 LINE_WIDTH = 1.5
 """Width of outlines in the figure, in points."""
 MOST_ENLARGED = 4
@@ -262,6 +279,8 @@ class SegmentDarkfieldCells(NetworkModule):  # noqa: D101 - CellProfiler shows _
         self.group_count = HiddenCount(self.groups, "Number of classes")
         self.add_class(CLASSES[BLOOD_CELL], can_remove=False)
         self.add_button = DoSomething("", "Identify another class", self.add_next_class)
+        self.image_outputs = OutputGroup()
+        self.image_outputs.append_outputs(IMAGE_OUTPUTS, "", self.groups)
         self.engine_options = self.create_option_settings(EngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
@@ -314,6 +333,7 @@ apply to spirochaetes and other filaments.
     def _settings_after_image(self, groups):
         return [
             *(setting for group in groups for setting in group.pipeline_settings()),
+            *self.image_outputs.pipeline_settings(),
             *self.model_settings(),
             *self.engine_options.all(),
             # The options come last: saved pipelines lack those that are added later.
@@ -326,6 +346,7 @@ apply to spirochaetes and other filaments.
             result += group.visible_settings()
         if len(self.groups) < MOST_GROUPS:
             result.append(self.add_button)
+        result += self.image_outputs.visible_settings()
         result += self.visible_model_settings()
         return result + self.engine_options.visible() + self.segmentation_options.visible()
 
@@ -338,7 +359,8 @@ apply to spirochaetes and other filaments.
     def validate_module(self, pipeline):
         check_distinct([group.class_name for group in self.groups])
         check_distinct([group.objects_name for group in self.groups])
-        check_distinct([name for group in self.groups for name in group.wanted_outputs()])
+        outputs = [*self.groups, self.image_outputs]
+        check_distinct([name for group in outputs for name in group.wanted_outputs()])
         self.validate_names(pipeline)
         self.validate_weights_file()
 
@@ -392,7 +414,10 @@ apply to spirochaetes and other filaments.
             found = [result.of_class(group.class_name.value) for group in self.groups]
         for group, one in zip(self.groups, found):
             self._add_objects(workspace, group.objects_name.value, one, image)
-            _add_images(workspace, group, one, image)
+            pixels = {"mask": one.labels > 0, "probability": one.probability}
+            _add_images(workspace, group, pixels, image)
+        if self.image_outputs.wanted_outputs():
+            _add_images(workspace, self.image_outputs, {"uncertainty": result.uncertainty}, image)
         if self.show_window:
             self._keep_for_display(workspace, image, result, found)
         free_earlier_image_sets()
@@ -451,8 +476,7 @@ apply to spirochaetes and other filaments.
         figure.subplot_table(statistics=data.statistics, col_labels=columns, **position)
 
 
-def _add_images(workspace, group, found, image):
-    pixels = {"mask": found.labels > 0, "probability": found.probability}
+def _add_images(workspace, group, pixels, image):
     for attribute, values in pixels.items():
         if getattr(group, f"wants_{attribute}").value:
             name = getattr(group, f"{attribute}_name").value

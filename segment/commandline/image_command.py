@@ -62,13 +62,16 @@ def predict(
 
     STEM_classes.png holds the class index of each pixel: 0 for background, 1 for blood cells and 2
     for spirochaetes. STEM_blood_cell.tif and STEM_spirochaete.tif are label images.
-    STEM_overlay.png shows the outlines on the image. Models of other classes write files of other
-    names.
+    STEM_uncertainty.png is the entropy of the probabilities: 0 is certain, and 255 means that all
+    classes are equally probable. STEM_overlay.png shows the outlines on the image. Models of other
+    classes write files of other names.
 
     Folders are searched with their subfolders, and pictures are written into subfolders of OUTPUT
     of the same names. Files of an earlier run in OUTPUT are replaced; other files never are.
     Images that cannot be read are named and skipped; the exit code is then 1.
     """
+    import numpy as np
+
     from micrograph_networks.images.image_files import write_png, write_tiff
     from micrograph_networks.images.planes import position_columns, position_values
     from segment.inference.model import load_model
@@ -96,10 +99,13 @@ def predict(
             )
         rows = list(object_rows(one.plane.name, result, loaded))
         classes = result.classes
+        uncertainty = np.rint(255 * result.uncertainty).astype(np.uint8)
         labels = [(objects.labels, objects.pixel_class.color) for objects in result.by_class]
         del result  # the probabilities of a large image take most of the memory
-        classes_png, overlay_png, *label_tifs = (output / f"{one.stem}{end}" for end in ends)
+        paths = [output / f"{one.stem}{end}" for end in ends]
+        classes_png, uncertainty_png, overlay_png, *label_tifs = paths
         write_png(classes_png, classes)
+        write_png(uncertainty_png, uncertainty)
         write_png(overlay_png, overlay(image, labels))
         for label_tif, (numbers, _) in zip(label_tifs, labels):
             write_tiff(label_tif, numbers.astype("uint16"))
@@ -117,6 +123,7 @@ def predict(
 
 
 def _name_ends(classes: Sequence[PixelClass], suffix: str) -> List[str]:
-    """Return the ends of the names of an image's class image, overlay and label images."""
+    """Return the ends of the names of an image's pictures, in the order in which they follow."""
     labels = [f"_{one.in_names}{suffix}.tif" for one in classes if one.kind != NOTHING]
-    return [f"_classes{suffix}.png", f"_overlay{suffix}.png", *labels]
+    pictures = [f"_{name}{suffix}.png" for name in ("classes", "uncertainty", "overlay")]
+    return pictures + labels

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from scipy.special import entr
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.gray import plain_array
@@ -12,6 +13,7 @@ from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
 from segment.inference.cells import label_cells
+from segment.inference.field import picture_area
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
 from segment.inference.normalization import as_color
@@ -80,6 +82,18 @@ class Segmentation:
             classes[found.labels > 0] = found.class_index
         return classes
 
+    @cached_property
+    def uncertainty(self) -> np.ndarray:
+        """Entropy of the probabilities divided by its maximum, float32 (height, width).
+
+        0 is certain, as are pixels outside of the mask; 1 means that all classes are equally
+        probable.
+        """
+        uncertainty = np.empty(self.probabilities.shape[:2], dtype=np.float32)
+        for rows in label_images.row_blocks(uncertainty):
+            uncertainty[rows] = entr(self.probabilities[rows]).sum(axis=2)
+        return np.divide(uncertainty, np.log(self.probabilities.shape[2]), out=uncertainty)
+
     def of_class(self, name: str) -> ClassObjects:
         """Return the objects of a class by its name, such as ``"blood cell"``.
 
@@ -110,8 +124,9 @@ def segment_image(
     ----------
     image : array_like, (height, width) or (height, width, 1 to 4)
         Gray or color image of any bit depth: see :func:`segment.inference.normalization.to_rgb`.
-        Pixels that are NaN or infinite, or masked in a masked array of ``numpy.ma``, count as
-        outside of the mask.
+        Pixels that are NaN or infinite, or masked in a masked array of ``numpy.ma``, and margins
+        around the picture, by :func:`segment.inference.field.picture_area`, count as outside of
+        the mask.
     model : SegmentationModel
     mask : ndarray of bool, (height, width), optional
         True where objects are searched; everywhere by default. Pixels outside have no influence:
@@ -126,7 +141,7 @@ def segment_image(
     """
     pixels, own_mask = plain_array(image)
     image = as_color(pixels)
-    valid = valid_pixels(image, mask, own_mask)
+    valid = picture_area(image, valid_pixels(image, mask, own_mask))
     image = mirror_inside(image, valid)
     scale = working_scale(image.shape, model, options.cell_diameter)
     predict = mean_of_views if options.mirrored_views else predict_probabilities

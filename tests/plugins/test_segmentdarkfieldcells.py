@@ -95,6 +95,7 @@ def want_images(module):
     for group in module.groups:
         group.wants_mask.value = True
         group.wants_probability.value = True
+    module.image_outputs.wants_uncertainty.value = True
 
 
 def want_other_names(module):
@@ -173,6 +174,7 @@ def test_settings_are_visible_only_if_they_are_used():
     assert sorted({setting.text for setting in saved} - few) == [
         "Name the mask",
         "Name the probability image",
+        "Name the uncertainty image",
         "Number of classes",
         "Value in pixels",
         "Weights file location",
@@ -336,7 +338,28 @@ def test_spirochaetes_are_identified_only_if_wanted(module, field):
     workspace = run(module, field)
 
     assert workspace.object_set.get_object_names() == ["BloodCells"]
-    assert workspace.image_set.names == ["Field", "BloodCellMask", "BloodCellProbability"]
+    assert workspace.image_set.names == [
+        "Field",
+        "BloodCellMask",
+        "BloodCellProbability",
+        "DarkfieldUncertainty",
+    ]
+
+
+def test_the_uncertainty_image_is_that_of_the_core(everything, field, color_weights):
+    _, workspace = everything
+    uncertainty = workspace.image_set.get_image("DarkfieldUncertainty").pixel_data
+    expected = segment_image(field, cell_model(color_weights)).uncertainty
+    np.testing.assert_allclose(uncertainty, expected, atol=1e-6)
+    assert 0 < uncertainty.max() <= 1
+
+
+def test_margins_hold_no_objects(module, field, rng):
+    framed = np.maximum(field, rng.uniform(0.1, 0.2, field.shape))
+    framed[:20] = 1
+    found = run(module, framed).object_set.get_objects("BloodCells").segmented
+    assert not found[:22].any()
+    assert found.max() == 3
 
 
 def test_discarded_cells_are_known_to_later_modules(everything, truth):
@@ -392,7 +415,8 @@ def test_the_mask_of_the_image_is_respected(module, field, truth):
     objects = workspace.object_set.get_objects("BloodCells")
     assert objects.parent_image is image
     assert not objects.segmented[~inside].any()
-    for name in ("BloodCellMask", "BloodCellProbability", "SpirochaeteProbability"):
+    names = ("BloodCellMask", "BloodCellProbability", "SpirochaeteProbability")
+    for name in (*names, "DarkfieldUncertainty"):
         found = workspace.image_set.get_image(name)
         assert np.array_equal(found.mask, inside)
         assert not found.pixel_data[~inside].any()

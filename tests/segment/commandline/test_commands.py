@@ -40,19 +40,21 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
     output = tmp_path / "out"
     said = run("predict", *images, "--output", output, *network)
     assert "Segmented 3 of 3 images" in said
-    ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png")
+    ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png", "uncertainty.png")
     names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
     table = pd.read_csv(output / "cells.csv")
     columns = "image,class,label,y,x,area,length,mean_width,mean_probability,model,engine,folder"
     assert table.columns.tolist() == columns.split(",")
     for path in images:
-        classes, cells, spirochaetes, overlay = (
+        classes, cells, spirochaetes, overlay, uncertainty = (
             read_image(output / f"{path.stem}_{end}") for end in ends
         )
         assert (classes.shape, classes.dtype) == ((60, 70), np.uint8)
         assert (cells.shape, cells.dtype) == ((60, 70), np.uint16)
         assert (overlay.shape, overlay.dtype) == ((60, 70, 3), np.uint8)
+        assert (uncertainty.shape, uncertainty.dtype) == ((60, 70), np.uint8)
+        assert uncertainty.max() > 0
         np.testing.assert_array_equal(classes == 1, cells > 0)
         np.testing.assert_array_equal(classes == 2, spirochaetes > 0)
         rows = table[table["image"] == path.name]
@@ -107,10 +109,12 @@ def test_masks_and_suffixes_are_used(images, tmp_path, network):
     given = ("--output", output, "--mask", masks, "--suffix", "_inside", *network)
     run("predict", images[0].parent, *given)
     ends = ("classes_inside.png", "blood_cell_inside.tif", "spirochaete_inside.tif")
-    names = {f"{path.stem}_{end}" for path in images for end in (*ends, "overlay_inside.png")}
+    ends += ("overlay_inside.png", "uncertainty_inside.png")
+    names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells_inside.csv", *names}
     classes = read_image(output / "a_classes_inside.png")
     assert classes[mask > 0].any() and not classes[mask == 0].any()
+    assert not read_image(output / "a_uncertainty_inside.png")[mask == 0].any()
     assert "it may have letters" in run("predict", images[0], *given, "--suffix", "/x", exit_code=2)
 
 

@@ -92,6 +92,19 @@ def test_rows_of_the_table():
     assert float(row["mean_probability"]) == pytest.approx(CERTAIN, abs=1e-5)
 
 
+def test_uncertainty_is_the_relative_entropy(rng):
+    found = segment(scene())
+    entropy = -CERTAIN * np.log(CERTAIN) - (1 - CERTAIN) * np.log((1 - CERTAIN) / 2)
+    assert found.uncertainty.shape == (96, 128)
+    assert found.uncertainty.dtype == np.float32
+    np.testing.assert_allclose(found.uncertainty, entropy / np.log(3), rtol=1e-5)
+    mask = rng.random((96, 128)) < 0.5
+    found = segment(scene(), mask)
+    np.testing.assert_array_equal(found.uncertainty > 0, mask)
+    equal = np.full((600, 3, 4), 0.25, np.float32)
+    np.testing.assert_allclose(Segmentation(equal, ()).uncertainty, 1, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "options, counts",
     [
@@ -158,6 +171,20 @@ def test_pixels_outside_of_the_mask_hold_no_objects_and_have_no_influence(rng):
     assert not segment(scene(), np.zeros((96, 128), bool)).classes.any()
     with pytest.raises(UserError, match="mask is of shape"):
         segment(scene(), np.ones((5, 5), bool))
+
+
+def test_margins_count_as_outside_of_the_mask(rng):
+    image = np.maximum(scene(), rng.integers(20, 30, scene().shape, dtype=np.uint8))
+    image[:, :25] = 0
+    found = segment(image)
+    assert not found.classes[:, :27].any()
+    assert not found.uncertainty[:, :27].any()
+    cells = found.of_class("blood cell")
+    assert cells.labels.max() == 2
+    options = SegmentationOptions(discard_border=True)
+    found = segment(image, options=options)
+    assert labels(found).max() == 1
+    assert labels(found)[40, 59] == 1
 
 
 def test_nan_counts_as_outside_of_the_mask():
