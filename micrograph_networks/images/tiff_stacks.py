@@ -66,6 +66,7 @@ def find_images(path: Path) -> List[PositionedImage]:
     """
     with explain_read_errors(path), _open(path) as tiff:
         _check_page(tiff, tiff.pages[0])
+        len(tiff.pages)  # tifffile raises an error here if pages form a circle, or else never ends
         _check_claims(tiff)
         series = _image_series(tiff)
         described, lines = _ome_images(tiff), vendor_lines(tiff)

@@ -170,6 +170,19 @@ def test_only_the_given_file_is_read(tmp_path, pages, name):
     np.testing.assert_array_equal(read_image(given), pages[0])
 
 
+@pytest.mark.parametrize("description", ["", "<?xml?><OME x></OME>"])
+def test_pages_in_a_circle_are_named(tmp_path, pages, description):
+    path = write(tmp_path / "a.tif", pages[0], description=description or None, metadata=None)
+    content = bytearray(path.read_bytes())
+    (first,) = struct.unpack_from("<I", content, 4)
+    (tags,) = struct.unpack_from("<H", content, first)
+    struct.pack_into("<I", content, first + 2 + 12 * tags, first)
+    path.write_bytes(content)
+    (plane,) = planes_of([path])
+    with pytest.raises(UserError, match="circular"):
+        plane.read()
+
+
 BIG = 10**9
 
 
