@@ -23,7 +23,6 @@ from segment.evaluation.evaluate import evaluate_pair, pairs_of
 from segment.evaluation.matching import Matches, match_cells
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference import label_images
-from segment.inference.normalization import to_rgb
 
 CELL = CLASSES[BLOOD_CELL]
 OTSU, MANUAL = "Otsu", "Manual"
@@ -83,7 +82,7 @@ def judged(pairs, module):
     matrix, matches = 0, np.zeros(3, dtype=int)
     for pair in pairs:
         image, mask = dataset.read_pair(pair, CLASSES)
-        cells = identified(module, to_gray(to_rgb(image)) / 255)
+        cells = identified(module, to_gray(image) / 255)
         matrix = matrix + confusion_matrix(mask == BLOOD_CELL, cells > 0, 2)
         matches += match_cells(mask == BLOOD_CELL, cells)
     return matrix, Matches(*matches.tolist())

@@ -19,7 +19,7 @@ from segment.annotations.dataset import Sample, divide, read_groups, read_pair, 
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.network import unet_vgg16
-from segment.inference.normalization import normalize, to_rgb
+from segment.inference.normalization import as_color, normalize
 from segment.inference.scaling import resize, resize_labels
 from segment.training.losses import soft_dice
 from segment.training.start import ENCODER, read_vgg16
@@ -75,7 +75,7 @@ def read_parts(table, groups):
 def stretched(pair):
     """Read an image and its mask and stretch them to a square."""
     image, mask = read_pair(pair, CLASSES)
-    image = np.rint(resize(to_rgb(image), (SIZE, SIZE))).astype(np.uint8)
+    image = np.rint(resize(as_color(image), (SIZE, SIZE))).astype(np.uint8)
     return Sample(pair.name, image, resize_labels(mask, (SIZE, SIZE)))
 
 

@@ -8,15 +8,16 @@ import numpy as np
 from micrograph_networks.export.bioimageio import ZooModel
 from segment.inference.model import load_model
 from segment.inference.network import STRIDE
-from segment.inference.normalization import normalize, to_rgb
+from segment.inference.normalization import normalize
 from segment.simulation.scenes import darkfield_scene
 
 DOCUMENTATION = """\
 Probabilities of {classes} for every pixel of a dark-field image.
 
 A U-Net with a VGG16 backbone. **Input**: red, green and blue from 0 to 255, as float32; repeat gray
-images three times. Height and width are multiples of {stride} pixels. Scale images so that their
-longer side has {working_size} pixels: in the training images, blood cells are about
+images three times. Stretch the intensities so that the 1st percentile of the darkest channel
+becomes 0 and the 99.9th percentile of the brightest channel 255, and clip them. Height and width
+are multiples of {stride} pixels. Scale images so that their longer side has {working_size} pixels: in the training images, blood cells are about
 {cell_diameter:.0f} pixels wide at that scale. **Output**: the probabilities of the classes for
 every pixel.
 
@@ -35,7 +36,7 @@ def zoo_model(model: Union[str, Path, None]) -> ZooModel:
     loaded = load_model(model)
     classes = tuple(one.name for one in loaded.classes)
     image = darkfield_scene(np.random.default_rng(0), (256, 320)).image
-    normalized = normalize(to_rgb(image))
+    normalized = normalize(image.astype(np.float32))
     probabilities = loaded.tiles.run(lambda network, size: network(normalized[None])[0])
     cover = image / 255
     cover[:, 160:] = 1 - probabilities[:, 160:, :1]  # the probability of the foreground

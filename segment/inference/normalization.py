@@ -1,34 +1,99 @@
-"""Normalization of images of any bit depth to the input of the dark-field network."""
+"""Normalization of images of any exposure and bit depth to the input of the dark-field network."""
+
+import math
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.gray import plain_array
 
-NORMALIZATION = "bgr-minus-imagenet-mean"
-"""Name of :func:`normalize` in weights files."""
+NORMALIZATION = "percentiles-1-to-99.9-bgr-minus-imagenet-mean"
+"""Name of :func:`to_rgb` followed by :func:`normalize` in weights files."""
 # VGG16 was trained on blue, green, red of 0 to 255 minus their means over ImageNet: Simonyan and
 # Zisserman 2015, Very deep convolutional networks, section 2.1; Keras's mode "caffe".
 MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
+DARK, BRIGHT = 1, 99.9
+"""Percentiles of the darkest and of the brightest channel that become 0 and 255."""
+LEAST_CONTRAST = 30
+"""Minimum contrast of an image in standard deviations of its noise; an image with less is empty."""
+SAMPLED_PIXELS = 2**19
+"""Approximate maximum number of pixels that the exposure is measured on."""
+QUANTIZED_PIXELS = 2**14
+"""Approximate number of pixels whose values show the step between gray levels."""
 
 
-def to_rgb(image: np.ndarray) -> np.ndarray:
+class Exposure(NamedTuple):
+    """The pixel values that become black and white.
+
+    Attributes
+    ----------
+    black, white : float
+        Pixel values that become 0 and 255. They are equal if the image is constant.
+    """
+
+    black: float
+    white: float
+
+
+def measure_exposure(image: np.ndarray) -> Exposure:
+    """Measure the exposure of an image.
+
+    If all pixel values are multiplied by a factor or increased by a constant, so is the exposure.
+    Black is the 1st percentile of the darkest channel, and white the 99.9th percentile of the
+    brightest channel, which an object that fills a thousandth of the image reaches and hot pixels
+    do not. White is at least 30 standard deviations of the noise above black, so that the noise of
+    an empty image remains dark. The noise is that of the second differences along the rows
+    (Immerkær 1996, Fast noise variance estimation, in one dimension, and with the median absolute
+    deviation), and at least that of rounding to gray levels.
+
+    Parameters
+    ----------
+    image : ndarray, (height, width, 3), any real dtype
+        NaN and infinity are ignored.
+    """
+    rows = image[:: math.ceil(image.shape[0] * image.shape[1] / SAMPLED_PIXELS)]
+    rows = rows.astype(np.float64)
+    finite = rows[np.isfinite(rows).all(axis=2)]
+    if not finite.size:
+        return Exposure(0.0, 0.0)
+    black = float(np.percentile(finite.min(axis=1), DARK))
+    white = float(np.percentile(finite.max(axis=1), BRIGHT))
+    noise = max(_noise(rows), _gray_step(finite) / math.sqrt(12))
+    return Exposure(black, max(white, black + LEAST_CONTRAST * noise))
+
+
+def _noise(rows: np.ndarray) -> float:
+    """Return the standard deviation of the noise of some rows, (rows, width, channels)."""
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
+        differences = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
+    differences = differences[np.isfinite(differences)]
+    if not differences.size:
+        return 0.0
+    # The deviation of a normal distribution is 1.4826 times its median absolute deviation.
+    return 1.4826 * float(np.median(differences)) / math.sqrt(6)
+
+
+def _gray_step(pixels: np.ndarray) -> float:
+    """Return the smallest difference between two values of some pixels, (pixels, channels)."""
+    steps = np.diff(np.unique(pixels[:: math.ceil(len(pixels) / QUANTIZED_PIXELS)]))
+    return float(steps.min()) if steps.size else 0.0
+
+
+def to_rgb(image: np.ndarray, exposure: Optional[Exposure] = None) -> np.ndarray:
     """Convert a gray or color image of any bit depth to red, green, blue of 0 to 255.
-
-    8-bit values are taken as they are. 16-bit values are divided by 257, so that 65535 becomes 255:
-    a 12-bit image in 16-bit numbers looks dark, so multiply it by 16 first. Booleans become 0 and
-    255. Floats are intensities of 0 to 1, as in CellProfiler: they are clipped and multiplied by
-    255. Gray is repeated and alpha dropped.
 
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Image of dtype bool, uint8, uint16 or float.
+        Image for :func:`as_color`.
+    exposure : Exposure, optional
+        Exposure of the whole image if this is a part of it; measured by default.
 
     Returns
     -------
     ndarray of float32, (height, width, 3)
-        NaN where the image is NaN.
+        0 is black and 255 is white; values beyond are clipped. NaN where the image is NaN.
 
     Raises
     ------
@@ -36,11 +101,10 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
         As for :func:`as_color`.
     """
     color = as_color(image)
-    if color.dtype == np.uint8:
-        return color.astype(np.float32)
-    if color.dtype == np.uint16:
-        return color / np.float32(257)
-    return np.clip(color.astype(np.float32), 0, 1) * 255
+    black, white = exposure or measure_exposure(color)
+    # Large integers would lose digits as float32.
+    rgb = (color - np.float64(black)) * (255 / ((white - black) or 1))
+    return np.clip(rgb, 0, 255, out=rgb).astype(np.float32)
 
 
 def as_color(image: np.ndarray) -> np.ndarray:
@@ -58,18 +122,13 @@ def as_color(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     UserError
-        The array is a stack, empty, or of a dtype whose range is not known.
+        The array is a stack or empty, or its values are not real numbers.
     """
     image, _ = plain_array(image)
     if not image.size or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] > 4:
         raise UserError(
             f"An image of shape {image.shape} is empty, or neither gray nor color: "
             "segment the planes of a stack, or the channels of a composite, one at a time."
-        )
-    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind not in "bf":
-        raise UserError(
-            f"An image of {image.dtype} has no known range: "
-            "convert it to uint8, uint16, or floats of 0 to 1."
         )
     if image.ndim == 3 and image.shape[2] > 2:
         return image[:, :, :3]

@@ -8,7 +8,7 @@ from skimage.segmentation import find_boundaries
 
 from segment.classes import BACKGROUND, Color, PixelClass
 from segment.inference.label_images import row_blocks
-from segment.inference.normalization import to_rgb
+from segment.inference.normalization import as_color, measure_exposure, to_rgb
 
 LINE_SHARE = 1 / 600
 """Half the width of a line relative to the longer side, so that it shows in a reduced picture."""
@@ -22,7 +22,7 @@ def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Color]]) -> np
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Image as :func:`segment.inference.normalization.to_rgb` takes it; NaN becomes black.
+        Gray or color image of any exposure and bit depth; NaN becomes black.
     labels : iterable of (ndarray of int or bool, (height, width), Color)
         Label images, and the color of the outlines of each.
 
@@ -32,8 +32,9 @@ def overlay(image: np.ndarray, labels: Iterable[Tuple[np.ndarray, Color]]) -> np
         RGB picture.
     """
     picture = np.empty((*image.shape[:2], 3), dtype=np.uint8)
+    exposure = measure_exposure(as_color(image))
     for rows in row_blocks(picture):
-        picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows])))
+        picture[rows] = np.rint(np.nan_to_num(to_rgb(image[rows], exposure)))
     for objects, color in labels:
         lines = outlines(objects)
         for channel, value in enumerate(color):

@@ -9,7 +9,7 @@ from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.tiling import pad_to
 from segment.inference.model import SegmentationModel
-from segment.inference.normalization import as_color, normalize, to_rgb
+from segment.inference.normalization import as_color, measure_exposure, normalize, to_rgb
 from segment.inference.scaling import resize_rows, scaled_shape
 from segment.inference.tiling import Tiles, divide_image
 
@@ -39,7 +39,7 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
     Parameters
     ----------
     image : ndarray, (height, width) or (height, width, 1 to 4)
-        Image as :func:`segment.inference.normalization.to_rgb` takes it, without NaN.
+        Gray or color image of any exposure and bit depth, without NaN.
     model : SegmentationModel
     scale : float
         Factor from the image to the working scale:
@@ -53,8 +53,7 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
     Raises
     ------
     UserError
-        The image is a stack, empty, or of a dtype without a known range, the memory is too
-        small, or the network returns NaN.
+        The image is a stack or empty, the memory is too small, or the network returns NaN.
     """
     image = as_color(image)
     shape = scaled_shape(image.shape, scale)
@@ -89,12 +88,13 @@ def _predict_in_tiles(
     """
     tall, wide = divide_image(shape, largest)
     ratio = len(image) / shape[0]
+    convert = functools.partial(to_rgb, exposure=measure_exposure(image))
     # Rows of the result where the seams between rows of tiles are.
     borders = np.rint(tall.seams * ratio).astype(int)
     for top, first, last in zip(tall.starts, borders, borders[1:]):
         bottom = min(top + tall.size, shape[0])
         scaled = np.empty((bottom - top, shape[1], 3), dtype=np.float32)
-        resize_rows(image, top * ratio, bottom * ratio, scaled, to_rgb)
+        resize_rows(image, top * ratio, bottom * ratio, scaled, convert)
         found = _predict_row(normalize(scaled), tall.size, wide, network)
         resize_rows(found, first / ratio - top, last / ratio - top, probabilities[first:last])
 

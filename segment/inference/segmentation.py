@@ -123,7 +123,8 @@ def segment_image(
     Parameters
     ----------
     image : array_like, (height, width) or (height, width, 1 to 4)
-        Gray or color image of any bit depth: see :func:`segment.inference.normalization.to_rgb`.
+        Gray or color image of any exposure and bit depth:
+        see :func:`segment.inference.normalization.measure_exposure`.
         Pixels that are NaN or infinite, or masked in a masked array of ``numpy.ma``, and margins
         around the picture, by :func:`segment.inference.field.picture_area`, count as outside of
         the mask.
@@ -136,8 +137,8 @@ def segment_image(
     Raises
     ------
     UserError
-        The image is a stack, empty, or of a dtype without a known range, the mask has another
-        shape, the memory is too small, or the network returns NaN.
+        The image is a stack or empty, the mask has another shape, the memory is too small, or the
+        network returns NaN.
     """
     pixels, own_mask = plain_array(image)
     image = as_color(pixels)
