@@ -59,7 +59,9 @@ def measure_exposure(image: np.ndarray) -> Exposure:
         return Exposure(0.0, 0.0)
     black = float(np.percentile(finite.min(axis=1), DARK))
     white = float(np.percentile(finite.max(axis=1), BRIGHT))
-    noise = max(_noise(rows), _gray_step(finite) / math.sqrt(12))
+    # A drawing may have only two values.
+    largest_step = 1.0 if image.dtype.kind in "iu" or white > 1 else 1 / 255
+    noise = max(_noise(rows), min(_gray_step(finite), largest_step) / math.sqrt(12))
     return Exposure(black, max(white, black + LEAST_CONTRAST * noise))
 
 

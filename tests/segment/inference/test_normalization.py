@@ -59,6 +59,13 @@ def test_hot_pixels_do_not_darken_the_image():
     np.testing.assert_allclose(to_rgb(hot)[usual], to_rgb(WIDE)[usual], atol=3)
 
 
+@pytest.mark.parametrize("dtype, white", [(np.uint8, 255), (bool, True), (float, 1)])
+def test_a_drawing_of_two_values_is_black_and_white(dtype, white):
+    image = np.zeros((40, 40), dtype)
+    image[5:9] = white
+    assert np.unique(to_rgb(image)).tolist() == [0, 255]
+
+
 @pytest.mark.parametrize("image", [np.zeros((40, 40)), np.full((40, 40, 3), 77, np.uint8)])
 def test_a_constant_image_is_black(image):
     assert not to_rgb(image).any()
