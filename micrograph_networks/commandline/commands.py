@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 import re
 import shlex
 import sys
@@ -30,7 +29,6 @@ from micrograph_networks.errors import UserError, add_path_to_errors, explain_me
 from micrograph_networks.files.ownership import check_replaceable, find_earlier, writing_as
 from micrograph_networks.files.tables import FORMATS
 from micrograph_networks.files.writing import output_folder, run_lock
-from micrograph_networks.images.intensities import BIT_DEPTH, METADATA
 from micrograph_networks.models.registry import (
     ShippedModel,
     read_card,
@@ -180,26 +178,6 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     help="File format of the tables; parquet needs the extra [parquet].",
-)
-
-
-def _intensity_range(context: click.Context, parameter: click.Parameter, value: str) -> object:
-    if value in (METADATA, BIT_DEPTH):
-        return value
-    with contextlib.suppress(ValueError):
-        if 0 < float(value) < math.inf:
-            return float(value)
-    raise click.BadParameter(f"{value} is not {METADATA}, {BIT_DEPTH} or a number above 0.")
-
-
-intensity_range_option = click.option(
-    "--intensity-range",
-    metavar=f"[{METADATA}|{BIT_DEPTH}|NUMBER]",
-    default=METADATA,
-    callback=_intensity_range,
-    help="Pixel value of full brightness, as 'Set intensity range from' in NamesAndTypes: by the "
-    "metadata of each file (TIFF's MaxSampleValue, OME's SignificantBits) or else its bit depth; "
-    "by the bit depth alone; or a number, such as 4095 for 12 bits.",
 )
 
 

@@ -23,7 +23,6 @@ from micrograph_networks.files.ownership import RESULT, is_result, mark
 from micrograph_networks.files.writing import atomic_write
 from micrograph_networks.images import tiff_stacks
 from micrograph_networks.images.gray import to_gray
-from micrograph_networks.images.intensities import to_intensities
 from micrograph_networks.images.limits import check_size, explain_read_errors
 from micrograph_networks.images.positions import PositionedImage
 
@@ -97,13 +96,6 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
         The file is missing, truncated, not an image, or contains several images.
     """
     return _only_image(path).read()
-
-
-def read_intensities(path: Union[str, Path]) -> np.ndarray:
-    """Read a file of one image and scale it by its metadata, see ``to_intensities``."""
-    image = _only_image(path)
-    with add_path_to_errors(path):
-        return to_intensities(image.read(), image.maximum)
 
 
 def _only_image(path: Union[str, Path]) -> PositionedImage:

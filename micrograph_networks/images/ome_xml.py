@@ -39,8 +39,6 @@ class OmeImage:
     name : str
     channels : list of str
         Names of the channels.
-    bits : int
-        Number of bits of each pixel that are used; 0 if it is not known.
     shared : mapping of str to object
         What all planes have in common, as for :func:`acquisition`.
     wavelengths : list of float
@@ -54,7 +52,6 @@ class OmeImage:
     position: Position = field(default_factory=dict)
     name: str = ""
     channels: List[str] = field(default_factory=list)
-    bits: int = 0
     shared: Mapping[str, object] = field(default_factory=dict)
     wavelengths: List[Optional[float]] = field(default_factory=list)
     planes: Mapping[Tuple[str, ...], Element] = field(default_factory=dict)
@@ -126,7 +123,6 @@ def _ome_image(
         position,
         image.get("Name", ""),
         [channel.get("Name", "") for channel in channels],
-        int(pixels.get("SignificantBits", 0)),
         {
             **pixel_size(*sizes),
             **_objective(root, image),

@@ -6,11 +6,10 @@ from typing import Callable, Iterable, List, Optional, Sequence
 
 import numpy as np
 
-from micrograph_networks.errors import UserError, add_path_to_errors
+from micrograph_networks.errors import UserError
 from micrograph_networks.images import image_files, ome_zarr
 from micrograph_networks.images.acquisition import Acquisition
 from micrograph_networks.images.image_files import list_images
-from micrograph_networks.images.intensities import METADATA, IntensityRange, to_intensities
 from micrograph_networks.images.positions import (
     POSITION_COLUMNS,
     Position,
@@ -44,8 +43,6 @@ class Plane:
         Position in the file; empty if the file is one image.
     suffix : str
         Text that tells the plane from the other planes of its file.
-    maximum : float, optional
-        Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
     acquisition : Acquisition
         Optics, stage position and time, as far as the metadata of the file tell them.
     group : str, optional
@@ -56,17 +53,11 @@ class Plane:
     read: Callable[[], np.ndarray]
     position: Position = field(default_factory=dict)
     suffix: str = ""
-    maximum: Optional[float] = None
     acquisition: Acquisition = Acquisition()
     group: Optional[str] = None
 
     def __str__(self) -> str:
         return f"{self.path} ({self.suffix})" if self.suffix else str(self.path)
-
-    def read_intensities(self, intensity_range: IntensityRange = METADATA) -> np.ndarray:
-        """Read the image and scale it, see :func:`to_intensities`."""
-        with add_path_to_errors(self):
-            return to_intensities(self.read(), self.maximum, intensity_range)
 
     @property
     def stem(self) -> str:
@@ -136,7 +127,7 @@ def _planes_of_file(path: Path) -> List[Plane]:
         position = {"file": path.name, **image.position} if image.position else {}
         suffix = "_".join(parts)
         acquired = image.acquisition
-        plane = Plane(path, image.read, position, suffix, image.maximum, acquired, image.group)
+        plane = Plane(path, image.read, position, suffix, acquired, image.group)
         planes.append(plane)
     return planes
 

@@ -39,8 +39,6 @@ class PositionedImage:
         Position in the file; empty if the file contains one image.
     read : callable
         Function that returns the image, (height, width[, channels]), or raises UserError.
-    maximum : float, optional
-        Intensity of a saturated pixel by the metadata of the file; None if they do not tell.
     acquisition : Acquisition
         Optics, stage position and time, as far as the metadata of the file tell them.
     group : str, optional
@@ -49,7 +47,6 @@ class PositionedImage:
 
     position: Position
     read: Callable[[], np.ndarray]
-    maximum: Optional[float] = None
     acquisition: Acquisition = Acquisition()
     group: Optional[str] = None
 

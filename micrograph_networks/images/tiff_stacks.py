@@ -76,14 +76,11 @@ def find_images(path: Path) -> List[PositionedImage]:
         for number, one in series.items():
             _check_page(tiff, one.keyframe)
             ome = described.get(number, OmeImage())
-            maximum = _maximum(tiff, one.keyframe, ome.bits)
             if len(series) == 1 and not _stack_axes(one)[0]:
                 if problem:
                     raise _truncated(path, problem)
                 acquired = _acquisition(tiff, one, 0, {}, ome, lines)
-                return [
-                    PositionedImage({}, functools.partial(_read, path, 0, 0), maximum, acquired)
-                ]
+                return [PositionedImage({}, functools.partial(_read, path, 0, 0), acquired)]
             place = ome.position
             if len(series) > 1:
                 name = ome.name or one.name
@@ -96,7 +93,7 @@ def find_images(path: Path) -> List[PositionedImage]:
                     position["frame"] = frame
                 read = functools.partial(_read, path, number, index)
                 acquired = _acquisition(tiff, one, index, position, ome, lines)
-                images.append(PositionedImage(position, read, maximum, acquired))
+                images.append(PositionedImage(position, read, acquired))
             if held < claimed:
                 error = _truncated(path, f"claims {claimed} images and contains {held}")
                 images.append(unreadable_image({**place, "page": held}, error))
@@ -151,17 +148,6 @@ def _check_page(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
     check_size((page.imagelength, page.imagewidth, samples), page.dtype.itemsize, stored)
     if page.is_tiled:
         check_size((page.tilelength, page.tilewidth, samples), page.dtype.itemsize, stored)
-
-
-def _maximum(tiff: tifffile.TiffFile, page: tifffile.TiffPage, bits: int) -> Optional[float]:
-    """Return the intensity of a saturated pixel; None if the metadata do not tell."""
-    tag = tiff.pages[0].tags.get(
-        "MaxSampleValue"
-    )  # CellProfiler, too, takes that of the first page
-    if tag is not None:
-        return float(np.ravel(tag.value)[0])
-    is_part = page.dtype.kind in "iu" and 0 < bits < 8 * page.dtype.itemsize
-    return float(2**bits - 1) if is_part else None
 
 
 def _image_series(tiff: tifffile.TiffFile) -> Dict[int, tifffile.TiffPageSeries]:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
-from micrograph_networks.images.image_files import read_image, read_intensities
+from micrograph_networks.images.image_files import read_image
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 from segment.inference.normalization import to_rgb
 from segment.inference.scaling import resize, resize_labels, scaled_shape
@@ -96,7 +96,7 @@ def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.nd
     Returns
     -------
     image : ndarray, (height, width) or (height, width, channels)
-        Image with its own bit depth, or intensities of 0 to 1 if the file tells its range.
+        Image with its own bit depth.
     mask : ndarray of uint8, (height, width)
         Class indices.
 
@@ -105,7 +105,7 @@ def read_pair(pair: Pair, class_names: Sequence[str]) -> Tuple[np.ndarray, np.nd
     UserError
         A file is missing or unreadable, the sizes differ, or the mask holds another value.
     """
-    image, mask = read_intensities(pair.image), read_image(pair.mask)
+    image, mask = read_image(pair.image), read_image(pair.mask)
     if mask.ndim != 2:
         mask = _one_channel(mask, pair.mask)
     if image.shape[:2] != mask.shape:

@@ -79,7 +79,7 @@ def evaluate(
     masks are not judged. OUTPUT holds evaluation.csv, images.csv with a row per image, and
     pictures of the images with the lowest IoU: the image, true outlines, found outlines.
     """
-    from micrograph_networks.images.image_files import read_intensities, write_png
+    from micrograph_networks.images.image_files import read_image, write_png
     from segment.evaluation.evaluate import comparison, evaluate_pair, metrics, pairs_of
     from segment.inference.model import load_model
 
@@ -99,7 +99,7 @@ def evaluate(
     ]
     prepare_outputs(output, [*tables, *pictures])
     for path, bad in zip(pictures, worst):
-        image = read_intensities(bad.pair.image)
+        image = read_image(bad.pair.image)
         write_png(path, comparison(image, bad.truth, bad.classes, loaded.classes))
     with csv_table(tables[0], ["image", *total]) as images:
         for pair, one in zip(pairs, counts):

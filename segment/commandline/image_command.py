@@ -11,7 +11,6 @@ from micrograph_networks.commandline.commands import (
     exit_if_incomplete,
     format_option,
     images_argument,
-    intensity_range_option,
     mask_option,
     model_option,
     output_option,
@@ -24,7 +23,6 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import table
-from micrograph_networks.images.intensities import IntensityRange
 from segment.classes import NOTHING, PixelClass
 from segment.inference.options import SegmentationOptions
 
@@ -43,7 +41,6 @@ MOST_OBJECTS = 65535
 @suffix_option
 @mask_option
 @format_option
-@intensity_range_option
 @model_option
 @options_of("engine", EngineOptions)
 @options_of("options", SegmentationOptions)
@@ -53,7 +50,6 @@ def predict(
     suffix: str,
     mask: Optional[Path],
     file_format: str,
-    intensity_range: IntensityRange,
     model: Optional[str],
     engine: EngineOptions,
     options: SegmentationOptions,
@@ -89,7 +85,7 @@ def predict(
     prepare_outputs(output, [path, *pictures], [f"*{end}" for end in ends])
 
     def segment(one: InputImage) -> List[List[object]]:
-        image = one.plane.read_intensities(intensity_range)
+        image = one.plane.read()
         result = segment_image(image, loaded, read_mask(masks, one), options)
         most = max(len(objects.means) for objects in result.by_class)
         if most > MOST_OBJECTS:

@@ -17,9 +17,9 @@ Probabilities of {classes} for every pixel of a dark-field image.
 A U-Net with a VGG16 backbone. **Input**: red, green and blue from 0 to 255, as float32; repeat gray
 images three times. Stretch the intensities so that the 1st percentile of the darkest channel
 becomes 0 and the 99.9th percentile of the brightest channel 255, and clip them. Height and width
-are multiples of {stride} pixels. Scale images so that their longer side has {working_size} pixels: in the training images, blood cells are about
-{cell_diameter:.0f} pixels wide at that scale. **Output**: the probabilities of the classes for
-every pixel.
+are multiples of {stride} pixels. Scale images so that their longer side has {working_size} pixels:
+in the training images, blood cells are about {cell_diameter:.0f} pixels wide at that scale.
+**Output**: the probabilities of the classes for every pixel.
 
 # Validation
 

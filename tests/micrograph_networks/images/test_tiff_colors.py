@@ -146,23 +146,3 @@ def test_fifth_sample_of_colors_is_ignored(tmp_path, color, gray):
 def test_what_cellprofiler_cannot_show_is_named(tmp_path, gray, dtype, options, cause):
     with pytest.raises(UserError, match=cause):
         read(tmp_path, gray.astype(dtype), **options)
-
-
-@pytest.mark.parametrize(
-    "description, tags, maximum",
-    [
-        ({}, [(281, "H", 1, 4095, True)], 4095),
-        ({"SignificantBits": 12}, [], 4095),
-        ({"SignificantBits": 12}, [(281, "H", 1, 1023, True)], 1023),
-        ({"SignificantBits": 16}, [], None),
-        ({}, [], None),
-    ],
-)
-def test_intensity_range_is_known_by_the_metadata(tmp_path, gray, description, tags, maximum):
-    path = tmp_path / ("a.ome.tif" if description else "a.tif")
-    metadata = {"axes": "YX", **description} if description else None
-    tifffile.imwrite(path, gray.astype(np.uint16), metadata=metadata, extratags=tags)
-    (plane,) = planes_of([path])
-    assert plane.maximum == maximum
-    scaled = plane.read_intensities()
-    assert scaled[0, 0] == pytest.approx(gray[0, 0] / maximum if maximum else gray[0, 0])

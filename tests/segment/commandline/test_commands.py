@@ -118,23 +118,14 @@ def test_masks_and_suffixes_are_used(images, tmp_path, network):
     assert "it may have letters" in run("predict", images[0], *given, "--suffix", "/x", exit_code=2)
 
 
-@pytest.mark.parametrize("tags, option", [([(281, "H", 1, 4080, True)], "metadata"), ([], "4080")])
-def test_range_of_12_bits_gives_the_cells_of_8_bits(images, tmp_path, network, tags, option):
-    colors = read_image(images[0])
-    tifffile.imwrite(tmp_path / "a.tif", colors.astype(np.uint16) * 16, extratags=tags)
-    run("predict", images[0], "--output", tmp_path / "8", *network)
-    chosen = ("--intensity-range", option)
-    run("predict", tmp_path / "a.tif", "--output", tmp_path / "12", *network, *chosen)
-    same = (read_image(tmp_path / bits / "a_classes.png") for bits in ("8", "12"))
+@pytest.mark.parametrize("factor, dtype", [(1, np.uint16), (16, np.uint16), (1 / 255, np.float32)])
+def test_bit_depth_and_exposure_do_not_matter(images, tmp_path, network, factor, dtype):
+    colors = read_image(images[0]) * np.float64(factor)
+    tifffile.imwrite(tmp_path / "a.tif", colors.astype(dtype))
+    run("predict", images[0], "--output", tmp_path / "usual", *network)
+    run("predict", tmp_path / "a.tif", "--output", tmp_path / "other", *network)
+    same = (read_image(tmp_path / folder / "a_classes.png") for folder in ("usual", "other"))
     np.testing.assert_array_equal(*same)
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "bits"])
-def test_wrong_intensity_range_is_named(images, tmp_path, value):
-    arguments = ("--output", tmp_path, "--intensity-range", value)
-    assert "is not metadata, bit-depth or a number" in run(
-        "predict", images[0], *arguments, exit_code=2
-    )
 
 
 def test_too_many_cells_for_a_label_image_are_reported(images, tmp_path, network, monkeypatch):
