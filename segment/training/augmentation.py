@@ -27,9 +27,9 @@ def _augmentations(crop: int, wanted: Tuple[int, ...]) -> Tuple[Any, Any]:
     turned = functools.partial(A.ShiftScaleRotate, shift_limit=0, rotate_limit=20, **reflected)
     others = [index for index in range(256) if index not in wanted]
     scales = [
-        turned(scale_limit=(-0.4, 0.6), p=6),
+        turned(scale_limit=(-0.4, 0.6), p=12),
         # A few large enlargements teach cells that fill half of the field.
-        turned(scale_limit=(0.6, 1.5), p=2),
+        turned(scale_limit=(0.6, 1.5), p=4),
         # Averaging keeps the filaments of images that become much smaller.
         A.RandomScale((-0.6, -0.4), interpolation=cv2.INTER_AREA, p=1),
     ]
@@ -41,17 +41,17 @@ def _augmentations(crop: int, wanted: Tuple[int, ...]) -> Tuple[Any, Any]:
         A.HorizontalFlip(p=0.5),
     ]
     color = [
-        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.3, p=0.5),
-        A.RandomGamma((55, 160), p=0.4),
+        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.25, p=0.5),
+        A.RandomGamma((60, 150), p=0.4),
         A.HueSaturationValue(15, 40, 0, p=0.4),
-        A.ToGray(p=0.12),
+        A.ToGray(p=0.1),
     ]
     camera = [
         A.GaussianBlur((3, 7), (0.5, 2)),
-        A.GaussNoise((5, 150)),
+        A.GaussNoise((5, 100)),
         A.ImageCompression(40, 95),
     ]
-    return A.Compose([*geometry, *color]), A.OneOf(camera, p=0.35)
+    return A.Compose([*geometry, *color]), A.OneOf(camera, p=0.3)
 
 
 def draw_crop(

@@ -64,7 +64,7 @@ class Recipe:
     stages: Tuple[Stage, ...]
     working_size: int
     widths: Widths = FULL
-    averaged_share: float = 0.1
+    averaged_share: float = 0.25
     filament_share: float = 0.5
     batch: int = 8
     crops_per_image: int = 2
