@@ -117,6 +117,6 @@ def test_a_blank_field_holds_nothing(scene, rng):
     assert image.std() < 0.7 * scene.image.std()
 
 
-def test_half_of_the_crops_stay_as_they_are(scene, rng):
+def test_most_crops_stay_as_they_are(scene, rng):
     kept = [disturb(scene.image, scene.classes, rng)[0] is scene.image for _ in range(200)]
-    assert 0.4 < np.mean(kept) < 0.65
+    assert 0.65 < np.mean(kept) < 0.85
