@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from focusqual.report import surface
 from focusqual.report.surface import BOW, DRIFT, OFFSET, PARTS, TILT, Fit
@@ -32,10 +33,12 @@ SMALLEST_PART = 0.3
 """Smallest part of a surface that counts, in levels, without what other parts explain as well."""
 LEAST_EVIDENCE = 12.0
 """Minimum squared ratio of a part of the surface to its standard error."""
+CLEAR_CORRELATION = 0.5
+"""Minimum correlation of stage z and defocus, beyond the surface, that shows the sign."""
 UNKNOWN_SHARE, UNKNOWN_LEVELS = 0.05, 0.2
 """Error of a surface because the response of the network to the specimen is not known: a share of
 the surface, and levels. On plates simulated with other responses it stays below these in most."""
-FAR_BEYOND, FAR_DEVIATIONS = 1.75, 6.0
+FAR_BEYOND, FAR_DEVIATIONS = 1.5, 4.5
 """Minimum distance of a failure beyond the surface, in levels and in standard deviations."""
 
 
@@ -68,6 +71,9 @@ class PlateAudit:
         Tilt, bow, offset and drift (per hour); None if not found.
     ends : tuple of str
         Wells or stage positions between which the plane of the tilt differs most.
+    signed : bool
+        True if the stage z shows the sign of the values: it is too high where they are positive.
+        Otherwise the offset is positive by convention.
     problem : str
         Why the plate cannot be audited; empty if it was.
     """
@@ -81,6 +87,7 @@ class PlateAudit:
     verdict: np.ndarray
     values: Dict[str, Optional[Estimate]]
     ends: Tuple[str, str]
+    signed: bool
     problem: str
 
 
@@ -120,7 +127,7 @@ def audit(images: Mapping[str, Any]) -> Tuple[str, List[PlateAudit]]:
         Columns ``plate``, ``well``, ``row``, ``col``, ``site`` and ``expected_level``, see
         :func:`focusqual.report.measurements.read_measurements`, and ``verdict``, one of
         ``focusqual.report.verdicts.VERDICTS``. Optional columns are ``expected_defocus_um``,
-        ``stage_x_um`` and ``stage_y_um``, and a time, such as ``time (hours)``.
+        ``stage_x_um``, ``stage_y_um`` and ``stage_z_um``, and a time, such as ``time (hours)``.
 
     Returns
     -------
@@ -167,7 +174,7 @@ def _audit_plate(plate: str, rows: np.ndarray, images: Dict[str, np.ndarray]) ->
     problem = _problem(plate, images, where)
     verdict = np.where(images["verdict"] == OUT_OF_FOCUS, SURFACE, images["verdict"])
     values: Dict[str, Optional[Estimate]] = dict.fromkeys(PARTS)
-    expected, ends, unit = np.full(len(rows), np.nan), ("", ""), 1.0
+    expected, ends, unit, sign = np.full(len(rows), np.nan), ("", ""), 1.0, 0
     if not problem:
         positive = shown & (level > 0)
         ratios = images["defocus"][positive] / images["expected_level"][positive]
@@ -179,11 +186,13 @@ def _audit_plate(plate: str, rows: np.ndarray, images: Dict[str, np.ndarray]) ->
         limit = np.maximum(FAR_BEYOND, FAR_DEVIATIONS * scatter)
         beyond = images["expected_level"][shown] - explained[shown]
         verdict[np.flatnonzero(shown)[beyond > limit]] = FAILURE
-        values, ends = _values(fit, samples, where, unit)
         expected = explained * unit
+        if "stage_z_um" in images:
+            sign = _sign(fit, design, levels, images["stage_z_um"][shown].astype(float))
+        values, ends = _values(fit, samples, where, unit, sign or 1)
     return PlateAudit(
         *(plate, unit, rows, where.place, images["defocus"], expected, verdict),
-        *(values, ends, problem),
+        *(values, ends, sign != 0, problem),
     )
 
 
@@ -250,13 +259,30 @@ def _scatter(residual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return np.maximum(surface.LEAST_NOISE, np.interp(expected, centers, spreads))
 
 
+def _sign(fit: Fit, design: np.ndarray, level: np.ndarray, z: np.ndarray) -> int:
+    """Return the sign of the surface by the stage z of the images; 0 if it does not tell.
+
+    Where the stage is higher than near by, images are further out of focus if it is too high there,
+    and less if it is too low.
+    """
+    defocus = fit.defocus(design)
+    outside = (np.abs(defocus) > surface.OUT_OF_FOCUS) & (level < surface.END)
+    if not np.isfinite(z).all() or np.ptp(z) == 0 or outside.sum() < FEW_WELLS:
+        return 0
+    higher = z - design @ np.linalg.lstsq(design, z, rcond=None)[0]
+    further = np.sign(defocus) * (level - fit.levels(design))
+    correlation, chance = spearmanr(higher[outside], further[outside])
+    is_clear = abs(correlation) > CLEAR_CORRELATION and chance < 0.001
+    return int(np.sign(correlation)) if is_clear else 0
+
+
 def _values(
-    fit: Fit, samples: np.ndarray, where: Positions, unit: float
+    fit: Fit, samples: np.ndarray, where: Positions, unit: float, sign: int
 ) -> Tuple[Dict[str, Optional[Estimate]], Tuple[str, str]]:
     """Return the estimates of the parts, and the ends of the tilt."""
     values: Dict[str, Optional[Estimate]] = dict.fromkeys(PARTS)
     ends = ("", "")
-    all_samples = np.vstack([fit.coefficients, samples])
+    all_samples = sign * np.vstack([fit.coefficients, samples])
     for part in fit.parts:
         mine = np.isin(fit.columns, surface.design_columns([part]))
         chosen = unit * all_samples[:, mine]

@@ -23,6 +23,7 @@ AUDIT_FILES = ("audit.csv", "audit.json", "image_again.csv")
 NO_PATTERN = "No pattern: neither a tilt, bow, offset or drift nor a single failure stands out."
 NAMED = 12
 """Maximum number of failures that a sentence names."""
+OTHER_WAY = "; if this makes it worse, move it the other way"
 WHOLE_LINE = 3
 """Minimum number of failures for a row or column of wells to be named."""
 
@@ -45,27 +46,37 @@ def sentences(found: PlateAudit, unit: str, images: Mapping[str, Any]) -> List[s
     if tilt:
         told.append(
             f"The plate is tilted by {_text(tilt, unit)} from {found.ends[0]} to {found.ends[1]}; "
-            "which end is higher is unknown. Level the stage insert and seat the plate flat."
+            f"{_side(found, tilt, f'the stage is too high at {found.ends[1]}')}. Level the stage "
+            "insert and seat the plate flat."
         )
     if bow:
         told.append(
-            f"The plate is bowed by {_text(bow, unit)} from its center to its corners; the sign is "
-            "unknown. Let the autofocus run in every well, or use plates with a flatter bottom."
+            f"The plate is bowed by {_text(bow, unit)} from its center to its corners; "
+            f"{_side(found, bow, 'the stage is too {} in the corners')}. Let the autofocus run in "
+            "every well, or use plates with a flatter bottom."
         )
     if drift:
         told.append(
-            f"The focus drifts by {_text(drift, f'{unit} per hour')}; the sign is unknown. Let the "
+            f"The focus drifts by {_text(drift, f'{unit} per hour')}; "
+            f"{_side(found, drift, 'the stage gets too {}')}. Let the "
             "microscope warm up before the plate, and let the autofocus run more often."
         )
     if offset:
         what = "The middle of the surface" if tilt or bow or drift else "The whole plate"
         least = "at least " if abs(offset.value) > 0.95 * END * found.level else ""
         told.append(
-            f"{what} is {least}{_text(offset, unit)} off; the sign is unknown. Move the autofocus "
-            f"offset by about {abs(offset.value):.2g} {unit}; if this makes it worse, move it the "
-            "other way."
+            f"{what} is {least}{_text(offset, unit)} off; "
+            f"{_side(found, offset, 'the stage is too {}')}. Move the autofocus offset by about "
+            f"{abs(offset.value):.2g} {unit}{'' if found.signed else OTHER_WAY}."
         )
     return told + _failures(found, images)
+
+
+def _side(found: PlateAudit, estimate: Estimate, text: str) -> str:
+    """Return a text with "high" or "low" for the sign of a value, or that it is unknown."""
+    if not found.signed:
+        return "the sign is unknown"
+    return text.format("high" if estimate.value > 0 else "low")
 
 
 def _text(estimate: Estimate, unit: str) -> str:

@@ -13,6 +13,7 @@ from plate_audit import Recipe, check, simulate
 
 from focusqual.commandline.commands import main
 from focusqual.report.audit import audit
+from focusqual.report.findings import sentences
 from focusqual.report.surface import Response
 
 TILTED = Recipe(wells=96, sites=2, tilt=40, offset=5, failures=6)
@@ -85,6 +86,22 @@ def test_stage_positions_give_the_same_surface():
     assert found.ends[0].startswith("x ")
 
 
+@pytest.mark.parametrize("offset", [7, -7])
+def test_stage_z_shows_the_sign(offset):
+    rng = np.random.default_rng(0)
+    images, _ = simulate(Recipe(wells=96, offset=offset), 1)
+    jitter = rng.normal(0, 1, len(images))
+    images["expected_level"] += np.sign(offset) * jitter / 2
+    images["expected_defocus_um"] = 2 * images["expected_level"]
+    unit, (found,) = audit(images.assign(stage_z_um=500 + jitter))
+    assert found.values["offset"].value == pytest.approx(offset, abs=1)
+    images["site_name"] = ""
+    (sentence,) = sentences(found, unit, images)
+    assert ("the stage is too high" if offset > 0 else "the stage is too low") in sentence
+    _, (found,) = audit(images.assign(stage_z_um=500 + rng.permutation(jitter)))
+    assert not found.signed
+
+
 def test_gradient_of_the_response():
     response, step = Response(0.4, 1.3), 1e-6
     defocus = np.array([-12.0, -3.1, -0.2, 0.1, 0.7, 1.4, 2.2, 6.0, 11.0])
@@ -116,7 +133,7 @@ def test_files_and_sentences(tmp_path):
     assert all(sentence in said for sentence in plate["findings"])
     tilt, offset, failures = plate["findings"]
     assert tilt.startswith("The plate is tilted by ")
-    assert "is unknown. Level the stage insert" in tilt
+    assert "the sign is unknown. Level the stage insert" in tilt
     assert "Move the autofocus offset by about" in offset
     table = pd.read_csv(tmp_path / "out dir" / "audit.csv", keep_default_na=False)
     assert list(table) == ["plate", "well", "site", "image", "defocus", "residual", "verdict"]
