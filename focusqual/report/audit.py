@@ -38,7 +38,7 @@ CLEAR_CORRELATION = 0.5
 UNKNOWN_SHARE, UNKNOWN_LEVELS = 0.05, 0.2
 """Error of a surface because the response of the network to the specimen is not known: a share of
 the surface, and levels. On plates simulated with other responses it stays below these in most."""
-FAR_BEYOND, FAR_DEVIATIONS = 1.5, 4.5
+FAR_BEYOND, FAR_DEVIATIONS = 1.8, 4.5
 """Minimum distance of a failure beyond the surface, in levels and in standard deviations."""
 
 
@@ -70,7 +70,8 @@ class PlateAudit:
     values : dict of str to Estimate or None
         Tilt, bow, offset and drift (per hour); None if not found.
     ends : tuple of str
-        Wells or stage positions between which the plane of the tilt differs most.
+        Wells or stage positions between which the plane of the tilt differs most; the second one
+        has the higher stage, if the sign is known.
     signed : bool
         True if the stage z shows the sign of the values: it is too high where they are positive.
         Otherwise the offset is positive by convention.
@@ -184,12 +185,14 @@ def _audit_plate(plate: str, rows: np.ndarray, images: Dict[str, np.ndarray]) ->
         explained = fit.levels(where.design)
         scatter = _scatter(levels - explained[shown], explained[shown])
         limit = np.maximum(FAR_BEYOND, FAR_DEVIATIONS * scatter)
-        beyond = images["expected_level"][shown] - explained[shown]
-        verdict[np.flatnonzero(shown)[beyond > limit]] = FAILURE
+        # Part of an image may be blurred although its score, the median, is in focus.
+        blurred = images["verdict"][shown] == OUT_OF_FOCUS
+        beyond = images["expected_level"][shown] - explained[shown] > limit
+        verdict[np.flatnonzero(shown)[blurred & beyond]] = FAILURE
         expected = explained * unit
         if "stage_z_um" in images:
             sign = _sign(fit, design, levels, images["stage_z_um"][shown].astype(float))
-        values, ends = _values(fit, samples, where, unit, sign or 1)
+        values, ends = _values(fit, samples, where, unit, sign)
     return PlateAudit(
         *(plate, unit, rows, where.place, images["defocus"], expected, verdict),
         *(values, ends, sign != 0, problem),
@@ -282,7 +285,7 @@ def _values(
     """Return the estimates of the parts, and the ends of the tilt."""
     values: Dict[str, Optional[Estimate]] = dict.fromkeys(PARTS)
     ends = ("", "")
-    all_samples = sign * np.vstack([fit.coefficients, samples])
+    all_samples = (sign or 1) * np.vstack([fit.coefficients, samples])
     for part in fit.parts:
         mine = np.isin(fit.columns, surface.design_columns([part]))
         chosen = unit * all_samples[:, mine]
@@ -291,7 +294,10 @@ def _values(
         elif part == TILT:
             plane = where.plane @ chosen.T
             size = np.ptp(plane, axis=0)
-            ends = where.names[plane[:, 0].argmin()], where.names[plane[:, 0].argmax()]
+            low, high = plane[:, 0].argmin(), plane[:, 0].argmax()
+            ends = (where.names[low], where.names[high])
+            if not sign and low > high:
+                ends = ends[::-1]
         else:
             size = chosen[:, 0] / (where.hours if part == DRIFT else 1)
         # The drift, per hour, of a level.

@@ -67,7 +67,7 @@ def sentences(found: PlateAudit, unit: str, images: Mapping[str, Any]) -> List[s
         told.append(
             f"{what} is {least}{_text(offset, unit)} off; "
             f"{_side(found, offset, 'the stage is too {}')}. Move the autofocus offset by about "
-            f"{abs(offset.value):.2g} {unit}{'' if found.signed else OTHER_WAY}."
+            f"{_rounded(abs(offset.value))} {unit}{'' if found.signed else OTHER_WAY}."
         )
     return told + _failures(found, images)
 
@@ -82,7 +82,12 @@ def _side(found: PlateAudit, estimate: Estimate, text: str) -> str:
 def _text(estimate: Estimate, unit: str) -> str:
     value, low, high = estimate if estimate.value > 0 else [-x for x in estimate]
     low, high = sorted((low, high))
-    return f"{value:.2g} {unit} ({low:.2g} to {high:.2g})"
+    return f"{_rounded(value)} {unit} ({_rounded(low)} to {_rounded(high)})"
+
+
+def _rounded(value: float) -> str:
+    """Return two digits of a number, 120 rather than 1.2e+02."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _failures(found: PlateAudit, images: Mapping[str, Any]) -> List[str]:
@@ -97,7 +102,7 @@ def _failures(found: PlateAudit, images: Mapping[str, Any]) -> List[str]:
     lines += [f"column {line + 1}" for line in _whole_lines(found, images, "col")]
     if lines:
         told += f" All of {' and '.join(lines)} failed: look for a cause there, such as dispensing."
-    return [f"{told} Image these sites again."]
+    return [f"{told} Image {'it' if len(rows) == 1 else 'them'} again."]
 
 
 def _site(images: Mapping[str, Any], row: int) -> str:
