@@ -184,7 +184,7 @@ def random_vgg16(seed):
 def write_counts(path, counts):
     """Write the counts of a fold as JSON."""
     tallies = {name: tally._asdict() for name, tally in counts.tallies.items()}
-    content = {"matrix": counts.matrix, "tallies": tallies}
+    content = {"matrix": counts.matrix, "tallies": tallies, "uncertain": counts.uncertain}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, default=np.ndarray.tolist))
 
@@ -196,7 +196,8 @@ def read_counts(path):
         name: Tally(**{**tally, "calibration": np.array(tally["calibration"])})
         for name, tally in content["tallies"].items()
     }
-    return Counts(np.array(content["matrix"]), tallies)
+    arrays = {name: np.array(content[name]) for name in ("matrix", "uncertain") if name in content}
+    return Counts(tallies=tallies, **arrays)
 
 
 def write_table(path, variants, counts, others):

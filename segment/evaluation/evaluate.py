@@ -1,7 +1,8 @@
 """Evaluate a model on images whose masks are known."""
 
+import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -17,6 +18,9 @@ from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
 from segment.inference.picture import class_regions, overlay
 from segment.inference.segmentation import ClassObjects, segment_image
+
+UNCERTAIN = (0.5, 0.7, 0.9)
+"""Uncertainties above which wrong pixels are counted."""
 
 
 class Tally(NamedTuple):
@@ -56,10 +60,14 @@ class Counts:
         Numbers of pixels; rows are true, columns found classes.
     tallies : dict of str to Tally
         By the name of each class that becomes objects.
+    uncertain : ndarray of int, (2, 3)
+        Numbers of pixels whose uncertainty is above each of UNCERTAIN, and of wrong ones among
+        them.
     """
 
     matrix: np.ndarray
     tallies: Dict[str, Tally]
+    uncertain: np.ndarray = field(default_factory=lambda: np.zeros((2, len(UNCERTAIN)), dtype=int))
 
     def __add__(self, other: "Counts") -> "Counts":
         """Return the counts of the images of both."""
@@ -67,7 +75,8 @@ class Counts:
             name: Tally(*map(operator.add, tally, other.tallies[name]))
             for name, tally in self.tallies.items()
         }
-        return Counts(self.matrix + other.matrix, tallies)
+        uncertain = self.uncertain + other.uncertain
+        return Counts(self.matrix + other.matrix, tallies, uncertain)
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,14 @@ def evaluate_pair(
     tallies = {
         one.pixel_class.name: _tally(truth == one.class_index, one) for one in found.by_class
     }
-    return Evaluated(pair, Counts(matrix, tallies), truth, found.classes)
+    uncertain = _uncertain(found.uncertainty, truth != found.classes)
+    return Evaluated(pair, Counts(matrix, tallies, uncertain), truth, found.classes)
+
+
+def _uncertain(uncertainty: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Return the numbers of uncertain pixels and of wrong ones among them, int (2, 3)."""
+    above = [uncertainty > limit for limit in UNCERTAIN]
+    return np.array([[np.count_nonzero(one & which) for one in above] for which in (True, wrong)])
 
 
 def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
@@ -176,8 +192,9 @@ def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``METRIC_CLASS`` for the metrics of a class, and ``mean_iou`` and ``mean_dice``, the means
-        over the classes. Metrics of classes that do not occur are NaN.
+        ``METRIC_CLASS`` for the metrics of a class; ``mean_iou`` and ``mean_dice``, the means over
+        the classes; and ``wrong_above_LIMIT``, the share of wrong pixels among those whose
+        uncertainty is above the limit. Metrics of classes that do not occur are NaN.
 
     Notes
     -----
@@ -201,6 +218,8 @@ def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
         for one, value in zip(classes, getattr(agreement, metric).tolist()):
             values[f"{metric}_{one.in_names}"] = value
     values.update(mean_iou=agreement.mean_iou, mean_dice=agreement.mean_dice)
+    for limit, pixels, wrong in zip(UNCERTAIN, *counts.uncertain.tolist()):
+        values[f"wrong_above_{limit}"] = wrong / pixels if pixels else math.nan
     for one in classes:
         if one.kind != NOTHING:
             for metric, value in _object_metrics(counts.tallies[one.name]).items():

@@ -191,6 +191,11 @@ def test_evaluate_writes_metrics_and_pictures(data_set, tmp_path, network):
         assert metrics[column] == (cells["class"] == name).sum() == images[column].sum()
     errors = (images["judged_spirochaete"] - images["true_spirochaete"]).abs()
     assert metrics["count_error_spirochaete"] == pytest.approx(errors.mean(), rel=1e-4)
+    shown = np.stack([read_image(output / f"{stem}_uncertainty.png") for stem in "abc"])
+    for limit in (0.5, 0.7, 0.9):
+        above = shown > 255 * limit
+        wrong = (found != true)[above].mean() if above.any() else np.nan
+        assert metrics[f"wrong_above_{limit}"] == pytest.approx(wrong, abs=0.02, nan_ok=True)
     worst = images["mean_iou"].sort_values().index
     names = {f"worst{i:02}_{name}" for i, name in enumerate(worst, 1)}
     assert {path.name for path in output.glob("worst*.png")} == names
