@@ -13,7 +13,6 @@ from micrograph_networks.plotting import literal, save_figure
 
 LEVELS_TRIED = range(7)
 """Levels at which an assay is measured; 0 are the images as they are."""
-FEWEST_IMAGE_SETS = 3
 COUNTS, SIZE_AND_SHAPE, OTHER = "counts", "size and shape", "other"
 CATEGORIES = {
     "Count": COUNTS,
@@ -55,16 +54,12 @@ def compare_levels(measured: Dict[int, Measurements]) -> pd.DataFrame:
     Raises
     ------
     UserError
-        There are too few image sets, or no objects at level 0.
+        There are no objects at level 0.
     """
     sharp = measured[0]
-    counts = {name: values for name, values in sharp["Image"].items() if _category(name) == COUNTS}
-    sets = max(len(values) for features in sharp.values() for values in features.values())
-    if sets < FEWEST_IMAGE_SETS:
-        raise UserError(
-            f"{sets} image sets are too few: give at least {FEWEST_IMAGE_SETS} in focus."
-        )
-    if counts and not any(_total(values) for values in counts.values()):
+    of_images = sharp.get("Image", {})
+    counts = [values for name, values in of_images.items() if _category(name) == COUNTS]
+    if counts and not any(map(_total, counts)):
         raise UserError("The pipeline finds no objects in the images as they are: give others.")
     levels = [level for level in measured if level]
     rows = []

@@ -32,6 +32,7 @@ TURNED_OFF = (
     "FlagImage",
 )
 """Modules that write files, or that skip the blurred images that are to be measured."""
+FEWEST_IMAGE_SETS = 3
 NO_MEASUREMENT = re.compile(
     r"[CTZ]_|Channel|Crop|ExecutionTime|FileName|Frame|Group|Height|ImageNumber|ImageSet|Location|"
     r"MD5Digest|Metadata|ModuleError|Number|Parent|PathName|ProcessingStatus|Scaling|Series|URL|"
@@ -86,6 +87,11 @@ class BlurredPipeline(Pipeline):
             return
         sets = workspace.measurements
         logging.info("Image set %d of %d", sets.image_set_number, sets.image_set_count)
+        if sets.image_set_count < FEWEST_IMAGE_SETS:
+            raise UserError(
+                f"{sets.image_set_count} image sets are too few: give at least "
+                f"{FEWEST_IMAGE_SETS} in focus."
+            )
         for name in self.blurred:
             image = workspace.image_set.get_image(name)
             pixels = image.pixel_data
@@ -98,9 +104,11 @@ class BlurredPipeline(Pipeline):
 
     def _note_error(self, _: Any, event: Any) -> None:
         if isinstance(event, RunException):
-            self.errors.append(f"{event.module.module_name}: {event.error}")
+            name, reason = event.module.module_name, _one_line(event.error)
+            is_ours = isinstance(event.error, UserError)
+            self.errors.append(reason if is_ours else f"CellProfiler failed ({name}: {reason}).")
         elif isinstance(event, PrepareRunError):
-            self.errors.append(str(event.message))
+            self.errors.append(f"CellProfiler finds no image sets ({_one_line(event.message)}).")
 
 
 def blurred_pixels(pixels: np.ndarray, kernel: np.ndarray, scale: Optional[float]) -> np.ndarray:
@@ -144,7 +152,7 @@ def measure(job: Dict[str, Any]) -> Measured:
         pipeline = _load(job)
         measurements = pipeline.run()
         if pipeline.errors:
-            raise UserError(f"CellProfiler failed ({_one_line(pipeline.errors[0])}).")
+            raise UserError(pipeline.errors[0])
         if pipeline.is_blank:
             raise UserError(f"All images {' and '.join(pipeline.blurred)} are blank: give others.")
         return _summaries(measurements)
@@ -165,7 +173,7 @@ def _load(job: Dict[str, Any]) -> BlurredPipeline:
 
 
 def _one_line(error: object) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _summaries(measurements: Any) -> Measured:

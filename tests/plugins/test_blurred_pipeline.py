@@ -90,7 +90,7 @@ def test_cellprofiler_measures_blurred_images(images, tmp_path, measure):
             None,
             r"cannot load .*\(.*NoSuch.*\): check",
         ),
-        ({"Process as 3D?:No": "Process as 3D?:Yes"}, None, r"CellProfiler failed \(.*3D"),
+        ({"Process as 3D?:No": "Process as 3D?:Yes"}, None, r"^3-D images are not blurred|3D"),
     ],
 )
 def test_pipelines_that_cannot_be_used_are_named(
@@ -123,16 +123,18 @@ def test_pipelines_that_lack_modules_are_named(images, tmp_path, measure, module
 @pytest.mark.parametrize(
     "content, sentence",
     [
-        (b"no image", r"CellProfiler failed \(.*: .*\)"),
-        (np.zeros((90, 90), np.uint8), "All images Image are blank: give others"),
+        ([b"no image"] * 3, r"^CellProfiler failed \(NamesAndTypes: .*\)\.$"),
+        ([np.zeros((90, 90), np.uint8)] * 3, "^All images Image are blank: give others"),
+        ([np.eye(90, dtype=np.uint8)] * 2, "^2 image sets are too few: give at least 3"),
     ],
 )
 def test_images_that_cannot_be_used_are_named(tmp_path, measure, content, sentence):
     pipeline = write_pipeline(tmp_path / "assay.cppipe", *INPUT, *MEASURING)
-    image = tmp_path / "image.tif"
-    if isinstance(content, bytes):
-        image.write_bytes(content)
-    else:
-        write_tiff(image, content)
+    images = [tmp_path / f"{number}.tif" for number in range(len(content))]
+    for path, pixels in zip(images, content):
+        if isinstance(pixels, bytes):
+            path.write_bytes(pixels)
+        else:
+            write_tiff(path, pixels)
     with pytest.raises(UserError, match=sentence):
-        measure(Assay(pipeline, [image]).job(1))
+        measure(Assay(pipeline, images).job(1))
