@@ -62,7 +62,7 @@ setup(
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
         "scipy>=1.7",
-        "threadpoolctl>=2.2",
+        "threadpoolctl>=3.0",
         "tifffile>=2021.7.2",
         "tqdm>=4.60",
     ],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from focusqual.inference.normalization import normalize
+from focusqual.inference.normalization import BLOCK, normalize
 
 
 @pytest.fixture
@@ -20,6 +20,15 @@ def test_patches_are_standardized_then_compressed(patches):
     np.testing.assert_allclose(standardized.mean(axis=(1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(standardized.std(axis=(1, 2)), 1, rtol=1e-5)
     assert normalize(patches).dtype == np.float32
+
+
+def test_blocks_of_patches_are_exact_to_float32(rng):
+    patches = rng.gamma(0.1, 300, (BLOCK + 1, 84, 84))
+    mean, deviation = (found((1, 2), keepdims=True) for found in (patches.mean, patches.std))
+    expected = np.arcsinh((patches - mean) / deviation)
+    assert expected.max() > 3
+    np.testing.assert_allclose(normalize(patches), expected, atol=1e-5)
+    assert normalize(patches[:0]).shape == (0, 84, 84)
 
 
 @pytest.mark.parametrize("value", [0, 1e-3, 0.1, 105, 65535])
