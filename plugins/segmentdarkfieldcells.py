@@ -155,8 +155,8 @@ Limitations
 -  The network was trained on dark-field images of blood from one collection. Check the outlines
    before you use it on images of another microscope, stain, or species. If it fails, train it on
    your own images with *python -m segment train*.
--  Spirochaetes are only one or two pixels thick at the working scale. Spirochaetes that cross each
-   other become one object, those with gaps of more than about 16 pixels at the working scale become
+-  Spirochaetes are only one or two pixels thick at the working scale. Those that lie side by side
+   become one object, those with gaps of more than about 16 pixels at the working scale become
    several objects, and short ones are discarded.
 -  The images on which the shipped models were trained exclude commercial use (see *References*).
 
@@ -187,7 +187,8 @@ Measurements made by this module
 -  *Darkfield_MeanProbability:* Mean probability of the object's class, 0 to 1, over the pixels of a
    cell or along the skeleton (center line) of a spirochaete or other filament.
 -  *Darkfield_Length:* Length of a spirochaete or other filament in pixels: along its skeleton from
-   end to end, and straight across gaps. If filaments cross, it is the length of the longest path.
+   end to end, and straight across gaps and crossings. Where filaments cross, each pixel belongs to
+   one of them.
 -  *Darkfield_MeanWidth:* Area of a spirochaete or other filament divided by its length, in pixels.
 
 References

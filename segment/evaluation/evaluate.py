@@ -17,6 +17,7 @@ from segment.evaluation.scores import confusion_matrix, scores
 from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
 from segment.inference.picture import class_regions, overlay
+from segment.inference.scaling import working_scale
 from segment.inference.segmentation import ClassObjects, segment_image
 
 UNCERTAIN = (0.5, 0.7, 0.9)
@@ -39,6 +40,8 @@ class Tally(NamedTuple):
         Number of images.
     calibration : ndarray of float, (3, 15)
         Result of :func:`micrograph_networks.evaluation.calibration.reliability`.
+    filamentous_true, filamentous_judged, filamentous_matched, filamentous_error : int
+        The same of filamentous true objects; 0 for cells.
     """
 
     found: int
@@ -48,6 +51,10 @@ class Tally(NamedTuple):
     error: int
     images: int
     calibration: np.ndarray
+    filamentous_true: int = 0
+    filamentous_judged: int = 0
+    filamentous_matched: int = 0
+    filamentous_error: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,8 +163,9 @@ def evaluate_pair(
     truth = np.array(indices, dtype=np.uint8)[mask]
     found = segment_image(image, model, options=options)
     matrix = confusion_matrix(truth, found.classes, len(known))
+    scale = working_scale(image.shape, model, options.cell_diameter)
     tallies = {
-        one.pixel_class.name: _tally(truth == one.class_index, one) for one in found.by_class
+        one.pixel_class.name: _tally(truth == one.class_index, one, scale) for one in found.by_class
     }
     uncertain = _uncertain(found.uncertainty, truth != found.classes)
     return Evaluated(pair, Counts(matrix, tallies, uncertain), truth, found.classes)
@@ -169,15 +177,19 @@ def _uncertain(uncertainty: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return np.array([[np.count_nonzero(one & which) for one in above] for which in (True, wrong)])
 
 
-def _tally(truth: np.ndarray, found: ClassObjects) -> Tally:
-    match = match_filaments if found.pixel_class.kind == FILAMENTS else match_cells
-    matches = match(truth, found.labels)
+def _tally(truth: np.ndarray, found: ClassObjects, scale: float) -> Tally:
+    if found.pixel_class.kind == FILAMENTS:
+        matches, filamentous = match_filaments(truth, found.labels, scale)
+    else:
+        matches, filamentous = match_cells(truth, found.labels), Matches(0, 0, 0)
     return Tally(
         len(found.means),
         *matches,
-        error=abs(matches.true - matches.found),
-        images=1,
-        calibration=reliability(found.probability, truth),
+        abs(matches.true - matches.found),
+        1,
+        reliability(found.probability, truth),
+        *filamentous,
+        abs(filamentous.true - filamentous.found),
     )
 
 
@@ -210,7 +222,10 @@ def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
       divided by true, and their harmonic mean;
     - ``count_error``: difference of the numbers of judged and true objects, mean over the images;
     - ``calibration_error``: of the pixels, by :func:`expected_calibration_error
-      <micrograph_networks.evaluation.calibration.expected_calibration_error>`.
+      <micrograph_networks.evaluation.calibration.expected_calibration_error>`;
+    - of filaments ``filamentous_true``, ``filamentous_judged``, ``filamentous_matched``,
+      ``filamentous_precision``, ``filamentous_recall``, ``filamentous_f1`` and
+      ``filamentous_count_error``: the same without the round and short objects of the masks.
     """
     agreement = scores(counts.matrix)
     values = {}
@@ -222,14 +237,14 @@ def metrics(counts: Counts, classes: Sequence[PixelClass]) -> Dict[str, float]:
         values[f"wrong_above_{limit}"] = wrong / pixels if pixels else math.nan
     for one in classes:
         if one.kind != NOTHING:
-            for metric, value in _object_metrics(counts.tallies[one.name]).items():
+            for metric, value in _object_metrics(counts.tallies[one.name], one.kind).items():
                 values[f"{metric}_{one.in_names}"] = value
     return values
 
 
-def _object_metrics(tally: Tally) -> Dict[str, float]:
+def _object_metrics(tally: Tally, kind: str) -> Dict[str, float]:
     matches = Matches(tally.true, tally.judged, tally.matched)
-    return {
+    values = {
         "found": tally.found,
         "true": tally.true,
         "judged": tally.judged,
@@ -240,6 +255,20 @@ def _object_metrics(tally: Tally) -> Dict[str, float]:
         "count_error": tally.error / tally.images,
         "calibration_error": expected_calibration_error(tally.calibration),
     }
+    if kind == FILAMENTS:
+        matches = Matches(
+            tally.filamentous_true, tally.filamentous_judged, tally.filamentous_matched
+        )
+        values.update(
+            filamentous_true=matches.true,
+            filamentous_judged=matches.found,
+            filamentous_matched=matches.matched,
+            filamentous_precision=matches.precision,
+            filamentous_recall=matches.recall,
+            filamentous_f1=matches.f1,
+            filamentous_count_error=tally.filamentous_error / tally.images,
+        )
+    return values
 
 
 def comparison(

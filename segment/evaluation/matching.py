@@ -10,6 +10,7 @@ from skimage.metrics import contingency_table
 from skimage.morphology import skeletonize
 
 from segment.inference import label_images
+from segment.inference.filaments import is_thin, separate_filaments
 
 LEAST_IOU = 0.5
 """Minimum IoU of a found cell and the true cell that it is matched with."""
@@ -17,6 +18,8 @@ REACH = 4
 """Largest distance in pixels at which a point of a skeleton counts as near another skeleton."""
 LEAST_SHARE = 0.5
 """Minimum share of each of two matched skeletons that is near the other one."""
+SHORTEST_SKELETON = 12
+"""Pixels of the shortest skeleton of a filamentous object, at the working scale."""
 ALONE = 0.93
 """Minimum solidity of a connected region of a mask that counts as a single cell."""
 
@@ -85,13 +88,13 @@ def match_cells(truth: np.ndarray, found: np.ndarray) -> Matches:
     return Matches(int(alone.sum()), int((~elsewhere).sum()), len(pairs[0]))
 
 
-def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
+def match_filaments(truth: np.ndarray, found: np.ndarray, scale: float) -> Tuple[Matches, Matches]:
     """Match filaments one to one if at least half of each skeleton is within 4 pixels of the other.
 
     An IoU would judge the width of the line that people drew, not whether they saw the filament.
-    True filaments are the connected regions of the mask (pixels that share a side or a corner).
-    The assignment has the most pairs and, among such assignments, the largest sum of the smaller
-    ones of the two shares.
+    True filaments are the connected regions of the mask (pixels that share a side or a corner),
+    separated by :func:`segment.inference.filaments.separate_filaments`. The assignment has the most
+    pairs and, among such assignments, the largest sum of the smaller ones of the two shares.
 
     Parameters
     ----------
@@ -99,13 +102,45 @@ def match_filaments(truth: np.ndarray, found: np.ndarray) -> Matches:
         Mask of filaments.
     found : ndarray of int32, (height, width)
         Label image of filaments; a filament may consist of several segments.
+    scale : float
+        Factor from pixels of the image to pixels at the working scale.
+
+    Returns
+    -------
+    tuple of Matches
+        Of all true filaments, and of those that are filamentous: their skeletons have at least 12
+        pixels at the working scale, and they are as thin as :data:`segment.inference.filaments.
+        THINNESS` demands of found ones. Found filaments that match only others do not count there.
     """
-    regions, count = ndimage.label(truth, label_images.EIGHT)
-    true_skeletons, found_skeletons = _skeletons(regions), _skeletons(found)
-    near_found = _near(true_skeletons, found_skeletons, count)
+    true = _true_filaments(truth, scale)
+    true_skeletons, found_skeletons = _skeletons(true), _skeletons(found)
+    near_found = _near(true_skeletons, found_skeletons, true.max())
     near_true = _near(found_skeletons, true_skeletons, found.max()).T
-    pairs = _assigned(np.minimum(near_found, near_true), LEAST_SHARE)
-    return Matches(count, int(found.max()), len(pairs[0]))
+    shares = np.minimum(near_found, near_true)
+    rows, _ = _assigned(shares, LEAST_SHARE)
+    long = label_images.areas(true_skeletons) * scale >= SHORTEST_SKELETON
+    thin = [is_thin(true[box] == n) for n, box in enumerate(ndimage.find_objects(true), 1)]
+    filamentous = long & np.array(thin, dtype=bool)
+    _, columns = _assigned(shares[filamentous], LEAST_SHARE)
+    elsewhere = (shares[~filamentous] >= LEAST_SHARE).any(axis=0)
+    elsewhere[columns] = False
+    return (
+        Matches(len(shares), int(found.max()), len(rows)),
+        Matches(int(filamentous.sum()), int((~elsewhere).sum()), len(columns)),
+    )
+
+
+def _true_filaments(truth: np.ndarray, scale: float) -> np.ndarray:
+    """Return the label image of the true filaments of a mask."""
+    labels, _ = ndimage.label(truth, label_images.EIGHT)
+    count = 0
+    # Filaments get negative numbers at first, to distinguish them from regions that still follow.
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        part = labels[box] == number
+        owners = separate_filaments(part, scale)
+        labels[box][part] = -count - owners[part]
+        count += owners.max()
+    return np.negative(labels, out=labels)
 
 
 def _assigned(score: np.ndarray, least: float) -> Tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,15 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
-from segment.inference.label_images import EIGHT, areas, coarse_step, keep, row_blocks, solidity
+from segment.inference.label_images import (
+    EIGHT,
+    areas,
+    coarse_step,
+    half_width,
+    keep,
+    row_blocks,
+    solidity,
+)
 from segment.inference.options import SegmentationOptions
 
 NECK = 0.93
@@ -56,6 +64,30 @@ def label_cells(region: np.ndarray, options: SegmentationOptions) -> np.ndarray:
         _write(cells[box], clump, labels, step, count)
         count += labels.max()
     return np.negative(cells, out=cells)
+
+
+def with_crossings(cells: np.ndarray, filaments: np.ndarray) -> np.ndarray:
+    """Add to the cells the pixels of filaments that cross them.
+
+    These are the pixels that a morphological closing adds, with a disk that is slightly wider than
+    the filament: the halves of a cell become a whole one, and two cells on both sides of a filament
+    are connected by a neck at most, like cells that touch.
+
+    Parameters
+    ----------
+    cells, filaments : ndarray of bool, (height, width)
+    """
+    united = cells.copy()
+    labels, _ = ndimage.label(filaments, EIGHT)
+    for number, tight in enumerate(ndimage.find_objects(labels), 1):
+        radius = half_width(labels[tight] == number) + 1
+        margin = math.ceil(2 * radius)
+        box = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in tight)
+        far = ndimage.distance_transform_edt(~cells[box]) > radius
+        if cells[box].any() and far.any():
+            closed = ndimage.distance_transform_edt(~far) > radius
+            united[box] |= closed & (labels[box] == number)
+    return united
 
 
 def _with_surroundings(box: Tuple[slice, ...], shape: Tuple[int, ...]) -> Tuple[slice, ...]:

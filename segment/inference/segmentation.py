@@ -12,7 +12,7 @@ from micrograph_networks.images.gray import plain_array
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
-from segment.inference.cells import label_cells
+from segment.inference.cells import label_cells, with_crossings
 from segment.inference.field import picture_area
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
@@ -189,10 +189,11 @@ def segment_probabilities(
         )
         taken |= labels > 0
     del crossed
+    crossing = taken & valid
     for index in cells:
         probability = probabilities[..., index]
-        all_labels = label_cells(indices == index, options)
-        # Holes are filled, whatever class their pixels have.
+        all_labels = label_cells(with_crossings(indices == index, crossing), options)
+        # Holes are filled, and filaments cross cells.
         all_labels[taken] = 0
         label_images.keep(all_labels, _is_sure(all_labels, probability, options))
         labels = all_labels

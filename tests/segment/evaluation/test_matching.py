@@ -73,27 +73,48 @@ def test_found_cells_half_in_touching_cells_are_not_judged(inside, counted):
     assert match_cells(pair, found) == (0, counted, 0)
 
 
+def match_all(truth, found):
+    return match_filaments(truth, found, scale=1.0)[0]
+
+
 def test_filaments_are_matched_by_their_skeletons():
     truth = bar(20, 10, 110, height=9)
-    assert match_filaments(truth, label_image(bar(22, 12, 108, height=3))) == (1, 1, 1)
-    assert match_filaments(truth, label_image(bar(27, 12, 108, height=3))) == (1, 1, 1)
-    assert match_filaments(truth, label_image(bar(32, 12, 108, height=3))) == (1, 1, 0)
+    assert match_all(truth, label_image(bar(22, 12, 108, height=3))) == (1, 1, 1)
+    assert match_all(truth, label_image(bar(27, 12, 108, height=3))) == (1, 1, 1)
+    assert match_all(truth, label_image(bar(32, 12, 108, height=3))) == (1, 1, 0)
     # At least half of each must be near the other.
-    assert match_filaments(truth, label_image(bar(22, 10, 70, height=3))) == (1, 1, 1)
-    assert match_filaments(truth, label_image(bar(22, 10, 48, height=3))) == (1, 1, 0)
-    assert match_filaments(bar(20, 10, 48), label_image(bar(20, 10, 110))) == (1, 1, 0)
+    assert match_all(truth, label_image(bar(22, 10, 70, height=3))) == (1, 1, 1)
+    assert match_all(truth, label_image(bar(22, 10, 48, height=3))) == (1, 1, 0)
+    assert match_all(bar(20, 10, 48), label_image(bar(20, 10, 110))) == (1, 1, 0)
 
 
 def test_segments_may_be_one_filament_or_many():
     left, right = bar(20, 10, 50), bar(20, 56, 110)
     truth = bar(20, 10, 110)
-    assert match_filaments(truth, label_image(left | right)) == (1, 1, 1)
-    assert match_filaments(truth, label_image(left, right)) == (1, 2, 1)
+    assert match_all(truth, label_image(left | right)) == (1, 1, 1)
+    assert match_all(truth, label_image(left, right)) == (1, 2, 1)
 
 
-@pytest.mark.parametrize("match", [match_cells, match_filaments])
+@pytest.mark.parametrize("match", [match_cells, match_all])
 def test_nothing_is_matched_with_nothing(match):
     nothing, thing = np.zeros(SHAPE, bool), bar(20, 10, 40)
     assert match(nothing, label_image()) == (0, 0, 0)
     assert match(thing, label_image()) == (1, 0, 0)
     assert match(nothing, label_image(thing)) == (0, 1, 0)
+
+
+def test_crossing_filaments_are_two_in_the_mask_as_well():
+    flat, steep = bar(48, 10, 110), bar(10, 58, 63, height=80)
+    assert match_all(flat | steep, label_image(flat, steep & ~flat)) == (2, 2, 2)
+    assert match_all(flat | steep, label_image(flat | steep)) == (2, 1, 1)
+
+
+def test_round_and_short_true_objects_are_not_filamentous():
+    thin, granule, short = bar(20, 10, 60), disk(60, 30, 6), bar(60, 100, 110)
+    truth = thin | granule | short
+    everything = label_image(thin, granule, short)
+    assert match_filaments(truth, everything, 1.0) == ((3, 3, 3), (1, 1, 1))
+    # A false one counts in both, and at a larger scale the short one is long enough.
+    false = label_image(thin, bar(80, 10, 60))
+    assert match_filaments(truth, false, 1.0) == ((3, 2, 1), (1, 2, 1))
+    assert match_filaments(truth, false, 3.0)[1] == (2, 2, 1)

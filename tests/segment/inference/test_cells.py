@@ -140,6 +140,32 @@ def test_a_field_full_of_touching_cells_keeps_its_gaps():
     np.testing.assert_array_equal(labels > 0, field)
 
 
+@pytest.mark.parametrize("width", [3, 5, 7])
+@pytest.mark.parametrize("slope, row", [(0.0, 40), (0.0, 50), (0.3, 30)])
+def test_a_filament_that_crosses_cells_does_not_split_them(width, slope, row):
+    shape = (90, 160)
+    rows, cols = np.indices(shape)
+    filament = np.abs(rows - row - slope * (cols - 40)) <= width / 2
+    region = disks(shape, [(40, 40, 25), (45, 110, 22)]) & ~filament
+    assert label_cells(region).max() == 4
+    united = cells.with_crossings(region, filament)
+    np.testing.assert_array_equal(united & ~filament, region)
+    labels = label_cells(united)
+    assert labels.max() == 2
+    assert labels[40, 20] == labels[25, 40] == labels[58, 40]
+
+
+@pytest.mark.parametrize("width", [3, 5, 7])
+@pytest.mark.parametrize("radius", [10, 25])
+def test_cells_on_both_sides_of_a_filament_are_two(width, radius):
+    shape = (130, 100)
+    filament = np.zeros(shape, bool)
+    filament[64 - width // 2 : 65 + width // 2] = True
+    for away in (radius - 2, radius + width // 2):
+        region = disks(shape, [(64 - away, 50, radius), (64 + away, 50, radius)]) & ~filament
+        assert label_cells(cells.with_crossings(region, filament)).max() == 2
+
+
 def test_cells_of_a_large_clump_are_found_in_fewer_pixels_and_labeled_in_all(monkeypatch):
     places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
     whole = disks((140, 140), places)

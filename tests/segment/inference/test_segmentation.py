@@ -253,3 +253,13 @@ def test_an_object_in_a_filled_hole_keeps_its_class():
     cells, spirochaetes = (labels(found, index) > 0 for index in (1, 2))
     np.testing.assert_array_equal(spirochaetes, image[..., 1] > 0)
     np.testing.assert_array_equal(cells, (radius <= 40) & ~spirochaetes)
+
+
+def test_a_cell_that_a_filament_crosses_is_one_in_two_parts():
+    image = scene()
+    image[39:42, :110] = 0, 255, 0
+    found = segment(image)
+    assert [one.labels.max() for one in found.by_class] == [2, 2]
+    np.testing.assert_array_equal(labels(found, 2) > 0, image[..., 1] > 0)
+    assert [labels(found)[row, 30] for row in (30, 40, 50)] == [1, 0, 1]
+    assert [labels(found)[row, 59] for row in (30, 40, 50)] == [2, 0, 2]
