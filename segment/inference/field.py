@@ -10,7 +10,7 @@ NARROWEST = 16
 """Shorter side of the smallest image in which margins are searched, in pixels."""
 LEAST_MARGIN = 0.002
 """Smallest share of the image that margins take up."""
-LEAST_SHARE, LEAST_SQUARE = 0.4, 0.6
+LEAST_SHARE, LEAST_SQUARE = 0.3, 0.6
 """Area of the smallest picture, relative to the image and to the square of its shorter side. A
 large cell on black may have a convex outline, too, but a round field of view fills more."""
 PURITY = 0.5
@@ -40,7 +40,7 @@ def picture_area(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     them from a clipped background and from saturated cells:
 
     1. The color is that of a corner of the image. The picture is the largest connected set of
-       pixels of other colors, and takes up at least 0.4 of the image and 0.6 of the square of its
+       pixels of other colors, and takes up at least 0.3 of the image and 0.6 of the square of its
        shorter side.
     2. Each connected part of the image outside of the picture's convex hull is judged by itself. It
        is a margin if at least half of its pixels have the color, the picture is within a pixel of

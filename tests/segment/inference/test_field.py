@@ -100,6 +100,12 @@ def test_frames_and_margins_of_two_colors_are_found_one_after_the_other(picture)
     assert_masked(both, bars(9, 9, 9, 9))
 
 
+def test_round_fields_in_wide_images_are_found(picture):
+    wide = np.concatenate([picture, picture[:, ::-1]], axis=1)[:, :200]
+    margins = np.hypot(ROWS - 45, np.arange(200) - 100) > 44
+    assert_masked(painted(wide, margins, 0), margins)
+
+
 def test_saturated_cells_may_touch_a_white_margin(picture):
     margins = bars(top=6, bottom=6)
     image = painted(painted(picture, disk(8, 60, 9), 255), margins, 255)
