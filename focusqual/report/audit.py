@@ -31,6 +31,8 @@ FEW_WELLS = 20
 """Number of wells below which images are permuted and resampled instead of wells."""
 SMALLEST_PART = 0.3
 """Smallest part of a surface that counts, in levels, without what other parts explain as well."""
+SMALLEST_RISE = 0.5
+"""Smallest difference of the levels that a surface explains."""
 LEAST_EVIDENCE = 12.0
 """Minimum squared ratio of a part of the surface to its standard error."""
 CLEAR_CORRELATION = 0.5
@@ -244,7 +246,7 @@ def _weakest(fit: Fit, samples: np.ndarray, design: np.ndarray) -> str:
         others = design[:, fit.columns[~mine]]
         alone = design[:, fit.columns[mine]] @ chosen
         alone = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
-        if np.ptp(alone) < SMALLEST_PART:
+        if np.ptp(alone) < SMALLEST_PART or np.ptp(fit.levels(design)) < SMALLEST_RISE:
             evidence[part] = 0.0
     least = min(evidence, key=lambda part: evidence[part], default="")
     return least if evidence and evidence[least] < LEAST_EVIDENCE else ""
