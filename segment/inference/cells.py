@@ -69,9 +69,9 @@ def label_cells(region: np.ndarray, options: SegmentationOptions) -> np.ndarray:
 def with_crossings(cells: np.ndarray, filaments: np.ndarray) -> np.ndarray:
     """Add to the cells the pixels of filaments that cross them.
 
-    These are the pixels that a morphological closing adds, with a disk that is slightly wider than
-    the filament: the halves of a cell become a whole one, and two cells on both sides of a filament
-    are connected by a neck at most, like cells that touch.
+    These are the pixels between two parts that a morphological closing adds, with a disk that is
+    slightly wider than the filament: the halves of a cell become a whole one, and two cells on both
+    sides of a filament are connected by a neck at most, like cells that touch.
 
     Parameters
     ----------
@@ -86,8 +86,19 @@ def with_crossings(cells: np.ndarray, filaments: np.ndarray) -> np.ndarray:
         far = ndimage.distance_transform_edt(~cells[box]) > radius
         if cells[box].any() and far.any():
             closed = ndimage.distance_transform_edt(~far) > radius
-            united[box] |= closed & (labels[box] == number)
+            added, _ = ndimage.label(closed & (labels[box] == number), EIGHT)
+            parts, _ = ndimage.label(cells[box])
+            united[box] |= _between(added, parts)
     return united
+
+
+def _between(added: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Return the objects of a label image that touch more than one of the other, bool."""
+    numbers = np.arange(1, added.max() + 1)
+    others = np.where(parts, parts, parts.max() + 1)
+    lowest = ndimage.minimum(ndimage.minimum_filter(others, 3), added, numbers)
+    highest = ndimage.maximum(ndimage.maximum_filter(parts, 3), added, numbers)
+    return np.append(False, lowest < highest)[added]
 
 
 def _with_surroundings(box: Tuple[slice, ...], shape: Tuple[int, ...]) -> Tuple[slice, ...]:

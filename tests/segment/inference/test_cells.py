@@ -166,6 +166,14 @@ def test_cells_on_both_sides_of_a_filament_are_two(width, radius):
         assert label_cells(cells.with_crossings(region, filament)).max() == 2
 
 
+def test_a_filament_that_ends_between_touching_cells_does_not_make_them_one():
+    region = disks((60, 100), [(30, 30, 20), (30, 66, 20)])
+    filament = np.zeros_like(region)
+    filament[:, 47:50] = True
+    filament &= ~region
+    np.testing.assert_array_equal(cells.with_crossings(region, filament), region)
+
+
 def test_cells_of_a_large_clump_are_found_in_fewer_pixels_and_labeled_in_all(monkeypatch):
     places = [(40, 40, 30), (40, 99, 30), (99, 99, 30)]
     whole = disks((140, 140), places)
