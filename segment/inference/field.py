@@ -47,8 +47,8 @@ def picture_area(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
        the hull along at least 0.8 of the edge, and the edge is a step: 3 and 4 pixels inside, the
        median difference from the color is more than one gray level, and at least 0.7 of the median
        difference 7 and 8 pixels inside.
-    3. Together they take up at least 0.002 of the image. They are widened by 2 pixels.
-    4. This is repeated inside, for frames in margins and margins of two colors.
+    3. Together they take up at least 0.002 of the image.
+    4. This is repeated 2 pixels inside, for frames in margins and margins of two colors.
 
     So a scale bar or text in a margin is part of it. Margins that were compressed with losses, such
     as by JPEG, do not end abruptly and are not found.
@@ -65,26 +65,47 @@ def picture_area(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    In images of more than :data:`segment.inference.label_images.PIXELS_AT_ONCE`, every n-th pixel
-    along both axes is judged, which bounds the memory.
+    In images of more than 4 megapixels, every n-th pixel along both axes is judged, which bounds
+    the memory.
     """
     step = coarse_step(valid.size)
     margins = _find_margins(image[::step, ::step], valid[::step, ::step])
     if not margins.any():
         return valid
+    if step > 1:  # margins may begin between two pixels that are judged
+        margins = ndimage.binary_dilation(margins, EIGHT)
     height, width = valid.shape
     return valid & ~margins.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 
 
+def unblended(area: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return a picture without the pixels that may be mixtures with its margins.
+
+    Parameters
+    ----------
+    area : ndarray of bool, (height, width)
+        Result of :func:`picture_area`.
+    valid : ndarray of bool, (height, width)
+        As for :func:`picture_area`.
+
+    Returns
+    -------
+    ndarray of bool, (height, width)
+    """
+    return area & ~ndimage.binary_dilation(valid & ~area, EIGHT, BLENDED)
+
+
 def _find_margins(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return the margins of all colors, widened, bool (height, width)."""
-    margins = np.zeros_like(valid)
-    found = area = valid
-    while found.any() and area.any():
+    """Return the margins of all colors, bool (height, width)."""
+    margins, area = np.zeros_like(valid), valid
+    while area.any():
         box = ndimage.find_objects(area.astype(np.uint8))[0]
         found = _outermost_margins(image[box], area[box], LEAST_MARGIN * valid.size)
-        margins[box] |= ndimage.binary_dilation(found, EIGHT, BLENDED)
-        area = valid & ~margins
+        if not found.any():
+            break
+        margins = valid & ~area
+        margins[box] |= found
+        area = unblended(valid & ~margins, valid)
     return margins
 
 
@@ -132,7 +153,7 @@ def _margins_of_color(valid: np.ndarray, differences: np.ndarray, least: float) 
             and deep.size
             and np.median(near) >= max(STEP * np.median(deep), LEAST_LEVELS * level)
         ):
-            margins |= part
+            margins |= part | (same & (depth == 1))
     return margins
 
 

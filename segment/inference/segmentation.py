@@ -13,7 +13,7 @@ from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
 from segment.inference.cells import label_cells, with_crossings
-from segment.inference.field import picture_area
+from segment.inference.field import picture_area, unblended
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
 from segment.inference.normalization import as_color
@@ -142,8 +142,9 @@ def segment_image(
     """
     pixels, own_mask = plain_array(image)
     image = as_color(pixels)
-    valid = picture_area(image, valid_pixels(image, mask, own_mask))
-    image = mirror_inside(image, valid)
+    inside = valid_pixels(image, mask, own_mask)
+    valid = picture_area(image, inside)
+    image = mirror_inside(image, unblended(valid, inside))
     scale = working_scale(image.shape, model, options.cell_diameter)
     predict = mean_of_views if options.mirrored_views else predict_probabilities
     probabilities = predict(image, model, scale)

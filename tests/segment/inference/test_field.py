@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from segment.inference import label_images
-from segment.inference.field import picture_area
+from segment.inference.field import picture_area, unblended
 
 HEIGHT, WIDTH = 90, 120
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
@@ -39,11 +39,8 @@ def painted(image, region, color):
 
 
 def assert_masked(image, margins):
-    """Check that the margins are masked, widened by 2 pixels and rarely more at a curved edge."""
-    area = area_of(image)
-    assert not (area & margins).any()
-    assert area[~ndimage.binary_dilation(margins, label_images.EIGHT, 3)].all()
-    assert not (area & ndimage.binary_dilation(margins)).any()
+    """Check that the margins are masked, and nothing else."""
+    np.testing.assert_array_equal(area_of(image), ~margins)
 
 
 def assert_untouched(image):
@@ -97,7 +94,9 @@ def test_frames_and_margins_of_two_colors_are_found_one_after_the_other(picture)
     framed = painted(picture, margins, 0)
     assert_masked(painted(framed, bars(8, 8, 8, 8), 255), margins)
     both = painted(painted(picture, bars(left=9, right=9), 0), bars(top=9, bottom=9), 255)
-    assert_masked(both, bars(9, 9, 9, 9))
+    area = area_of(both)
+    assert not area[bars(9, 9, 9, 9)].any()
+    assert area[~bars(11, 11, 11, 11)].all()
 
 
 def test_round_fields_in_wide_images_are_found(picture):
@@ -108,16 +107,22 @@ def test_round_fields_in_wide_images_are_found(picture):
 
 def test_saturated_cells_may_touch_a_white_margin(picture):
     margins = bars(top=6, bottom=6)
-    image = painted(painted(picture, disk(8, 60, 9), 255), margins, 255)
-    assert_masked(image, margins)
+    area = area_of(painted(painted(picture, disk(8, 60, 9), 255), margins, 255))
+    assert not area[margins].any()
+    assert area[~bars(top=7, bottom=7)].all()
 
 
-def test_an_edge_of_mixed_pixels_is_masked(picture):
+def test_an_edge_may_be_blended(picture):
     margins = MARGINS["all sides"]
     image = painted(picture, margins, 0)
     edge = ndimage.binary_dilation(margins) & ~margins
     image[edge] //= 2
     assert_masked(image, margins)
+    valid = np.ones((HEIGHT, WIDTH), bool)
+    np.testing.assert_array_equal(unblended(~margins, valid), ~bars(7, 7, 7, 7))
+    # Only the edge of a margin is blended, not that of a mask.
+    valid[:30] = False
+    np.testing.assert_array_equal(unblended(valid, valid), valid)
 
 
 def cells_on_black(count, rng):
@@ -182,7 +187,7 @@ def test_pixels_that_are_not_valid_have_no_influence(picture, rng):
     margins = bars(left=20)
     image = painted(picture, margins, 0)
     valid = ~bars(10, 10, 10, 10)
-    expected = valid & ~bars(left=22)
+    expected = valid & ~bars(left=20)
     np.testing.assert_array_equal(area_of(image, valid), expected)
     noise = rng.integers(0, 255, image.shape, dtype=np.uint8)
     other = np.where(valid[..., None], image, noise)
@@ -192,7 +197,7 @@ def test_pixels_that_are_not_valid_have_no_influence(picture, rng):
     np.testing.assert_array_equal(area_of(image, inside), inside)
     missing = np.where(disk(45, 90, 15)[..., None], np.nan, image)
     finite = np.isfinite(missing[..., 0])
-    np.testing.assert_array_equal(area_of(missing, finite), finite & ~bars(left=22))
+    np.testing.assert_array_equal(area_of(missing, finite), finite & ~bars(left=20))
 
 
 def test_large_images_are_judged_in_every_nth_pixel(picture, monkeypatch):
@@ -200,5 +205,6 @@ def test_large_images_are_judged_in_every_nth_pixel(picture, monkeypatch):
     image = painted(picture, margins, 0)
     monkeypatch.setattr(label_images, "PIXELS_AT_ONCE", HEIGHT * WIDTH)
     large = np.kron(image, np.ones((3, 3, 1), np.uint8))
-    expected = np.kron(area_of(image), np.ones((3, 3), bool))
+    judged = ~ndimage.binary_dilation(margins, label_images.EIGHT)
+    expected = np.kron(judged, np.ones((3, 3), bool))
     np.testing.assert_array_equal(area_of(large[:-1]), expected[:-1])

@@ -177,8 +177,8 @@ def test_margins_count_as_outside_of_the_mask(rng):
     image = np.maximum(scene(), rng.integers(20, 30, scene().shape, dtype=np.uint8))
     image[:, :25] = 0
     found = segment(image)
-    assert not found.classes[:, :27].any()
-    assert not found.uncertainty[:, :27].any()
+    assert not found.classes[:, :25].any()
+    assert not found.uncertainty[:, :25].any()
     cells = found.of_class("blood cell")
     assert cells.labels.max() == 2
     options = SegmentationOptions(discard_border=True)
