@@ -4,6 +4,7 @@ import contextlib
 import glob
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -97,7 +98,8 @@ def workplace(tmp_path, monkeypatch):
         Path(folder).mkdir(parents=True)
     image = (1000 * nuclei(np.random.default_rng(0), 200, 1.0)).astype(np.uint16)
     planes = ("stacks/A01_z01", "stacks/A01_z02")
-    for name in ("image", "plate1/p_A01_s1", "in_focus/a", "IMAGES/a", f"{plane}/a", *planes):
+    wells = [f"plate1/p_A{number:02}_s1" for number in range(1, 7)]
+    for name in ("image", *wells, "in_focus/a", "IMAGES/a", f"{plane}/a", *planes):
         write_tiff(Path(f"{name}.tif"), image)
     table = "image,stack,position,focus\nA01_z01.tif,A01,0,0\nA01_z02.tif,A01,2,0\n"
     Path("stacks/stacks.csv").write_text(table)
@@ -142,7 +144,8 @@ def test_pages_can_be_followed(page, workplace):
 
 
 def test_focus_page_can_be_followed(workplace):
-    Path("plate1/p_A01_s1.tif").unlink()
+    shutil.rmtree("plate1")
+    Path("plate1").mkdir()
     names = follow(ROOT / "docs/focus.md")
     images = names["images"].assign(well=names["images"]["image"].str[7:10]).set_index("well")
     empty = images.index.isin(["C03", "D03", "F06"])

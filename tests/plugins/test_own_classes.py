@@ -52,7 +52,7 @@ def write_scenes(path, numbers):
 @pytest.fixture
 def backbone(tmp_path, monkeypatch):
     """Random kernels, and a recipe for few channels and small images that learns quickly."""
-    stage = Stage(16, crop=128, learning_rate=5e-3, falling=True, frozen_blocks=0)
+    stage = Stage(32, crop=128, learning_rate=5e-3, falling=True, frozen_blocks=0)
     widths = Widths((8,) * 5, (8,) * 5)
     recipe = dataclasses.replace(RECIPES["small"], widths=widths, stages=(stage,))
     monkeypatch.setitem(RECIPES, "small", recipe)
