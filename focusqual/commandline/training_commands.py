@@ -46,6 +46,7 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
 @click.command(
     epilog=example(
         "focusqual train nuclei/ actin/ --output run1\n"
+        "focusqual train mine/ --output run3 --bank bank/ --epochs 300\n"
         "focusqual train mine/ --output run2 --initial run1/focus.h5 --learning-rate 1e-3"
     )
 )
@@ -62,12 +63,24 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
     default=2e-3,
-    help="Learning rate at the start; it falls to 0 along a cosine.",
+    help="Highest learning rate, reached after 2% of the steps; it falls to 0 along a cosine.",
 )
 @click.option(
     "--initial",
     show_default="random weights",
     help="Name of a shipped model or a weights file to start from.",
+)
+@click.option(
+    "--bank",
+    type=FILES,
+    show_default="none",
+    help="Folder of blurred specimens for all runs on the same images. It is filled first.",
+)
+@click.option(
+    "--slides",
+    type=click.IntRange(1),
+    default=5000,
+    help="Number of specimens in the bank, 3.6 MB each.",
 )
 @license_option
 @click.option(
@@ -87,6 +100,8 @@ def train(
     folders: Tuple[Path, ...],
     output: Path,
     initial: Optional[str],
+    bank: Optional[Path],
+    slides: int,
     license: str,
     workers: int,
     **schedule: Any,
@@ -99,6 +114,7 @@ def train(
     """
     from focusqual.inference.network import FOCUS_PATCH_1, NETWORKS
     from focusqual.training import curves, in_focus_images
+    from focusqual.training.bank import fill_bank, open_bank
     from focusqual.training.train import Schedule
     from focusqual.training.train import train as train_network
     from micrograph_networks.images.image_files import list_images
@@ -107,17 +123,20 @@ def train(
 
     trained = {FOCUS_PATCH_1.architecture: NETWORKS[FOCUS_PATCH_1.architecture]}
     start = read_network(initial, trained)[0] if initial else None
-    planned = Schedule(**schedule)
+    planned = Schedule(**schedule, slides=slides if bank else 0)
     recipe = {"initial": start and start.attributes, **dataclasses.asdict(planned)}
     run = TrainingRun(run_folder(output), recipe)
     records = in_focus_images.divide(list_images(folders), planned.seed)
-    run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     parts = {part: in_focus_images.by_source(records, part) for part in ("train", "validation")}
+    opened = open_bank(bank, slides, parts["train"], planned.seed) if bank else None
+    run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     counts = records["part"].value_counts()
     click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
     about = about_training("focusqual", data, license)
-    path = train_network(run, parts, planned, workers, about, start)
+    if opened:
+        fill_bank(opened, parts["train"], planned.seed, workers)
+    path = train_network(run, parts, planned, workers, about, start, opened)
     curves.draw_training(run.folder / "training.png", run.epochs)
     click.echo(f"Wrote {path}")
 

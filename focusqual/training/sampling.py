@@ -1,7 +1,12 @@
-"""Draw training patches: simulated photographs of specimens at known defocus levels."""
+"""Draw training patches: simulated photographs of specimens at known defocus levels.
 
-from dataclasses import dataclass
-from typing import List, Sequence, Tuple, Union
+Drawing a specimen and its light at a defocus is separate from photographing and processing it, so
+that the light may also come from a :mod:`focusqual.training.bank`.
+"""
+
+import functools
+from dataclasses import dataclass, replace
+from typing import Callable, List, Sequence, Tuple, Union
 
 import numpy as np
 from scipy import fft
@@ -21,6 +26,8 @@ DEPTHS_PER_SOURCE = 6
 """Number of times that each specimen is defocused: drawing a specimen takes the longest."""
 BEYOND = 16.0
 """Defocus, in levels, up to which patches of the last level are drawn."""
+BLANK = 0.18
+"""Share of specimens that show nothing."""
 ORDINARY = 0.5
 """Share of specimens that are thin, photographed with the standard optics and not processed."""
 
@@ -51,23 +58,89 @@ class Specimen:
     blank: bool = False
 
 
+class Slide:
+    """A specimen under a microscope: a source of light at every defocus.
+
+    Attributes
+    ----------
+    transmitted, blank : bool
+        See :class:`Specimen`.
+    varied : bool
+        True if its pictures are also processed and resampled.
+    """
+
+    transmitted: bool
+    blank: bool
+    varied: bool
+
+    def light(self, rng: np.random.Generator, depth: float) -> np.ndarray:
+        """Return the light that reaches the camera at a depth in levels, float32 (168, 168)."""
+        raise NotImplementedError
+
+
+class DrawnSlide(Slide):
+    """A drawn specimen, whose light is computed.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    microscope : Microscope
+    varied : bool
+    """
+
+    def __init__(self, specimen: Specimen, microscope: Microscope, varied: bool) -> None:
+        self.transmitted, self.blank, self.varied = specimen.transmitted, specimen.blank, varied
+        self._specimen, self._microscope = specimen, microscope
+        self._transforms = [fft.rfft2(plane, workers=1) for plane in specimen.planes]
+
+    def light(self, rng: np.random.Generator, depth: float) -> np.ndarray:
+        """See :meth:`Slide.light`."""
+        return self.field(rng, depth)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def field(self, rng: np.random.Generator, depth: float) -> np.ndarray:
+        """Return the light of the whole field, float32 (240, 240), which wraps at its borders."""
+        if not self.varied:
+            return self._seen([depth])
+        first = depth * rng.choice([-1, 1])
+        farther = rng.uniform(0.5, 5, len(self._transforms) - 1) * rng.choice([-1, 1])
+        # The other planes are beyond the first one, on its side or farther away on the other side.
+        depths = [first, *(np.sign(first * farther) * abs(first) + farther)]
+        light = self._seen(depths)
+        if rng.uniform() < 0.05:  # maximum projection
+            away = [d + np.sign(d) * rng.uniform(1, 4) for d in depths]
+            light = np.maximum(light, self._seen(away))
+        return light
+
+    def _seen(self, depths: Sequence[float]) -> np.ndarray:
+        """Return the light from the first planes, each at its depth in levels."""
+        total = np.zeros_like(self._transforms[0])
+        for transform, depth in zip(self._transforms, depths):
+            # A photograph already has the blur of the focus.
+            if not self._specimen.photographed or abs(depth) >= 0.05:
+                transform = transform * self._microscope.transfer(depth)
+            total = total + transform
+        return fft.irfft2(total, (FIELD, FIELD), workers=1)
+
+
+Draw = Callable[[np.random.Generator], Slide]
+"""Draws a slide: :func:`random_slide` or :meth:`focusqual.training.bank.Bank.draw`."""
+
+
 def sample(
-    seed: Union[int, Sequence[int]], sources: Sources, count: int, plain: bool = False
+    seed: Union[int, Sequence[int]], draw: Draw, count: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Draw normalized patches and their levels.
+    """Draw normalized patches and their levels for training.
+
+    Depth, thickness, microscope, camera and processing vary more than is common.
 
     Parameters
     ----------
     seed : int or sequence of int
         The same seed gives the same patches.
-    sources : list of list of ndarray
-        A source is drawn with a probability proportional to the square root of its number of
-        images.
+    draw : callable
+        Draws a slide with a generator.
     count : int
-        Number of specimens to draw; each gives 24 patches.
-    plain : bool
-        True for calibration and validation: exact levels, standard optics and an ordinary camera.
-        Otherwise depth, thickness, microscope, camera and processing vary more than is common.
+        Number of slides to draw; each gives 24 patches.
 
     Returns
     -------
@@ -75,28 +148,50 @@ def sample(
     levels : ndarray of int, (24 count,)
         0 to 10.
     """
+
+    def picture(rng: np.random.Generator, slide: Slide, level: int, depth: float) -> np.ndarray:
+        if slide.varied:
+            return _processed(rng, slide, depth)
+        return expose(rng, _background(rng, slide, slide.light(rng, depth)))
+
+    return _sample(seed, draw, count, picture)
+
+
+def sample_plain(
+    seed: Union[int, Sequence[int]], sources: Sources, count: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Draw patches for calibration and validation: see :func:`sample`.
+
+    Levels are exact; optics are the standard ones, and the camera is ordinary.
+    """
+
+    def draw(rng: np.random.Generator) -> Slide:
+        specimen = random_specimen(rng, sources)
+        return DrawnSlide(replace(specimen, photographed=True), Microscope(), varied=False)
+
+    def picture(rng: np.random.Generator, slide: Slide, level: int, depth: float) -> np.ndarray:
+        return photograph(rng, _background(rng, slide, slide.light(rng, level)))
+
+    return _sample(seed, draw, count, picture)
+
+
+def _sample(
+    seed: Union[int, Sequence[int]], draw: Draw, count: int, picture: Callable[..., np.ndarray]
+) -> Tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     patches, levels = [], []
     for _ in range(count):
-        specimen = random_specimen(rng, sources)
-        transforms = [fft.rfft2(plane, workers=1) for plane in specimen.planes]
-        ordinary = plain or rng.uniform() < ORDINARY
-        microscope = Microscope()
-        if not ordinary:
-            microscope = random_microscope(rng, specimen.transmitted)
+        slide = draw(rng)
         for _ in range(DEPTHS_PER_SOURCE):
             level, depth = random_depth(rng)
-            if plain:
-                light = _seen(transforms[:1], [level], microscope, photographed=True)
-                picture = photograph(rng, _background(rng, specimen, light))
-            elif ordinary and not specimen.blank:
-                light = _seen(transforms[:1], [depth], microscope, specimen.photographed)
-                picture = expose(rng, _background(rng, specimen, light))
-            else:
-                picture = _picture(rng, specimen, transforms, microscope, depth)
-            patches.append(_quarters(picture))
+            patches.append(_quarters(picture(rng, slide, level, depth)))
             levels += [level] * 4
     return normalize(np.concatenate(patches)).astype(np.float16), np.array(levels)
+
+
+def drawing_from(sources: Sources) -> Draw:
+    """Return a function that draws slides of the sources: see :func:`random_slide`."""
+    return functools.partial(random_slide, sources=sources)
 
 
 def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
@@ -107,12 +202,35 @@ def random_depth(rng: np.random.Generator) -> Tuple[int, float]:
     return level, max(level + rng.uniform(-0.15, 0.15), 0)
 
 
-def random_specimen(rng: np.random.Generator, sources: Sources) -> Specimen:
+def random_slide(rng: np.random.Generator, sources: Sources, blanks: bool = True) -> DrawnSlide:
+    """Draw a specimen under a microscope.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    sources : list of list of ndarray
+        A source is drawn with a probability proportional to the square root of its number of
+        images.
+    blanks : bool
+        False for specimens that show something.
+    """
+    specimen = random_specimen(rng, sources, blanks)
+    if rng.uniform() < ORDINARY:
+        return DrawnSlide(specimen, Microscope(), varied=specimen.blank)
+    return DrawnSlide(specimen, random_microscope(rng, specimen.transmitted), varied=True)
+
+
+def blank_specimen(rng: np.random.Generator) -> Specimen:
+    """Draw a specimen that shows nothing."""
+    nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
+    return Specimen([nothing], blank=True)
+
+
+def random_specimen(rng: np.random.Generator, sources: Sources, blanks: bool = True) -> Specimen:
     """Draw a specimen: blank, a generated scene or part of an image of the sources."""
-    kind = rng.uniform()
-    if kind < 0.18:
-        nothing = np.full((FIELD, FIELD), rng.uniform(0, 0.3), dtype=np.float32)
-        return Specimen([nothing], blank=True)
+    kind = rng.uniform(0 if blanks else BLANK, 1)
+    if kind < BLANK:
+        return blank_specimen(rng)
     photographed = bool(sources) and kind > 0.5
     if photographed:
         plane = _random_view(rng, _random_image(rng, sources))
@@ -150,57 +268,27 @@ def expose(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     return digitize(counted / peak * used * full + rng.uniform(0, 0.1) * full, bits)
 
 
-def _picture(
-    rng: np.random.Generator,
-    specimen: Specimen,
-    transforms: Sequence[np.ndarray],
-    microscope: Microscope,
-    depth: float,
-) -> np.ndarray:
-    """Return a processed photograph at a depth in levels, float32 (168, 168)."""
+def _processed(rng: np.random.Generator, slide: Slide, depth: float) -> np.ndarray:
+    """Return a resampled and processed photograph at a depth in levels, float32 (168, 168)."""
     factor = 1.0
     if rng.uniform() < 0.3:
         factor = float(rng.choice([0.5, 2, np.exp(rng.uniform(np.log(0.5), np.log(2)))]))
         factor = max(factor, depth / BEYOND)
-    first = depth / factor * rng.choice([-1, 1])
-    farther = rng.uniform(0.5, 5, len(transforms) - 1) * rng.choice([-1, 1])
-    # The other planes are beyond the first one, on its side or farther away on the other side.
-    depths = [first, *(np.sign(first * farther) * abs(first) + farther)]
-    light = _seen(transforms, depths, microscope, specimen.photographed)
-    if rng.uniform() < 0.05:  # maximum projection
-        away = [d + np.sign(d) * rng.uniform(1, 4) for d in depths]
-        light = np.maximum(light, _seen(transforms, away, microscope, specimen.photographed))
-    picture = expose(rng, _background(rng, specimen, light)).astype(np.float32)
+    light = slide.light(rng, depth / factor)
+    picture = expose(rng, _background(rng, slide, light)).astype(np.float32)
     picture /= np.percentile(picture, 99.9) + 1
-    if specimen.blank and rng.uniform() < 0.3:
+    if slide.blank and rng.uniform() < 0.3:
         picture = gaussian_filter(picture, rng.uniform(0.5, 2.5))
     if factor != 1:
         picture = resample(rng, picture, factor)
-    if rng.uniform() < (0.75 if specimen.blank else 0.5):
+    if rng.uniform() < (0.75 if slide.blank else 0.5):
         picture = process(rng, picture)
     return picture
 
 
-def _seen(
-    transforms: Sequence[np.ndarray],
-    depths: Sequence[float],
-    microscope: Microscope,
-    photographed: bool,
-) -> np.ndarray:
-    """Return the light from all planes, each at its depth in levels, float32 (168, 168)."""
-    total = np.zeros_like(transforms[0])
-    for transform, depth in zip(transforms, depths):
-        # A photograph already has the blur of the focus.
-        if not photographed or abs(depth) >= 0.05:
-            transform = transform * microscope.transfer(depth)
-        total = total + transform
-    light = fft.irfft2(total, (FIELD, FIELD), workers=1)
-    return light[MARGIN:-MARGIN, MARGIN:-MARGIN]
-
-
-def _background(rng: np.random.Generator, specimen: Specimen, light: np.ndarray) -> np.ndarray:
+def _background(rng: np.random.Generator, slide: Slide, light: np.ndarray) -> np.ndarray:
     """Add a bright background if the specimen is seen in transmitted light."""
-    if not specimen.transmitted:
+    if not slide.transmitted:
         return light
     return np.maximum(1 + light * rng.uniform(0.2, 1) / max(1, np.abs(light).max()), 0)
 

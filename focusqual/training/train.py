@@ -1,22 +1,22 @@
 """Train the focus network. Uses only Keras, so any Keras backend works."""
 
-import multiprocessing
+import functools
 from dataclasses import asdict, dataclass
-from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from threadpoolctl import threadpool_limits
 
 from focusqual.evaluation.scores import cumulative_truth, prediction_scores
 from focusqual.inference.network import FOCUS_PATCH_1, LOGITS
 from focusqual.inference.normalization import NORMALIZATION
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
-from focusqual.training.sampling import Sources, sample
+from focusqual.training.bank import Bank
+from focusqual.training.processes import processes
+from focusqual.training.sampling import Draw, Sources, drawing_from, sample, sample_plain
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays
@@ -28,6 +28,8 @@ BATCH_SIZE = 24 * SPECIMENS_PER_BATCH
 """Patches per batch: four at each of six depths of every specimen."""
 RANKED_WEIGHT = 4.0
 """Weight of the ranked probability score in the loss; that of the cross-entropy is 1."""
+WARM_UP = 0.02
+"""Share of the steps in which the learning rate rises from 0."""
 VALIDATION_SPECIMENS = 200
 """Specimens of the validation patches."""
 
@@ -41,15 +43,18 @@ class Schedule:
     epochs, steps : int
         Number of epochs, and of batches of 264 patches per epoch.
     learning_rate : float
-        Learning rate of Adam at the start; it falls to 0 along a cosine.
+        Highest learning rate of Adam, after the warm-up; it falls to 0 along a cosine.
     seed : int
         Seed of the patches. Validation patches are drawn from another random stream.
+    slides : int
+        Number of slides in the bank; 0 without a bank.
     """
 
     epochs: int
     steps: int
     learning_rate: float
     seed: int
+    slides: int = 0
 
 
 def train(
@@ -59,8 +64,11 @@ def train(
     workers: int,
     about: Dict[str, Any],
     initial: Optional[Weights] = None,
+    bank: Optional[Bank] = None,
 ) -> Path:
     """Train, or resume a run that was stopped, and write the weights file.
+
+    The weights are an exponential moving average over the steps.
 
     Parameters
     ----------
@@ -75,35 +83,44 @@ def train(
         JSON values to save in the weights file: training data, their license, command.
     initial : Weights, optional
         Weights to start from; random by default.
+    bank : Bank, optional
+        Bank of the training images, from which slides are drawn.
 
     Returns
     -------
     Path
         Path of the weights file in the folder of the run.
     """
+    from micrograph_networks.training.averaging import MovingAverage
+
     sources = parts["train"]
-    patches, levels = sample(
-        (schedule.seed, 1), parts["validation"], VALIDATION_SPECIMENS, plain=True
-    )
+    draw = bank.draw if bank else drawing_from(sources)
+    patches, levels = sample_plain((schedule.seed, 1), parts["validation"], VALIDATION_SPECIMENS)
     patches = _images(patches)
     model, done = run.resume()
     if model is None:
-        model = _start(schedule, sources, initial)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _prepare_worker, (sources, schedule.seed)) as pool:
+        model = _start(schedule, draw, initial)
+    average = MovingAverage(run.folder, model, done, schedule.steps)
+    averaged = build_trainable_model()
+    with processes(workers, functools.partial(_draw, schedule.seed, draw)) as each:
         for epoch in range(done, schedule.epochs):
             history = model.fit(
-                _batches(pool, schedule, epoch),
+                _batches(each, schedule, epoch),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 steps_per_epoch=schedule.steps,
+                callbacks=[average],
             )
-            found = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)
+            averaged.set_weights(average.weights)
+            found = averaged.predict(patches, batch_size=BATCH_SIZE, verbose=0)
             scores = prediction_scores(found["probabilities"], levels)
+            average.save(epoch + 1)
             run.end_epoch(
                 model, {"epoch": epoch + 1, "loss": history.history["loss"][-1], **scores}
             )
-    logits = model.predict(patches, batch_size=BATCH_SIZE, verbose=0)[LOGITS]
+            average.remove_before(epoch + 1)
+    averaged.set_weights(average.weights)
+    logits = averaged.predict(patches, batch_size=BATCH_SIZE, verbose=0)[LOGITS]
     temperature = calibrate(logits, levels)
     attributes = {
         **about,
@@ -116,7 +133,7 @@ def train(
         "temperature": temperature,
         "validation": prediction_scores(softmax(logits / temperature, axis=1), levels),
     }
-    arrays = calibrated_arrays(model, temperature)
+    arrays = calibrated_arrays(averaged, temperature)
     path = run.folder / "focus.h5"
     write_weights(path, Weights(FOCUS_PATCH_1.architecture, arrays, attributes))
     return path
@@ -174,16 +191,21 @@ def calibrate(logits: np.ndarray, levels: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def _start(schedule: Schedule, sources: Sources, initial: Optional[Weights]) -> Any:
+def _start(schedule: Schedule, draw: Draw, initial: Optional[Weights]) -> Any:
     """Return a new model, random or with initial weights, ready to train."""
     import keras
 
     model = build_trainable_model()
     if initial is not None:
-        patches, _ = sample((schedule.seed, 2), sources, SPECIMENS_PER_BATCH)
+        patches, _ = sample((schedule.seed, 2), draw, SPECIMENS_PER_BATCH)
         set_arrays(model, FOCUS_PATCH_1, initial.layers, _images(patches))
+    steps = schedule.epochs * schedule.steps
+    warm_up = max(round(WARM_UP * steps), 1)
     rate = keras.optimizers.schedules.CosineDecay(
-        schedule.learning_rate, schedule.epochs * schedule.steps
+        0.0,
+        decay_steps=max(steps - warm_up, 1),
+        warmup_target=schedule.learning_rate,
+        warmup_steps=warm_up,
     )
     model.compile(
         keras.optimizers.Adam(rate),
@@ -199,26 +221,16 @@ def _images(patches: np.ndarray) -> np.ndarray:
 
 
 def _batches(
-    pool: Pool, schedule: Schedule, epoch: int
+    each: Callable[..., Iterator], schedule: Schedule, epoch: int
 ) -> Iterator[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
     """Draw the batches of an epoch. They do not depend on whether the run was stopped before."""
     first = epoch * schedule.steps
-    for patches, levels in pool.imap(_draw, range(first, first + schedule.steps)):
+    for patches, levels in each(range(first, first + schedule.steps)):
         yield (
             _images(patches),
             {"probabilities": levels, "cumulative": cumulative_truth(levels)},
         )
 
 
-_worker: Dict[str, Any] = {}
-"""Sources and seed of a worker process, set once: passing them with each task is slow."""
-
-
-def _prepare_worker(sources: Sources, seed: int) -> None:
-    """Set what a worker process draws from, and let it use one thread."""
-    threadpool_limits(1)
-    _worker.update(sources=sources, seed=seed)
-
-
-def _draw(step: int) -> Tuple[np.ndarray, np.ndarray]:
-    return sample((_worker["seed"], 0, step), _worker["sources"], SPECIMENS_PER_BATCH)
+def _draw(seed: int, draw: Draw, step: int) -> Tuple[np.ndarray, np.ndarray]:
+    return sample((seed, 0, step), draw, SPECIMENS_PER_BATCH)

@@ -218,9 +218,12 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     train = ["train", folder, "--output", output, "--epochs", 1, "--steps", 1, "--workers", 1]
     run(*train)
     assert names_in(output) == {
-        *(".lock", "checkpoint_0001.keras", "focus.h5", "recipe.json", "split.csv"),
-        *("training.csv", "training.png"),
+        *(".lock", "average_0001.npz", "checkpoint_0001.keras", "focus.h5", "recipe.json"),
+        *("split.csv", "training.csv", "training.png"),
     }
+    refused = run(*train[:2], "--output", tmp_path / "new", "--bank", folder, exit_code=2)
+    assert "contains files that are not of a bank" in refused
+    assert names_in(tmp_path / "new") == {".lock"}
     # With another seed, training images could become validation images.
     split = (output / "split.csv").read_bytes()
     assert "recipe.json is of a run with other seed" in run(*train, "--seed", 7, exit_code=2)

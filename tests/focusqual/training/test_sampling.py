@@ -16,9 +16,10 @@ def test_scenes_are_light(kind, zoom):
 
 
 def test_the_same_seed_gives_the_same_patches():
-    first, levels = sampling.sample((3, 0), [], 4)
-    second, _ = sampling.sample((3, 0), [], 4)
-    other, _ = sampling.sample((4, 0), [], 4)
+    draw = sampling.drawing_from([])
+    first, levels = sampling.sample((3, 0), draw, 4)
+    second, _ = sampling.sample((3, 0), draw, 4)
+    other, _ = sampling.sample((4, 0), draw, 4)
     assert first.shape == (96, 84, 84)
     assert levels.shape == (96,)
     np.testing.assert_array_equal(first, second)
@@ -37,7 +38,8 @@ def test_all_levels_are_drawn_near_their_depth(rng):
 def test_a_batch_with_photographs_of_both_kinds_is_finite(rng):
     fluorescence = np.maximum(rng.standard_normal((300, 260), dtype=np.float32), 0)
     transmitted = rng.standard_normal((300, 260), dtype=np.float32) / 3
-    patches, _ = sampling.sample(1, [[fluorescence] * 4, [transmitted]], 12)
+    draw = sampling.drawing_from([[fluorescence] * 4, [transmitted]])
+    patches, _ = sampling.sample(1, draw, 12)
     assert patches.dtype == np.float16
     assert np.isfinite(patches).all()
 

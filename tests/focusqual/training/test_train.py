@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
@@ -7,9 +9,12 @@ from focusqual import load_model, measure_focus
 from focusqual.inference.network import FOCUS_PATCH_1, NETWORKS
 from focusqual.simulation import scenes
 from focusqual.training import train as training
+from focusqual.training.bank import fill_bank, open_bank
 from focusqual.training.train import Schedule, calibrate, train
 from micrograph_networks.engines import load_functions
+from micrograph_networks.files.writing import output_folder
 from micrograph_networks.models.weights_file import read_weights
+from micrograph_networks.networks.layers import Dropout
 from micrograph_networks.training import run as training_run
 from micrograph_networks.training.run import TrainingRun
 
@@ -43,6 +48,44 @@ def test_a_stopped_run_resumes_and_ends_with_usable_weights(tmp_path, monkeypatc
     assert int(model.optimizer.iterations) == 3
     measurement = measure_focus(images[0], load_model(path))
     np.testing.assert_allclose(measurement.probabilities.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_with_a_bank_a_resumed_run_learns_what_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "VALIDATION_SPECIMENS", 1)
+    monkeypatch.setattr(training, "SPECIMENS_PER_BATCH", 1)
+    # The random numbers of dropout are not resumed.
+    layers = tuple(layer for layer in FOCUS_PATCH_1.layers if not isinstance(layer, Dropout))
+    monkeypatch.setattr(training, "FOCUS_PATCH_1", replace(FOCUS_PATCH_1, layers=layers))
+    images = [scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(2)]
+    parts = {"train": [images], "validation": [images]}
+    bank = open_bank(tmp_path / "bank", 2, [images], seed=0)
+    fill_bank(bank, [images], seed=0, workers=1)
+    schedule = Schedule(epochs=2, steps=2, learning_rate=2e-3, seed=0, slides=2)
+    initial = read_weights(FOCUS_MODELS[-1].path, NETWORKS)
+    runs = [TrainingRun(output_folder(tmp_path / name), {}) for name in ("whole", "stopped")]
+    end_epoch = TrainingRun.end_epoch
+
+    def killed(run, model, epoch):
+        if epoch["epoch"] == 2:
+            raise KeyboardInterrupt
+        end_epoch(run, model, epoch)
+
+    def learn(run):
+        return train(run, parts, schedule, 1, {}, initial, bank)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TrainingRun, "end_epoch", killed)
+        learn(runs[1])
+    assert averages_in(runs[1]) == ["average_0001.npz", "average_0002.npz"]
+    whole, resumed = (read_weights(learn(run), NETWORKS).layers for run in runs)
+    assert averages_in(runs[1]) == ["average_0002.npz"]
+    for layer, arrays in whole.items():
+        for name, array in arrays.items():
+            np.testing.assert_allclose(resumed[layer][name], array, rtol=1e-3, atol=1e-5)
+
+
+def averages_in(run):
+    return sorted(path.name for path in run.folder.glob("average*"))
 
 
 def test_calibration_finds_the_temperature(rng):
