@@ -89,7 +89,7 @@ def run(kind, folder, seed, number):
     planes = planes_of([path])
     for plane in planes[:3] + planes[-3:]:
         try:
-            image = plane.read_intensities()
+            image = plane.read()
         except UserError as error:
             outcome = "refused"
             assert "\n" not in str(error) and len(str(error)) < 1000, f"long: {error}"
