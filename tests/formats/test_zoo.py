@@ -15,6 +15,7 @@ from focusqual.simulation.degradation import degrade
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.engines import EngineOptions
 from segment.commandline.commands import main as segment_main
+from segment.inference.normalization import to_rgb
 from segment.inference.prediction import predict_probabilities
 from segment.simulation.scenes import darkfield_scene
 
@@ -80,11 +81,11 @@ def focus_case():
 
 
 def darkfield_case():
-    """Return an image at the working scale, and its probabilities."""
+    """Return an image at the working scale, from black to white, and its probabilities."""
     image = darkfield_scene(np.random.default_rng(5), (352, 640)).image
     probabilities = predict_probabilities(image, segment.load_model(engine=NUMPY), 1.0)
     assert (probabilities.argmax(axis=-1) == 1).mean() > 0.01
-    return image, probabilities
+    return to_rgb(image), probabilities
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
