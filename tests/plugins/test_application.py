@@ -14,8 +14,9 @@ from harness import ROOT, TABLES, assert_same_numbers, run_cellprofiler
 from sources import PACKAGES, import_statements, imported, module_sources
 
 APPLICATION = ROOT / "build" / "application" / "CellProfiler" / "CellProfiler"
-NOT_NEEDED = ("filelock", "tensorflow")
-"""Imports that may fail in the application: trainings use filelock, and TensorFlow is optional."""
+NOT_NEEDED = ("filelock", "imagecodecs", "tensorflow", "wx")
+"""Imports that may fail in the application: trainings use filelock and the command line imagecodecs,
+TensorFlow is optional, and wx is frozen into the application with a window only."""
 
 pytestmark = pytest.mark.application
 
