@@ -15,8 +15,8 @@ from sources import PACKAGES, import_statements, imported, module_sources
 
 APPLICATION = ROOT / "build" / "application" / "CellProfiler" / "CellProfiler"
 NOT_NEEDED = ("filelock", "imagecodecs", "tensorflow", "wx")
-"""Imports that may fail in the application: trainings use filelock and the command line imagecodecs,
-TensorFlow is optional, and wx is frozen into the application with a window only."""
+"""Imports that may fail in the application: trainings use filelock, the command line imagecodecs,
+TensorFlow is optional, and wx belongs to applications with a window."""
 
 pytestmark = pytest.mark.application
 
