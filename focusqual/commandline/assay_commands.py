@@ -13,9 +13,9 @@ from micrograph_networks.commandline.commands import (
     output_option,
     prepare_outputs,
     run_folder,
+    workers_option,
 )
 from micrograph_networks.commandline.images import input_images
-from micrograph_networks.cpus import cpu_share
 from micrograph_networks.files.writing import atomic_write
 
 if TYPE_CHECKING:
@@ -100,13 +100,7 @@ def _read_shown(table: Path) -> "pd.DataFrame":
     help="Folder of CellProfiler's plugins.",
     show_default="that of CellProfiler's preferences",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=cpu_share,
-    show_default="the CPUs of this job",
-    help="Number of CellProfiler processes that run at a time.",
-)
+@workers_option("Number of CellProfiler processes that run at a time.")
 def tolerance(images: Tuple[Path, ...], output: Path, workers: int, **assay: Any) -> None:
     """Find the blur that the measurements of an assay tolerate.
 

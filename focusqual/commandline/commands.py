@@ -39,6 +39,7 @@ from micrograph_networks.commandline.commands import (
     models_command,
     output_option,
     prepare_outputs,
+    seed_option,
     suffix_option,
     version_option,
 )
@@ -65,6 +66,11 @@ def main() -> None:
     Defocus is measured in levels: 0 is sharp, 10 is the strongest blur.
     """
 
+
+table_argument = click.argument("measurements", metavar="TABLE", type=FILES)
+image_name_option = click.option(
+    "--image", help="Name of the images in CellProfiler. Needed if TABLE holds several images."
+)
 
 for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold, tolerance):
     main.add_command(command)
@@ -210,12 +216,7 @@ def predict(
     show_default="no noise",
     help="Photons in the brightest pixel of the image; adds Poisson noise.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    help="Seed of the noise; the same seed gives the same noise.",
-)
+@seed_option("Seed of the noise; the same seed gives the same noise.")
 @click.option(
     "--simulated-wavelength",
     "wavelength",
@@ -312,11 +313,9 @@ def validate(images: Tuple[Path, ...]) -> None:
         "--output report"
     )
 )
-@click.argument("measurements", metavar="TABLE", type=FILES)
+@table_argument
 @output_option("the page, the pictures and the list of excluded wells")
-@click.option(
-    "--image", help="Name of the images in CellProfiler. Needed if TABLE holds several images."
-)
+@image_name_option
 @click.option(
     "--pictures",
     type=FILES,
@@ -402,11 +401,9 @@ def _report_wells(images: "pd.DataFrame") -> None:
         "focusqual audit FocusQC_Image.csv --image DNA --output audit"
     )
 )
-@click.argument("measurements", metavar="TABLE", type=FILES)
+@table_argument
 @output_option("the tables and a picture")
-@click.option(
-    "--image", help="Name of the images in CellProfiler. Needed if TABLE holds several images."
-)
+@image_name_option
 def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
     """Find out how the microscope failed: tilt, bow, offset, drift, and failures at single sites.
 

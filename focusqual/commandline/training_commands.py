@@ -17,9 +17,10 @@ from micrograph_networks.commandline.commands import (
     output_option,
     prepare_outputs,
     run_folder,
+    seed_option,
+    workers_option,
 )
 from micrograph_networks.commandline.options import options_of
-from micrograph_networks.cpus import cpu_share
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table
@@ -83,19 +84,8 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
     help="Number of specimens in the bank, 3.6 MB each.",
 )
 @license_option
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    help="Seed of the division into parts and of the patches.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=cpu_share,
-    show_default="the CPUs of this job",
-    help="Number of processes that generate patches.",
-)
+@seed_option("Seed of the division into parts and of the patches.")
+@workers_option("Number of processes that generate patches.")
 def train(
     folders: Tuple[Path, ...],
     output: Path,
@@ -152,12 +142,7 @@ def train(
     show_default="all images of FOLDER",
     help="Use only the test images of this split.csv, written by a training.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    help="Seed of the simulated camera; the same seed gives the same images.",
-)
+@seed_option("Seed of the simulated camera; the same seed gives the same images.")
 @measurement_options
 def evaluate(
     folder: Path,

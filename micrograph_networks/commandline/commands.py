@@ -25,6 +25,7 @@ import click
 from tqdm import tqdm
 
 from micrograph_networks import __version__
+from micrograph_networks.cpus import cpu_share
 from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 from micrograph_networks.files.ownership import check_replaceable, find_earlier, writing_as
 from micrograph_networks.files.tables import FORMATS
@@ -202,6 +203,22 @@ mask_option = click.option(
     help="Folder of masks, such as tissue or wells, with the names and subfolders of the images. "
     "Pixels that are 0 in the mask do not count.",
 )
+
+
+def seed_option(help: str) -> Callable[[Callable], Callable]:
+    """Make the decorator for the seed of a command."""
+    return click.option("--seed", type=click.IntRange(0), default=0, help=help)
+
+
+def workers_option(help: str) -> Callable[[Callable], Callable]:
+    """Make the decorator for the number of processes of a command."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1),
+        default=cpu_share,
+        show_default="the CPUs of this job",
+        help=help,
+    )
 
 
 def output_option(holds: str, owns_folder: bool = False) -> Callable[[Callable], Callable]:

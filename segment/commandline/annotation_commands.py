@@ -13,6 +13,7 @@ from micrograph_networks.commandline.commands import (
     exit_if_incomplete,
     output_option,
     prepare_outputs,
+    seed_option,
 )
 from micrograph_networks.commandline.images import InputImage, input_images
 from micrograph_networks.files.ownership import IMAGE, remove_earlier
@@ -81,12 +82,7 @@ def convert_masks(
 @click.command(epilog=example("segment-darkfield scenes --output drawn --count 8"))
 @output_option("images and masks")
 @click.option("--count", type=click.IntRange(1), default=8, help="Number of scenes.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    help="Seed of the scenes: equal seeds give equal scenes.",
-)
+@seed_option("Seed of the scenes: equal seeds give equal scenes.")
 def scenes(output: Path, count: int, seed: int) -> None:
     """Draw dark-field scenes with true masks, for trials.
 

@@ -13,6 +13,7 @@ from micrograph_networks.commandline.commands import (
     license_option,
     output_option,
     run_folder,
+    seed_option,
 )
 from micrograph_networks.errors import UserError
 from segment.classes import FILAMENTS, NOTHING, PixelClass, pixel_classes
@@ -102,12 +103,7 @@ if TYPE_CHECKING:
     show_default=str(SMALL_RECIPE.batch),
     help="Number of crops in a batch.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    help="Seed of the division into parts, of new weights and of the crops.",
-)
+@seed_option("Seed of the division into parts, of new weights and of the crops.")
 @license_option
 @click.option(
     "--mixed-precision",
