@@ -101,9 +101,9 @@ def dust(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
         y, x = (rng.uniform(0, 1, 2) * mask.shape).astype(int)
         reach = int(2.5 * radius) + 2
         rows, cols = slice(max(y - reach, 0), y + reach), slice(max(x - reach, 0), x + reach)
-        dy, dx = np.ogrid[rows, cols][0] - y, np.ogrid[rows, cols][1] - x
         window = changed[rows, cols]
-        distance = np.hypot(dy, dx)[: window.shape[0], : window.shape[1]] / radius
+        dy, dx = np.ogrid[: window.shape[0], : window.shape[1]]
+        distance = np.hypot(dy - (y - rows.start), dx - (x - cols.start)) / radius
         ring = rng.uniform(0.5, 1) if rng.uniform() < 0.4 else 0
         spot = np.exp(-(((distance - ring) / (0.8 if not ring else 0.3)) ** 2))[..., None]
         if rng.uniform() < 0.5:
@@ -193,9 +193,7 @@ def scale_bar(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> 
     """Burn in a scale bar, mostly with its length and sometimes in a box, near a corner."""
     height, width = mask.shape
     length, thick = int(width * rng.uniform(0.08, 0.5)), int(height * rng.uniform(0.004, 0.03)) + 1
-    text = (
-        f"{rng.choice([1, 2, 5, 10, 20, 50, 100, 200])}{rng.choice(['', ' '])}{rng.choice(UNITS)}"
-    )
+    text = f"{rng.choice(LENGTHS)}{rng.choice(['', ' '])}{rng.choice(UNITS)}"
     label = _text(rng, text, height * rng.uniform(0.025, 0.1)) if rng.uniform() < 0.8 else None
     gap, (wide, high) = int(rng.integers(1, 8)), label.size if label else (0, 0)
     stencil = Image.new("L", (max(length, wide), thick + gap + high))
