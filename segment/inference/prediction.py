@@ -1,7 +1,7 @@
 """Class probabilities for every pixel of an image of any size, computed tile by tile."""
 
 import functools
-from typing import Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy as np
 
@@ -9,7 +9,13 @@ from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.tiling import pad_to
 from segment.inference.model import SegmentationModel
-from segment.inference.normalization import as_color, measure_exposure, normalize, to_rgb
+from segment.inference.normalization import (
+    Exposure,
+    as_color,
+    measure_exposure,
+    normalize,
+    to_rgb,
+)
 from segment.inference.scaling import resize_rows, scaled_shape
 from segment.inference.tiling import Tiles, divide_image
 
@@ -22,14 +28,18 @@ def mean_of_views(image: np.ndarray, model: SegmentationModel, scale: float) -> 
 
     Parameters, result and errors are those of :func:`predict_probabilities`.
     """
-    total = predict_probabilities(image, model, scale)
+    exposure = measure_exposure(as_color(image))
+    total = predict_probabilities(image, model, scale, exposure)
     for axes in MIRRORED:
-        total += np.flip(predict_probabilities(np.flip(image, axes), model, scale), axes)
+        view = np.flip(image, axes)
+        total += np.flip(predict_probabilities(view, model, scale, exposure), axes)
     total /= 1 + len(MIRRORED)
     return total
 
 
-def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: float) -> np.ndarray:
+def predict_probabilities(
+    image: np.ndarray, model: SegmentationModel, scale: float, exposure: Optional[Exposure] = None
+) -> np.ndarray:
     """Return the class probabilities of every pixel.
 
     The image is resized to the working scale, predicted in overlapping tiles, and the probabilities
@@ -44,6 +54,8 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
     scale : float
         Factor from the image to the working scale:
         :func:`segment.inference.scaling.working_scale`.
+    exposure : Exposure, optional
+        Measured by default.
 
     Returns
     -------
@@ -58,7 +70,8 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
     image = as_color(image)
     shape = scaled_shape(image.shape, scale)
     probabilities = np.empty((*image.shape[:2], len(model.classes)), dtype=np.float32)
-    model.tiles.run(functools.partial(_predict_in_tiles, image, shape, probabilities))
+    convert = functools.partial(to_rgb, exposure=exposure or measure_exposure(image))
+    model.tiles.run(functools.partial(_predict_in_tiles, image, shape, convert, probabilities))
     if np.isnan(probabilities).any():
         raise UserError(
             f"{model.name} returned NaN: check the weights file, or compute with another engine."
@@ -69,6 +82,7 @@ def predict_probabilities(image: np.ndarray, model: SegmentationModel, scale: fl
 def _predict_in_tiles(
     image: np.ndarray,
     shape: Tuple[int, ...],
+    convert: Callable[[np.ndarray], np.ndarray],
     probabilities: np.ndarray,
     network: InferenceFunction,
     largest: int,
@@ -80,6 +94,8 @@ def _predict_in_tiles(
     image : ndarray, (height, width, 3)
     shape : tuple of int
         Height and width at the working scale.
+    convert : callable
+        Function from rows of the image to red, green, blue of 0 to 255.
     probabilities : ndarray of float32, (height, width, classes)
         Array that is written to.
     network : InferenceFunction
@@ -88,7 +104,6 @@ def _predict_in_tiles(
     """
     tall, wide = divide_image(shape, largest)
     ratio = len(image) / shape[0]
-    convert = functools.partial(to_rgb, exposure=measure_exposure(image))
     # Rows of the result where the seams between rows of tiles are.
     borders = np.rint(tall.seams * ratio).astype(int)
     for top, first, last in zip(tall.starts, borders, borders[1:]):
