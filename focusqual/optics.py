@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from micrograph_networks.errors import UserError
 
+REQUIRED_OPTICS = ("pixel_size", "numerical_aperture", "wavelength")
+"""Attributes of :class:`Optics` without a default, also as names of options and columns."""
+
 
 @dataclass(frozen=True)
 class Optics:

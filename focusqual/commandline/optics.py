@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Sequence
 
 from focusqual.inference.options import ATTRIBUTES, OBJECTIVE, RESCALING, FocusOptions
+from focusqual.optics import REQUIRED_OPTICS
 from micrograph_networks.commandline.images import InputImage
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.images.acquisition import OPTICS, Acquisition
-
-REQUIRED = ("pixel_size", "numerical_aperture", "wavelength")
-"""Options without which an image cannot be rescaled by its objective."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class ImageOptions:
         known = self.acquisition(image)
         optics = {name: getattr(known, attribute) for name, attribute in ATTRIBUTES.items()}
         optics = {name: value for name, value in optics.items() if value is not None}
-        missing = [name for name in REQUIRED if name not in optics]
+        missing = [name for name in REQUIRED_OPTICS if name not in optics]
         if missing:
             labels = _listed([OPTICS[ATTRIBUTES[name]][0] for name in missing])
             flags = _listed([f"--{name.replace('_', '-')}" for name in missing])

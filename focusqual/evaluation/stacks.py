@@ -14,7 +14,7 @@ from focusqual.inference.options import FocusOptions
 from focusqual.inference.prediction import measure_focus
 from focusqual.inference.stacks import weighted_level
 from focusqual.levels import LEVELS, level_depth, rescaling_factor
-from focusqual.optics import Optics
+from focusqual.optics import REQUIRED_OPTICS, Optics
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
@@ -22,8 +22,6 @@ from micrograph_networks.images.image_files import read_image
 
 COLUMNS = ("image", "stack", "position", "focus")
 """Columns that a table of planes must have."""
-OPTICS_COLUMNS = ("pixel_size", "numerical_aperture", "wavelength")
-"""Optional columns from which the depth of field of a stack is computed."""
 PLANES_CSV = [
     *("image", "stack", "kind", "position", "focus", "depths_of_field"),
     *("score", "expected_level", "certainty", "power_log_log_slope", "laplacian_variance"),
@@ -108,9 +106,9 @@ def _number(text: str, column: str) -> float:
 
 
 def _optics(plane: pd.Series) -> Optional[Optics]:
-    if not all(plane.get(column) for column in OPTICS_COLUMNS):
+    if not all(plane.get(column) for column in REQUIRED_OPTICS):
         return None
-    pixel_size, aperture, wavelength = (_number(plane[name], name) for name in OPTICS_COLUMNS)
+    pixel_size, aperture, wavelength = (_number(plane[name], name) for name in REQUIRED_OPTICS)
     index = _number(plane.get("refractive_index") or "1", "refractive_index")
     return Optics(pixel_size, aperture, wavelength, index)
 
