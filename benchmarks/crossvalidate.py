@@ -210,11 +210,11 @@ def write_table(path, variants, counts, others):
     counts : dict of str to list of Counts
         Finished folds of each variant.
     others : list of dict of str
-        Rows of other variants, which come first.
+        Rows of other variants, which come first. Metrics that they lack are empty.
     """
     names = list(metrics(next(iter(counts.values()))[0], DESCRIBED))
     with csv_table(path, [*COLUMNS, *names]) as table:
-        table.writerows([row[column] for column in [*COLUMNS, *names]] for row in others)
+        table.writerows([row.get(column, "") for column in [*COLUMNS, *names]] for row in others)
         for name, folds in counts.items():
             epochs = sum(stage.epochs for stage in variants[name].recipe.stages)
             found = [values(one) for one in folds]

@@ -81,6 +81,16 @@ def test_a_single_fold_has_no_row_of_all_together(tmp_path):
     assert row.startswith("first,1,1,")
 
 
+def test_rows_with_fewer_metrics_stay(tmp_path):
+    tally = Tally(1, 1, 1, 1, 0, 1, np.ones((3, 15)))
+    counts = Counts(np.ones((3, 3), dtype=int), dict.fromkeys(CLASSES[1:], tally))
+    earlier = {"variant": "other", "fold": "1", "epoch": "2", "mean_iou": "0.5"}
+    write_table(tmp_path / "table.csv", VARIANTS, {"first": [counts]}, [earlier])
+    with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
+        row, _ = csv.DictReader(file)
+    assert row["mean_iou"] == "0.5" and row["wrong_above_0.5"] == ""
+
+
 def test_groups_are_those_of_a_split(tmp_path):
     (tmp_path / "split.csv").write_text("image,group,part\na.png,3,train\nb.png,0,test\n")
     assert read_groups(tmp_path / "split.csv") == {"a.png": 3, "b.png": 0}
