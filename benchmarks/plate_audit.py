@@ -34,7 +34,7 @@ NETWORK = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is wrong with a plate; lengths in micrometers, drift per hour, ``angle`` in radians.
+    """Focus errors of a simulated plate, in micrometers; drift per hour, ``angle`` in radians.
 
     ``tilt``, ``bow`` and ``drift`` are as in audit.json; ``offset`` is the defocus at the center of
     the plate in the middle of the time.

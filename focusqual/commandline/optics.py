@@ -13,7 +13,7 @@ from micrograph_networks.images.acquisition import OPTICS, Acquisition
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """Options that may differ between images: what is not given, the files say.
+    """Options that may differ between images. Files provide the optics that the user does not give.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ from micrograph_networks.files.writing import atomic_write, output_folder
 PROGRAM = "micrograph_networks.cellprofiler.blurred_pipeline"
 """Module that runs in CellProfiler's process."""
 IMAGE_SET = re.compile(rb"Image set \d+ of (\d+)")
-"""What it logs of each image set."""
+"""Line that it logs for each image set."""
 NOT_INSTALLED = "No module named 'cellprofiler_core'"
 LARGEST = 2**40
 """Largest allowed size of an image file in bytes."""

@@ -1,4 +1,4 @@
-"""How much defocus the measurements of an assay tolerate."""
+"""Tolerance of an assay: how its measurements change with defocus."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Sequence

@@ -1,4 +1,4 @@
-"""What went wrong with a plate: its surface, single failures, and the verdict of each image.
+"""Audit of a plate: its surface, single failures, and the verdict of each image.
 
 NumPy and SciPy only, because CellProfiler's application has nothing else.
 """
@@ -38,8 +38,8 @@ LEAST_EVIDENCE = 12.0
 CLEAR_CORRELATION = 0.5
 """Minimum correlation of stage z and defocus, beyond the surface, that shows the sign."""
 UNKNOWN_SHARE, UNKNOWN_LEVELS = 0.05, 0.2
-"""Error of a surface because the response of the network to the specimen is not known: a share of
-the surface, and levels. On plates simulated with other responses it stays below these in most."""
+"""Error of a surface that comes from the unknown response of the network to the specimen: a share
+of the surface, and levels. On most plates simulated with other responses it is smaller."""
 FAR_BEYOND, FAR_DEVIATIONS = 1.8, 4.5
 """Minimum distance of a failure beyond the surface, in levels and in standard deviations."""
 
@@ -95,7 +95,7 @@ class PlateAudit:
 
 
 class Positions(NamedTuple):
-    """Where and when the images of a plate were taken.
+    """Positions and times of the images of a plate.
 
     Attributes
     ----------
@@ -312,7 +312,7 @@ def _values(
 
 
 def _estimate(value: float, samples: np.ndarray, unknown: float) -> Estimate:
-    """Return the bootstrap interval, widened by what is not known of the response."""
+    """Return the bootstrap interval, widened by the uncertainty of the response."""
     low, high = np.quantile(samples, (0.025, 0.975))
     wider = np.hypot(unknown, UNKNOWN_SHARE * value)
     return Estimate(

@@ -170,7 +170,7 @@ def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) 
     """Write best_planes.csv with one row per stack; see :meth:`Stack.in_focus`.
 
     ``focus_plane`` and ``focus_um`` are the best focus between planes, see
-    :func:`focusqual.inference.stacks.best_focus`. What is not known is empty.
+    :func:`focusqual.inference.stacks.best_focus`. Unknown values are empty.
     """
     focus = [f"focus_{unit}{end}" for unit in ("plane", "um") for end in ("", "_error")]
     measured = [*NUMBERS, "weighted_level"]

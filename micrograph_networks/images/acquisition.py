@@ -1,4 +1,4 @@
-"""How an image was acquired, by the metadata of its file: optics, stage position and time."""
+"""Acquisition metadata of an image file: optics, stage position and time."""
 
 import datetime
 import re
@@ -14,7 +14,7 @@ LIMITS: Dict[str, Tuple[float, float]] = {
     "stage_y_um": (-1e7, 1e7),
     "stage_z_um": (-1e7, 1e7),
 }
-"""Lowest and highest value of every number that a microscope can have; others are not known."""
+"""Lowest and highest plausible value of each number. Other values count as unknown."""
 OPTICS = {
     "pixel_size_um": ("pixel size", " um"),
     "numerical_aperture": ("numerical aperture", ""),
@@ -28,7 +28,7 @@ COLUMNS = (
     *("pixel_size_um", "numerical_aperture", "wavelength_um"),
     *("stage_x_um", "stage_y_um", "stage_z_um", "time"),
 )
-"""Table columns of an acquisition; a table has those of which any value is known."""
+"""Table columns of an acquisition. A column without any known value is omitted."""
 MICROMETERS = {
     **{"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "nm": 1e-3, "inch": 25400.0},
     **{"meter": 1e6, "centimeter": 1e4, "millimeter": 1e3, "micrometer": 1.0, "nanometer": 1e-3},
@@ -45,7 +45,7 @@ TIME = re.compile(
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What the metadata of a file say about an image. Unknown values are None.
+    """Acquisition metadata of an image. Unknown values are None.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ def merge(sources: Mapping[str, Acquisition]) -> Acquisition:
 
 
 def in_common(acquisitions: Sequence[Acquisition]) -> Acquisition:
-    """Return what is the same for all images of a file, and None for what is not."""
+    """Return the values that all images of a file share; the others are None."""
     shared: Dict[str, Any] = {}
     for name in (field.name for field in fields(Acquisition)):
         values = {getattr(one, name) for one in acquisitions}

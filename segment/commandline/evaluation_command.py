@@ -76,8 +76,8 @@ def evaluate(
     The scores of a class are computed over all pixels of all images together. Objects are matched
     one to one: isolated cells if their IoU is at least 0.5, and filaments, such as spirochaetes,
     if at least half of each skeleton is within 4 pixels of the other. Cells that touch in the
-    masks are not judged. The metrics that begin with filamentous leave out the round and short
-    filaments of the masks. OUTPUT holds evaluation.csv, images.csv with a row per image, and
+    masks are not judged. Metrics whose names begin with 'filamentous' ignore round and short
+    filaments in the masks. OUTPUT holds evaluation.csv, images.csv with a row per image, and
     pictures of the images with the lowest IoU: the image, true outlines, found outlines.
     """
     from micrograph_networks.images.image_files import read_image, write_png

@@ -93,9 +93,9 @@ def path_length(path: np.ndarray) -> float:
 def skeleton_branches(region: np.ndarray) -> List[Branch]:
     """Cut the skeleton of a region at its junctions, or a closed ring at one of its pixels.
 
-    Spurs, shorter than :data:`SPUR`, are left out, and holes that are smaller than the square of
-    the width are filled before. Junctions that a branch of at most :data:`BRIDGE` connects are one,
-    and this branch is left out, too. Without junctions there are no branches.
+    Holes smaller than the square of the width are filled first. Branches shorter than :data:`SPUR`
+    are ignored. Two junctions connected by a branch of at most :data:`BRIDGE` count as one, and
+    this branch is ignored. A skeleton without junctions has no branches.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What happens to dark-field photographs on the way to a file, drawn on crops with their masks.
+"""Simulated artifacts of dark-field images, drawn on crops and their masks.
 
 Eyepieces, figures and camera software add margins, round fields, scale bars, text, arrows and
 frames; mosaics have seams, cameras dust, microscopes uneven light and particles far out of focus.
