@@ -63,7 +63,7 @@ docs: .venv-tools/.complete
 	.venv-tools/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
 	@echo "Open docs/_build/html/docs/index.html"
 
-release:
+release: $(VENV)
 	python3 release/build_release.py
 
 lint: $(VENV)

@@ -4,11 +4,36 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+CHARTS_LICENSE = """/*
+Vega, Vega-Lite, Vega-Embed, Vega-Tooltip, Vega-Themes
+Copyright (c) 2015, University of Washington Interactive Data Lab
+
+D3, TopoJSON (ISC License)
+Copyright 2010 Mike Bostock
+"""
 
 
 def text(name):
     """Return the text of a file."""
-    return Path(__file__).parent.joinpath(name).read_text(encoding="utf-8")
+    return ROOT.joinpath(name).read_text(encoding="utf-8")
+
+
+class BuildWithCharts(build_py):
+    """Make the chart library of the pages, unless the folder has it, and build the packages."""
+
+    def run(self):
+        """Write the JavaScript of Vega-Lite 6.1, with its license, and build the packages."""
+        path = ROOT / "micrograph_networks" / "files" / "vega.js"
+        if not path.exists():
+            from vl_convert import javascript_bundle
+
+            charts = javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="6.1")
+            conditions = text("LICENSE").partition("developers\n")[2]
+            path.write_text(f"{CHARTS_LICENSE}{conditions}*/\n{charts}", encoding="utf-8")
+        super().run()
 
 
 setup(
@@ -43,8 +68,10 @@ setup(
         "cellprofiler_focus_darkfield",
     ],
     package_dir={"cellprofiler_focus_darkfield": "plugins"},
+    cmdclass={"build_py": BuildWithCharts},
     package_data={
         "focusqual.report": ["page.html", "page.js"],
+        "micrograph_networks.files": ["vega.js"],
         "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
         "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],
     },

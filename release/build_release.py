@@ -21,6 +21,8 @@ PAGE = {
     "pictures/darkfield.png": "docs/darkfield.png",
 }
 """Page for users and its pictures: names in the archive and in the repository."""
+CHARTS = ROOT / "micrograph_networks" / "files" / "vega.js"
+"""Chart library, which is not in the repository: setup.py makes it."""
 LARGEST = 100_000_000
 """Maximum size of the archive in bytes."""
 
@@ -48,6 +50,8 @@ def build(folder):
     Path
         Path of the archive.
     """
+    if not CHARTS.is_file():
+        sys.exit(f"{CHARTS} does not exist: run 'pip install --editable .' first.")
     folder.mkdir(parents=True, exist_ok=True)
     name = f"cellprofiler-focus-darkfield-{version()}"
     target = folder / f"{name}.zip"

@@ -18,6 +18,8 @@ NOT_DISTRIBUTED = (".ci/", ".dockerignore", ".github/", ".gitignore", ".pre-comm
 """Files that only a clone needs."""
 GENERATED = ("PKG-INFO", "setup.cfg", "cellprofiler_focus_darkfield.egg-info/", "build/")
 """Files that setuptools adds to a source distribution."""
+BUILT = "micrograph_networks/files/vega.js"
+"""File that setup.py makes, and that the wheel and the archive contain."""
 RELEASED = tuple(f"{folder}/" for folder in FOLDERS)
 """Folders in the archive for the application."""
 PACKAGED = (*RELEASED, "cluster_workflow/")
@@ -69,7 +71,7 @@ def test_source_distribution_and_wheel(tracked, tmp_path):
     }
     with zipfile.ZipFile(build("wheel", source, tmp_path / "wheel")) as archive:
         texts = {name: archive.read(name) for name in archive.namelist()}
-    assert {name for name in texts if ".dist-info/" not in name} == set(expected)
+    assert {name for name in texts if ".dist-info/" not in name} == {*expected, BUILT}
     assert [name for name, path in expected.items() if texts[name] != path.read_bytes()] == []
     (metadata,) = [text.decode() for name, text in texts.items() if name.endswith("/METADATA")]
     assert re.search(r"^License: BSD-3-Clause .* CC-BY-NC-4.0 \(dark-field weights", metadata, re.M)
@@ -88,7 +90,7 @@ def test_the_release_has_the_modules_and_what_they_need(tracked, tmp_path):
     assert all(len(texts.pop(name)) < 600_000 for name in pictures)
     expected = {name for name in tracked if name.startswith(RELEASED)}
     expected |= {name for name in tracked if name.endswith(".cppipe")}
-    assert set(texts) == {*expected, "LICENSE", "CITATION.cff"}
+    assert set(texts) == {*expected, BUILT, "LICENSE", "CITATION.cff"}
     assert [name for name, text in texts.items() if (ROOT / name).read_bytes() != text] == []
 
 

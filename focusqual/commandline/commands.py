@@ -375,7 +375,7 @@ def summarize(
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     _report_wells(images)
     # The page comes last because it needs packages that not everyone has installed.
-    page.write_page(
+    page.write_plate_page(
         folder / "plate.html", images, thresholds, measurements, pictures or measurements.parent
     )
     click.echo(f"Wrote {folder / 'plate.html'}")

@@ -1,6 +1,6 @@
 "use strict";
 // The page of a plate: judges the images by the sliders, and shows the charts of charts.py.
-const report = JSON.parse(document.getElementById("report").textContent);
+const report = JSON.parse(document.getElementById("data").textContent);
 const [IN_FOCUS] = report.verdicts;
 const pictures = new Map(report.pictures); // by the row of the image
 const limits = { ...report.thresholds };

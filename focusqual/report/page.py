@@ -2,9 +2,7 @@
 
 import base64
 import html
-import json
 import math
-import string
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -19,8 +17,7 @@ from focusqual.report.options import Thresholds
 from focusqual.report.paths import pictures_of
 from focusqual.report.verdicts import EXCLUDED, RULES, VERDICTS, WELL_COLUMNS
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.ownership import mark
-from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.files.pages import write_page
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.options import Option, declared_options
 
@@ -30,7 +27,7 @@ PICTURE_SIZE = 240
 """Longer side of their pictures in pixels."""
 GAP = 0.06
 """Distance from the edge of a well to its sites, as a share of its width."""
-HERE = Path(__file__).parent
+TEMPLATE = Path(__file__).with_name("page.html")
 HIGHEST_SCORE = "highest_score"
 """Name of the threshold that channels may have each for itself."""
 
@@ -43,7 +40,7 @@ class Slider(NamedTuple):
     option: Option
 
 
-def write_page(
+def write_plate_page(
     path: Path, images: pd.DataFrame, thresholds: Thresholds, table: Path, pictures: Path
 ) -> None:
     """Write the page of a plate: the audit, maps, histograms, levels, worst images, excluded wells.
@@ -64,21 +61,18 @@ def write_page(
     Raises
     ------
     UserError
-        Altair or vl-convert is not installed, a picture cannot be read, or the page cannot be
+        Altair is not installed, a picture cannot be read, or the page cannot be
         written.
     """
     try:
-        import altair
-        import vl_convert
+        import altair  # noqa: F401
 
         from focusqual.report.charts import ORDER, plate_charts
     except ImportError as error:
         raise UserError(
-            f"The page of a plate needs altair and vl-convert-python ({error}): install them with "
+            f"The page of a plate needs altair ({error}): install it with "
             "'pip install \"cellprofiler-focus-darkfield[report]\"'."
         ) from None
-    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
-    libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
     positions = images.columns[images.columns.get_loc(NUMBERS[-1]) + 1 :]
     own = {channel: f"{HIGHEST_SCORE}_{n}" for n, channel in enumerate(thresholds.highest_scores)}
     sliders = _sliders(thresholds, own)
@@ -97,24 +91,8 @@ def write_page(
         "columns": WELL_COLUMNS,
         "chart": plate_charts(images),
     }
-    page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=html.escape(str(table)),
-        software=mark() or "",
-        sliders="\n".join(map(_slider_html, sliders)),
-        report=_escaped_json(report),
-        libraries=libraries.replace("</script", "<\\/script"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
-
-
-def _escaped_json(report: Dict[str, Any]) -> str:
-    """Return JSON in ASCII without characters of HTML, so that no file name can end the script."""
-    text = json.dumps(report, allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    sliders_html = "\n".join(map(_slider_html, sliders))
+    write_page(path, TEMPLATE, str(table), report, sliders=sliders_html)
 
 
 def _images_and_wells(images: pd.DataFrame) -> Dict[str, List[Dict[str, Any]]]:

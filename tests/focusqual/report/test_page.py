@@ -52,7 +52,6 @@ def summarize(table, *arguments, exit_code=0):
 @pytest.fixture
 def open_page(tmp_path):
     """A function that opens the page in Chromium, which saves files to ``tmp_path``."""
-    pytest.importorskip("vl_convert")
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
@@ -165,7 +164,6 @@ def test_each_channel_has_a_slider_that_starts_at_its_cutoff(open_page, tmp_path
 
 
 def test_the_page_of_a_large_plate_is_small_and_complete(tmp_path):
-    pytest.importorskip("vl_convert")
     summarize(write_plate(tmp_path, 16, 24, 300), "--highest-score", 2)
     page = tmp_path / "out" / "plate.html"
     assert page.stat().st_size < 5e6
@@ -218,7 +216,7 @@ def test_plates_with_equal_file_names_have_their_own_pictures(open_page, tmp_pat
 
 def test_images_without_a_well_are_reported_once(tmp_path, monkeypatch):
     write = Mock(side_effect=lambda path, *_: path.write_text("(focusqual summarize)"))
-    monkeypatch.setattr("focusqual.report.page.write_page", write)
+    monkeypatch.setattr("focusqual.report.page.write_plate_page", write)
     table = tmp_path / "focus.csv"
     rows = ["p_A01.tif,1,1,0.5", "x.tif,1,1,0.5", "y.tif,1,1,0.5"]
     table.write_text("\n".join(["image,score,expected_level,certainty", *rows]) + "\n")
