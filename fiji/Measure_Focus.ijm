@@ -55,10 +55,10 @@ function showPatches(width, height, table) {
         for (row = 1; row < rows.length; row++) {
             values = split(rows[row], ",");
             setColor(parseFloat(values[List.getValue(names[slice - 1])]));
-            left = parseInt(values[List.getValue("x")]);
-            top = parseInt(values[List.getValue("y")]);
-            across = parseInt(values[List.getValue("width")]);
-            down = parseInt(values[List.getValue("height")]);
+            left = parseInt(values[List.getValue("left_px")]);
+            top = parseInt(values[List.getValue("top_px")]);
+            across = parseInt(values[List.getValue("width_px")]);
+            down = parseInt(values[List.getValue("height_px")]);
             fillRect(left, top, across, down);
         }
     }

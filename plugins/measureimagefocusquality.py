@@ -172,8 +172,8 @@ measurements except *Model* and *Engine* are numbers, and they are NaN if no pat
 -  *ExpectedLevel:* Mean of the image's probabilities, 0 to 10. It is finer than the score.
 -  *Certainty:* Certainty of the image: 1 if a single level has all the probability, 0 if all levels
    are equally probable (1 - entropy / ln 11).
--  *CertaintyMean, CertaintyMax, CertaintyWeighted:* Mean and maximum of the patches' certainties,
-   and their mean weighted by themselves.
+-  *CertaintyMean, CertaintyMax, CertaintyWeightedMean:* Mean and maximum of the patches'
+   certainties, and their mean weighted by themselves.
 -  *Probability0* to *Probability10:* Probabilities of the levels for the image.
 -  *FractionInFocus, FractionOutOfFocus, FractionUncertain:* Fractions of the patches, which add up
    to 1. Settings define which patches are out of focus and which are uncertain.
@@ -226,10 +226,10 @@ IMAGE_FEATURES = {
     "Certainty": "certainty",
     "CertaintyMean": "certainty_mean",
     "CertaintyMax": "certainty_max",
-    "CertaintyWeighted": "certainty_weighted",
-    "FractionInFocus": "in_focus",
-    "FractionOutOfFocus": "out_of_focus",
-    "FractionUncertain": "uncertain",
+    "CertaintyWeightedMean": "certainty_weighted_mean",
+    "FractionInFocus": "fraction_in_focus",
+    "FractionOutOfFocus": "fraction_out_of_focus",
+    "FractionUncertain": "fraction_uncertain",
     **PROBABILITIES,
 }
 """Features of an image, with their names in FocusMeasurement.summary."""

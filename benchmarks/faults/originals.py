@@ -82,7 +82,7 @@ def write_data_set(folder, rng):
 
 def write_focus_table(path):
     """Write the table of ``focusqual predict`` for three wells."""
-    with csv_table(path, tables.FOCUS_COLUMNS) as table:
+    with csv_table(path, tables.focus_columns(has_optics=False)) as table:
         for number, well in enumerate(("A01", "B02", "H12")):
             measurement, model = measure(scene(number)), focus_model()
             table.writerow(tables.focus_row(f"p_{well}_s1.tif", measurement, model))

@@ -156,7 +156,7 @@ def predict(
         return image.ndim == 3, measurement
 
     done = color = 0
-    columns = [*tables.FOCUS_COLUMNS, "folder", *acquired, *positions]
+    columns = [*tables.focus_columns(options.is_objective), "folder", *acquired, *positions]
     focus_table = table(paths[0], columns)
     groups: Dict[Tuple[Path, str], List[Tuple[Position, FocusMeasurement]]] = {}
     patch_table = table(paths[1], [*tables.PATCH_COLUMNS, "folder"])

@@ -279,7 +279,8 @@ def _write_evaluation(
     plots.draw_evaluation(folder, measured)
     with csv_table(folder / "evaluation.csv", ["metric", "value"]) as rows:
         rows.writerows(figures.items())
-    with csv_table(folder / "images.csv", ["image", "level", *tables.FOCUS_COLUMNS[1:]]) as rows:
+    columns = tables.focus_columns(options.optics is not None)
+    with csv_table(folder / "images.csv", ["image", "level", *columns[1:]]) as rows:
         for image in measured:
             name, *values = tables.focus_row(image.name, image.measurement, model)
             rows.writerow([name, image.level, *values])

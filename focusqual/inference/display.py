@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STATISTICS = ("Score", "Expected", "Certainty", "In focus", "Out of focus", "Uncertain", "Patches")
 """Columns of the table of images, which fits into a small window."""
+FRACTIONS = ("fraction_in_focus", "fraction_out_of_focus", "fraction_uncertain")
+"""Names of fractions of the patches in FocusMeasurement.summary, in the order of STATISTICS."""
 BAR_CERTAINTY = 0.85
 """Certainty in whose colors the bars of the levels are drawn."""
 LIMITS = (-0.5, LEVELS - 0.5)
@@ -102,7 +104,7 @@ def statistics(measurement: FocusMeasurement) -> List[str]:
         f"{summary['score']:.0f}",
         f"{summary['expected_level']:.1f}",
         f"{summary['certainty']:.2f}",
-        *(f"{100 * summary[name]:.0f} %" for name in ("in_focus", "out_of_focus", "uncertain")),
+        *(f"{100 * summary[name]:.0f} %" for name in FRACTIONS),
         patches,
     ]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Dict, Union
+from typing import Dict, Tuple, Union
 
 import numpy as np
 from scipy.special import entr, softmax
@@ -12,6 +12,8 @@ from focusqual.levels import LEVELS
 
 PROBABILITIES = tuple(f"p{level}" for level in range(LEVELS))
 """Names of the probabilities of the levels in tables."""
+DEFOCUS = "expected_defocus_um"
+"""Name of the expected level in micrometers, which is known only with the optics."""
 
 
 @dataclass(frozen=True)
@@ -68,34 +70,37 @@ class FocusMeasurement:
           level.
         - ``expected_level``: mean of ``aggregate``.
         - ``certainty``: certainty of ``aggregate``.
-        - ``certainty_mean``, ``certainty_max``, ``certainty_weighted``: mean, maximum, and mean
-          weighted by itself, of the certainties of the patches.
+        - ``certainty_mean``, ``certainty_max``, ``certainty_weighted_mean``: mean, maximum, and
+          mean weighted by itself, of the certainties of the patches.
         - ``patches``: number of patches that count, an int; all others are floats, and NaN if it
           is 0.
-        - ``in_focus``, ``out_of_focus``, ``uncertain``: fractions of the patches; sum to 1.
+        - ``fraction_in_focus``, ``fraction_out_of_focus``, ``fraction_uncertain``: fractions of the
+          patches; sum to 1.
         - ``p0`` to ``p10``: probabilities of ``aggregate``.
-        - ``expected_defocus_um``: ``expected_level`` in micrometers, to either side of the focus;
-          NaN unless the options specify the optics.
+        - ``expected_defocus_um``, only if the options specify the optics: ``expected_level`` in
+          micrometers, to either side of the focus.
         """
         if np.isnan(self.aggregate).any():
-            return {**dict.fromkeys(SUMMARY, float("nan")), "patches": int(self.counted.sum())}
+            names = summary_names(self.options.optics is not None)
+            return {**dict.fromkeys(names, float("nan")), "patches": int(self.counted.sum())}
         certainties = self.certainty[self.counted]
         known = certainties >= self.options.uncertain_below
         blurred = self.level[self.counted] >= self.options.out_of_focus_from
         level = float(expected_level(self.aggregate))
+        defocus = {DEFOCUS: level * self.options.level_depth} if self.options.optics else {}
         return {
             "score": float(np.searchsorted(self.aggregate.cumsum(), 0.5)),
             "expected_level": level,
             "certainty": float(certainty(self.aggregate)),
             "certainty_mean": float(certainties.mean()),
             "certainty_max": float(certainties.max()),
-            "certainty_weighted": float(self._weights @ certainties),
+            "certainty_weighted_mean": float(self._weights @ certainties),
             "patches": certainties.size,
-            "in_focus": float(np.mean(known & ~blurred)),
-            "out_of_focus": float(np.mean(known & blurred)),
-            "uncertain": float(np.mean(~known)),
+            "fraction_in_focus": float(np.mean(known & ~blurred)),
+            "fraction_out_of_focus": float(np.mean(known & blurred)),
+            "fraction_uncertain": float(np.mean(~known)),
             **dict(zip(PROBABILITIES, self.aggregate.tolist())),
-            "expected_defocus_um": level * self.options.level_depth,
+            **defocus,
         }
 
     def patch_table(self) -> Dict[str, np.ndarray]:
@@ -146,6 +151,11 @@ _EXAMPLE = FocusMeasurement(
     np.zeros((1, 1, 4), int), np.full((1, 1, LEVELS), 1 / LEVELS), np.ones((1, 1), bool)
 )
 SUMMARY = tuple(_EXAMPLE.summary)
-"""Names in :attr:`FocusMeasurement.summary`, in the order of the tables."""
+"""Names in :attr:`FocusMeasurement.summary` if the options specify no optics."""
 PATCH_TABLE = tuple(_EXAMPLE.patch_table())
 """Names in :meth:`FocusMeasurement.patch_table`, in the order of the tables."""
+
+
+def summary_names(has_optics: bool) -> Tuple[str, ...]:
+    """Return the names in :attr:`FocusMeasurement.summary`, in the order of the tables."""
+    return (*SUMMARY, DEFOCUS) if has_optics else SUMMARY

@@ -5,21 +5,30 @@ from typing import Any, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
-from focusqual.inference.measurement import PATCH_TABLE, SUMMARY, FocusMeasurement
+from focusqual.inference.measurement import PATCH_TABLE, FocusMeasurement, summary_names
 from focusqual.inference.model import FocusModel
 from micrograph_networks.files.tables import number
 from micrograph_networks.images.positions import Position
 
-FOCUS_COLUMNS = ("image", *SUMMARY, "model", "engine")
-"""Columns of :func:`focus_row`; focus.csv also has folder, optics and position of each image."""
-PATCH_COLUMNS = ("image", "row", "col", "y", "x", "height", "width", *PATCH_TABLE)
+PATCH_COLUMNS = (
+    *("image", "row", "col", "top_px", "left_px", "height_px", "width_px"),
+    *PATCH_TABLE,
+)
 """Columns of patches.csv."""
 ATTRIBUTE = "focusqual"
 """Attribute of the group of an OME-Zarr image."""
 
 
+def focus_columns(has_optics: bool) -> Tuple[str, ...]:
+    """Return the columns of :func:`focus_row`, if the options specify the optics or if not.
+
+    focus.csv also has folder, optics and position of each image.
+    """
+    return ("image", *summary_names(has_optics), "model", "engine")
+
+
 def focus_row(image: str, measurement: FocusMeasurement, model: FocusModel) -> List[object]:
-    """Return the row of an image, in the order of FOCUS_COLUMNS.
+    """Return the row of an image, in the order of :func:`focus_columns`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ const [IN_FOCUS] = report.verdicts;
 const pictures = new Map(report.pictures); // by the row of the image
 const limits = { ...report.thresholds };
 const byId = (id) => document.getElementById(id);
-const asColumn = (verdict) => verdict.replaceAll(" ", "_");
+const asColumn = (verdict) => `images_${verdict.replaceAll(" ", "_")}`;
 
 // Turn a rule of verdicts.py into a function of an object with the values of its names.
 function compile(rule) {

@@ -24,9 +24,11 @@ RULES = {
     OUT_OF_FOCUS: "score > highest_score",
 }
 """Rules for an image: the first that is true gives the verdict; without one it is in focus."""
-EXCLUDED = "(images - in_focus) / images > largest_share"
+EXCLUDED = "(images - images_in_focus) / images > largest_share"
 """Rule for a well to be excluded."""
-WELL_COLUMNS = ("plate", "well", "images", *(verdict.replace(" ", "_") for verdict in VERDICTS))
+COUNTS = {verdict: f"images_{verdict.replace(' ', '_')}" for verdict in VERDICTS}
+"""Column of the number of images with each verdict."""
+WELL_COLUMNS = ("plate", "well", "images", *COUNTS.values())
 """Columns of excluded_wells.csv."""
 
 
@@ -57,7 +59,7 @@ def excluded_wells(images: "pd.DataFrame", thresholds: Thresholds) -> "pd.DataFr
     import pandas as pd
 
     known = images[images["well"] != ""]
-    judged = verdicts(known, thresholds).str.replace(" ", "_")
+    judged = verdicts(known, thresholds).map(COUNTS)
     counts = pd.crosstab([known["plate"], known["well"]], judged)
     counts = counts.reindex(columns=list(WELL_COLUMNS[2:]), fill_value=0)
     counts["images"] = counts.sum(axis=1)

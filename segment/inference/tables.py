@@ -10,8 +10,8 @@ from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
 
 OBJECT_COLUMNS = (
-    *("image", "class", "label", "y", "x", "area", "length", "mean_width", "mean_probability"),
-    *("model", "engine"),
+    *("image", "class", "object_number", "center_x_px", "center_y_px", "area_px", "length_px"),
+    *("mean_width_px", "mean_probability", "model", "engine"),
 )
 """Column names of cells.csv."""
 
@@ -32,9 +32,9 @@ def object_rows(
     Yields
     ------
     list
-        Values of OBJECT_COLUMNS. y and x are the center of mass in pixels from the center of the
-        first pixel; area, length and mean width are in pixels. Length and mean width of cells are
-        empty.
+        Values of OBJECT_COLUMNS. The object number is that of the pixels in the label image. The
+        center of mass is measured from the center of the first pixel. Length and mean width of
+        cells are empty.
     """
     for found in segmentation.by_class:
         sizes = areas(found.labels)
@@ -45,7 +45,7 @@ def object_rows(
         if found.lengths is not None:
             lengths, widths = found.lengths, found.widths
         measured = zip(y, x, sizes, lengths, widths, found.means)
-        for label, (row, column, area, length, width, mean) in enumerate(measured, 1):
-            center, line = [number(row), number(column)], [number(length), number(width)]
+        for object_number, (row, column, area, length, width, mean) in enumerate(measured, 1):
+            center, line = [number(column), number(row)], [number(length), number(width)]
             numbers = [*center, area, *line, number(mean)]
-            yield [image, found.pixel_class.name, label, *numbers, model.name, model.engine]
+            yield [image, found.pixel_class.name, object_number, *numbers, model.name, model.engine]

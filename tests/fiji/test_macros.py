@@ -99,10 +99,10 @@ def test_the_active_image_is_measured(tmp_path, fly_images, program):
         (line,) = [line for line in log if line.startswith(name)]
         # Later patches cover earlier ones.
         covering = patches[
-            (patches["x"] <= 150)
-            & (patches["x"] + patches["width"] > 150)
-            & (patches["y"] <= 100)
-            & (patches["y"] + patches["height"] > 100)
+            (patches["left_px"] <= 150)
+            & (patches["left_px"] + patches["width_px"] > 150)
+            & (patches["top_px"] <= 100)
+            & (patches["top_px"] + patches["height_px"] > 100)
         ]
         expected = [patches[name].iloc[0], covering[name].iloc[-1]]
         assert list(map(float, line.split()[1:])) == pytest.approx(expected, abs=1e-3)
@@ -121,7 +121,7 @@ def test_cells_become_regions(tmp_path, program):
     cells = pd.read_csv(output / "cells.csv")
     assert f"tables cells.csv {len(cells)}" in log
     areas = [float(line.split()[1]) for line in log if line.startswith("area ")]
-    assert areas == cells["area"][cells["class"] == "blood cell"].tolist()
+    assert areas == cells["area_px"][cells["class"] == "blood cell"].tolist()
     assert len(areas) > 3
     assert "image scene_01.png" in log
 

@@ -84,7 +84,7 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(tmp_path, backbone
     run("predict", folder / "100.png", "--output", scores, "--model", weights)
     rows = pd.read_csv(scores / "cells.csv").groupby("class")
     assert set(rows.groups) == {"disc", "fiber"}
-    assert rows.get_group("fiber")["length"].item() > 60
+    assert rows.get_group("fiber")["length_px"].item() > 60
     assert (read_image(scores / "100_overlay.png") == PURPLE).all(axis=2).sum() > 50
     assert read_image(scores / "100_fiber.tif").max() == 1
 
@@ -100,5 +100,5 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(tmp_path, backbone
     measured = workspace.measurements
     assert measured.get_current_image_measurement("Count_BloodCells") == 3
     lengths = measured.get_current_measurement("Fibers", "Darkfield_Length")
-    np.testing.assert_allclose(lengths, rows.get_group("fiber")["length"], rtol=1e-3)
+    np.testing.assert_allclose(lengths, rows.get_group("fiber")["length_px"], rtol=1e-3)
     assert displayed(module, workspace).table[0] == ["", "BloodCells", "Fibers"]

@@ -55,13 +55,13 @@ def test_predict_writes_exactly_its_tables_and_pictures(images, tmp_path):
     assert names_in(output) == {"focus.csv", "patches.csv", *pictures}
     with open(output / "focus.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
-            "image,score,expected_level,certainty,certainty_mean,certainty_max,certainty_weighted,"
-            "patches,in_focus,out_of_focus,uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,"
-            "expected_defocus_um,model,engine,folder"
+            "image,score,expected_level,certainty,certainty_mean,certainty_max,"
+            "certainty_weighted_mean,patches,fraction_in_focus,fraction_out_of_focus,"
+            "fraction_uncertain,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,model,engine,folder"
         )
     with open(output / "patches.csv", newline="") as file:
         assert ",".join(next(csv.reader(file))) == (
-            "image,row,col,y,x,height,width,level,expected_level,certainty,"
+            "image,row,col,top_px,left_px,height_px,width_px,level,expected_level,certainty,"
             "p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,folder"
         )
     focus, patches = (pd.read_csv(output / name) for name in ("focus.csv", "patches.csv"))

@@ -94,14 +94,12 @@ def test_options_override_the_files(images, predict):
 def test_known_columns_are_written_without_an_objective(images, predict, tmp_path):
     _, table = predict(*images)
     assert [name for name in table if "um" in name or name == "time"] == [
-        "expected_defocus_um",
         *OPTICS,
         *STAGE,
     ]
     assert table.columns[-7:].tolist() == ["folder", *OPTICS, *STAGE]
     assert table[STAGE].iloc[1].tolist() == [79813.4, 12.5, "2023-02-21T10:41:57.173"]
     assert table.iloc[2][OPTICS + STAGE].isna().all()
-    assert table["expected_defocus_um"].isna().all()
     read = read_measurements(tmp_path / "out" / "focus.csv")
     assert read["stage_z_um"].tolist()[:2] == [10, 12.5]
 

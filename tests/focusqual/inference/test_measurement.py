@@ -41,8 +41,8 @@ def test_blank_patches_do_not_change_the_score():
     assert summary["expected_level"] == pytest.approx(7, abs=1e-3)
     assert summary["certainty_max"] == pytest.approx(1)
     assert summary["certainty_mean"] == pytest.approx(1 / 51, abs=1e-4)
-    assert summary["certainty_weighted"] == pytest.approx(1, abs=1e-4)
-    assert summary["uncertain"] == pytest.approx(50 / 51)
+    assert summary["certainty_weighted_mean"] == pytest.approx(1, abs=1e-4)
+    assert summary["fraction_uncertain"] == pytest.approx(50 / 51)
 
 
 def test_product_multiplies_the_distributions():
@@ -55,7 +55,8 @@ def test_fractions_follow_the_options():
     summary = summary_of(
         [SURE[0], SURE[2], SURE[3], FLAT], uncertain_below=0.5, out_of_focus_from=3
     )
-    assert [summary[k] for k in ("in_focus", "out_of_focus", "uncertain")] == [0.5, 0.25, 0.25]
+    fractions = ("fraction_in_focus", "fraction_out_of_focus", "fraction_uncertain")
+    assert [summary[name] for name in fractions] == [0.5, 0.25, 0.25]
 
 
 def test_patches_outside_of_the_mask_are_ignored():
@@ -108,7 +109,7 @@ def test_smaller_batches_are_used_without_enough_memory(out_of_memory, rng):
 def test_a_constant_image_is_flat(value):
     measurement = measure(np.full((200, 200), value, dtype=np.float32))
     np.testing.assert_allclose(measurement.probabilities, 1 / 11)
-    assert measurement.summary["uncertain"] == 1
+    assert measurement.summary["fraction_uncertain"] == 1
 
 
 def test_pixels_outside_of_the_mask_do_not_matter(fly_images, rng):

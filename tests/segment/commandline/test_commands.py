@@ -45,8 +45,10 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
     names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
     table = pd.read_csv(output / "cells.csv")
-    columns = "image,class,label,y,x,area,length,mean_width,mean_probability,model,engine,folder"
-    assert table.columns.tolist() == columns.split(",")
+    assert ",".join(table) == (
+        "image,class,object_number,center_x_px,center_y_px,area_px,length_px,mean_width_px,"
+        "mean_probability,model,engine,folder"
+    )
     for path in images:
         classes, cells, spirochaetes, overlay, uncertainty = (
             read_image(output / f"{path.stem}_{end}") for end in ends
@@ -60,9 +62,9 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
         np.testing.assert_array_equal(classes == 2, spirochaetes > 0)
         rows = table[table["image"] == path.name]
         found = rows[rows["class"] == "blood cell"]
-        assert found["label"].tolist() == list(range(1, cells.max() + 1))
-        assert found["area"].tolist() == np.bincount(cells.ravel())[1:].tolist()
-        assert rows["area"].sum() == np.sum(classes > 0)
+        assert found["object_number"].tolist() == list(range(1, cells.max() + 1))
+        assert found["area_px"].tolist() == np.bincount(cells.ravel())[1:].tolist()
+        assert rows["area_px"].sum() == np.sum(classes > 0)
     assert len(table) > 0
     assert table["mean_probability"].between(0, 1).all()
 

@@ -86,8 +86,8 @@ def test_rows_of_the_table():
         ["a.png", "spirochaete", 1],
     ]
     row = dict(zip(OBJECT_COLUMNS, rows[2]))
-    assert (row["y"], row["x"], row["area"]) == ("81", "59.5", 240)
-    assert float(row["length"]) * float(row["mean_width"]) == pytest.approx(240, rel=1e-4)
+    assert (row["center_y_px"], row["center_x_px"], row["area_px"]) == ("81", "59.5", 240)
+    assert float(row["length_px"]) * float(row["mean_width_px"]) == pytest.approx(240, rel=1e-4)
     assert [value for value in rows[0] if value == ""] == ["", ""]
     assert float(row["mean_probability"]) == pytest.approx(CERTAIN, abs=1e-5)
 
