@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from cellprofiler_core.constants.measurement import IMAGE
 from cellprofiler_core.image import Image
 from cellprofiler_core.module import Module
 from cellprofiler_core.object import Objects
@@ -172,6 +173,10 @@ Measurements made by this module
 **Image measurements**
 
 -  *Count:* Number of objects of each class.
+-  *Darkfield_Dissimilarity:* How unlike the training images the image looks, whatever is found in
+   it. 95 percent of the training images have 1 or less, and nearly all images of other kinds, such
+   as fluorescence, bright field or stained tissue, have more. To exclude them, use **FlagImage**
+   with a maximum of 1. The name of the measurement ends with the name of the first objects.
 -  *Darkfield_Engine:* Library that computed the network, numpy or tensorflow. The name of the
    measurement ends with the name of the first objects.
 
@@ -205,6 +210,7 @@ References
 If you publish results of this module, please cite the data set and CellProfiler.
 """
 
+F_DISSIMILARITY = "Dissimilarity"
 F_MEAN_PROBABILITY = "MeanProbability"
 F_LENGTH = "Length"
 F_MEAN_WIDTH = "MeanWidth"
@@ -386,6 +392,7 @@ apply to spirochaetes and other filaments.
 
     def features(self):
         features = super().features()
+        features.append(Feature(IMAGE, F_DISSIMILARITY, self.model_names()[0]))
         kinds = self._kinds()
         for group in self.groups:
             name = group.objects_name.value
@@ -413,6 +420,8 @@ apply to spirochaetes and other filaments.
         with add_path_to_errors(image_name), explain_memory_errors():
             result = segment_image(image.pixel_data, model, input_mask(image), options)
             found = [result.of_class(group.class_name.value) for group in self.groups]
+        name = self.measurement_name(F_DISSIMILARITY, self.model_names()[0])
+        workspace.measurements.add_image_measurement(name, result.dissimilarity)
         for group, one in zip(self.groups, found):
             self._add_objects(workspace, group.objects_name.value, one, image)
             pixels = {"mask": one.labels > 0, "probability": one.probability}
@@ -443,6 +452,7 @@ apply to spirochaetes and other filaments.
         data, mask = workspace.display_data, input_mask(image)
         data.image = core_display.displayed_image(image.pixel_data)
         data.probabilities = core_display.probability_picture(found)
+        data.title = core_display.image_title(self.x_name.value, result)
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
         data.left_out = core_display.left_out(result, found, self.threshold.value)
@@ -455,9 +465,7 @@ apply to spirochaetes and other filaments.
         data = workspace.display_data
         figure.set_subplots((2, 2))
         shared = {"interpolation": figures.SMOOTH, "sharexy": figure.subplot(0, 0)}
-        figure.subplot_imshow_color(
-            0, 0, data.image, self.x_name.value, interpolation=figures.SMOOTH
-        )
+        figure.subplot_imshow_color(0, 0, data.image, data.title, interpolation=figures.SMOOTH)
         # CellProfiler draws these outlines in the user's colors, in the order of the list.
         outlines = [
             {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}

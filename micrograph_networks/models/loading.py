@@ -23,6 +23,7 @@ from micrograph_networks.models.registry import (
     verified_content,
 )
 from micrograph_networks.models.weights_file import Networks, Weights, parse_weights
+from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.networks.layers import Network
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class TrainedNetwork:
         Attributes of the weights file.
     network : Network
         Declaration of the network.
+    layers : Arrays
+        Arrays of its layers.
     engine : str
         Name of the engine that computes.
     functions : tuple of InferenceFunction
@@ -52,6 +55,7 @@ class TrainedNetwork:
     card: Optional[Path]
     attributes: Dict[str, Any]
     network: Network
+    layers: Arrays
     engine: str
     functions: Tuple[InferenceFunction, ...]
 
@@ -82,7 +86,9 @@ def load_network(
     functions = load_functions(network, weights.layers, chosen, options.bfloat16)
     name, card = (shipped.name, shipped.card) if shipped else (str(model), None)
     logger.info("%s computes %s", chosen, name)
-    return TrainedNetwork(name, card, weights.attributes, network, chosen, functions)
+    return TrainedNetwork(
+        name, card, weights.attributes, network, weights.layers, chosen, functions
+    )
 
 
 def read_network(model: Union[str, Path, None], networks: Networks) -> Tuple[Weights, Network]:

@@ -23,6 +23,11 @@ def displayed_image(image: np.ndarray) -> np.ndarray:
     return np.nan_to_num(to_rgb(image) / 255)
 
 
+def image_title(name: str, result: Segmentation) -> str:
+    """Return the name of an image, and whether it looks unlike the training images."""
+    return f"{name} (unlike the training images)" if result.dissimilarity > 1 else name
+
+
 def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ...]:
     """Return the column of the table that describes the objects of a class.
 

@@ -11,6 +11,7 @@ from micrograph_networks.models.batching import BatchRunner
 from micrograph_networks.models.loading import load_network
 from micrograph_networks.networks.layers import Convolution, Network
 from segment.classes import PixelClass, declared_classes
+from segment.inference.dissimilarity import TextureModel, declared_textures, load_textures
 from segment.inference.network import FULL, NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
@@ -46,6 +47,8 @@ class SegmentationModel:
         Longer side of the training images in pixels.
     cell_diameter : float
         Median diameter of a cell in pixels of the training images.
+    textures : TextureModel or None
+        Textures of the training images; None if the weights file has none.
     """
 
     name: str
@@ -55,6 +58,7 @@ class SegmentationModel:
     classes: Tuple[PixelClass, ...]
     working_size: int
     cell_diameter: float
+    textures: Optional[TextureModel] = None
 
 
 def load_model(
@@ -79,9 +83,18 @@ def load_model(
     with add_path_to_errors(trained.name):
         classes = declared_classes(trained.attributes)
         working_size, cell_diameter = _scale(trained.attributes)
+        usual = declared_textures(trained.attributes, trained.network)
+    textures = usual and TextureModel(load_textures(trained.network, trained.layers), usual)
     tiles = BatchRunner("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
     return SegmentationModel(
-        trained.name, trained.card, trained.engine, tiles, classes, working_size, cell_diameter
+        name=trained.name,
+        card=trained.card,
+        engine=trained.engine,
+        tiles=tiles,
+        classes=classes,
+        working_size=working_size,
+        cell_diameter=cell_diameter,
+        textures=textures,
     )
 
 

@@ -1,6 +1,7 @@
 """Class probabilities for every pixel of an image of any size, computed tile by tile."""
 
 import functools
+import math
 from typing import Callable, Optional, Tuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from micrograph_networks.engines import InferenceFunction
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.tiling import pad_to
+from segment.inference.dissimilarity import REDUCTION, dissimilarity, measure_textures
 from segment.inference.model import SegmentationModel
 from segment.inference.normalization import (
     Exposure,
@@ -23,12 +25,14 @@ MIRRORED: Tuple[Tuple[int, ...], ...] = ((0,), (1,), (0, 1))
 """Axes along which an image is mirrored in each view."""
 
 
-def mean_of_views(image: np.ndarray, model: SegmentationModel, scale: float) -> np.ndarray:
+def mean_of_views(
+    image: np.ndarray, model: SegmentationModel, scale: float, exposure: Optional[Exposure] = None
+) -> np.ndarray:
     """Return the mean probabilities over the image and its three mirrored views.
 
     Parameters, result and errors are those of :func:`predict_probabilities`.
     """
-    exposure = measure_exposure(as_color(image))
+    exposure = exposure or measure_exposure(as_color(image))
     total = predict_probabilities(image, model, scale, exposure)
     for axes in MIRRORED:
         view = np.flip(image, axes)
@@ -77,6 +81,24 @@ def predict_probabilities(
             f"{model.name} returned NaN: check the weights file, or compute with another engine."
         )
     return probabilities
+
+
+def image_dissimilarity(
+    image: np.ndarray, model: SegmentationModel, scale: float, exposure: Optional[Exposure] = None
+) -> float:
+    """Return how unlike the training images an image looks: see :func:`dissimilarity`.
+
+    Parameters and errors are those of :func:`predict_probabilities`. NaN if the weights file does
+    not describe the training images.
+    """
+    if model.textures is None:
+        return math.nan
+    image = as_color(image)
+    height, width = scaled_shape(image.shape, REDUCTION * scale)
+    rgb = np.empty((max(height, 2), max(width, 2), 3), dtype=np.float32)
+    convert = functools.partial(to_rgb, exposure=exposure or measure_exposure(image))
+    resize_rows(image, 0, len(image), rgb, convert)
+    return dissimilarity(measure_textures(rgb, model.textures.network), model.textures.usual)
 
 
 def _predict_in_tiles(

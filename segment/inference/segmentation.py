@@ -1,6 +1,7 @@
 """Segment an image: pixels in, classes and label images of objects out."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
@@ -16,9 +17,13 @@ from segment.inference.cells import label_cells, with_crossings
 from segment.inference.field import picture_area, unblended
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
-from segment.inference.normalization import as_color
+from segment.inference.normalization import as_color, measure_exposure
 from segment.inference.options import SegmentationOptions
-from segment.inference.prediction import mean_of_views, predict_probabilities
+from segment.inference.prediction import (
+    image_dissimilarity,
+    mean_of_views,
+    predict_probabilities,
+)
 from segment.inference.scaling import working_scale
 
 
@@ -69,10 +74,14 @@ class Segmentation:
     by_class : tuple of ClassObjects
         Objects of every class that forms objects, in the order of the class indices. No two objects
         share a pixel.
+    dissimilarity : float
+        How unlike the training images the image looks: 1 or less for 95 percent of the training
+        images; NaN if unknown. See :func:`segment.inference.dissimilarity.dissimilarity`.
     """
 
     probabilities: np.ndarray
     by_class: Tuple[ClassObjects, ...]
+    dissimilarity: float = math.nan
 
     @cached_property
     def classes(self) -> np.ndarray:
@@ -147,9 +156,11 @@ def segment_image(
     image = mirror_inside(image, unblended(valid, inside))
     scale = working_scale(image.shape, model, options.cell_diameter)
     predict = mean_of_views if options.mirrored_views else predict_probabilities
-    probabilities = predict(image, model, scale)
+    exposure = measure_exposure(as_color(image))
+    probabilities = predict(image, model, scale, exposure)
     probabilities[~valid] = np.eye(len(model.classes))[BACKGROUND]
-    return segment_probabilities(probabilities, valid, model.classes, scale, options)
+    found = segment_probabilities(probabilities, valid, model.classes, scale, options)
+    return replace(found, dissimilarity=image_dissimilarity(image, model, scale, exposure))
 
 
 def segment_probabilities(

@@ -22,6 +22,14 @@ from segment.annotations.dataset import Sample
 from segment.classes import CELLS, NOTHING, PixelClass, class_attributes
 from segment.evaluation.evaluate import comparison
 from segment.evaluation.scores import Scores, confusion_matrix, scores
+from segment.inference.dissimilarity import (
+    ATTRIBUTE,
+    REDUCTION,
+    load_textures,
+    measure_textures,
+    texture_attribute,
+    usual_textures,
+)
 from segment.inference.model import WEIGHTS_FILE
 from segment.inference.network import (
     LOGITS,
@@ -33,6 +41,7 @@ from segment.inference.network import (
     width_attributes,
 )
 from segment.inference.normalization import NORMALIZATION, normalize
+from segment.inference.scaling import resize, scaled_shape
 from segment.training.balancing import balance, narrowed
 from segment.training.batches import batches_per_epoch, epoch_batches
 from segment.training.calibration import calibrated
@@ -108,8 +117,20 @@ def train(
     mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in averaged])
     compute = load_functions(network, mean.layers)[0]
     path = run.folder / WEIGHTS_FILE
-    write_weights(path, calibrated(mean, functools.partial(_predict, compute), samples))
+    weights = calibrated(mean, functools.partial(_predict, compute), samples)
+    write_weights(path, with_textures(weights, network, samples))
     return path
+
+
+def with_textures(weights: Weights, network: Network, samples: Sequence[Sample]) -> Weights:
+    """Add the textures of the training images to the attributes of their network."""
+    measure = load_textures(network, weights.layers)
+    textures = [
+        measure_textures(resize(one.image, scaled_shape(one.image.shape, REDUCTION)), measure)
+        for one in samples
+    ]
+    value = texture_attribute(usual_textures(np.array(textures)))
+    return replace(weights, attributes={**weights.attributes, ATTRIBUTE: value})
 
 
 def cell_diameter(samples: Sequence[Sample], classes: Sequence[PixelClass]) -> float:

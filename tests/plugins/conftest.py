@@ -13,7 +13,8 @@ from support import filled
 
 from micrograph_networks.models.weights_file import Weights, write_weights
 from segment.classes import BLOOD_CELL, CLASSES, SPIROCHAETE
-from segment.inference.network import unet_vgg16
+from segment.inference.dissimilarity import ATTRIBUTE, UsualTextures, texture_attribute
+from segment.inference.network import FULL, unet_vgg16
 from segment.inference.normalization import MEANS
 from segment.simulation.scenes import darkfield_scene
 
@@ -74,7 +75,8 @@ def color_weights(tmp_path_factory):
     """Weights of a dark-field network that classifies by color, at 128 pixels.
 
     Red and white are blood cell, blue is spirochaete, and dark is background. The encoder's first
-    block passes the colors on to the last step of the decoder. All other weights are 0.
+    block passes the colors on to the last step of the decoder. All other weights are 0, so every
+    image has the same dissimilarity, 2.
     """
     network = unet_vgg16(3)
     layers = filled(network)
@@ -91,7 +93,14 @@ def color_weights(tmp_path_factory):
     layers["classes"]["kernel"][1, 1, red, BLOOD_CELL] = 0.1
     layers["classes"]["kernel"][1, 1, [blue, red], SPIROCHAETE] = 0.1, -0.1
     layers["classes"]["bias"][[BLOOD_CELL, SPIROCHAETE]] = -12.8, -6.4
-    attributes = {"class_names": CLASSES, "working_size": 128, "cell_diameter": 20.0}
+    count = FULL.encoder[1]
+    textures = UsualTextures(np.full(count, 2.0), np.ones(count), limit=1.0)
+    attributes = {
+        "class_names": CLASSES,
+        "working_size": 128,
+        "cell_diameter": 20.0,
+        ATTRIBUTE: texture_attribute(textures),
+    }
     path = tmp_path_factory.mktemp("weights") / "colors.h5"
     write_weights(path, Weights(network.architecture, layers, attributes))
     return path

@@ -276,6 +276,12 @@ def test_cells_and_spirochaetes_become_objects(module, field, truth):
     assert module.is_object_identification_module()
 
 
+def test_the_dissimilarity_is_that_of_the_core(module, field):
+    workspace = run(module, field)
+    name = "Darkfield_Dissimilarity_BloodCells"
+    assert workspace.measurements.get_current_image_measurement(name) == 2
+
+
 def test_objects_and_images_are_those_of_the_core(module, field, color_weights, rng):
     want_images(module)
     noisy = np.clip(field + rng.normal(0, 0.4, field.shape), 0, 1)
@@ -445,7 +451,8 @@ def test_figure_shows_image_outlines_probabilities_legends_and_a_table(everythin
 
     plain, probabilities, outlined, legends = figure.subplots.ravel()
     titles = [axes.get_title() for axes in (plain, outlined, probabilities)]
-    assert titles == ["Field", "BloodCells and Spirochaetes", "Probabilities"]
+    unlike = "Field (unlike the training images)"
+    assert titles == [unlike, "BloodCells and Spirochaetes", "Probabilities"]
     for axes in (plain, outlined):
         np.testing.assert_allclose(axes.images[0].get_array(), field, rtol=1e-6)
     shown = probabilities.images[0].get_array()

@@ -24,6 +24,7 @@ ATTRIBUTES = {
     "cell_diameter": 50.0,
     **width_attributes(NARROW),
 }
+TEXTURES = {"means": [1] * 8, "deviations": [1] * 8, "limit": 1}
 
 
 @pytest.fixture
@@ -88,6 +89,12 @@ def test_a_file_may_describe_its_classes():
         ({"encoder_channels": None}, "unusable numbers of channels"),
         ({"decoder_channels": [1e9] * 5}, "unusable numbers of channels"),
         ({"encoder_channels": ["4"] * 5}, "unusable numbers of channels"),
+        ({"usual_textures": 3}, "unusable textures"),
+        ({"usual_textures": {"means": [1] * 8, "deviations": [1] * 8}}, "unusable textures"),
+        ({"usual_textures": {**TEXTURES, "means": [1] * 7}}, "unusable textures"),
+        ({"usual_textures": {**TEXTURES, "deviations": [1] * 7 + [0]}}, "unusable textures"),
+        ({"usual_textures": {**TEXTURES, "limit": float("nan")}}, "unusable textures"),
+        ({"usual_textures": {**TEXTURES, "limit": "x"}}, "unusable textures"),
     ],
 )
 def test_unusable_attributes_are_refused(path, changed, problem):

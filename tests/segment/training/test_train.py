@@ -102,6 +102,7 @@ def test_a_stopped_run_continues_and_ends_with_usable_weights(
         mean = (second[name]["kernel"] + third[name]["kernel"]) / 2
         np.testing.assert_allclose(kernels["kernel"], mean, rtol=1e-3, atol=1e-6)
     model = load_model(path)
+    assert model.textures.usual.limit > 0
     assert (model.classes, model.working_size) == (SHIPPED, 96)
     # The first two blocks keep their initial weights; the others learn.
     begun = training._new_model(recipe, start, samples)
