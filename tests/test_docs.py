@@ -24,7 +24,7 @@ from micrograph_networks.models.registry import shipped_models
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     path
-    for pattern in ("*.md", "docs/*.md", "model_weights/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "model_weights/*.md", "benchmarks/*.md")
     for path in sorted(ROOT.glob(pattern))
 ]
 
@@ -138,7 +138,10 @@ def follow(page):
     return names
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/darkfield.md", "docs/training.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/explanation/darkfield.md", "docs/how_to/train_on_your_own_images.md"],
+)
 def test_pages_can_be_followed(page, workplace):
     assert follow(ROOT / page)
 
@@ -146,7 +149,7 @@ def test_pages_can_be_followed(page, workplace):
 def test_focus_page_can_be_followed(workplace):
     shutil.rmtree("plate1")
     Path("plate1").mkdir()
-    names = follow(ROOT / "docs/focus.md")
+    names = follow(ROOT / "docs/how_to/find_out_of_focus_wells.md")
     images = names["images"].assign(well=names["images"]["image"].str[7:10]).set_index("well")
     empty = images.index.isin(["C03", "D03", "F06"])
     assert len(images) == 96
@@ -160,7 +163,7 @@ def test_focus_page_can_be_followed(workplace):
 
 
 def test_stacks_page_can_be_followed(workplace):
-    names = follow(ROOT / "docs/stacks.md")
+    names = follow(ROOT / "docs/how_to/rank_planes.md")
     best = names["best"]
     assert best["any_in_focus"].to_dict() == {"A01": 1, "A02": 1, "A03": 0}
     # The focus is at 8 and 12 micrometers, planes 4 and 6; neighboring planes are within a level.

@@ -1,5 +1,5 @@
 // CellProfiler with MeasureImageFocusQuality and SegmentDarkfieldCells on the images of one sample; see
-// docs/containers.md.
+// docs/how_to/run_in_a_container.md.
 process CELLPROFILER_NETWORKS {
     tag "${meta.id}"
     label 'process_single'

@@ -1,4 +1,4 @@
-"""CreateBatchFiles: the commands of docs/cluster.md are run with the real programs."""
+"""CreateBatchFiles: the commands of docs/how_to/run_on_slurm.md are run with the real programs."""
 
 import csv
 import os
@@ -28,11 +28,11 @@ NUMBER = "ImageNumber"
 
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
-    """Eight images in two batches, measured and merged by the commands of docs/cluster.md."""
+    """Eight images in two batches, measured and merged by the page."""
     folder = tmp_path_factory.mktemp("plate")
     draw_plate(folder / "images", wells=("B02", "B03"), sites=4)
     (folder / "plate.cppipe").write_text(PROGRAM.ask("pipeline", FOCUS)["batch_pipeline"])
-    page = (ROOT / "docs" / "cluster.md").read_text()
+    page = (ROOT / "docs/how_to/run_on_slurm.md").read_text()
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```$", page, flags=re.MULTILINE | re.DOTALL)
     script = "".join(textwrap.dedent(block) for block in blocks)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
