@@ -17,9 +17,15 @@ import pytest
 from click.testing import CliRunner
 from products import PRODUCTS
 
+from focusqual.inference import tables
+from focusqual.report.findings import AUDIT_COLUMNS
+from focusqual.report.verdicts import WELL_COLUMNS
 from focusqual.simulation.scenes import nuclei
+from micrograph_networks.images import acquisition
 from micrograph_networks.images.image_files import write_png, write_tiff
+from micrograph_networks.images.positions import POSITION_COLUMNS
 from micrograph_networks.models.registry import shipped_models
+from segment.inference.tables import OBJECT_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -76,9 +82,27 @@ def test_commands_know_their_options(page):
         # --help exits, which is not an error.
         with contextlib.suppress(click.exceptions.Exit):
             group.commands[name].make_context(name, arguments)
-    names = {arguments[0] for _, arguments in shown}
-    if page == ROOT / "README.md":
-        assert names == {name for tool in TOOLS.values() for name in tool.commands}
+
+
+def test_every_command_is_shown():
+    text = "\n".join(page.read_text() for page in PAGES)
+    for program, tool in TOOLS.items():
+        shown = set(re.findall(rf"{program} ([a-z-]+)", text))
+        assert program.startswith("python") or set(tool.commands) <= shown
+
+
+def test_every_column_is_explained():
+    columns = {
+        *tables.focus_columns(True),
+        *tables.PATCH_COLUMNS,
+        *acquisition.COLUMNS,
+        *POSITION_COLUMNS,
+        *OBJECT_COLUMNS,
+        *WELL_COLUMNS,
+        *AUDIT_COLUMNS,
+    }
+    names = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/tables.md").read_text()))
+    assert {name for name in columns if not re.fullmatch(r"p\d+", name)} <= names
 
 
 def test_make_targets_exist():
@@ -140,10 +164,17 @@ def follow(page):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/explanation/darkfield.md", "docs/how_to/train_on_your_own_images.md"],
+    [
+        "README.md",
+        "docs/how_to/check_darkfield_against_masks.md",
+        "docs/how_to/count_darkfield_cells.md",
+        "docs/how_to/measure_with_any_objective.md",
+        "docs/how_to/train_on_your_own_images.md",
+    ],
 )
 def test_pages_can_be_followed(page, workplace):
-    assert follow(ROOT / page)
+    assert list(blocks(ROOT / page))
+    follow(ROOT / page)
 
 
 def test_focus_page_can_be_followed(workplace):
