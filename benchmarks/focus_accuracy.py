@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from processings import PROCESSINGS
+from processings import LEVEL_KEPT, PROCESSINGS
 from tqdm import tqdm
 
 from focusqual import load_model, measure_focus
@@ -48,10 +48,10 @@ def main():
     print(f"model {model.name}")
     if arguments.stacks:
         compare_on_stacks(arguments.stacks, model)
-    rows = guard(blank_frames(), model)
+    rows = guard(blank_frames(), model, PROCESSINGS)
     print_blank(rows)
     if arguments.in_focus:
-        moved = guard(in_focus_images(arguments.in_focus), model)
+        moved = guard(in_focus_images(arguments.in_focus), model, LEVEL_KEPT)
         print_in_focus(moved)
         rows = pd.concat([rows, moved])
     if arguments.output:
@@ -96,12 +96,12 @@ def in_focus_images(folders):
                 yield path.parent.name, path.name, image
 
 
-def guard(images, model):
+def guard(images, model, processings):
     """Measure images unprocessed and after each processing, as a DataFrame with COLUMNS."""
     rows = []
     for group, name, image in progress(list(images)):
         processed = {UNPROCESSED: image}
-        for processing, process in PROCESSINGS.items():
+        for processing, process in processings.items():
             processed[processing] = process(image)
         for processing, changed in processed.items():
             measurement = measure_focus(changed, model)

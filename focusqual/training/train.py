@@ -16,7 +16,8 @@ from focusqual.inference.patches import PATCH_SIZE
 from focusqual.levels import LEVELS
 from focusqual.training.bank import Bank
 from focusqual.training.processes import processes
-from focusqual.training.sampling import Draw, Sources, drawing_from, sample, sample_plain
+from focusqual.training.sampling import Draw, drawing_from, sample, sample_plain
+from focusqual.training.slides import Sources
 from micrograph_networks.models.weights_file import Weights, write_weights
 from micrograph_networks.networks.computing import Arrays
 from micrograph_networks.training.keras_models import build_keras_model, folded_arrays, set_arrays

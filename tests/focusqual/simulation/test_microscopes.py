@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from focusqual.levels import LEVEL_DEPTH
+from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
 from focusqual.simulation import microscopes, scenes
-from focusqual.simulation.defocus import defocus
-from focusqual.simulation.microscopes import FIELD, Microscope
+from focusqual.simulation.defocus import defocus, fluorescence_transfer
+from focusqual.simulation.microscopes import BLUR_PER_LEVEL, FIELD, Microscope, focus_level
 
 
 @pytest.mark.parametrize("level", [1, 10])
@@ -37,3 +37,30 @@ def test_fringes_of_refraction_invert_through_focus():
     frequency = 10
     above, focus, below = (microscope.transfer(level)[0, frequency] for level in (2, 0, -2))
     assert min(above, below) < focus < max(above, below)
+
+
+def test_the_level_in_focus_is_that_of_the_most_similar_standard_transfer():
+    frequencies = np.linspace(0, 0.5, 51)
+    levels = np.arange(0, 3, 0.1)
+    standard = np.array([transfer(frequencies, level, 1) for level in levels])
+    for resolution in (0.55, 1, 1.1, 1.35, 1.8, 2.4, 3.5, 4.5):
+        differences = (standard - transfer(frequencies, 0, resolution)) ** 2 @ frequencies
+        expected = levels[differences.argmin()]
+        assert focus_level(resolution) == pytest.approx(expected, abs=0.2)
+        # Defocus within that level changes little.
+        differences = (standard - transfer(frequencies, expected / 2, resolution)) ** 2
+        assert levels[(differences @ frequencies).argmin()] == pytest.approx(expected, abs=0.3)
+
+
+def transfer(frequencies, level, resolution):
+    pixels = STANDARD_OPTICS.resolution * resolution
+    return fluorescence_transfer(frequencies, level * BLUR_PER_LEVEL, pixels)
+
+
+@pytest.mark.parametrize("resolution", [1, 3.5])
+def test_optics_pass_nothing_finer_than_their_resolution(resolution):
+    microscope = Microscope(STANDARD_OPTICS.resolution * resolution)
+    frequencies = np.hypot(np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD))
+    finer = frequencies > 1.25 * 1.22 / microscope.resolution
+    for level in (0, 3):
+        assert np.abs(microscope.transfer(level)[finer]).max(initial=0) < 0.02

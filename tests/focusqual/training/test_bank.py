@@ -1,12 +1,10 @@
-import functools
-
 import numpy as np
 import pytest
 
 from focusqual.simulation import scenes
 from focusqual.training import bank as banks
-from focusqual.training.bank import DEPTHS, Bank, fill_bank, open_bank
-from focusqual.training.sampling import random_slide, sample
+from focusqual.training.bank import DEPTHS, LIGHT, Bank, fill_bank, open_bank
+from focusqual.training.sampling import altered_patches, sample, unaltered_slide
 from micrograph_networks.errors import UserError
 
 SOURCES = [[scenes.nuclei(np.random.default_rng(seed), 260, 1.0) for seed in range(2)]]
@@ -27,11 +25,12 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_bank_that_was_stopped_is_completed_with_the_same_slides(bank, tmp_path):
+def test_a_bank_that_was_stopped_is_completed_with_the_same_files(bank, tmp_path):
     stopped = write_bank(tmp_path, 1, SOURCES, seed=5, workers=1)
-    assert len(contents(tmp_path)) == 2
-    whole = bank.path(1).read_bytes()
-    stopped.path(1).write_bytes(whole[: len(whole) // 2])
+    assert sorted(contents(tmp_path)) == ["altered_00000.bin", "light_00000.bin", "recipe.sha256"]
+    whole = bank.path("light", 1).read_bytes()
+    stopped.path("light", 1).write_bytes(whole[: len(whole) // 2])
+    assert Bank(tmp_path, 2).missing() == [("light", 1), ("altered", 1)]
     write_bank(tmp_path, 3, SOURCES, seed=5, workers=2)
     assert contents(tmp_path) == contents(bank.folder)
 
@@ -57,15 +56,15 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 
 
 def test_the_light_of_a_bank_is_a_turned_crop_of_that_of_its_slide(bank, rng):
-    slide = random_slide(np.random.default_rng((5, 3, 0)), SOURCES, blanks=False)
-    record = np.load(bank.path(0))
-    assert (record["varied"][0], record["transmitted"][0]) == (slide.varied, slide.transmitted)
-    lights = record["lights"][0].astype(np.float32)
-    drawn = banks.BankedSlide(record)
+    slide = unaltered_slide(np.random.default_rng((5, 3, 0)), SOURCES)
+    record = np.fromfile(bank.path("light", 0), LIGHT)[0]
+    assert record["transmitted"] == slide.transmitted
+    drawn = banks.BankedLight(record)
+    assert drawn.resolution == pytest.approx(slide.resolution)
     crop = drawn.light(rng, 3.1)
     assert crop.shape == (168, 168)
     assert crop.dtype == np.float32
-    whole = lights[list(DEPTHS).index(3)]
+    whole = record["lights"][list(DEPTHS).index(3)].astype(np.float32)
     positions = [
         turned
         for corner in np.ndindex(17, 17)
@@ -74,10 +73,28 @@ def test_the_light_of_a_bank_is_a_turned_crop_of_that_of_its_slide(bank, rng):
     assert sum(np.array_equal(crop, turned) for turned in positions) == 1
 
 
-def all_turns(crop):
+def test_altered_patches_of_a_bank_are_turned_with_their_levels(bank, rng, monkeypatch):
+    monkeypatch.setattr("focusqual.training.sampling.ALTERED", 1)
+    written = [altered_patches(np.random.default_rng((5, 4, n)), SOURCES) for n in range(3)]
+    seen = set()
+    for _ in range(60):
+        patches, levels = bank.draw(rng)
+        (match,) = {
+            (number, turn)
+            for number, (whole, expected) in enumerate(written)
+            for turn, turned in enumerate(all_turns(whole))
+            if np.array_equal(patches, turned) and np.array_equal(levels, expected)
+        }
+        seen.add(match)
+    assert {number for number, _ in seen} == {0, 1, 2}
+    assert {turn for _, turn in seen} == set(range(8))
+
+
+def all_turns(crops):
     for quarter in range(4):
-        yield np.rot90(crop, quarter)
-        yield np.rot90(crop, quarter).T
+        turned = np.rot90(crops, quarter, axes=(-2, -1))
+        yield turned
+        yield turned.swapaxes(-2, -1)
 
 
 def test_patches_of_a_bank_vary_and_repeat_with_their_seed(bank):
@@ -89,10 +106,3 @@ def test_patches_of_a_bank_vary_and_repeat_with_their_seed(bank):
     assert len(set(levels)) > 5
     np.testing.assert_array_equal(patches, again)
     assert (patches != other).any()
-
-
-def test_banks_have_blanks_as_often_as_training_without(bank, rng):
-    blanks = [bank.draw(rng).blank for _ in range(400)]
-    assert np.mean(blanks) == pytest.approx(0.18, abs=0.06)
-    draw = functools.partial(random_slide, sources=[], blanks=False)
-    assert not any(draw(rng).blank for _ in range(20))
