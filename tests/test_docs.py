@@ -111,6 +111,15 @@ def test_make_targets_exist():
     assert set(re.findall(r"(?:^|`)\s*make ([a-z-]+)", text, re.M)) <= targets
 
 
+def test_accuracies_are_those_of_the_model_cards():
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| .+ \| (\d.*) \| \[\w+\]\((model_weights/.+)\) \|$", text, re.M)
+    assert rows
+    for values, card in rows:
+        found = (ROOT / card).read_text()
+        assert all(value in found for value in values.split(", "))
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """Working folder with the files that the pages name."""
