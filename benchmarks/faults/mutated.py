@@ -84,7 +84,7 @@ def mask(folder, made, rng):
 
 
 def weights(folder, made, rng, product):
-    """Run ``predict --weights`` with a damaged weights file."""
+    """Run ``predict --model`` with a damaged weights file."""
     bad = _damaged_weights(folder, made, rng, product)
     out = folder / "out"
     result = _predict(product, [made / GOOD], out, bad)
@@ -139,7 +139,7 @@ def data_table(folder, made, rng, name):
     split = ["--split", bad] if name == "split.csv" else []
     result = run(
         *("segment", "evaluate", "--csv", folder / "data.csv", *split, "--output", out),
-        *("--weights", made / originals.DARKFIELD_WEIGHTS),
+        *("--model", made / originals.DARKFIELD_WEIGHTS),
     )
     # A damaged table of images can be a valid table with the name of any file.
     outcome = _outcome(result, "/" if name == "data.csv" else bad, failed=2)
@@ -226,7 +226,7 @@ def _damaged_weights(folder, made, rng, product):
 
 
 def _predict(product, images, out, weights):
-    return run(product.package, "predict", *images, "--output", out, "--weights", weights)
+    return run(product.package, "predict", *images, "--output", out, "--model", weights)
 
 
 @functools.lru_cache(maxsize=None)

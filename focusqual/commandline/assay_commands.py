@@ -17,6 +17,7 @@ from micrograph_networks.commandline.commands import (
 )
 from micrograph_networks.commandline.images import input_images
 from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.progress import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def threshold(good: Path, bad: Optional[Path], output: Path, lose: float) -> Non
         click.echo(
             f"{name}highest score {one.highest_score:g}, highest expected level "
             f"{one.highest_expected_level:.3g}, each rejects at most {lose:.3g} of further good "
-            f"images on average ({one.images} images){rejected}"
+            f"images on average ({counted(one.images, 'image')}){rejected}"
         )
     click.echo(f"Wrote {folder / 'cutoffs.csv'}")
 
@@ -75,7 +76,7 @@ def _read_shown(table: Path) -> "pd.DataFrame":
 
     images, others = read_shown(table)
     if others:
-        click.echo(f"Skipped {others} images of {table} that are blank or were not measured.")
+        click.echo(f"Images of {table} that are blank or were not measured, and skipped: {others}")
     return images
 
 

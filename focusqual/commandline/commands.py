@@ -49,6 +49,7 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import IMAGE, remove_earlier
 from micrograph_networks.files.tables import csv_table, table
+from micrograph_networks.progress import counted, follow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +179,8 @@ def predict(
     remove_earlier()
     click.echo(f"Measured {done} of {len(found)} images: {paths[0]}")
     if color:
-        click.echo(f"{color} color images were measured as luma (0.299 R + 0.587 G + 0.114 B).")
+        images_in_color = counted(color, "color image")
+        click.echo(f"{images_in_color} measured as gray: 0.299 red + 0.587 green + 0.114 blue.")
     exit_if_incomplete(done, found)
 
 
@@ -296,7 +298,7 @@ def validate(images: Tuple[Path, ...]) -> None:
 
     faulty = 0
     found = input_images(images)
-    for one in tqdm(found, unit="image", disable=None):
+    for one in follow(found, "image"):
         named = faults(one.plane)
         faulty += bool(named)
         for fault in named:
@@ -368,7 +370,7 @@ def summarize(
         excluded = excluded_wells(images, thresholds)
         with csv_table(folder / "excluded_wells.csv", list(excluded)) as rows:
             rows.writerows(excluded.itertuples(index=False))
-        written += ["plate.png", f"excluded_wells.csv ({len(excluded)} wells)"]
+        written += ["plate.png", f"excluded_wells.csv ({counted(len(excluded), 'well')})"]
     else:
         for name in ("plate.png", "excluded_wells.csv"):  # of an earlier run
             (folder / name).unlink(missing_ok=True)
@@ -424,13 +426,13 @@ def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
     write_audit(folder, audits, unit, images, image or "Image")
     for found in audits:
         name = f"Plate {found.plate}".strip()
-        click.echo(f"{name}: {len(found.rows)} images")
+        click.echo(f"{name}: {counted(len(found.rows), 'image')}")
         for sentence in sentences(found, unit, images) or [NO_PATTERN]:
             click.echo(f"  {sentence}")
     click.echo(f"Wrote {', '.join(names)} into {folder}")
     outside = len(images) - sum(len(found.rows) for found in audits)
     if outside:
-        click.echo(f"{outside} images have neither a well nor a stage position.", err=True)
+        click.echo(f"Images with neither a well nor a stage position: {outside}", err=True)
 
 
 @main.command(

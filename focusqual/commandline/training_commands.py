@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple
 
 import click
-from tqdm import tqdm
 
 from focusqual.inference.options import FocusOptions
 from micrograph_networks.commandline.commands import (
@@ -25,6 +24,7 @@ from micrograph_networks.engines import EngineOptions
 from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table
 from micrograph_networks.files.writing import atomic_write
+from micrograph_networks.progress import counted, follow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,12 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
 )
 @click.argument("folders", nargs=-1, required=True, type=FILES)
 @output_option("the run", owns_folder=True)
-@click.option("--epochs", type=click.IntRange(1), default=40, help="Number of epochs.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=40,
+    help="Number of epochs. The time left is shown; fewer epochs take less time and learn less.",
+)
 @click.option(
     "--steps",
     type=click.IntRange(1),
@@ -64,7 +69,8 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
     default=2e-3,
-    help="Highest learning rate, reached after 2% of the steps; it falls to 0 along a cosine.",
+    help="How far a step changes the weights, at most; from 2% of the steps on it falls to 0 along "
+    "a cosine. Take a tenth of the default with --initial.",
 )
 @click.option(
     "--initial",
@@ -82,11 +88,12 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
     "--slides",
     type=click.IntRange(1),
     default=5000,
-    help="Number of specimens in the bank with light at all depths, and with pictures: 4 MB each.",
+    help="Number of specimens in the bank with light at all depths, and with pictures: 4 MB each. "
+    "Only with --bank.",
 )
 @license_option
 @seed_option("Seed of the division into parts and of the patches.")
-@workers_option("Number of processes that generate patches.")
+@workers_option("Number of processes that make training patches, besides the one that learns.")
 def train(
     folders: Tuple[Path, ...],
     output: Path,
@@ -122,7 +129,7 @@ def train(
     opened = open_bank(bank, slides, parts["train"], planned.seed) if bank else None
     run.keep_split(in_focus_images.SPLIT_COLUMNS, in_focus_images.split_rows(records))
     counts = records["part"].value_counts()
-    click.echo(", ".join(f"{count} {part} images" for part, count in counts.items()))
+    click.echo(", ".join(counted(count, f"{part} image") for part, count in counts.items()))
     data = [Path(given).resolve().name for given in folders]
     about = about_training("focusqual", data, license)
     if opened:
@@ -170,7 +177,7 @@ def evaluate(
     _prepare_evaluation(output)
     measured = [
         image
-        for path in tqdm(paths, unit="image", disable=None)
+        for path in follow(paths, "image")
         for image in measure_synthetic(path, loaded, options, seed)
     ]
     _write_evaluation(output, measured, loaded, options)
@@ -209,8 +216,7 @@ def evaluate_planes(
     loaded = load_model(model, engine)
     _prepare_evaluation(output)
     measured = [
-        measure_plane(path, level, loaded, options)
-        for path, level in tqdm(planes, unit="image", disable=None)
+        measure_plane(path, level, loaded, options) for path, level in follow(planes, "image")
     ]
     _write_evaluation(output, measured, loaded, options)
 

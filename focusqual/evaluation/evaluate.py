@@ -149,7 +149,8 @@ def accuracy(measured: Sequence[MeasuredImage], options: FocusOptions) -> Dict[s
     error = np.abs(scores - levels)
     blurred, found = levels >= options.out_of_focus_from, scores >= options.out_of_focus_from
     result = {
-        "images": len(measured),
+        "images": len({image.name for image in measured}),
+        "measured_images": len(measured),
         "image_exact": np.mean(error == 0),
         "image_within_one": np.mean(error <= 1),
         "image_mean_absolute_error": np.mean(error),

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set
 
-from tqdm import tqdm
-
 from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation.defocus import point_spread_function
 from micrograph_networks import __version__
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.reading import read_file
 from micrograph_networks.files.writing import atomic_write, output_folder
+from micrograph_networks.progress import Progress
 
 PROGRAM = "micrograph_networks.cellprofiler.blurred_pipeline"
 """Module that runs in CellProfiler's process."""
@@ -80,7 +79,7 @@ class _Processes:
     folder: Path
     digest: str
     levels: int
-    progress: tqdm
+    progress: Progress
     running: Set[subprocess.Popen] = field(default_factory=set)
 
     def measure(self, level: int, job: Dict[str, Any]) -> Measurements:
@@ -148,7 +147,7 @@ def measure_levels(
     """
     digest = assay.digest()
     output_folder(folder)
-    with ThreadPoolExecutor(processes) as pool, tqdm(unit="image set", disable=None) as progress:
+    with ThreadPoolExecutor(processes) as pool, Progress(None, "image set") as progress:
         started = _Processes(folder, digest, len(levels), progress)
         jobs = {pool.submit(started.measure, level, assay.job(level)): level for level in levels}
         try:

@@ -6,7 +6,6 @@ from typing import Dict, List, Optional
 import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu, spearmanr
-from tqdm import tqdm
 
 from focusqual.evaluation.classical import laplacian_variance, power_log_log_slope
 from focusqual.inference.model import FocusModel
@@ -19,6 +18,7 @@ from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
+from micrograph_networks.progress import follow
 
 COLUMNS = ("image", "stack", "position", "focus")
 """Columns that a table of planes must have."""
@@ -147,7 +147,7 @@ def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOption
         An image cannot be read.
     """
     rows = []
-    for path, optics in tqdm(planes[["path", "optics"]].to_numpy(), unit="image", disable=None):
+    for path, optics in follow(planes[["path", "optics"]].to_numpy(), "image"):
         with add_path_to_errors(path):
             image = to_gray(read_image(path))
             summary = measure_focus(image, model, options=options).summary

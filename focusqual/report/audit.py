@@ -210,7 +210,7 @@ def _problem(plate: str, images: Mapping[str, np.ndarray], where: Positions) -> 
     if len(np.unique(where.groups)) == 1:
         return f"{name} has images of one well only: an audit compares wells."
     if shown.sum() < FEWEST:
-        return f"{name} has only {shown.sum()} images that are not blank: {FEWEST} are needed."
+        return f"{name} has too few images that are not blank ({shown.sum()}): {FEWEST} are needed."
     return ""
 
 

@@ -17,6 +17,7 @@ from focusqual.report.audit import FAILURE, PlateAudit
 from focusqual.report.verdicts import BLANK, COLORS, NOT_MEASURED
 from focusqual.report.wells import ROWS, plate_shape
 from micrograph_networks.plotting import labeled_figure, literal, save_figure
+from micrograph_networks.progress import counted
 
 MAP_SIZE = (6.4, 5.2)
 """Width and height of the map of a plate in inches."""
@@ -36,7 +37,7 @@ def draw_score_histogram(path: Path, images: pd.DataFrame) -> None:
     measured = images[images["verdict"] != NOT_MEASURED]
     is_blank = measured["verdict"] == BLANK
     shown, blank = measured["score"][~is_blank], measured["score"][is_blank]
-    title = f"{len(shown)} images"
+    title = counted(len(shown), "image")
     if len(shown):
         title += f", median score {shown.median():g}"
     if len(blank):

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import List, Tuple
 
 import numpy as np
-from tqdm import tqdm
 
 from focusqual.inference.patches import PATCH_SIZE
 from focusqual.simulation import camera, defocus, denoising, microscopes, processing, scenes
@@ -24,6 +23,7 @@ from focusqual.training.sampling import BEYOND, DEPTHS_PER_SLIDE, Patches, draw_
 from focusqual.training.slides import FIELD, MARGIN, Light, Sources
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.writing import atomic_write, output_folder
+from micrograph_networks.progress import follow
 
 SHIFT = 16
 """Pixels by which a crop may be shifted."""
@@ -172,7 +172,7 @@ def fill_bank(bank: Bank, sources: Sources, seed: int, workers: int) -> None:
     missing = bank.missing()
     if missing:
         with processes(workers, functools.partial(bank.write, sources, seed)) as each:
-            for _ in tqdm(each(missing), "Bank", len(missing), unit="file", disable=None):
+            for _ in follow(each(missing), "file", len(missing)):
                 pass
 
 

@@ -93,6 +93,7 @@ def train(
         Path of the weights file in the folder of the run.
     """
     from micrograph_networks.training.averaging import MovingAverage
+    from micrograph_networks.training.step_progress import StepProgress
 
     sources = parts["train"]
     draw = bank.draw if bank else drawing_from(sources)
@@ -103,6 +104,7 @@ def train(
         model = _start(schedule, draw, initial)
     average = MovingAverage(run.folder, model, done, schedule.steps)
     averaged = build_trainable_model()
+    progress = StepProgress((schedule.epochs - done) * schedule.steps)
     with processes(workers, functools.partial(_draw, schedule.seed, draw)) as each:
         for epoch in range(done, schedule.epochs):
             history = model.fit(
@@ -110,7 +112,8 @@ def train(
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 steps_per_epoch=schedule.steps,
-                callbacks=[average],
+                callbacks=[average, progress],
+                verbose=0,
             )
             averaged.set_weights(average.weights)
             found = averaged.predict(patches, batch_size=BATCH_SIZE, verbose=0)
@@ -120,6 +123,11 @@ def train(
                 model, {"epoch": epoch + 1, "loss": history.history["loss"][-1], **scores}
             )
             average.remove_before(epoch + 1)
+            progress.say(
+                f"Epoch {epoch + 1} of {schedule.epochs}: loss {history.history['loss'][-1]:.3f}; "
+                f"{scores['within_one']:.1%} of the validation patches within one level"
+            )
+    progress.close()
     averaged.set_weights(average.weights)
     logits = averaged.predict(patches, batch_size=BATCH_SIZE, verbose=0)[LOGITS]
     temperature = calibrate(logits, levels)

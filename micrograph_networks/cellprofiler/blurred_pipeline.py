@@ -89,8 +89,8 @@ class BlurredPipeline(Pipeline):
         logging.info("Image set %d of %d", sets.image_set_number, sets.image_set_count)
         if sets.image_set_count < FEWEST_IMAGE_SETS:
             raise UserError(
-                f"{sets.image_set_count} image sets are too few: give at least "
-                f"{FEWEST_IMAGE_SETS} in focus."
+                f"Too few image sets ({sets.image_set_count}): give at least {FEWEST_IMAGE_SETS} "
+                "in focus."
             )
         for name in self.blurred:
             image = workspace.image_set.get_image(name)

@@ -36,6 +36,7 @@ from micrograph_networks.models.registry import (
     shipped_models,
     verified_content,
 )
+from micrograph_networks.progress import follow
 
 if TYPE_CHECKING:
     from micrograph_networks.commandline.images import InputImage
@@ -144,7 +145,7 @@ def each_image(
         All images failed. Tables that are open are not written.
     """
     failed = 0
-    for image in tqdm(images, unit="image", disable=None):
+    for image in follow(images, "image"):
         try:
             with add_path_to_errors(image), explain_memory_errors():
                 result = process(image)
@@ -154,7 +155,7 @@ def each_image(
         else:
             yield image, result
     if failed == len(images):
-        click.echo(f"All {failed} images failed: nothing was written.")
+        click.echo("Every image failed: nothing was written.")
         raise click.exceptions.Exit(1)
 
 
@@ -162,8 +163,6 @@ version_option = click.version_option(__version__)
 images_argument = click.argument("images", nargs=-1, required=True, type=FILES)
 model_option = click.option(
     "--model",
-    "--weights",
-    "model",
     help="Name of a shipped model, or path of a weights file. The command 'models' lists names.",
     show_default="the newest shipped model",
 )

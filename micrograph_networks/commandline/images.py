@@ -10,6 +10,7 @@ import click
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.ownership import is_own, is_result
+from micrograph_networks.progress import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,9 @@ def input_images(
     if not files:
         raise UserError(f"{listed[0][0]} was written by these programs: give the image itself.")
     if len(files) < len(listed):
-        click.echo(f"Skipped {len(listed) - len(files)} files that these programs wrote.")
+        click.echo(
+            f"Skipped {counted(len(listed) - len(files), 'file')} that these programs wrote."
+        )
     found = [(plane, subfolder) for path, subfolder in files for plane in planes_of([path])]
     return [InputImage(plane, stem) for (plane, _), stem in zip(found, _stems(found))]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import List, Sequence, Tuple
 
 import numpy as np
-from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
+from micrograph_networks.progress import counted, follow
 from micrograph_networks.training.split import assign_parts, near_duplicate_groups
 from segment.inference.normalization import to_rgb
 from segment.inference.scaling import resize, resize_labels, scaled_shape
@@ -148,7 +148,7 @@ def load_samples(path: Path, class_names: Sequence[str], working_size: int) -> L
         The table or some of its rows are faulty; the message lists all faults.
     """
     samples, faults = [], []
-    for pair in tqdm(read_table(path), desc="Reading images", unit="image", disable=None):
+    for pair in follow(read_table(path), "image"):
         try:
             image, mask = read_pair(pair, class_names)
             rgb = to_rgb(image)
@@ -240,7 +240,8 @@ def divide(
     parts = assign_parts(groups, seed)
     if "validation" not in parts:
         raise UserError(
-            f"{len(samples)} images in {len(set(groups))} groups of near duplicates are too few "
-            "to hold some back for validation: give at least 5 that differ, better 50."
+            f"{counted(len(samples), 'image')} in {counted(len(set(groups)), 'group')} of near "
+            "duplicates are too few to hold some back for validation: give at least 5 that differ, "
+            "better 50."
         )
     return groups, parts

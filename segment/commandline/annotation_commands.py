@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Tuple
 
 import click
-from tqdm import tqdm
 
 from micrograph_networks.commandline.commands import (
     FILES,
@@ -18,6 +17,7 @@ from micrograph_networks.commandline.commands import (
 from micrograph_networks.commandline.images import InputImage, input_images
 from micrograph_networks.files.ownership import IMAGE, remove_earlier
 from micrograph_networks.files.tables import csv_table
+from micrograph_networks.progress import counted, follow
 from segment.commandline.options import classes_option
 
 
@@ -102,10 +102,10 @@ def scenes(output: Path, count: int, seed: int) -> None:
     folder = prepare_outputs(output, [output / name for name in names], ["scene_*.png"])
     rng = np.random.default_rng(seed)
     with csv_table(folder / "data.csv", [*COLUMNS, "cells", "spirochaetes"]) as table:
-        for image, mask in tqdm(list(zip(images, masks)), unit="scene", disable=None):
+        for image, mask in follow(list(zip(images, masks)), "scene"):
             scene = darkfield_scene(rng)
             write_png(folder / image, scene.image, IMAGE)
             write_png(folder / mask, scene.classes, IMAGE)
             table.writerow([image, mask, scene.cells, scene.spirochaetes])
     remove_earlier()
-    click.echo(f"Drew {count} scenes: {folder / 'data.csv'}")
+    click.echo(f"Drew {counted(count, 'scene')}: {folder / 'data.csv'}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import click
-from tqdm import tqdm
 
 from micrograph_networks.commandline.commands import (
     FILES,
@@ -19,6 +18,7 @@ from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.files.ownership import remove_earlier
 from micrograph_networks.files.tables import csv_table, number
+from micrograph_networks.progress import follow
 from micrograph_networks.training.split import PARTS
 from segment.commandline.options import table_option
 from segment.inference.options import SegmentationOptions
@@ -33,7 +33,7 @@ PICTURES = 10
 @click.command(
     epilog=example(
         "segment-darkfield evaluate --csv data.csv --split run1/split.csv --output scores\n"
-        "segment-darkfield evaluate --csv other.csv --weights run1/darkfield.h5 --output scores"
+        "segment-darkfield evaluate --csv other.csv --model run1/darkfield.h5 --output scores"
     )
 )
 @table_option
@@ -90,7 +90,7 @@ def evaluate(
     prepare_outputs(output, tables, ["worst[0-9][0-9]_*.png"])
     counts: List[Counts] = []
     worst: List[Evaluated] = []
-    for pair in tqdm(pairs, unit="image", disable=None):
+    for pair in follow(pairs, "image"):
         found = evaluate_pair(pair, loaded, options, classes)
         counts.append(found.counts)
         worst = sorted([*worst, found], key=operator.attrgetter("mean_iou"))[:PICTURES]
@@ -107,8 +107,8 @@ def evaluate(
             values = metrics(one, loaded.classes).values()
             images.writerow([pair.name, *map(number, values)])
     with csv_table(tables[1], ["metric", "value"]) as rows:
-        for name, value in total.items():
+        for name, value in {"images": len(pairs), **total}.items():
             rows.writerow([name, value])
             click.echo(f"{name:36} {number(value)}")
     remove_earlier()
-    click.echo(f"{len(pairs)} images; tables and pictures of the worst: {output}")
+    click.echo(f"Tables and pictures of the worst images: {output}")

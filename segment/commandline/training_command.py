@@ -89,7 +89,8 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     multiple=True,
     show_default=" and ".join(str(stage.epochs) for stage in SMALL_RECIPE.stages),
-    help="Number of epochs; repeat it for each stage of the recipe.",
+    help="Number of epochs; repeat it for each stage of the recipe. The time left is shown; fewer "
+    "epochs take less time and learn less.",
 )
 @click.option(
     "--working-size",
@@ -152,7 +153,7 @@ def train(
         start = read_vgg16(backbone_weights) if backbone_weights else download_vgg16()
     run = TrainingRun(run_folder(output), {**dataclasses.asdict(chosen), "initial": initial})
     samples, validation = _read_parts(csv, run, chosen, groups, hold_back)
-    click.echo(f"{len(samples)} training and {len(validation)} validation images")
+    click.echo(f"Images for training: {len(samples)}; for validation: {len(validation)}")
     data = csv.resolve().parent.name
     about = {**about_training("segment-darkfield", data, license), "initial": initial}
     path = train_network(run, chosen, samples, validation, start, about)

@@ -87,15 +87,18 @@ def train(
     Path
         Path of the weights file.
     """
+    from micrograph_networks.training.step_progress import StepProgress
+
     about = {**about, **_attributes(recipe, samples), "validation_images": len(validation)}
     model, done = run.resume({cross_entropy_and_dice.__name__: cross_entropy_and_dice})
     model = model or _new_model(recipe, start, samples)
     network, plan = _network(recipe), _plan(recipe)
     averaged = range(len(plan) - max(round(recipe.averaged_share * len(plan)), 1), len(plan))
+    steps = batches_per_epoch(recipe, samples)
+    progress = StepProgress((len(plan) - done) * steps)
     for epoch in range(done, len(plan)):
         stage, begins = plan[epoch]
         if begins or epoch == done:
-            steps = batches_per_epoch(recipe, samples)
             optimizer = _optimizer(stage, steps) if begins else model.optimizer
             counts = _compile(model, recipe, stage, optimizer)
         history = model.fit(
@@ -103,6 +106,8 @@ def train(
             initial_epoch=epoch,
             epochs=epoch + 1,
             steps_per_epoch=steps,
+            callbacks=[progress],
+            verbose=0,
         )
         measured = {"loss": history.history["loss"][-1]}
         measured.update(_metrics(recipe, "", scores(counts.total_cm.numpy())))
@@ -113,7 +118,9 @@ def train(
             weights = Weights(network.architecture, folded_arrays(model, network), about)
             write_weights(run.folder / EPOCH_WEIGHTS.format(epoch + 1), weights)
         run.end_epoch(model, {"epoch": epoch + 1, **measured})
-        draw_training(run.folder, run.epochs, _names(recipe))
+        draw_training(run.folder, run.epochs, recipe.classes)
+        progress.say(f"Epoch {epoch + 1} of {len(plan)}: {_described(measured)}")
+    progress.close()
     mean = _mean([run.folder / EPOCH_WEIGHTS.format(epoch + 1) for epoch in averaged])
     compute = load_functions(network, mean.layers)[0]
     path = run.folder / WEIGHTS_FILE
@@ -174,10 +181,6 @@ def _attributes(recipe: Recipe, samples: Sequence[Sample]) -> Dict[str, Any]:
         "training_images": len(samples),
         "recipe": asdict(recipe),
     }
-
-
-def _names(recipe: Recipe) -> List[str]:
-    return [one.name for one in recipe.classes]
 
 
 def _network(recipe: Recipe) -> Network:
@@ -256,10 +259,17 @@ def _predict(compute: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> 
 def _metrics(recipe: Recipe, prefix: str, found: Scores) -> Epoch:
     """Return the scores of a part under their names in training.csv."""
     metrics = {"mean_iou": found.mean_iou, "mean_dice": found.mean_dice}
-    for index, name in enumerate(_names(recipe)):
-        metrics[f"iou_{name}"] = found.iou[index]
-        metrics[f"dice_{name}"] = found.dice[index]
+    for index, one in enumerate(recipe.classes):
+        metrics[f"iou_{one.in_names}"] = found.iou[index]
+        metrics[f"dice_{one.in_names}"] = found.dice[index]
     return {prefix + name: float(value) for name, value in metrics.items()}
+
+
+def _described(measured: Epoch) -> str:
+    """Describe the result of an epoch in a line."""
+    part = "validation" if "validation_mean_iou" in measured else "training"
+    mean_iou = measured.get("validation_mean_iou", measured["mean_iou"])
+    return f"loss {measured['loss']:.3f}; {part} mean IoU {mean_iou:.3f}"
 
 
 def _mean(files: Sequence[Path]) -> Weights:

@@ -125,7 +125,7 @@ def test_pipelines_that_lack_modules_are_named(images, tmp_path, measure, module
     [
         ([b"no image"] * 3, r"^CellProfiler failed \(NamesAndTypes: .*\)\.$"),
         ([np.zeros((90, 90), np.uint8)] * 3, "^All images Image are blank: give others"),
-        ([np.eye(90, dtype=np.uint8)] * 2, "^2 image sets are too few: give at least 3"),
+        ([np.eye(90, dtype=np.uint8)] * 2, r"^Too few image sets \(2\): give at least 3"),
     ],
 )
 def test_images_that_cannot_be_used_are_named(tmp_path, measure, content, sentence):

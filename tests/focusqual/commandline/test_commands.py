@@ -100,7 +100,7 @@ def test_commands_continue_after_a_bad_image(images, tmp_path, command, done):
     assert f"{done} 2 of 3 images" in output
     assert not list((tmp_path / "out").glob("p_B12*"))
     output = run(*command, images[1], "--output", tmp_path / "other", exit_code=1)
-    assert "All 1 images failed: nothing was written." in output
+    assert "Every image failed: nothing was written." in output
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -137,14 +137,14 @@ def test_paths_that_do_not_exist_are_refused(tmp_path):
 def test_predict_reports_color_images(tmp_path, rng):
     write_tiff(tmp_path / "rgb.tif", rng.integers(0, 255, (90, 90, 3), dtype=np.uint8))
     output = run("predict", tmp_path / "rgb.tif", "--output", tmp_path / "out")
-    assert "1 color images were measured as luma" in output
+    assert "1 color image measured as gray" in output
 
 
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["--weights", "none.h5"], "none.h5 does not exist"),
-        (["--weights", "damaged.h5"], "damaged.h5 is not a weights file"),
+        (["--model", "none.h5"], "none.h5 does not exist"),
+        (["--model", "damaged.h5"], "damaged.h5 is not a weights file"),
         (["--stride", "85"], "85 is not in the range 1<=x<=84"),
         (["images/p_A01_s1.tif"], "would write the same files"),
     ],
@@ -233,12 +233,13 @@ def test_train_and_evaluate_work_together(tmp_path, monkeypatch):
     copy.unlink()
     assert (output / "split.csv").read_bytes() == split
     write_scenes(tmp_path / "other", "a")
-    model = ("--split", output / "split.csv", "--weights", output / "focus.h5")
+    model = ("--split", output / "split.csv", "--model", output / "focus.h5")
     refused = run("evaluate", tmp_path / "other", "--output", scores, *model, exit_code=2)
     assert "None of the images is a test image of" in refused
     run("evaluate", folder, "--output", scores, *model)
     accuracy = pd.read_csv(scores / "evaluation.csv", index_col="metric")["value"]
-    assert accuracy["images"] == 11
+    assert accuracy["images"] == 1
+    assert accuracy["measured_images"] == 11
     assert names_in(scores) == {
         *("evaluation.csv", "images.csv"),
         *("confusion_images.png", "confusion_patches.png", "reliability.png"),

@@ -76,7 +76,7 @@ def test_results_of_these_programs_are_not_images(write, capsys):
     assert stems(".", output=Path()) == ["a", "a_level3"]
     capsys.readouterr()
     assert stems("a.png", "a_overlay.png") == ["a"]
-    assert "Skipped 1 files that these programs wrote." in capsys.readouterr().out
+    assert "Skipped 1 file that these programs wrote." in capsys.readouterr().out
     assert stems("a_overlay.png", takes_results=True) == ["a_overlay"]
     with pytest.raises(UserError, match="a_overlay.png was written by these programs"):
         stems("a_overlay.png")

@@ -34,7 +34,7 @@ def images(tmp_path, rng):
 
 @pytest.fixture
 def network(random_weights):
-    return ("--weights", random_weights, "--engine", "numpy", *EVERYTHING)
+    return ("--model", random_weights, "--engine", "numpy", *EVERYTHING)
 
 
 def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network):
@@ -141,7 +141,7 @@ def test_too_many_cells_for_a_label_image_are_reported(images, tmp_path, network
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["--weights", "none.h5"], "none.h5 does not exist"),
+        (["--model", "none.h5"], "none.h5 does not exist"),
         (["--threshold", "1"], "1.0 is not in the range"),
         (["--minimum-area", "-1"], "-1 is not in the range"),
     ],

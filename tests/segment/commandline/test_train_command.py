@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def test_what_is_said_of_classes_is_in_the_weights_file(train, tmp_path, rng):
         *("--backbone-weights", write_encoder(tmp_path / "backbone.h5", rng)),
         *("--epochs", 1, "--epochs", 0),
     )
-    assert "8 training and 1 validation images" in said
+    assert "Images for training: 8; for validation: 1" in said
+    assert re.search(r"Epoch 1 of 1: loss \d+\.\d+; validation mean IoU 0\.\d+", said)
     folder = tmp_path / "run"
     images = [tmp_path / f"{number}.png" for number in range(10)]
     assert len(select_part(images, folder / "split.csv", "train")) == 8
@@ -69,7 +71,9 @@ def test_what_is_said_of_classes_is_in_the_weights_file(train, tmp_path, rng):
 
 def test_training_starts_from_a_model(train, tmp_path, random_weights):
     given = ("--initial", random_weights, "--no-hold-back")
-    assert "10 training and 0 validation images" in train(*given, "--epochs", 1, "--epochs", 0)
+    said = train(*given, "--epochs", 1, "--epochs", 0)
+    assert "Images for training: 10; for validation: 0" in said
+    assert "Epoch 1 of 1: loss " in said
     folder = tmp_path / "run"
     assert "validation_mean_iou" not in read_epochs(folder / "training.csv")[0]
     assert attributes(folder)["initial"] == str(random_weights)
