@@ -33,14 +33,16 @@ class Option:
         bool, int, float or str.
     minimum, maximum : float, optional
         Range of the value, including both; None for no limit.
-    unit : str
-        Unit of the value, such as ``pixels``.
     choices : tuple of str
         All values of a str.
+    shown : tuple of str
+        Texts of the choices in CellProfiler, if words on the command line say too little.
     absent : str
         Meaning of None; empty if None is not allowed.
     suggested : float, optional
         Value that the setting shows if the default is None.
+    entered : str
+        Text of the setting for the value if the default is None, such as ``Diameter in pixels``.
     flag : str
         Name on the command line if it differs from the name of the field.
     used_if : (str, str), optional
@@ -54,10 +56,11 @@ class Option:
     kind: type = bool
     minimum: Optional[float] = None
     maximum: Optional[float] = None
-    unit: str = ""
     choices: Tuple[str, ...] = ()
+    shown: Tuple[str, ...] = ()
     absent: str = ""
     suggested: Optional[float] = None
+    entered: str = ""
     flag: str = ""
     used_if: Optional[Tuple[str, str]] = None
 

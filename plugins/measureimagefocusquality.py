@@ -36,9 +36,10 @@ try:
     from focusqual import FocusOptions, load_model, measure_focus
     from focusqual.inference import display as core_display
     from focusqual.inference.maps import mean_within, patch_map, patch_pixels
+    from focusqual.inference.measurement import DEFOCUS
     from focusqual.inference.model import WEIGHTS_FILE
     from focusqual.inference.network import NETWORKS
-    from focusqual.inference.options import ATTRIBUTES, OBJECTIVE
+    from focusqual.inference.options import ATTRIBUTES, OBJECTIVE, RESCALING
     from focusqual.inference.patches import PATCH_SIZE
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
@@ -116,7 +117,7 @@ probabilities of 11 *defocus levels*: level 0 is sharp, and level 10 is the stro
 are absolute: they do not depend on the other images, the brightness, the camera offset, or the bit
 depth. One level is 2 micrometers of defocus with a typical 20x objective (numerical aperture 0.5,
 500 nm, air, pixels of 0.65 micrometers), which widens a point by about 3 pixels. If you use another
-objective, select *objective* for *How to rescale images*.
+objective, select *To match the objective* for *How to rescale images*.
 
 The network was trained on fluorescence images. Measure raw images, before you correct the
 illumination, smooth, or rescale them.
@@ -431,7 +432,7 @@ Select the objects to measure in each of the images above.
         result += self.engine_options.visible()
         for setting in self.focus_options.visible():
             result.append(setting)
-            if setting is self.rescaling and setting.value == OBJECTIVE:
+            if setting is self.rescaling and self._matches_objective():
                 result.append(self.read_optics_button)
         result.append(self.wants_objects)
         if self.wants_objects.value:
@@ -514,9 +515,12 @@ Select the objects to measure in each of the images above.
 
     def _image_features(self):
         """Return the features of an image, with their names in FocusMeasurement.summary."""
-        if self.rescaling.value != OBJECTIVE:
+        if not self._matches_objective():
             return IMAGE_FEATURES
-        return {**IMAGE_FEATURES, "ExpectedDefocus": "expected_defocus_um"}
+        return {**IMAGE_FEATURES, "ExpectedDefocus": DEFOCUS}
+
+    def _matches_objective(self):
+        return self.focus_options.value(RESCALING) == OBJECTIVE
 
     def run(self, workspace):
         options = self.focus_options.options()

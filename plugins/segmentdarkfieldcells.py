@@ -229,7 +229,7 @@ or **MeasureImageOverlap** to compare it with a mask that you drew by hand.
     ),
     (
         "probability",
-        "Keep the probability image of the class?",
+        "Keep the probability image?",
         ImageName,
         "Name the probability image",
         "{}Probability",

@@ -54,7 +54,7 @@ class FocusOptions(Checked):
 
     stride: int = option(
         PATCH_SIZE,
-        "Patch stride",
+        "Patch stride in pixels",
         "Pixels from one patch to the next.",
         details=f"""\
 With {PATCH_SIZE}, the width of a patch, patches are side by side. With smaller values they overlap
@@ -64,7 +64,6 @@ pixel is measured.
 """,
         minimum=1,
         maximum=PATCH_SIZE,
-        unit="pixels",
     )
     scale: float = option(
         1.0,
@@ -82,19 +81,21 @@ the network. Leave the factor at 1 for lower magnifications.
     )
     aggregation: str = option(
         "weighted",
-        "How patches make up the image",
+        "How to combine the patches",
         "Combine patches by their mean, weighted by certainty, or by their product.",
         details="""\
--  *weighted:* Patches are weighted by their certainty, so that blank ones do not count. This is
-   right for most uses.
--  *product:* The probabilities of the patches are multiplied, as if each were an independent
-   measurement of the same level. The certainty of the image is near 1 if there are many patches.
+-  *Certain patches count more:* Patches are weighted by their certainty, so that blank ones do not
+   count. This is right for most uses.
+-  *As independent measurements:* The probabilities of the patches are multiplied, as if each patch
+   were an independent measurement of the same level. The certainty of the image is near 1 if there
+   are many patches. You rarely need this.
 """,
         choices=("weighted", "product"),
+        shown=("Certain patches count more", "As independent measurements"),
     )
     uncertain_below: float = option(
         0.25,
-        "Certainty below which a patch is uncertain",
+        "Minimum certainty of a patch",
         "Patches of a lower certainty count as uncertain.",
         details="""\
 They count in *FractionUncertain*, and neither as in focus nor as out of focus. Patches without
@@ -105,7 +106,7 @@ cells are usually uncertain. This affects only the fractions, not the score.
     )
     out_of_focus_from: int = option(
         2,
-        "Level from which a patch is out of focus",
+        "Lowest out-of-focus level",
         "Certain patches whose most probable level is this or higher count as out of focus.",
         details="""\
 They count in *FractionOutOfFocus*, other certain patches in *FractionInFocus*. This affects only
@@ -121,16 +122,17 @@ the fractions, not the score.
         details="""\
 The focus levels are defined for a typical 20x objective, see the help of the module.
 
--  *factor:* Enter the factor; 1 leaves the images unchanged. A level is then the same blur in
+-  *By a factor:* Enter the factor; 1 leaves the images unchanged. A level is then the same blur in
    pixels of the image for all objectives.
--  *objective:* Enter the size of the pixels, the numerical aperture and the wavelength, or press
-   *Read the optics from an image...* to take them from the metadata of a file. Images are resized
-   so that the smallest distance that the objective resolves, 0.61 wavelength / NA, has as many
-   pixels as with the 20x objective. They are never enlarged, because that adds no detail. A level
-   is then one depth of field, wavelength x refractive index / NA\\ :sup:`2`, for all objectives (or
-   more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
+-  *To match the objective:* Enter the size of the pixels, the numerical aperture and the
+   wavelength, or press *Read the optics from an image...* to take them from the metadata of a file.
+   Images are resized so that the smallest distance that the objective resolves, 0.61 wavelength /
+   NA, has as many pixels as with the 20x objective. They are never enlarged, because that adds no
+   detail. A level is then one depth of field, wavelength x refractive index / NA\\ :sup:`2`, for
+   all objectives (or more, if the pixels are too coarse for it), and *ExpectedDefocus* is measured.
 """,
         choices=(FACTOR, OBJECTIVE),
+        shown=("By a factor", "To match the objective"),
     )
     pixel_size: Optional[float] = option(
         None,
@@ -169,7 +171,7 @@ In fluorescence, enter the emission of the dye, such as 0.46 for DAPI and Hoechs
     )
     refractive_index: float = option(
         STANDARD_OPTICS.refractive_index,
-        "Refractive index of the immersion medium",
+        "Refractive index of the immersion",
         "Refractive index of the immersion medium: 1 for air, 1.33 for water, 1.515 for oil.",
         details="It must be above the numerical aperture.",
         **_limits("refractive_index"),

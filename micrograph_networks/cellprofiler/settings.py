@@ -80,16 +80,21 @@ class OptionSettings:
         UserError
             Values contradict each other.
         """
-        used = {name: self.by_name[name].value for name in self._declared if self._is_used(name)}
+        used = {name: self.value(name) for name in self._declared if self._is_used(name)}
         absent = {name: None for name, option in self._declared.items() if option.absent}
         return self._group(**{**absent, **used})
+
+    def value(self, name: str) -> Any:
+        """Return the value of an option, whose setting may show another text."""
+        value, option = self.by_name[name].value, self._declared[name]
+        return option.choices[option.shown.index(value)] if option.shown else value
 
     def _is_used(self, name: str) -> bool:
         choice = self.by_name.get(f"{name}_choice")
         if choice is not None and choice.value != ENTERED:
             return False
         condition = self._used_if(name)
-        return condition is None or self.by_name[condition[0]].value == condition[1]
+        return condition is None or self.value(condition[0]) == condition[1]
 
     def _used_if(self, name: str) -> Optional[Tuple[str, str]]:
         return self._declared[name].used_if if name in self._declared else None
@@ -103,8 +108,15 @@ class OptionSettings:
         """Return a paragraph of help that says when a setting is used; empty if always."""
         if option.used_if is None:
             return ""
-        other, choice = option.used_if
-        return f'*(Used only if "{choice}" is selected for "{self._declared[other].label}")*\n\n'
+        name, choice = option.used_if
+        other = self._declared[name]
+        choice = shown_choices(other)[choice]
+        return f'*(Used only if "{choice}" is selected for "{other.label}")*\n\n'
+
+
+def shown_choices(option: Option) -> Dict[str, str]:
+    """Return the text of each choice of an option in CellProfiler."""
+    return dict(zip(option.choices, option.shown or option.choices))
 
 
 def _setting(default: Any, option: Option, used_only: str) -> Setting:
@@ -114,10 +126,11 @@ def _setting(default: Any, option: Option, used_only: str) -> Setting:
         doc = f"{used_only}Select *Yes* to {action}\n\n{option.details}"
         return Binary(option.label, default, doc=doc)
     if option.choices:
-        return Choice(option.label, list(option.choices), value=default, doc=doc)
+        shown = shown_choices(option)
+        return Choice(option.label, list(shown.values()), value=shown[default], doc=doc)
     label = option.label
     if option.absent:
-        label = f"Value in {option.unit}"
+        label = option.entered
         doc = f"*(Used only if you enter a value)*\n\n{option.help}"
     number = Integer if option.kind is int else Float
     value = option.suggested if default is None else default

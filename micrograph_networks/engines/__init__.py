@@ -59,7 +59,7 @@ The results in float32 agree to four digits. The measurement *Engine* tells whic
     )
     bfloat16: bool = option(
         False,
-        "Compute in bfloat16?",
+        "Compute faster with fewer digits?",
         "Compute with three digits (bfloat16) instead of seven (float32): a few times faster on "
         "processors with AMX (Intel Xeon since 2023), slower on others.",
         details="Results change in the third digit. It needs TensorFlow.",

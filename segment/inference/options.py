@@ -52,7 +52,7 @@ The network must see the cells at about the size of those in the training images
         kind=float,
         minimum=1,
         maximum=100000,
-        unit="pixels",
+        entered="Diameter in pixels",
         absent="the longer side of the image is resized to that of the training images",
         suggested=80.0,
     )
@@ -63,7 +63,7 @@ The network must see the cells at about the size of those in the training images
         "is more probable.",
         details="""\
 Lower it if the outlines are inside the cells; raise it if they are outside. If cells are missed,
-lower the *least mean probability* as well.
+lower the *minimum mean probability* as well.
 """,
         minimum=0.01,
         maximum=0.99,
@@ -83,15 +83,14 @@ lower the *least mean probability* as well.
     )
     minimum_area: int = option(
         50,
-        "Smallest cell, in pixels",
+        "Area of the smallest cell in pixels",
         "Discard blood cells of a smaller area, in pixels of the image.",
         details="A disk with a diameter of 8 pixels has an area of 50 pixels.",
         minimum=0,
-        unit="pixels",
     )
     discard_border: bool = option(
         False,
-        "Discard cells touching the border of the image?",
+        "Discard cells touching the border?",
         "Discard blood cells that touch the border of the image or of its mask, because only part "
         "of them is visible.",
         details="""\
@@ -100,7 +99,7 @@ Discard them if you measure size or shape. Keep them to count cells or to measur
     )
     minimum_probability: float = option(
         0.8,
-        "Least mean probability",
+        "Minimum mean probability",
         "Discard objects whose mean probability is lower: over the pixels of a cell, or along the "
         "skeleton of a spirochaete.",
         details="""\
@@ -123,7 +122,7 @@ The length is measured along the skeleton, across gaps of a few pixels and acros
         kind=float,
         minimum=0,
         maximum=100000,
-        unit="pixels",
+        entered="Length in pixels",
         absent="20 pixels at the working scale",
         suggested=30.0,
     )

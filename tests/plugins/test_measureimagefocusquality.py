@@ -108,7 +108,7 @@ def want_everything(module):
 
 
 def want_objective(module):
-    module.rescaling.value = "objective"
+    module.rescaling.value = "To match the objective"
     module.pixel_size.value = 0.325
     module.numerical_aperture.value = 0.75
 
@@ -142,15 +142,15 @@ def test_settings_of_the_objective_follow_the_choice(module):
         texts = [setting.text for setting in module.visible_settings()]
         return texts[texts.index("How to rescale images") + 1 :]
 
-    assert labels()[:2] == ["Rescaling factor", "How patches make up the image"]
+    assert labels()[:2] == ["Rescaling factor", "How to combine the patches"]
     want_objective(module)
     assert labels()[:6] == [
         "",  # the button
         "Pixel size in micrometers",
         "Numerical aperture",
         "Wavelength in micrometers",
-        "Refractive index of the immersion medium",
-        "How patches make up the image",
+        "Refractive index of the immersion",
+        "How to combine the patches",
     ]
 
 
@@ -179,7 +179,7 @@ def dialogs(tmp_path, monkeypatch):
 
 def test_button_fills_in_the_optics_of_an_image(module, dialogs):
     _, messages = dialogs
-    module.rescaling.value = "objective"
+    module.rescaling.value = "To match the objective"
     module.refractive_index.value = 1.33
     pressed(module)
     options = module.focus_options.options()
@@ -190,13 +190,13 @@ def test_button_fills_in_the_optics_of_an_image(module, dialogs):
         "Pixel size in micrometers: 1.3668\n"
         "Numerical aperture: 0.75\n"
         "Wavelength in micrometers: not found, still 0.5\n"
-        "Refractive index of the immersion medium: not found, still 1.33"
+        "Refractive index of the immersion: not found, still 1.33"
     ]
 
 
 def test_button_says_what_is_wrong(module, dialogs, tmp_path):
     chosen, messages = dialogs
-    module.rescaling.value = "objective"
+    module.rescaling.value = "To match the objective"
     saved = [setting.unicode_value for setting in module.settings()]
     for chosen[0] in (None, str(tmp_path / "none.tif"), str(tmp_path)):
         pressed(module)
@@ -304,7 +304,8 @@ def test_written_features_are_the_declared_columns(module, scene, choices):
 )
 def test_image_measurements_are_the_summary_of_the_core(module, scene, changes):
     for name, value in changes.items():
-        getattr(module, name).value = value
+        setting = getattr(module, name)
+        setting.value = "To match the objective" if name == "rescaling" else value
     workspace = run(module, scene)
 
     summary = measure(scene, options=FocusOptions(**changes)).summary

@@ -172,11 +172,12 @@ def test_settings_are_visible_only_if_they_are_used():
     saved = module.settings()
 
     assert sorted({setting.text for setting in saved} - few) == [
+        "Diameter in pixels",
+        "Length in pixels",
         "Name the mask",
         "Name the probability image",
         "Name the uncertainty image",
         "Number of classes",
-        "Value in pixels",
         "Weights file location",
         "Weights file name",
     ]
