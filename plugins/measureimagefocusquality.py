@@ -150,10 +150,11 @@ To exclude blurred images from your analysis, add **FlagImage** after this modul
 *ImageFocus_Certainty* is below a minimum.
 
 The display window shows each image with a border around each patch. The hue of the border is the
-defocus level, from blue (in focus) to red. Its lightness is the certainty, so patches that show
-nothing have dark borders. Where patches overlap, the most certain one is on top. Point the mouse at
-a patch to see its level and certainty in the status bar. Bars show the probabilities of the levels
-for the whole image. If a mask excludes patches, the table shows how many of them count.
+defocus level, from blue (in focus) to red. The lower the certainty, the darker and grayer it is, so
+patches that show nothing have dark gray borders. Where patches overlap, the most certain one is on
+top. Point the mouse at a patch to see its level and certainty in the status bar. Bars show the
+probabilities of the levels for the whole image. If a mask excludes patches, the table shows how
+many of them count.
 
 See also
 ^^^^^^^^
@@ -292,7 +293,7 @@ patches overlap, their values are averaged. Pixels are masked if no patch that c
         """\
 Select *Yes* to keep the color image of the display window: the contrast-stretched image with a
 border around each patch. The hue of the border is the defocus level, from blue (in focus) to red,
-and its lightness is the certainty. Use **SaveImages** to save the image.
+and uncertain patches have dark gray borders. Use **SaveImages** to save the image.
 """,
     ),
 )

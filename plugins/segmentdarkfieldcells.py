@@ -1,5 +1,6 @@
 """Identify cells and spirochaetes in dark-field images: a CellProfiler module."""
 
+import functools
 import inspect
 import logging
 import re
@@ -46,6 +47,7 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+    from micrograph_networks.images.image_files import has_color
     from segment import SegmentationOptions, load_model, segment_image
     from segment.classes import (
         BLOOD_CELL,
@@ -127,18 +129,21 @@ the black around a round field of view, and frames. Color images are used withou
 channel. Gray images are used as color images without color. To segment a stack, load its planes as
 separate images.
 
+If your files have colors, select *Color image* in **NamesAndTypes**: the network was trained on
+colors, and finds other objects without them. If you select *Grayscale image*, the title of the
+figure and the log say that the colors are missing.
+
 Interpreting the results
 ^^^^^^^^^^^^^^^^^^^^^^^^
 
 -  The *mean probability* of an object tells how certain the network is. Sort the objects by it to
    find doubtful ones. A setting discards the objects with the lowest mean probabilities.
--  The display window shows the image with and without outlines. The primary, secondary, and
-   tertiary outline colors of *File > Preferences* are, in this order, those of the objects of each
-   class and those of discarded pixels, which touch the border of the image or are too few, too
-   short, or too improbable. Below are the probabilities, with a color for each class, and a table:
-   number of objects, percentage of the image (or its mask) that they cover, median size (diameter
-   of a circle with the area of the cell, or length of the filament), and mean of the mean
-   probabilities.
+-  The display window shows the image with and without outlines, and the probabilities. Each class
+   has a color, the same in both pictures and in those of the command line. White outlines surround
+   discarded pixels, which touch the border of the image or are too few, too short, or too
+   improbable. A table shows the number of objects, the percentage of the image (or its mask) that
+   they cover, the median size (diameter of a circle with the area of the cell, or length of the
+   filament), and the mean of the mean probabilities.
 -  An image without cells has zero objects. This is not an error.
 
 Working scale
@@ -255,6 +260,8 @@ the probabilities divided by its maximum.
     ),
 )
 """Optional outputs of the image, in the same form."""
+warn_once = functools.lru_cache(maxsize=None)(logging.warning)
+"""Log a warning unless the process has logged it before."""
 LINE_WIDTH = 1.5
 """Width of outlines in the figure, in points."""
 MOST_ENLARGED = 4
@@ -417,6 +424,12 @@ apply to spirochaetes and other filaments.
         image = workspace.image_set.get_image(image_name)
         options = self.segmentation_options.options()
         model = self.loaded_model(workspace)
+        if _lost_color(image):
+            warn_once(
+                f"{self.module_name}: {image_name} was loaded as a grayscale image, but its file "
+                "has colors, on which the network was trained. In NamesAndTypes, select 'Color "
+                "image'."
+            )
         with add_path_to_errors(image_name), explain_memory_errors():
             result = segment_image(image.pixel_data, model, input_mask(image), options)
             found = [result.of_class(group.class_name.value) for group in self.groups]
@@ -452,10 +465,11 @@ apply to spirochaetes and other filaments.
         data, mask = workspace.display_data, input_mask(image)
         data.image = core_display.displayed_image(image.pixel_data)
         data.probabilities = core_display.probability_picture(found)
-        data.title = core_display.image_title(self.x_name.value, result)
+        name = self.x_name.value + (" (without its colors)" if _lost_color(image) else "")
+        data.title = core_display.image_title(name, result)
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
-        data.left_out = core_display.left_out(result, found, self.threshold.value)
+        data.discarded = core_display.discarded(result, found, self.threshold.value)
         data.colors = [one.pixel_class.color for one in found]
         data.statistics = list(
             zip(core_display.STATISTICS, *(core_display.statistics(one, mask) for one in found))
@@ -466,23 +480,35 @@ apply to spirochaetes and other filaments.
         figure.set_subplots((2, 2))
         shared = {"interpolation": figures.SMOOTH, "sharexy": figure.subplot(0, 0)}
         figure.subplot_imshow_color(0, 0, data.image, data.title, interpolation=figures.SMOOTH)
-        # CellProfiler draws these outlines in the user's colors, in the order of the list.
+        shown = zip(
+            [*data.names, "Discarded"],
+            [*data.labels, data.discarded],
+            [*data.colors, core_display.DISCARDED_COLOR],
+        )
         outlines = [
-            {"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH}
-            for name, labels in zip([*data.names, "Left out"], [*data.labels, data.left_out])
+            {
+                **{"name": name, "labels": [labels], "mode": "lines", "line_width": LINE_WIDTH},
+                "outline_color": tuple(round(255 * value) for value in color),
+            }
+            for name, labels, color in shown
         ]
         outlined = figure.subplot_imshow_color(
             1, 0, data.image, " and ".join(data.names), cplabels=outlines, **shared
         )
         figures.remove_lines_outside(outlined)
         figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shared)
-        core_display.draw_legends(
-            figure.subplot(1, 1), outlined.collections, data.names, data.colors
-        )
-        # The table is below the legends, which take the upper part of the last subplot.
+        core_display.draw_legend(figure.subplot(1, 1), data.names, data.colors)
+        # The table is below the legend, which takes the upper part of the last subplot.
         position = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}
         columns = ["", *data.names]
         figure.subplot_table(statistics=data.statistics, col_labels=columns, **position)
+
+
+def _lost_color(image):
+    """Return True if CellProfiler dropped the colors of a file when it read the image."""
+    if image.has_parent_image or image.pixel_data.ndim > 2 or not image.file_name:
+        return False
+    return has_color(Path(image.path_name, image.file_name))
 
 
 def _add_images(workspace, group, pixels, image):

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STATISTICS = ("Score", "Expected", "Certainty", "In focus", "Out of focus", "Uncertain", "Patches")
+STATISTICS = (
+    *("Score", "Expected level", "Certainty"),
+    *("In focus", "Out of focus", "Uncertain", "Patches"),
+)
 """Columns of the table of images, which fits into a small window."""
 FRACTIONS = ("fraction_in_focus", "fraction_out_of_focus", "fraction_uncertain")
 """Names of fractions of the patches in FocusMeasurement.summary, in the order of STATISTICS."""

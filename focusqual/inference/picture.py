@@ -9,6 +9,8 @@ from micrograph_networks.images.gray import to_gray
 
 IN_FOCUS_HUE = 0.6
 """Blue, the hue of level 0; the hue of the last level is 0, red."""
+UNCERTAIN = 0.3
+"""Gray level of certainty 0, which is visible on black and on white."""
 BORDER_SHARE = 1 / 300
 """Width of a patch's border as a share of the longer side, so that it remains visible when a large
 picture is shown smaller."""
@@ -17,14 +19,14 @@ BORDER_LIMITS = (3, 10)
 
 
 def level_colors(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
-    """Return colors whose hue shows the level and whose lightness shows the certainty.
+    """Return colors whose hue shows the level and whose lightness and saturation the certainty.
 
     Parameters
     ----------
     levels : ndarray, (...)
         0 (blue) to 10 (red).
     certainties : ndarray, (...)
-        0 (black) to 1 (full color).
+        0 (dark gray) to 1 (full color).
 
     Returns
     -------
@@ -32,7 +34,8 @@ def level_colors(levels: np.ndarray, certainties: np.ndarray) -> np.ndarray:
         RGB, 0 to 1.
     """
     hue = IN_FOCUS_HUE * (1 - np.asarray(levels) / (LEVELS - 1))
-    return hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.asarray(certainties)], axis=-1))
+    certain = hsv_to_rgb(np.stack([hue, np.ones_like(hue), np.ones_like(hue)], axis=-1))
+    return UNCERTAIN + np.asarray(certainties)[..., None] * (certain - UNCERTAIN)
 
 
 def annotate(image: np.ndarray, measurement: FocusMeasurement) -> np.ndarray:

@@ -25,6 +25,7 @@ from micrograph_networks.images import tiff_stacks
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.limits import check_size, explain_read_errors
 from micrograph_networks.images.positions import PositionedImage
+from micrograph_networks.images.tiff_colors import COLORS, PALETTE, color_model
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF files, whatever their suffix: .tif, .lsm, .stk, .svs, .btf."""
@@ -38,6 +39,8 @@ FORMATS = {
 """Pillow's class and the codec of imagecodecs by the first bytes of a file.
 
 Pillow reads the size. It decodes only the formats without a codec, because it lacks 16-bit RGB."""
+COLOR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
+"""Pillow's modes of images with colors."""
 LISTED = (*TIFF_SIGNATURES, *list(FORMATS)[:2])
 """First bytes of the images that are searched for in folders: TIFF, PNG and JPEG."""
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
@@ -131,6 +134,23 @@ def _read_single(path: Path) -> np.ndarray:
         image = imagecodecs.imread(path, codec=codec)
         # CellProfiler inverts the inks, as those of a TIFF, and ignores black.
         return 255 - image[..., :3] if picture.mode == "CMYK" else image
+
+
+def has_color(path: Path) -> bool:
+    """Return True if a file is an image with colors, as far as its header tells."""
+    try:
+        with explain_read_errors(path):
+            first = _first_bytes(path)
+            if first.startswith(TIFF_SIGNATURES):
+                with tifffile.TiffFile(path) as file:
+                    return color_model(file.pages[0]) in (*COLORS, PALETTE)
+            with open(path, "rb") as opened:
+                for start, (image_file, _) in FORMATS.items():
+                    if first.startswith(start):
+                        return image_file(opened).mode in COLOR_MODES
+    except UserError:
+        pass
+    return False
 
 
 def list_images(folders: Sequence[Path]) -> List[Path]:

@@ -1,6 +1,6 @@
 """What the figure of a segmentation shows: statistics, probabilities and discarded pixels."""
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -11,9 +11,10 @@ from segment.inference.normalization import to_rgb
 from segment.inference.segmentation import ClassObjects, Segmentation, most_probable_classes
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+DISCARDED_COLOR: Color = (1.0, 1.0, 1.0)
+"""Color of the outlines of discarded pixels, which no class has by default."""
 STATISTICS = ("Objects", "Area", "Median size", "Probability")
 """Row headings of the table of :func:`statistics`, short because the table is narrow."""
 
@@ -69,7 +70,7 @@ def probability_picture(found: Sequence[ClassObjects]) -> np.ndarray:
     return np.minimum(picture, 1)
 
 
-def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: float) -> np.ndarray:
+def discarded(result: Segmentation, found: Sequence[ClassObjects], threshold: float) -> np.ndarray:
     """Return the pixels of classes that form no object, since it was small or at the border.
 
     Parameters
@@ -83,32 +84,26 @@ def left_out(result: Segmentation, found: Sequence[ClassObjects], threshold: flo
     Returns
     -------
     ndarray of uint8, (height, width)
-        1 where pixels were left out, 0 elsewhere.
+        1 where pixels were discarded, 0 elsewhere.
     """
     classes = most_probable_classes(result.probabilities, threshold)
     shown = np.isin(classes, [one.class_index for one in found])
     return (shown & (result.classes == BACKGROUND)).astype(np.uint8)
 
 
-def draw_legends(
-    axes: "Axes", outlines: Sequence["Artist"], names: Sequence[str], colors: Sequence[Color]
-) -> None:
-    """Draw the legends of outlines and of probabilities in empty axes.
+def draw_legend(axes: "Axes", names: Sequence[str], colors: Sequence[Color]) -> None:
+    """Draw the legend of outlines and probabilities in empty axes.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    outlines : sequence of matplotlib.artist.Artist
-        Outlines of the objects of each class and, last, of what was left out.
     names : sequence of str
         Names of the objects of each class.
     colors : sequence of tuple of float
-        RGB colors of the probabilities of each class, 0 to 1.
+        RGB colors of each class, 0 to 1.
     """
     axes.axis("off")
-    patches = [Patch(color=color) for color in colors]
-    style: Dict[str, Any] = {"fontsize": 8, "title_fontsize": 8, "labelspacing": 0.3}
-    style.update(loc="upper left", borderaxespad=0, frameon=False)
-    lines = axes.legend(outlines, [*names, "Left out"], title="Outlines", **style)
-    axes.legend(patches, names, title="Probabilities", bbox_to_anchor=(0.5, 1), **style)
-    axes.add_artist(lines)
+    # The gray edge shows DISCARDED_COLOR on white.
+    patches = [Patch(facecolor=one, edgecolor="gray") for one in (*colors, DISCARDED_COLOR)]
+    style = {"fontsize": 8, "labelspacing": 0.3, "borderaxespad": 0, "frameon": False}
+    axes.legend(patches, [*names, "Discarded"], loc="upper left", **style)

@@ -8,8 +8,8 @@ from PIL import Image
 from scipy import ndimage
 
 pytestmark = pytest.mark.window
-GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
-"""CellProfiler's default outline colors."""
+CELLS, SPIROCHAETES = (255, 89, 26), (26, 217, 255)
+"""Colors of the outlines."""
 
 
 def pixels(path):
@@ -25,7 +25,7 @@ def drawn_in(picture, color):
 def test_outlines_are_seen_at_every_size(driven, name):
     folder, seen = driven("darkfield")
     picture = pixels(folder / f"{name}.png")
-    cells, spirochaetes = (drawn_in(picture, color) for color in (GREEN, MAGENTA))
+    cells, spirochaetes = (drawn_in(picture, color) for color in (CELLS, SPIROCHAETES))
     # The lines are wider than a pixel: erosion leaves some of them.
     assert ndimage.binary_erosion(cells, np.ones((2, 2))).sum() > 20
     assert cells.sum() > 500

@@ -293,7 +293,11 @@ class AggFigure:
             lines = find_contours(np.pad(labels > 0, 1).astype(float), 0.5)
             lines = [line[:, ::-1] - 1 for line in lines]
             # CellProfiler's artist also draws a line far outside the image.
-            axes.add_collection(LineCollection([*lines, outside], linewidth=group["line_width"]))
+            style = {
+                "linewidth": group["line_width"],
+                "colors": np.array(group["outline_color"]) / 255,
+            }
+            axes.add_collection(LineCollection([*lines, outside], **style))
         return axes
 
     def subplot_table(self, x, y, statistics, col_labels, n_cols=1, n_rows=1):

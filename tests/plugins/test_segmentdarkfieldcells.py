@@ -31,7 +31,7 @@ from support import cell_model, needs_tensorflow
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.image_files import read_image
+from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
 from segment.inference.network import NETWORKS
@@ -443,6 +443,17 @@ def test_cropped_images_give_objects_of_their_own_size(module, field):
     assert objects.count == 1
 
 
+def test_an_image_that_lost_its_colors_is_named(module, field, tmp_path, caplog):
+    write_png(tmp_path / "color.png", field)
+    write_png(tmp_path / "gray.png", field.mean(axis=2))
+    module.show_window = True
+    for name, title in (("color.png", "Field (without its colors)"), ("gray.png", "Field")):
+        gray = Image(field.mean(axis=2), path_name=str(tmp_path), file_name=name)
+        assert displayed(module, run(module, gray)).subplots[0, 0].get_title() == title
+    (message,) = [one for one in caplog.messages if "Color image" in one]
+    assert "Field was loaded as a grayscale image, but its file has colors" in message
+
+
 # Figure
 
 
@@ -463,13 +474,14 @@ def test_figure_shows_image_outlines_probabilities_legends_and_a_table(everythin
     for outlines in outlined.collections:
         assert outlines.get_linewidth() == 1.5
         assert all((line < 1000).all() for line in outlines.get_segments())
-    found = {
-        legend.get_title().get_text(): [text.get_text() for text in legend.get_texts()]
-        for legend in legends.findobj(Legend)
-    }
-    assert list(found) == ["Outlines", "Probabilities"]
-    assert found["Outlines"][:2] == found["Probabilities"] == ["BloodCells", "Spirochaetes"]
-    assert len(found["Outlines"]) == 3
+    (legend,) = legends.findobj(Legend)
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named == ["BloodCells", "Spirochaetes", "Discarded"]
+    # Outlines and probabilities of a class have the color of the legend.
+    colors = [patch.get_facecolor() for patch in legend.get_patches()]
+    for outlines, color in zip(outlined.collections, colors):
+        np.testing.assert_allclose(outlines.get_color()[0], color, atol=2e-3)
+    np.testing.assert_allclose(shown[25, 25], colors[0][:3], atol=0.02)
     cells = workspace.object_set.get_objects("BloodCells").segmented > 0
     assert figure.table[:3] == [
         ["", "BloodCells", "Spirochaetes"],
@@ -478,8 +490,7 @@ def test_figure_shows_image_outlines_probabilities_legends_and_a_table(everythin
     ]
     assert [row[0] for row in figure.table[3:]] == ["Median size", "Probability"]
     table_top = figure.figure.bbox.height * (1 - figure.table_place[1] / 2)
-    for legend in legends.findobj(Legend):
-        assert legend.get_window_extent().y0 >= table_top
+    assert legend.get_window_extent().y0 >= table_top
 
 
 # Classes of a custom model

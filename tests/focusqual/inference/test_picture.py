@@ -6,9 +6,10 @@ from focusqual.inference.picture import annotate, level_colors
 
 
 def test_hue_shows_the_level_and_lightness_the_certainty():
-    in_focus, half, out_of_focus = level_colors([0, 0, 10], [1, 0.5, 1])
+    in_focus, half, out_of_focus, unknown = level_colors([0, 0, 10, 10], [1, 0.5, 1, 0])
     assert in_focus.argmax() == 2
-    np.testing.assert_allclose(half, in_focus / 2)
+    np.testing.assert_allclose(unknown, [0.3] * 3)  # also visible on black
+    np.testing.assert_allclose(half, (in_focus + unknown) / 2)
     np.testing.assert_allclose(out_of_focus, [1, 0, 0], atol=1e-9)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import (
+    has_color,
     list_images,
     read_gray,
     read_image,
@@ -144,3 +145,14 @@ def test_pictures_are_written_as_8_bit_png(tmp_path):
     assert read[0, 0].tolist() == [0, 255, 128]
     write_png(tmp_path / "a.png", read[..., 2])
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), read[..., 2])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_headers_tell_colors(tmp_path, suffix):
+    for name, shape in (("gray", (8, 9)), ("color", (8, 9, 3))):
+        path = tmp_path / f"{name}.{suffix}"
+        Image.fromarray(np.zeros(shape, np.uint8)).save(path)
+        assert has_color(path) == (name == "color")
+    path.write_bytes(path.read_bytes()[:12])
+    assert not has_color(path)
+    assert not has_color(tmp_path / "none.png")

@@ -3,7 +3,7 @@ import pytest
 
 from segment import SegmentationOptions
 from segment.classes import CLASSES, SPIROCHAETE, pixel_classes
-from segment.inference.display import left_out, statistics
+from segment.inference.display import discarded, statistics
 from segment.inference.segmentation import ClassObjects, segment_probabilities
 
 KNOWN = pixel_classes(CLASSES, {}, {})
@@ -31,7 +31,7 @@ def test_the_area_of_a_thin_object_is_not_rounded_to_zero(pixels, shown):
     assert statistics(found(labels), None)[1] == shown
 
 
-def test_cells_that_are_small_or_at_the_border_are_left_out():
+def test_cells_that_are_small_or_at_the_border_are_discarded():
     cells = np.zeros((100, 100), dtype=bool)
     cells[30:60, 30:60] = True
     cells[0:20, 70:90] = True
@@ -40,8 +40,8 @@ def test_cells_that_are_small_or_at_the_border_are_left_out():
     probabilities[..., 0], probabilities[..., 1] = ~cells, cells
     options = SegmentationOptions(discard_border=True)
     result = segment_probabilities(probabilities, np.ones_like(cells), KNOWN, 1.0, options)
-    shown = left_out(result, result.by_class, options.threshold)
+    shown = discarded(result, result.by_class, options.threshold)
     expected = cells.copy()
     expected[30:60, 30:60] = False
     assert np.array_equal(shown, expected)
-    assert not left_out(result, result.by_class[1:], options.threshold).any()
+    assert not discarded(result, result.by_class[1:], options.threshold).any()
