@@ -43,6 +43,7 @@ from micrograph_networks.commandline.commands import (
     suffix_option,
     version_option,
 )
+from micrograph_networks.commandline.doctor import doctor
 from micrograph_networks.commandline.images import InputImage, find_masks, input_images, read_mask
 from micrograph_networks.commandline.options import options_of
 from micrograph_networks.engines import EngineOptions
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 
 
 @click.group("focusqual", cls=Commands, context_settings=SETTINGS)
-@version_option
+@version_option(NETWORKS)
 def main() -> None:
     """Measure the focus of microscope images patch by patch.
 
@@ -73,7 +74,7 @@ image_name_option = click.option(
     "--image", help="Name of the images in CellProfiler. Needed if TABLE holds several images."
 )
 
-for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold, tolerance):
+for command in (train, evaluate, evaluate_planes, evaluate_stacks, threshold, tolerance, doctor):
     main.add_command(command)
 main.add_command(models_command("focusqual", NETWORKS))
 

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from micrograph_networks import __version__
 from micrograph_networks.cpus import cpu_share
+from micrograph_networks.engines import EngineOptions, chosen_engine
 from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
 from micrograph_networks.files.ownership import check_replaceable, find_earlier, writing_as
 from micrograph_networks.files.tables import FORMATS
@@ -159,7 +160,6 @@ def each_image(
         raise click.exceptions.Exit(1)
 
 
-version_option = click.version_option(__version__)
 images_argument = click.argument("images", nargs=-1, required=True, type=FILES)
 model_option = click.option(
     "--model",
@@ -202,6 +202,22 @@ mask_option = click.option(
     help="Folder of masks, such as tissue or wells, with the names and subfolders of the images. "
     "Pixels that are 0 in the mask do not count.",
 )
+
+
+def version_option(architectures: Collection[str]) -> Callable[[Callable], Callable]:
+    """Make the decorator that prints version, engine and models of the networks' program."""
+
+    def show(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            names = [model.name for model in shipped_models(architectures)]
+            click.echo(f"{context.command.name} {__version__}")
+            click.echo(f"Engine: {chosen_engine(EngineOptions())}")
+            click.echo(f"Models: {', '.join(names)}; {names[-1]} is the default")
+            context.exit()
+
+    help = "Show the version, the engine and the models, and exit."
+    options: Dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
+    return click.option("--version", callback=show, help=help, **options)
 
 
 def seed_option(help: str) -> Callable[[Callable], Callable]:

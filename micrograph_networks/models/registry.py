@@ -5,7 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Collection, List
+from typing import Collection, List, Optional
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.reading import read_file
@@ -56,8 +56,8 @@ class ShippedModel:
         return MODEL_FOLDER / f"{self.name}.md"
 
 
-def shipped_models(architectures: Collection[str]) -> List[ShippedModel]:
-    """Return the shipped models of these architectures, from the oldest to the newest.
+def shipped_models(architectures: Optional[Collection[str]] = None) -> List[ShippedModel]:
+    """Return the shipped models, of some architectures or all, from the oldest to the newest.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def shipped_models(architectures: Collection[str]) -> List[ShippedModel]:
     try:
         entries = json.loads(REGISTRY.read_text(encoding="utf-8"))
         models = [ShippedModel(name, **entry) for name, entry in entries.items()]
-        return [model for model in models if model.architecture in architectures]
+        return [m for m in models if architectures is None or m.architecture in architectures]
     except Exception as error:  # damaged JSON may have any structure
         raise UserError(
             f"The list of the models, {REGISTRY}, cannot be read ({error}): {ADVICE}."

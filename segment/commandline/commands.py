@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.group("segment-darkfield", cls=Commands, context_settings=SETTINGS)
-@version_option
+@version_option(NETWORKS)
 def main() -> None:
     """Find blood cells and spirochaetes in dark-field images."""
 
