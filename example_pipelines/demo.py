@@ -19,7 +19,7 @@ LEVELS = (3, 6, 10)
 SCENES = 8
 FOCUS_COLUMNS = {
     "FileName_Image": "image",
-    "ImageFocus_Score_Image": "score",
+    "ImageFocus_Score_Image": "defocus level",
     "ImageFocus_Certainty_Image": "certainty",
     "Metadata_QCFlag": "flagged",
 }
@@ -30,6 +30,17 @@ CELL_COLUMNS = {
     "Count_Spirochaetes": "spirochaetes found",
 }
 TRUE_COLUMNS = {"cells": "true cells", "spirochaetes": "true spirochaetes"}
+OVERLAP = "overlap of cells"
+ABOUT_FOCUS = """
+Focus. The defocus level is 0 in a sharp and 10 in a very blurred image. The certainty is near 0 in
+a blank image and 1 if the level is certain. Images above level 1 or below certainty 0.1 are
+flagged.
+"""
+ABOUT_CELLS = """
+Cells and spirochaetes in dark-field images. {}
+"""
+ABOUT_TRUTH = """The images are simulated, so the true numbers are known. The
+overlap of found and true cells (IoU) is 1 if they agree in every pixel."""
 
 
 def main(own_images=None):
@@ -82,14 +93,20 @@ def example_images(folder):
 
 
 def measure_focus(images, folder):
-    """Measure focus and print a row for each image; defocused copies follow their image."""
+    """Measure focus and show a row for each image; defocused copies follow their image."""
     table = run_cellprofiler("focus_qc.cppipe", images, folder, "FocusQC_Image.csv")
     table = table[list(FOCUS_COLUMNS)].rename(columns=FOCUS_COLUMNS)
     name = table["image"].str.extract(r"(.*?)(?:_level(\d+))?\.").astype({1: float})
     table = table.loc[name.sort_values([0, 1], na_position="first").index]
-    table["score"] = table["score"].astype("Int64")
+    table["defocus level"] = table["defocus level"].astype("Int64")
     table["flagged"] = table["flagged"].map({0: "no", 1: "yes"})
-    print_table(table, folder)
+    by_level = table.sort_values("defocus level", kind="stable")["image"]
+    sharp, blurred = (picture_of(by_level.iloc[place], "focus", folder) for place in (0, -1))
+    pictures = {
+        sharp: "the sharpest image: blue borders are in focus",
+        blurred: "the most blurred image: red borders are far out of focus, gray ones show nothing",
+    }
+    show(ABOUT_FOCUS, table, pictures, folder / "output" / "FocusQC_Image.csv")
 
 
 def draw_scenes(folder):
@@ -110,19 +127,42 @@ def draw_scenes(folder):
 
 
 def segment(images, folder, pipeline, prefix, truth=None):
-    """Segment images, compare with the truth if it is known, and print a row for each image."""
+    """Segment images, compare with the truth if it is known, and show a row for each image."""
     table = run_cellprofiler(pipeline, images, folder, f"{prefix}_Image.csv")
     rows = table[list(CELL_COLUMNS)].rename(columns=CELL_COLUMNS).set_index("image").astype(int)
     if truth is not None:
         dice = table.set_index("FileName_Image")["Overlap_Ffactor_BloodCellMask"]
-        rows = rows.join(truth).assign(**{"IoU of cells": dice / (2 - dice)})
-    print_table(rows.sort_index().reset_index(), folder)
+        rows = rows.join(truth).assign(**{OVERLAP: dice / (2 - dice)})
+    rows = rows.sort_index().reset_index()
+    outlined = picture_of(rows["image"].iloc[0], "outlines", folder)
+    pictures = {outlined: "outlines of the cells and spirochaetes that were found"}
+    about = ABOUT_CELLS.format(ABOUT_TRUTH if truth is not None else "")
+    show(about, rows, pictures, folder / "output" / f"{prefix}_Image.csv")
 
 
-def print_table(table, folder):
-    """Print a table, and where the results are."""
+def picture_of(image, suffix, folder):
+    """Return the picture that a pipeline saved of an image."""
+    return next((folder / "output").rglob(f"{Path(image).stem}_{suffix}.png"))
+
+
+def show(about, table, pictures, path):
+    """Print what was measured, a table, and where to look first.
+
+    Parameters
+    ----------
+    about : str
+    table : pandas.DataFrame
+    pictures : dict of Path to str
+        What each picture shows.
+    path : Path
+        Table of all measurements.
+    """
+    print(about)
     print(table.to_string(index=False, na_rep="", float_format="{:.2f}".format))
-    print(f"\nTables (CSV), masks and annotated pictures: {folder / 'output'}\n")
+    print("\nLook first at")
+    for picture, what in pictures.items():
+        print(f"  {picture}\n    {what}")
+    print(f"All measurements, one row per image:\n  {path}\n")
 
 
 if __name__ == "__main__":

@@ -629,7 +629,7 @@ def test_figure_of_two_images(module, scene):
     renderer = figure.figure.canvas.get_renderer()
     for axes in figure.figure.axes:
         assert axes.get_tightbbox(renderer).y0 >= figure.figure.bbox.height * height
-    assert figure.table[0][:3] == ["", "Score", "Expected"]
+    assert figure.table[0][:3] == ["", "Score", "Expected level"]
     for name, row in zip(("DNA", "Actin"), figure.table[1:]):
         score, level = (image_value(workspace, f, name) for f in ("Score", "ExpectedLevel"))
         assert row[:3] == [name, f"{score:.0f}", f"{level:.1f}"]

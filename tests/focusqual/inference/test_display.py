@@ -19,7 +19,7 @@ def test_statistics_are_rounded():
     boxes = np.array([[[0, 84 * col, 84, 84] for col in range(3)]])
     measurement = FocusMeasurement(boxes, probabilities, np.ones((1, 3), dtype=bool))
     table = dict(zip(STATISTICS, statistics(measurement)))
-    assert table["Expected"] == "2.5"
+    assert table["Expected level"] == "2.5"
     assert [table[name] for name in ("In focus", "Out of focus", "Uncertain")] == ["33 %"] * 3
     assert table["Patches"] == "3"
 
