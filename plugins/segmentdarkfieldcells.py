@@ -465,8 +465,7 @@ apply to spirochaetes and other filaments.
         data, mask = workspace.display_data, input_mask(image)
         data.image = core_display.displayed_image(image.pixel_data)
         data.probabilities = core_display.probability_picture(found)
-        name = self.x_name.value + (" (without its colors)" if _lost_color(image) else "")
-        data.title = core_display.image_title(name, result)
+        data.title = core_display.image_title(self.x_name.value, result, _lost_color(image))
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
         data.discarded = core_display.discarded(result, found, self.threshold.value)

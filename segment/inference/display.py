@@ -24,9 +24,11 @@ def displayed_image(image: np.ndarray) -> np.ndarray:
     return np.nan_to_num(to_rgb(image) / 255)
 
 
-def image_title(name: str, result: Segmentation) -> str:
-    """Return the name of an image, and whether it looks unlike the training images."""
-    return f"{name} (unlike the training images)" if result.dissimilarity > 1 else name
+def image_title(name: str, result: Segmentation, lost_color: bool) -> str:
+    """Return the name of an image, and in what it differs from the training images."""
+    remarks = ["without its colors"] * lost_color
+    remarks += ["unlike the training images"] * (result.dissimilarity > 1)
+    return f"{name} ({', '.join(remarks)})" if remarks else name
 
 
 def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ...]:

@@ -447,9 +447,10 @@ def test_an_image_that_lost_its_colors_is_named(module, field, tmp_path, caplog)
     write_png(tmp_path / "color.png", field)
     write_png(tmp_path / "gray.png", field.mean(axis=2))
     module.show_window = True
-    for name, title in (("color.png", "Field (without its colors)"), ("gray.png", "Field")):
+    for name, is_named in (("color.png", True), ("gray.png", False)):
         gray = Image(field.mean(axis=2), path_name=str(tmp_path), file_name=name)
-        assert displayed(module, run(module, gray)).subplots[0, 0].get_title() == title
+        title = displayed(module, run(module, gray)).subplots[0, 0].get_title()
+        assert ("without its colors" in title) == is_named
     (message,) = [one for one in caplog.messages if "Color image" in one]
     assert "Field was loaded as a grayscale image, but its file has colors" in message
 
