@@ -174,11 +174,11 @@ def data_set(images):
 def test_evaluate_writes_metrics_and_pictures(data_set, tmp_path, network):
     output = tmp_path / "scores"
     said = run("evaluate", "--csv", data_set / "data.csv", "--output", output, *network)
-    assert "3 images" in said
     metrics = pd.read_csv(output / "evaluation.csv", index_col="metric")["value"]
     images = pd.read_csv(output / "images.csv", index_col="image")
     assert images.index.tolist() == ["a.png", "b.png", "c.png"]
-    assert metrics.index.tolist() == images.columns.tolist()
+    assert metrics.index.tolist() == ["images", *images.columns]
+    assert metrics["images"] == 3
     assert all(name in said for name in metrics.index)
     run("predict", *(data_set / f"{stem}.png" for stem in "abc"), "--output", output, *network)
     found = np.stack([read_image(output / f"{stem}_classes.png") for stem in "abc"])
