@@ -27,6 +27,21 @@ def test_each_counted_patch_has_a_border(fly_images):
     assert (picture[:74, :74] == picture[:74, :74, :1]).all()
 
 
+@pytest.mark.parametrize("offset", [0, 300])
+def test_contrast_is_stretched_between_percentiles(offset):
+    image = offset + np.arange(84.0 * 84).reshape(84, 84)
+    image[40, 40] = np.inf
+    low, high = np.percentile(image[image < np.inf], [0.5, 99.8])
+    inside = (slice(20, 60), slice(20, 60))
+    picture = annotate(image, measure(image))
+    assert picture[40, 40, 0] == 0
+    expected = ((image - low) / (high - low))[inside]
+    expected[20, 20] = 0
+    np.testing.assert_allclose(picture[inside], np.dstack([expected] * 3), rtol=1e-5)
+    halves = image > np.median(image)
+    np.testing.assert_array_equal(annotate(halves, measure(image))[inside][..., 1], halves[inside])
+
+
 @pytest.mark.parametrize("image", [np.full((1, 1), np.nan), np.ones((9, 9, 3), bool)])
 def test_unusual_images_are_drawn(image):
     assert np.isfinite(annotate(image, measure(image))).all()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import curve_fit
 
 from focusqual.inference.stacks import best_focus, rank_planes, weighted_level
 
@@ -21,6 +22,7 @@ def test_a_blank_plane_counts_as_an_average_one():
         ([NAN, 3, 3, 1], [NAN, 0.4, 0.4, 0.4], [NAN, 2, 3, 1]),
         ([-np.inf, 3, 1, 2], [0.4, 0.4, NAN, 0.4], [NAN, 2, NAN, 1]),
         ([5, 4], [0, 0], [1, 2]),
+        ([5] * 40, [0.4] * 40, list(range(1, 41))),
         ([4], [0.5], [1]),
         ([NAN], [NAN], [NAN]),
         ([], [], []),
@@ -46,6 +48,41 @@ def test_best_focus_is_found_between_planes(step, noise):
     assert np.std(errors) < 0.5 * np.std(nearest)
     assert np.mean(np.abs(errors) < np.array(claimed)) > 0.6
     assert np.mean(np.abs(errors) < 2 * np.array(claimed)) > 0.9
+
+
+def test_the_error_of_best_focus_is_that_of_a_fitted_parabola():
+    positions, levels = np.arange(2.0, 9), np.array([5, 3.1, 2.2, 2, 2.4, 3, 4.7])
+
+    def parabola(x, vertex, curve, lowest):
+        return curve * (x - vertex) ** 2 + lowest
+
+    expected, covariance = curve_fit(parabola, positions, levels, (4, 1, 2))
+    found = best_focus(positions, levels)
+    np.testing.assert_allclose(found, (expected[0], np.sqrt(covariance[0, 0])), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "levels, fitted",
+    [
+        ([9, 9.6, 5, 3, 2, 2.5, 4.9, 9.6, 3], range(2, 7)),
+        ([5, 3, 2, 2.5, 5], range(5)),
+        # At least five planes are fitted, the best of those next to the window.
+        ([9, 6, 2, 1, 5, 8], range(1, 6)),
+        ([9, 8, 5, 1, 2, 6], range(1, 6)),
+        ([9, 6, 2, 1, 6, 8], range(1, 6)),
+        ([8, 6, 6, 1, 6, 8, 9], range(5)),
+        ([8, 5, 1, 2, 7, 9], range(5)),
+        ([8, NAN, 5, 1, 2, 7, 9], [0, 2, 3, 4, 5]),
+    ],
+)
+def test_planes_far_above_the_best_one_are_not_fitted(levels, fitted):
+    positions, levels = np.arange(10.0, 10 + len(levels)), np.array(levels, dtype=float)
+    fitted = list(fitted)
+    found = best_focus(positions, levels)
+    assert np.isfinite(found).all()
+    assert found == best_focus(positions[fitted], levels[fitted])
+    unknown = np.append(positions, NAN), np.append(levels, 0)
+    assert best_focus(*unknown) == found
 
 
 @pytest.mark.parametrize(
