@@ -39,7 +39,7 @@ try:
     from focusqual.inference.measurement import DEFOCUS
     from focusqual.inference.model import WEIGHTS_FILE
     from focusqual.inference.network import NETWORKS
-    from focusqual.inference.options import ATTRIBUTES, OBJECTIVE, RESCALING
+    from focusqual.inference.options import ATTRIBUTES, OBJECTIVE, RESCALING, PictureOptions
     from focusqual.inference.patches import PATCH_SIZE
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
@@ -149,12 +149,14 @@ To exclude blurred images from your analysis, add **FlagImage** after this modul
 *ImageFocus_Score* is above a maximum. To exclude blank images as well, flag images whose
 *ImageFocus_Certainty* is below a minimum.
 
-The display window shows each image with a border around each patch. The hue of the border is the
-defocus level, from blue (in focus) to red. The lower the certainty, the darker and grayer it is, so
-patches that show nothing have dark gray borders. Where patches overlap, the most certain one is on
-top. Point the mouse at a patch to see its level and certainty in the status bar. Bars show the
-probabilities of the levels for the whole image. If a mask excludes patches, the table shows how
-many of them count.
+The display window shows each image with a border around each patch. The color of the border is the
+defocus level, from blue (in focus) to red, or to orange if you change *Colors of the focus levels*.
+The lower the certainty, the darker and grayer it is, so patches that show nothing have dark gray
+borders. Where patches overlap, the most certain one is on top. Point the mouse at a patch to see
+its level and certainty in the status bar. Bars show the probabilities of the levels for the whole
+image. Click a patch to see its pixels and the probabilities of its levels instead, and click beside
+the image to see those of the image again. If a mask excludes patches, the table shows how many of
+them count.
 
 See also
 ^^^^^^^^
@@ -292,7 +294,7 @@ patches overlap, their values are averaged. Pixels are masked if no patch that c
         "FocusAnnotated",
         """\
 Select *Yes* to keep the color image of the display window: the contrast-stretched image with a
-border around each patch. The hue of the border is the defocus level, from blue (in focus) to red,
+border around each patch. The color of the border is the defocus level, from blue (in focus) to red,
 and uncertain patches have dark gray borders. Use **SaveImages** to save the image.
 """,
     ),
@@ -346,6 +348,7 @@ second pipeline with **LoadData**, as the example pipelines *focus_rank_planes* 
         )
         self.engine_options = self.create_option_settings(EngineOptions)
         self.focus_options = self.create_option_settings(FocusOptions)
+        self.picture_options = self.create_option_settings(PictureOptions)
         self.read_optics_button = DoSomething(
             "",
             READ_OPTICS,
@@ -412,6 +415,7 @@ Select the objects to measure in each of the images above.
             *self.model_settings(),
             *self.engine_options.all(),
             *self.focus_options.all(),
+            *self.picture_options.all(),
         ]
 
     def prepare_settings(self, setting_values):
@@ -438,7 +442,7 @@ Select the objects to measure in each of the images above.
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
-        return [*result, self.wants_ranks]
+        return [*result, self.wants_ranks, *self.picture_options.visible()]
 
     def read_optics(self):
         """Let the user choose an image, fill in what its file says, and say what was found."""
@@ -525,6 +529,7 @@ Select the objects to measure in each of the images above.
 
     def run(self, workspace):
         options = self.focus_options.options()
+        palette = self.picture_options.options().palette
         model = self.loaded_model(workspace)
         displayed = []
         for group in self.image_groups:
@@ -540,14 +545,15 @@ Select the objects to measure in each of the images above.
             _make_maps(workspace, group, image, measurement)
             picture = None
             if group.wants_annotated_image.value or self.show_window:
-                picture = annotate(image.pixel_data, measurement)
+                picture = annotate(image.pixel_data, measurement, palette)
             if group.wants_annotated_image.value:
                 annotated = Image(picture, parent_image=image)
                 workspace.image_set.add(group.annotated_image_name.value, annotated)
             if self.show_window:
-                displayed.append(_display_data(name, picture, measurement))
+                displayed.append(_display_data(name, image, picture, measurement))
         if self.show_window:
             workspace.display_data.images = displayed
+            workspace.display_data.palette = palette
         free_earlier_image_sets()
 
     def _measure_image(self, workspace, image_name, summary):
@@ -618,21 +624,22 @@ Select the objects to measure in each of the images above.
             measurements.add_measurement(IMAGE, name, column, image_set_number=numbers)
 
     def display(self, workspace, figure):
-        images = workspace.display_data.images
+        data = workspace.display_data
+        images = data.images
         count = len(images)
         figure.set_subplots((count, 1))
         table_height = TABLE_HEADER + TABLE_ROW * count
         figures.reserve_table(figure.figure, table_height)
         panels = core_display.arrange(figure.figure, count)
-        core_display.draw_legend(panels.legend)
+        core_display.draw_legend(panels.legend, data.palette)
+        show_distributions = functools.partial(_show_distributions, panels, data)
+        show_distributions(None)
+        figures.on_click(figure, panels.pictures, show_distributions)
         for col, image in enumerate(images):
             # CellProfiler draws into the axes that it finds here.
             figure.subplots[col, 0] = panels.pictures[col]
             figure.subplot_imshow_color(
                 col, 0, image["picture"], title=image["name"], interpolation=figures.SMOOTH
-            )
-            core_display.draw_distribution(
-                panels.distributions[col], image["probabilities"], count == 1
             )
             describe = functools.partial(_describe_patch, image)
             figures.show_under_mouse(figure, panels.pictures[col], describe)
@@ -646,18 +653,44 @@ Select the objects to measure in each of the images above.
         )
 
 
-def _display_data(name, picture, measurement):
+def _display_data(name, image, picture, measurement):
     """Return what the figure shows of an image, in types that can be sent between processes."""
     counted = measurement.counted
     return {
         "name": name,
         "picture": picture,
+        "pixels": image.pixel_data,
         "probabilities": measurement.aggregate,
         "statistics": core_display.statistics(measurement),
         "boxes": measurement.boxes[counted],
         "levels": measurement.level[counted],
         "certainties": measurement.certainty[counted],
+        "patch_probabilities": measurement.probabilities[counted],
     }
+
+
+def _show_distributions(panels, data, point):
+    """Show the distribution and the pixels of the patches at a point, or the images' distributions.
+
+    Parameters
+    ----------
+    panels : core_display.Panels
+    data : HasData
+        What the figure shows.
+    point : (float, float) or None
+        x and y in pixels; None for the distributions of the images.
+    """
+    for image, axes, pixels in zip(data.images, panels.distributions, panels.patches):
+        patch = point and core_display.seen_patch(image["boxes"], image["certainties"], *point)
+        if patch is None:
+            shown, found = (image["probabilities"], "Image"), None
+        else:
+            top, left, height, width = image["boxes"][patch]
+            shown = (image["patch_probabilities"][patch], "Patch")
+            found = image["pixels"][top : top + height, left : left + width]
+        horizontal = len(data.images) == 1
+        core_display.draw_distribution(axes, *shown, horizontal, data.palette)
+        core_display.draw_patch(pixels, found)
 
 
 def _describe_patch(image, x, y):

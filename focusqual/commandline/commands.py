@@ -23,6 +23,7 @@ from focusqual.commandline.training_commands import (
     train,
 )
 from focusqual.inference.network import NETWORKS
+from focusqual.inference.options import PictureOptions
 from focusqual.levels import STANDARD_OPTICS
 from focusqual.report.options import Thresholds
 from micrograph_networks.commandline.commands import (
@@ -106,6 +107,7 @@ main.add_command(export_command("focusqual", NETWORKS, _zoo_model))
     help="Also write the focus of each plane into the attribute 'focusqual' of OME-Zarr images.",
 )
 @partial(measurement_options, make=ImageOptions)
+@options_of("picture", PictureOptions)
 def predict(
     images: Tuple[Path, ...],
     output: Path,
@@ -116,6 +118,7 @@ def predict(
     model: Optional[str],
     engine: EngineOptions,
     options: ImageOptions,
+    picture: PictureOptions,
 ) -> None:
     """Measure images and write focus.csv, patches.csv and annotated pictures.
 
@@ -154,7 +157,7 @@ def predict(
         image = one.plane.read()
         chosen = options.for_image(one)
         measurement = measure_focus(image, loaded, read_mask(masks, one), chosen)
-        write_png(pictures[one.stem], annotate(image, measurement))
+        write_png(pictures[one.stem], annotate(image, measurement, picture.palette))
         return image.ndim == 3, measurement
 
     done = color = 0

@@ -1,4 +1,4 @@
-"""Options of the focus measurement, each declared once."""
+"""Options of the focus measurement and its pictures, each declared once."""
 
 import math
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from micrograph_networks.options import Checked, option
 RESCALING = "rescaling"
 FACTOR, OBJECTIVE = "factor", "objective"
 """Name of the option that selects the rescaling, and its choices."""
+RAINBOW, UNIFORM = "rainbow", "uniform"
+"""Palettes of the levels."""
 
 ATTRIBUTES = {
     "pixel_size": "pixel_size_um",
@@ -25,6 +27,33 @@ ATTRIBUTES = {
 
 def _limits(name: str) -> Dict[str, float]:
     return dict(zip(("minimum", "maximum"), LIMITS[name]))
+
+
+@dataclass(frozen=True)
+class PictureOptions(Checked):
+    """Options of annotated pictures and of the figure.
+
+    Attributes
+    ----------
+    palette : str
+        Colors of the levels: ``rainbow`` or ``uniform``.
+    """
+
+    palette: str = option(
+        RAINBOW,
+        "Colors of the focus levels",
+        "Colors from in focus to out of focus: rainbow, blue to red; or uniform, blue to orange, "
+        "which color-blind people can tell apart.",
+        details="""\
+-  *Rainbow:* Blue, green, yellow, and red, as in the article on the method.
+-  *Color-blind safe:* Blue, gray, and orange of the same lightness. Each level looks equally
+   different from the next, also with color vision deficiency.
+
+Uncertain patches are darker and grayer with both. Measurements do not depend on the colors.
+""",
+        choices=(RAINBOW, UNIFORM),
+        shown=("Rainbow", "Color-blind safe"),
+    )
 
 
 @dataclass(frozen=True)

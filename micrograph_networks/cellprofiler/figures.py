@@ -1,6 +1,6 @@
 """Helpers for the figures that CellProfiler's modules display."""
 
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +28,30 @@ def reserve_table(figure: Figure, height: float) -> None:
     else:  # Matplotlib 3.1
         figure.set_constrained_layout(False)
         figure.subplots_adjust(0.08, height + 0.12, 0.97, 0.92, wspace=0.35, hspace=0.35)
+
+
+def on_click(
+    figure: Any, pictures: Sequence[Axes], act: Callable[[Optional[Tuple[float, float]]], None]
+) -> None:
+    """Call a function when the user clicks with the left button, and redraw the figure.
+
+    Nothing is called while the tool that zooms or the one that moves the images is active.
+
+    Parameters
+    ----------
+    figure : cellprofiler.gui.figure.Figure
+    pictures : sequence of matplotlib.axes.Axes
+    act : callable
+        Function of x and y in the picture that is clicked, or of None if none is.
+    """
+
+    def on_press(event: Any) -> None:
+        if event.button == 1 and not event.canvas.widgetlock.locked():
+            act((event.xdata, event.ydata) if event.inaxes in pictures else None)
+            event.canvas.draw_idle()
+
+    connection = figure.figure.canvas.mpl_connect("button_press_event", on_press)
+    figure.event_bindings["mouse", "click"] = [connection]
 
 
 def show_under_mouse(

@@ -36,7 +36,8 @@ from support import measure
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
-from focusqual.inference.picture import annotate
+from focusqual.inference.options import UNIFORM
+from focusqual.inference.picture import annotate, stretch
 from micrograph_networks.images.image_files import read_image
 
 DIALOGS = "micrograph_networks.cellprofiler.dialogs."
@@ -619,6 +620,7 @@ def test_figure_of_two_images(module, scene):
     assert [axes.get_title() for axes in pictures] == ["DNA", "Actin"]
     others = [axes for axes in figure.figure.axes if axes not in pictures]
     (legend,) = (axes for axes in others if axes.get_ylabel() == "Focus level")
+    assert [text.get_text() for text in legend.texts] == ["in focus", "out of focus"]
     others.remove(legend)
     for name, axes in zip(("DNA", "Actin"), others):
         bars = [bar.get_height() for bar in axes.patches]
@@ -664,6 +666,44 @@ def test_status_bar_shows_the_patch_under_the_mouse(module, scene):
     for connection in sum(figure.event_bindings.values(), []):
         figure.figure.canvas.mpl_disconnect(connection)
     assert fields_at(100, 40) == ["X: 40", "Y: 40", "No patch counts here"]
+
+
+def test_a_click_shows_the_patch_and_its_distribution(module, scene):
+    want_two_images(module)
+    module.show_window = True
+    images = scene, scene[::-1]
+    figure = displayed(module, run(module, scene, Actin=scene[::-1]))
+    (picture, _), axes = figure.subplots.ravel(), figure.figure.axes
+    distributions, patches = axes[2:4], axes[4:6]
+
+    def bars_after_click(x, y):
+        canvas = figure.figure.canvas
+        event = MouseEvent("button_press_event", canvas, x, y, button=1)
+        canvas.callbacks.process("button_press_event", event)
+        return [[bar.get_height() for bar in one.patches] for one in distributions]
+
+    at_patch = picture.transData.transform((40, 100))
+    measured = [measure(image) for image in images]
+    patch = [one.probabilities[1, 0] for one in measured]
+    np.testing.assert_allclose(bars_after_click(*at_patch), patch, rtol=1e-5)
+    for one, image in zip(patches, images):
+        (shown,) = one.images
+        np.testing.assert_allclose(shown.get_array(), stretch(image[84:168, :84]))
+    whole = [one.aggregate for one in measured]
+    np.testing.assert_allclose(bars_after_click(0, 0), whole, rtol=1e-5)
+    assert not any(one.images for one in patches)
+    figure.figure.canvas.widgetlock(figure)  # as the toolbar's zoom does
+    np.testing.assert_allclose(bars_after_click(*at_patch), whole, rtol=1e-5)
+
+
+def test_palette_changes_only_the_colors(module, scene):
+    module.palette.value = "Color-blind safe"
+    module.image_groups[0].wants_annotated_image.value = True
+    module.image_groups[0].annotated_image_name.value = "FocusAnnotated"
+    workspace = run(module, scene)
+    picture = annotate(scene, measure(scene), UNIFORM)
+    found = workspace.image_set.get_image("FocusAnnotated").pixel_data
+    assert np.array_equal(found, picture)
 
 
 # Example pipelines

@@ -10,6 +10,7 @@ from focusqual.inference.display import (
     statistics,
 )
 from focusqual.inference.measurement import FocusMeasurement
+from focusqual.inference.options import RAINBOW
 
 
 def test_statistics_are_rounded():
@@ -38,7 +39,7 @@ def test_panels_do_not_overlap(count):
     arrange(figure, count)
     figure.canvas.draw()
     boxes = [axes.get_position() for axes in figure.axes]
-    assert len(boxes) == 2 * count + 1
+    assert len(boxes) == 3 * count + 1
     for index, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
 
@@ -46,5 +47,5 @@ def test_panels_do_not_overlap(count):
 @pytest.mark.parametrize("horizontal", [True, False])
 def test_no_bar_is_drawn_if_no_patch_counts(horizontal):
     axes = Figure().add_subplot()
-    draw_distribution(axes, np.full(11, np.nan), horizontal)
+    draw_distribution(axes, np.full(11, np.nan), "Image", horizontal, RAINBOW)
     assert all(0 in (bar.get_width(), bar.get_height()) for bar in axes.patches)

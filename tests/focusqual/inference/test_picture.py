@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from skimage.color import rgb2lab
 from support import measure
 
+from focusqual.inference.options import UNIFORM
 from focusqual.inference.picture import annotate, level_colors
 
 
@@ -11,6 +13,26 @@ def test_hue_shows_the_level_and_lightness_the_certainty():
     np.testing.assert_allclose(unknown, [0.3] * 3)  # also visible on black
     np.testing.assert_allclose(half, (in_focus + unknown) / 2)
     np.testing.assert_allclose(out_of_focus, [1, 0, 0], atol=1e-9)
+
+
+DEUTERANOPIA = [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.011820, 0.042940, 0.968881],
+]
+"""Linear RGB as people without green cones see it (Machado et al. 2009)."""
+
+
+@pytest.mark.parametrize("vision", [np.eye(3), DEUTERANOPIA])
+def test_levels_of_the_uniform_palette_look_equally_different(vision):
+    colors = level_colors(np.arange(11), np.ones(11), UNIFORM)
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    seen = (linear @ np.transpose(vision)).clip(0, 1)
+    seen = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = rgb2lab(seen)
+    steps = np.linalg.norm(np.diff(lab, axis=0), axis=1)
+    assert steps.min() > 0.75 * steps.max() > 7
+    assert np.ptp(lab[:, 0]) < 6
 
 
 def test_each_counted_patch_has_a_border(fly_images):
