@@ -143,7 +143,8 @@ Interpreting the results
    discarded pixels, which touch the border of the image or are too few, too short, or too
    improbable. A table shows the number of objects, the percentage of the image (or its mask) that
    they cover, the median size (diameter of a circle with the area of the cell, or length of the
-   filament), and the mean of the mean probabilities.
+   filament), and the mean of the mean probabilities. Click an object to see its number, class,
+   probability, and size.
 -  An image without cells has zero objects. This is not an error.
 
 Working scale
@@ -470,6 +471,9 @@ apply to spirochaetes and other filaments.
         data.labels = [one.labels for one in found]
         data.discarded = core_display.discarded(result, found, self.threshold.value)
         data.colors = [one.pixel_class.color for one in found]
+        data.descriptions = [
+            core_display.descriptions(name, one) for name, one in zip(data.names, found)
+        ]
         data.statistics = list(
             zip(core_display.STATISTICS, *(core_display.statistics(one, mask) for one in found))
         )
@@ -496,6 +500,10 @@ apply to spirochaetes and other filaments.
         )
         figures.remove_lines_outside(outlined)
         figure.subplot_imshow_color(0, 1, data.probabilities, "Probabilities", **shared)
+        describe = functools.partial(
+            core_display.describe_object, outlined, data.labels, data.descriptions
+        )
+        figures.on_click(figure, list(figure.subplots.ravel()[:3]), describe)
         core_display.draw_legend(figure.subplot(1, 1), data.names, data.colors)
         # The table is below the legend, which takes the upper part of the last subplot.
         position = {"x": 1.02, "y": 1.44, "n_cols": 0.96, "n_rows": 0.56}

@@ -1,6 +1,6 @@
 """What the figure of a segmentation shows: statistics, probabilities and discarded pixels."""
 
-from typing import TYPE_CHECKING, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -46,16 +46,67 @@ def statistics(found: ClassObjects, mask: Optional[np.ndarray]) -> Tuple[str, ..
         A value for each of STATISTICS: number of objects, share of the area, median diameter or
         length, and mean probability. The last two are empty if there is no object.
     """
-    sizes = areas(found.labels)
+    count = found.means.size
     pixels = found.labels.size if mask is None else np.count_nonzero(mask)
-    covered = _percent(sizes.sum() / max(pixels, 1))
-    if not sizes.size:
+    covered = _percent(np.count_nonzero(found.labels) / max(pixels, 1))
+    if not count:
         return "0", covered, "", ""
+    sizes, unit = _sizes(found)
+    return str(count), covered, f"{np.median(sizes):.0f} {unit}", f"{found.means.mean():.2f}"
+
+
+def _sizes(found: ClassObjects) -> Tuple[np.ndarray, str]:
+    """Return the diameters of cells or the lengths of filaments, float (objects,), and the unit."""
     if found.lengths is None:
-        size = f"{2 * np.sqrt(np.median(sizes) / np.pi):.0f} px wide"
-    else:
-        size = f"{np.median(found.lengths):.0f} px long"
-    return str(sizes.size), covered, size, f"{found.means.mean():.2f}"
+        return 2 * np.sqrt(areas(found.labels) / np.pi), "px wide"
+    return found.lengths, "px long"
+
+
+def descriptions(name: str, found: ClassObjects) -> List[str]:
+    """Return the number, class, probability and size of each object.
+
+    Parameters
+    ----------
+    name : str
+        Name of the objects.
+    found : ClassObjects
+    """
+    sizes, unit = _sizes(found)
+    return [
+        f"{name} {number}\n{found.pixel_class.name}, probability {mean:.2f}\n{size:.0f} {unit}"
+        for number, (mean, size) in enumerate(zip(found.means, sizes), 1)
+    ]
+
+
+def describe_object(
+    axes: "Axes",
+    labels: Sequence[np.ndarray],
+    texts: Sequence[Sequence[str]],
+    point: Optional[Tuple[float, float]],
+) -> None:
+    """Write the description of the object at a point beside it, and remove an earlier one.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    labels : sequence of ndarray of int, (height, width)
+        Label image of each class.
+    texts : sequence of sequence of str
+        Description of each object of each class.
+    point : (float, float) or None
+        x and y in pixels.
+    """
+    for text in list(axes.texts):
+        text.remove()
+    if point is None:
+        return
+    height, width = labels[0].shape
+    row, col = int(point[1] + 0.5), int(point[0] + 0.5)
+    for numbers, described in zip(labels, texts):
+        if 0 <= row < height and 0 <= col < width and numbers[row, col]:
+            box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "gray"}
+            style = {"fontsize": 8, "bbox": box, "clip_on": True, "va": "bottom"}
+            axes.text(*point, described[numbers[row, col] - 1], **style)
 
 
 def _percent(share: float) -> str:

@@ -25,6 +25,7 @@ from harness import (
     run_cellprofiler,
     run_in_process,
 )
+from matplotlib.backend_bases import MouseEvent
 from matplotlib.legend import Legend
 from skimage.draw import disk
 from support import cell_model, needs_tensorflow
@@ -492,6 +493,32 @@ def test_figure_shows_image_outlines_probabilities_legends_and_a_table(everythin
     assert [row[0] for row in figure.table[3:]] == ["Median size", "Probability"]
     table_top = figure.figure.bbox.height * (1 - figure.table_place[1] / 2)
     assert legend.get_window_extent().y0 >= table_top
+
+
+def test_a_click_shows_number_class_probability_and_size(everything):
+    module, workspace = everything
+    figure = displayed(module, workspace)
+    plain, _, outlined, _ = figure.subplots.ravel()
+
+    def texts_after_click(x, y):
+        canvas = figure.figure.canvas
+        position = plain.transData.transform((x, y))
+        event = MouseEvent("button_press_event", canvas, *position, button=1)
+        canvas.callbacks.process("button_press_event", event)
+        return [text.get_text() for text in outlined.texts]
+
+    (cells,) = [workspace.object_set.get_objects("BloodCells").segmented]
+    name = "Darkfield_MeanProbability"
+    means = workspace.measurements.get_current_measurement("BloodCells", name)
+    for number, mean in enumerate(means, 1):
+        diameter = 2 * np.sqrt(np.count_nonzero(cells == number) / np.pi)
+        y, x = np.argwhere(cells == number)[0]
+        (text,) = texts_after_click(x, y)
+        expected = (
+            f"BloodCells {number}\nblood cell, probability {mean:.2f}\n{diameter:.0f} px wide"
+        )
+        assert text == expected
+    assert texts_after_click(*np.argwhere(cells.T == 0)[0]) == []
 
 
 # Classes of a custom model
