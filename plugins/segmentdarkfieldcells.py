@@ -58,6 +58,7 @@ try:
         declared_classes,
     )
     from segment.inference import display as core_display
+    from segment.inference.evidence import JUDGED, declared_evidence
     from segment.inference.model import WEIGHTS_FILE
     from segment.inference.network import NETWORKS
 except Exception as error:
@@ -185,6 +186,9 @@ Measurements made by this module
    with a maximum of 1. The name of the measurement ends with the name of the first objects.
 -  *Darkfield_Engine:* Library that computed the network, numpy or tensorflow. The name of the
    measurement ends with the name of the first objects.
+-  *Darkfield_PresenceProbability:* Probability that the image shows at least one spirochaete, 0 to
+   1, for **FlagImage**. The name of the measurement ends with the name of the first objects. It is
+   made only by models that contain a fit for it, as is *Darkfield_SpirochaeteProbability*.
 
 **Experiment measurements**
 
@@ -201,6 +205,8 @@ Measurements made by this module
    end to end, and straight across gaps and crossings. Where filaments cross, each pixel belongs to
    one of them.
 -  *Darkfield_MeanWidth:* Area of a spirochaete or other filament divided by its length, in pixels.
+-  *Darkfield_SpirochaeteProbability:* Probability that a person would call the object a
+   spirochaete, 0 to 1.
 
 References
 ^^^^^^^^^^
@@ -220,6 +226,8 @@ F_DISSIMILARITY = "Dissimilarity"
 F_MEAN_PROBABILITY = "MeanProbability"
 F_LENGTH = "Length"
 F_MEAN_WIDTH = "MeanWidth"
+F_SPIROCHAETE_PROBABILITY = "SpirochaeteProbability"
+F_PRESENCE_PROBABILITY = "PresenceProbability"
 
 OUTPUTS = (
     (
@@ -401,13 +409,24 @@ apply to spirochaetes and other filaments.
     def features(self):
         features = super().features()
         features.append(Feature(IMAGE, F_DISSIMILARITY, self.model_names()[0]))
-        kinds = self._kinds()
+        kinds, has_evidence = self._kinds(), self._has_evidence()
+        if has_evidence:
+            features.append(Feature(IMAGE, F_PRESENCE_PROBABILITY, self.model_names()[0]))
         for group in self.groups:
             name = group.objects_name.value
             features.append(Feature(name, F_MEAN_PROBABILITY))
             if kinds.get(group.class_name.value) == FILAMENTS:
                 features += [Feature(name, F_LENGTH), Feature(name, F_MEAN_WIDTH)]
+            if has_evidence and group.class_name.value == JUDGED:
+                features.append(Feature(name, F_SPIROCHAETE_PROBABILITY))
         return features
+
+    def _has_evidence(self):
+        """Return True if the model measures probabilities of spirochaetes."""
+        try:
+            return declared_evidence(self.described_model()) is not None
+        except UserError:
+            return False
 
     def created_objects(self):
         return [group.objects_name.value for group in self.groups]
@@ -434,8 +453,12 @@ apply to spirochaetes and other filaments.
         with add_path_to_errors(image_name), explain_memory_errors():
             result = segment_image(image.pixel_data, model, input_mask(image), options)
             found = [result.of_class(group.class_name.value) for group in self.groups]
-        name = self.measurement_name(F_DISSIMILARITY, self.model_names()[0])
-        workspace.measurements.add_image_measurement(name, result.dissimilarity)
+        measured = {F_DISSIMILARITY: result.dissimilarity}
+        if result.presence_probability is not None:
+            measured[F_PRESENCE_PROBABILITY] = result.presence_probability
+        for feature, value in measured.items():
+            name = self.measurement_name(feature, self.model_names()[0])
+            workspace.measurements.add_image_measurement(name, value)
         for group, one in zip(self.groups, found):
             self._add_objects(workspace, group.objects_name.value, one, image)
             pixels = {"mask": one.labels > 0, "probability": one.probability}
@@ -459,6 +482,8 @@ apply to spirochaetes and other filaments.
         values = {F_MEAN_PROBABILITY: found.means}
         if found.lengths is not None:
             values.update({F_LENGTH: found.lengths, F_MEAN_WIDTH: found.widths})
+        if found.spirochaete_probabilities is not None:
+            values[F_SPIROCHAETE_PROBABILITY] = found.spirochaete_probabilities
         for feature, measured in values.items():
             measurements.add_measurement(name, self.measurement_name(feature), measured)
 

@@ -61,7 +61,7 @@ DARKFIELD = Product(
     module="SegmentDarkfieldCells",
     package="segment",
     command="segment-darkfield",
-    tables=("cells.csv",),
+    tables=("cells.csv", "images.csv"),
     pipelines=("darkfield_cells.cppipe", "darkfield_evaluate.cppipe"),
 )
 PRODUCTS = (FOCUS, DARKFIELD)

@@ -54,7 +54,9 @@ def predict(
     engine: EngineOptions,
     options: SegmentationOptions,
 ) -> None:
-    """Segment images and write cells.csv, class images, label images and overlays.
+    """Segment images and write cells.csv, images.csv, class and label images, and overlays.
+
+    cells.csv has a row per object, and images.csv a row per image, also of images without objects.
 
     STEM_classes.png holds the class index of each pixel: 0 for background, 1 for blood cells and 2
     for spirochaetes. STEM_blood_cell.tif and STEM_spirochaete.tif are label images.
@@ -73,18 +75,18 @@ def predict(
     from segment.inference.model import load_model
     from segment.inference.picture import overlay
     from segment.inference.segmentation import segment_image
-    from segment.inference.tables import OBJECT_COLUMNS, object_rows
+    from segment.inference.tables import OBJECT_COLUMNS, image_columns, image_row, object_rows
 
     found = input_images(images, output, mask)
     masks = find_masks(mask, found)
     positions = position_columns([one.plane for one in found])
     loaded = load_model(model, engine)
-    path = output / f"cells{suffix}.{file_format}"
+    path, images_path = (output / f"{name}{suffix}.{file_format}" for name in ("cells", "images"))
     ends = _name_ends(loaded.classes, suffix)
     pictures = [output / f"{one.stem}{end}" for one in found for end in ends]
-    prepare_outputs(output, [path, *pictures], [f"*{end}" for end in ends])
+    prepare_outputs(output, [path, images_path, *pictures], [f"*{end}" for end in ends])
 
-    def segment(one: InputImage) -> List[List[object]]:
+    def segment(one: InputImage) -> Tuple[List[object], List[List[object]]]:
         image = one.plane.read()
         result = segment_image(image, loaded, read_mask(masks, one), options)
         most = max(len(objects.means) for objects in result.by_class)
@@ -94,6 +96,7 @@ def predict(
                 "cut the image into parts, or raise --minimum-area."
             )
         rows = list(object_rows(one.plane.name, result, loaded))
+        row = image_row(one.plane.name, result, loaded)
         classes = result.classes
         uncertainty = np.rint(255 * result.uncertainty).astype(np.uint8)
         labels = [(objects.labels, objects.pixel_class.color) for objects in result.by_class]
@@ -105,16 +108,20 @@ def predict(
         write_png(overlay_png, overlay(image, labels))
         for label_tif, (numbers, _) in zip(label_tifs, labels):
             write_tiff(label_tif, numbers.astype("uint16"))
-        return rows
+        return row, rows
 
     done = 0
-    with table(path, [*OBJECT_COLUMNS, "folder", *positions]) as objects:
-        for one, rows in each_image(found, segment):
+    place = ("folder", *positions)
+    with table(path, [*OBJECT_COLUMNS, *place]) as objects, table(
+        images_path, [*image_columns(loaded.classes), *place]
+    ) as rows_of_images:
+        for one, (of_image, rows) in each_image(found, segment):
             done += 1
-            position = position_values(one.plane, positions)
-            objects.writerows([*row, one.folder, *position] for row in rows)
+            position = one.folder, *position_values(one.plane, positions)
+            objects.writerows([*row, *position] for row in rows)
+            rows_of_images.writerow([*of_image, *position])
     remove_earlier()
-    click.echo(f"Segmented {done} of {len(found)} images: {path}")
+    click.echo(f"Segmented {done} of {len(found)} images: {images_path}")
     exit_if_incomplete(done, found)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from skimage.metrics import contingency_table
-from skimage.morphology import skeletonize
+from skimage.morphology import disk, skeletonize
 
 from segment.inference import label_images
 from segment.inference.filaments import is_thin, separate_filaments
@@ -128,6 +128,24 @@ def match_filaments(truth: np.ndarray, found: np.ndarray, scale: float) -> Tuple
         Matches(len(shares), int(found.max()), len(rows)),
         Matches(int(filamentous.sum()), int((~elsewhere).sum()), len(columns)),
     )
+
+
+def on_true_filaments(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return True for filaments of which half of the skeleton is within 4 pixels of a true one.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, (height, width)
+        Mask of filaments.
+    found : ndarray of int32, (height, width)
+        Label image of filaments.
+
+    Returns
+    -------
+    ndarray of bool, (filaments,)
+    """
+    near = ndimage.binary_dilation(truth, disk(REACH))
+    return label_images.means(_skeletons(found), near) >= LEAST_SHARE
 
 
 def _true_filaments(truth: np.ndarray, scale: float) -> np.ndarray:

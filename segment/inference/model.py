@@ -12,6 +12,7 @@ from micrograph_networks.models.loading import load_network
 from micrograph_networks.networks.layers import Convolution, Network
 from segment.classes import PixelClass, declared_classes
 from segment.inference.dissimilarity import TextureModel, declared_textures, load_textures
+from segment.inference.evidence import Evidence, declared_evidence
 from segment.inference.network import FULL, NETWORKS
 
 LARGEST_WORKING_SIZE = 10_000
@@ -49,6 +50,8 @@ class SegmentationModel:
         Median diameter of a cell in pixels of the training images.
     textures : TextureModel or None
         Textures of the training images; None if the weights file has none.
+    evidence : Evidence or None
+        Probabilities of spirochaetes; None if the file has none.
     """
 
     name: str
@@ -59,6 +62,7 @@ class SegmentationModel:
     working_size: int
     cell_diameter: float
     textures: Optional[TextureModel] = None
+    evidence: Optional[Evidence] = None
 
 
 def load_model(
@@ -84,6 +88,7 @@ def load_model(
         classes = declared_classes(trained.attributes)
         working_size, cell_diameter = _scale(trained.attributes)
         usual = declared_textures(trained.attributes, trained.network)
+        evidence = declared_evidence(trained.attributes)
     textures = usual and TextureModel(load_textures(trained.network, trained.layers), usual)
     tiles = BatchRunner("tiles of {0}x{0} pixels", tile_sizes(trained.network), trained.functions)
     return SegmentationModel(
@@ -95,6 +100,7 @@ def load_model(
         working_size=working_size,
         cell_diameter=cell_diameter,
         textures=textures,
+        evidence=evidence,
     )
 
 

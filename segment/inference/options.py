@@ -33,6 +33,9 @@ class SegmentationOptions(Checked):
         scale.
     mirrored_views : bool
         True to average the probabilities over the image and its three mirrored views.
+    minimum_spirochaete_probability : float, optional
+        Minimum probability that a filament is a spirochaete, 0 to 1. Without it, the value that is
+        saved with the model. Models without such probabilities do not use it.
     """
 
     cell_diameter: Optional[float] = option(
@@ -131,4 +134,23 @@ The length is measured along the skeleton, across gaps of a few pixels and acros
         "Average mirrored views?",
         "Average the probabilities over the image and its three mirrored views. This takes four "
         "times as long and reduces errors in spirochaetes.",
+    )
+    minimum_spirochaete_probability: Optional[float] = option(
+        None,
+        "Minimum spirochaete probability",
+        "Discard filaments that a person would call a spirochaete with a lower probability. Models "
+        "that do not measure this probability do not use it.",
+        details="""\
+The *minimum mean probability* then applies only to cells.
+
+-  *Automatic:* The value that is saved with the model.
+-  *Enter a value:* Lower it if spirochaetes are missed, or if a person reviews all of them; raise
+   it if fibrin, debris, or borders are found.
+""",
+        kind=float,
+        minimum=0.0,
+        maximum=1.0,
+        entered="Minimum probability",
+        absent="the value that is saved with the model",
+        suggested=0.5,
     )

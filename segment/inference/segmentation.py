@@ -14,6 +14,7 @@ from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
 from segment.inference.cells import label_cells, with_crossings
+from segment.inference.evidence import JUDGED, Evidence, Surroundings, judge_filaments
 from segment.inference.field import picture_area, unblended
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
@@ -47,6 +48,11 @@ class ClassObjects(NamedTuple):
         filament.
     lengths : ndarray of float, (objects,), or None
         Lengths of filaments along their skeletons in pixels. Cells have none.
+    features : ndarray of float, (objects, features), or None
+        Result of :func:`segment.inference.evidence.filament_features` for spirochaetes, if the
+        model has evidence.
+    spirochaete_probabilities : ndarray of float, (objects,), or None
+        Probability that a person would call each filament a spirochaete; None without evidence.
     """
 
     pixel_class: PixelClass
@@ -56,6 +62,8 @@ class ClassObjects(NamedTuple):
     probability: np.ndarray
     means: np.ndarray
     lengths: Optional[np.ndarray] = None
+    features: Optional[np.ndarray] = None
+    spirochaete_probabilities: Optional[np.ndarray] = None
 
     @property
     def widths(self) -> np.ndarray:
@@ -74,6 +82,10 @@ class Segmentation:
     by_class : tuple of ClassObjects
         Objects of every class that forms objects, in the order of the class indices. No two objects
         share a pixel.
+    valid : ndarray of bool, (height, width)
+        True where objects may be.
+    presence_probability : float or None
+        Probability that the image shows a spirochaete; None if the model has no evidence.
     dissimilarity : float
         How unlike the training images the image looks: 1 or less for 95 percent of the training
         images; NaN if unknown. See :func:`segment.inference.dissimilarity.dissimilarity`.
@@ -81,6 +93,8 @@ class Segmentation:
 
     probabilities: np.ndarray
     by_class: Tuple[ClassObjects, ...]
+    valid: np.ndarray
+    presence_probability: Optional[float] = None
     dissimilarity: float = math.nan
 
     @cached_property
@@ -159,7 +173,8 @@ def segment_image(
     exposure = measure_exposure(as_color(image))
     probabilities = predict(image, model, scale, exposure)
     probabilities[~valid] = np.eye(len(model.classes))[BACKGROUND]
-    found = segment_probabilities(probabilities, valid, model.classes, scale, options)
+    evidence = (image, model.evidence) if model.evidence else None
+    found = segment_probabilities(probabilities, valid, model.classes, scale, options, evidence)
     return replace(found, dissimilarity=image_dissimilarity(image, model, scale, exposure))
 
 
@@ -169,6 +184,7 @@ def segment_probabilities(
     classes: Sequence[PixelClass],
     scale: float,
     options: SegmentationOptions,
+    evidence: Optional[Tuple[np.ndarray, Evidence]] = None,
 ) -> Segmentation:
     """Find the objects in class probabilities.
 
@@ -181,6 +197,8 @@ def segment_probabilities(
     scale : float
         Factor from pixels of the image to pixels at the working scale.
     options : SegmentationOptions
+    evidence : (ndarray, Evidence), optional
+        The image, and what decides on spirochaetes in place of their mean probability.
     """
     indices = most_probable_classes(probabilities, options.threshold)
     indices[~valid] = BACKGROUND
@@ -190,14 +208,19 @@ def segment_probabilities(
     for index in cells:
         crossed |= indices == index
     found: Dict[int, ClassObjects] = {}
-    taken = ~valid
+    taken, presence = ~valid, None
     for index in filaments:
-        probability = probabilities[..., index]
-        labels, lengths, means = label_filaments(
-            indices == index, probability, crossed, scale, options
-        )
+        region, probability = indices == index, probabilities[..., index]
+        measured: Sequence[np.ndarray] = ()
+        if evidence and classes[index].name == JUDGED:
+            around = Surroundings(evidence[0], probability, crossed, valid, scale)
+            judged = judge_filaments(region, around, evidence[1], options)
+            labels, lengths, means = judged.filaments
+            presence, *measured = judged[1:]
+        else:
+            labels, lengths, means = label_filaments(region, probability, crossed, scale, options)
         found[index] = ClassObjects(
-            classes[index], index, labels, labels, probability, means, lengths
+            classes[index], index, labels, labels, probability, means, lengths, *measured
         )
         taken |= labels > 0
     del crossed
@@ -214,7 +237,8 @@ def segment_probabilities(
         means = label_images.means(labels, probability)
         found[index] = ClassObjects(classes[index], index, labels, all_labels, probability, means)
         taken |= all_labels > 0
-    return Segmentation(probabilities, tuple(found[index] for index in sorted(found)))
+    by_class = tuple(found[index] for index in sorted(found))
+    return Segmentation(probabilities, by_class, valid, presence)
 
 
 def _is_sure(

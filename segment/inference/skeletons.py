@@ -46,10 +46,11 @@ def skeleton_path(region: np.ndarray) -> np.ndarray:
     ndarray of int, (n, 2)
         Rows and columns of the pixels from end to end. Consecutive pixels touch, corners included.
     """
-    return _longest_path(np.argwhere(_skeleton(region)))
+    return _longest_path(np.argwhere(skeleton(region)))
 
 
-def _skeleton(region: np.ndarray) -> np.ndarray:
+def skeleton(region: np.ndarray) -> np.ndarray:
+    """Return the skeleton of a region, both bool (height, width)."""
     return skeletonize(np.pad(region, 1))[1:-1, 1:-1]
 
 
@@ -102,27 +103,27 @@ def skeleton_branches(region: np.ndarray) -> List[Branch]:
     region : ndarray of bool, (height, width)
         Connected region of at least one pixel.
     """
-    skeleton = _skeleton(region)
-    if not _junctions(skeleton).any():
+    thin = skeleton(region)
+    if not _junctions(thin).any():
         return []
-    width = 2 * np.median(distances_inside(region)[skeleton])
+    width = 2 * np.median(distances_inside(region)[thin])
     region = _without_holes(region, width**2)
     inside = distances_inside(region)
-    skeleton = _skeleton(region)
+    thin = skeleton(region)
     while True:
-        junctions = _junctions(skeleton)
-        branches = _branches(skeleton, junctions)
+        junctions = _junctions(thin)
+        branches = _branches(thin, junctions)
         reaches = _reaches(branches, junctions, inside)
         spurs = [branch for branch, reach in zip(branches, reaches) if reach < SPUR * width]
         if not spurs:
             break
         for spur in spurs:
-            skeleton[tuple(spur.path.T)] = False
-        skeleton = _skeleton(skeleton)
+            thin[tuple(spur.path.T)] = False
+        thin = skeleton(thin)
     for path, ends in branches:
         if all(ends) and len(path) <= BRIDGE * width:
             junctions[tuple(path.T)] = 1
-    return _branches(skeleton, ndimage.label(junctions, EIGHT)[0])
+    return _branches(thin, ndimage.label(junctions, EIGHT)[0])
 
 
 def _without_holes(region: np.ndarray, largest: float) -> np.ndarray:

@@ -35,6 +35,7 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import read_image, write_png
 from micrograph_networks.models.weights_file import read_weights, write_weights
 from segment import SegmentationOptions, load_model, segment_image
+from segment.inference.evidence import FEATURES, Evidence, evidence_attribute
 from segment.inference.network import NETWORKS
 
 PIPELINES = ROOT / "example_pipelines"
@@ -169,7 +170,8 @@ def test_settings_are_visible_only_if_they_are_used():
     few = {setting.text for setting in module.visible_settings()}
     want_images(module)
     module.model.value = "Custom model"
-    module.cell_diameter_choice.value = module.minimum_length_choice.value = "Enter a value"
+    for name in ("cell_diameter", "minimum_length", "minimum_spirochaete_probability"):
+        getattr(module, f"{name}_choice").value = "Enter a value"
     saved = module.settings()
 
     assert sorted({setting.text for setting in saved} - few) == [
@@ -177,6 +179,7 @@ def test_settings_are_visible_only_if_they_are_used():
         "Length in pixels",
         "Name the mask",
         "Name the probability image",
+        "Minimum probability",
         "Name the uncertainty image",
         "Number of classes",
         "Weights file location",
@@ -360,6 +363,23 @@ def test_the_uncertainty_image_is_that_of_the_core(everything, field, color_weig
     expected = segment_image(field, cell_model(color_weights)).uncertainty
     np.testing.assert_allclose(uncertainty, expected, atol=1e-6)
     assert 0 < uncertainty.max() <= 1
+
+
+def test_evidence_is_measured_if_the_model_has_it(color_weights, field, tmp_path):
+    plain = read_weights(color_weights, NETWORKS)
+    count_of = len(FEATURES)
+    coefficients = [0.0, *[2.0 * (name == "contrast") for name in FEATURES]]
+    evidence = Evidence((0.0,) * count_of, (1.0,) * count_of, coefficients, (0.0, 1.0), 0.5)
+    attributes = {**plain.attributes, **evidence_attribute(evidence)}
+    write_weights(tmp_path / "evidence.h5", dataclasses.replace(plain, attributes=attributes))
+    module = new_module(tmp_path / "evidence.h5")
+    workspace = run(module, field)
+    assert_declared_is_written(module, workspace)
+    found = object_values(workspace, "Spirochaetes", "Darkfield_SpirochaeteProbability")
+    assert found.shape == (2,) and ((found > 0.5) & (found < 1)).all()
+    feature = "Darkfield_PresenceProbability_BloodCells"
+    presence = workspace.measurements.get_current_image_measurement(feature)
+    assert presence == pytest.approx(found.max())
 
 
 def test_margins_hold_no_objects(module, field, rng):

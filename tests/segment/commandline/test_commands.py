@@ -43,12 +43,15 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
     assert "Segmented 3 of 3 images" in said
     ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png", "uncertainty.png")
     names = {f"{path.stem}_{end}" for path in images for end in ends}
-    assert {path.name for path in output.iterdir()} == {"cells.csv", *names}
+    assert {path.name for path in output.iterdir()} == {"cells.csv", "images.csv", *names}
     table = pd.read_csv(output / "cells.csv")
     assert ",".join(table) == (
         "image,class,object_number,center_x_px,center_y_px,area_px,length_px,mean_width_px,"
-        "mean_probability,model,engine,folder"
+        "mean_probability,spirochaete_probability,model,engine,folder"
     )
+    rows = pd.read_csv(output / "images.csv")
+    assert rows["image"].tolist() == [path.name for path in images]
+    assert rows["blood_cells"].sum() == (table["class"] == "blood cell").sum()
     for path in images:
         classes, cells, spirochaetes, overlay, uncertainty = (
             read_image(output / f"{path.stem}_{end}") for end in ends
@@ -77,6 +80,7 @@ def test_predict_writes_the_same_as_parquet(images, tmp_path, network):
     found = pd.read_parquet(tmp_path / "parquet" / "cells.parquet")
     assert len(found) > 3
     pd.testing.assert_frame_equal(found, written, check_dtype=False)
+    assert len(pd.read_parquet(tmp_path / "parquet" / "images.parquet")) == 1
     assert not (tmp_path / "parquet" / "cells.csv").exists()
 
 
@@ -114,7 +118,11 @@ def test_masks_and_suffixes_are_used(images, tmp_path, network):
     ends = ("classes_inside.png", "blood_cell_inside.tif", "spirochaete_inside.tif")
     ends += ("overlay_inside.png", "uncertainty_inside.png")
     names = {f"{path.stem}_{end}" for path in images for end in ends}
-    assert {path.name for path in output.iterdir()} == {"cells_inside.csv", *names}
+    assert {path.name for path in output.iterdir()} == {
+        "cells_inside.csv",
+        "images_inside.csv",
+        *names,
+    }
     classes = read_image(output / "a_classes_inside.png")
     assert classes[mask > 0].any() and not classes[mask == 0].any()
     assert not read_image(output / "a_uncertainty_inside.png")[mask == 0].any()
@@ -180,20 +188,21 @@ def test_evaluate_writes_metrics_and_pictures(data_set, tmp_path, network):
     assert metrics.index.tolist() == ["images", *images.columns]
     assert metrics["images"] == 3
     assert all(name in said for name in metrics.index)
-    run("predict", *(data_set / f"{stem}.png" for stem in "abc"), "--output", output, *network)
-    found = np.stack([read_image(output / f"{stem}_classes.png") for stem in "abc"])
+    found_in, names = tmp_path / "found", [data_set / f"{stem}.png" for stem in "abc"]
+    run("predict", *names, "--output", found_in, *network)
+    found = np.stack([read_image(found_in / f"{stem}_classes.png") for stem in "abc"])
     true = np.stack([read_image(data_set / f"{stem}_mask.png") for stem in "abc"])
     for index, name in enumerate(CLASSES):
         both, either = (found == index) & (true == index), (found == index) | (true == index)
         iou = metrics[f"iou_{name.replace(' ', '_')}"]
         assert iou == pytest.approx(both.sum() / either.sum(), rel=1e-4)
-    cells = pd.read_csv(output / "cells.csv")
+    cells = pd.read_csv(found_in / "cells.csv")
     for name in CLASSES[1:]:
         column = f"found_{name.replace(' ', '_')}"
         assert metrics[column] == (cells["class"] == name).sum() == images[column].sum()
     errors = (images["judged_spirochaete"] - images["true_spirochaete"]).abs()
     assert metrics["count_error_spirochaete"] == pytest.approx(errors.mean(), rel=1e-4)
-    shown = np.stack([read_image(output / f"{stem}_uncertainty.png") for stem in "abc"])
+    shown = np.stack([read_image(found_in / f"{stem}_uncertainty.png") for stem in "abc"])
     for limit in (0.5, 0.7, 0.9):
         above = shown > 255 * limit
         wrong = (found != true)[above].mean() if above.any() else np.nan

@@ -1,40 +1,12 @@
 import numpy as np
 import pytest
+from colored_scenes import CERTAIN, SHIPPED, color_model, color_network, scene
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.models.batching import BatchRunner
 from segment import Segmentation, SegmentationOptions, segment_image
-from segment.classes import CELLS, CLASSES, NOTHING, PALETTE, PixelClass, pixel_classes
-from segment.inference.model import TILE_SIZES, SegmentationModel
+from segment.classes import CELLS, CLASSES, NOTHING, PALETTE, PixelClass
 from segment.inference.segmentation import segment_probabilities
-from segment.inference.tables import OBJECT_COLUMNS, object_rows
-
-CERTAIN = 0.9
-
-
-def scene():
-    """Two touching cells in red and a spirochaete in green, uint8 (96, 128, 3)."""
-    rows, cols = np.ogrid[:96, :128]
-    image = np.zeros((96, 128, 3), np.uint8)
-    for x in (30, 59):
-        image[(rows - 40) ** 2 + (cols - x) ** 2 <= 225, 0] = 255
-    image[80:83, 20:100, 1] = 255
-    return image
-
-
-def color_network(images):
-    """Predict cells where the image is red, and spirochaetes where it is green."""
-    red, green = images[..., 2] > 0, images[..., 1] > 0
-    found = np.stack([~red & ~green, red & ~green, green], axis=-1)
-    return np.where(found, CERTAIN, (1 - CERTAIN) / 2).astype(np.float32)
-
-
-SHIPPED = pixel_classes(CLASSES, {}, {})
-
-
-def color_model(classes=SHIPPED, network=color_network):
-    tiles = BatchRunner("tiles of {0}x{0} pixels", TILE_SIZES, [network])
-    return SegmentationModel("colors", None, "numpy", tiles, classes, 128, 30.0)
+from segment.inference.tables import OBJECT_COLUMNS, image_columns, image_row, object_rows
 
 
 def segment(image, mask=None, options=SegmentationOptions(), model=color_model()):
@@ -88,8 +60,22 @@ def test_rows_of_the_table():
     row = dict(zip(OBJECT_COLUMNS, rows[2]))
     assert (row["center_y_px"], row["center_x_px"], row["area_px"]) == ("81", "59.5", 240)
     assert float(row["length_px"]) * float(row["mean_width_px"]) == pytest.approx(240, rel=1e-4)
-    assert [value for value in rows[0] if value == ""] == ["", ""]
+    assert [value for value in rows[0] if value == ""] == ["", "", ""]
     assert float(row["mean_probability"]) == pytest.approx(CERTAIN, abs=1e-5)
+
+
+def test_images_without_objects_have_a_row():
+    mask = np.ones((96, 128), bool)
+    mask[:, 100:] = False
+    for image, counts in ((scene(), [2, 1]), (np.zeros((96, 128), np.uint8), [0, 0])):
+        found = segment(image, mask)
+        row = dict(zip(image_columns(SHIPPED), image_row("a.png", found, color_model())))
+        assert [row["image"], row["blood_cells"], row["spirochaetes"]] == ["a.png", *counts]
+        share = (found.classes == 1).sum() / mask.sum()
+        assert float(row["blood_cell_area_fraction"]) == pytest.approx(share, abs=1e-6)
+        expected = found.uncertainty[mask].mean()
+        assert float(row["uncertainty"]) == pytest.approx(expected, rel=1e-4)
+        assert row["presence_probability"] == ""
 
 
 def test_uncertainty_is_the_relative_entropy(rng):
@@ -102,7 +88,7 @@ def test_uncertainty_is_the_relative_entropy(rng):
     found = segment(scene(), mask)
     np.testing.assert_array_equal(found.uncertainty > 0, mask)
     equal = np.full((600, 3, 4), 0.25, np.float32)
-    np.testing.assert_allclose(Segmentation(equal, ()).uncertainty, 1, rtol=1e-6)
+    np.testing.assert_allclose(Segmentation(equal, (), equal[..., 0] > 0).uncertainty, 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
