@@ -71,6 +71,7 @@ setup(
     cmdclass={"build_py": BuildWithCharts},
     package_data={
         "focusqual.report": ["page.html", "page.js"],
+        "segment.report": ["review.html", "review.js"],
         "micrograph_networks.files": ["vega.js"],
         "cluster_workflow": ["Snakefile", "config.yaml", "profiles/default/config.yaml"],
         "model_weights": ["*.csv", "*.h5", "*.md", "registry.json"],

@@ -160,6 +160,8 @@ All results are in pixels of the original image.
 Limitations
 ^^^^^^^^^^^
 
+-  For research use only: this module is no diagnostic device. The model card in *model_weights*
+   says on which images the model was measured, and its sensitivity and specificity there.
 -  The network was trained on dark-field images of blood from one collection. Check the outlines
    before you use it on images of another microscope, stain, or species. If it fails, train it on
    your own images with *python -m segment train*.

@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +37,27 @@ def fly_images():
         pytest.skip("cellprofiler, which contains the images, is not installed")
     folder = Path(package.origin).parent / "data" / "examples" / "ExampleFly" / "images"
     return {path.name: read_image(path) for path in sorted(folder.glob("*.TIF"))}
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Chromium without a network, which saves files to ``tmp_path``."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium or chromedriver is not installed (Debian's chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"),
+        *("--window-size=1100,1600", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture

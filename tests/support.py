@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import time
 from importlib.util import find_spec
 
 import h5py
@@ -33,6 +34,14 @@ cell_model = functools.lru_cache(maxsize=None)(segment.load_model)
 BFLOAT16 = EngineOptions("tensorflow", bfloat16=True)
 NARROW = Widths((8, 8, 16, 16, 16), (16, 8, 8, 8, 8))
 """Few channels, for dark-field networks that are computed and trained fast."""
+
+
+def until(condition, seconds=60):
+    """Wait until a condition is true in the browser."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the page did not change in time"
+        time.sleep(0.1)
 
 
 def measure(image, mask=None, options=focusqual.FocusOptions(), model=None):

@@ -1,8 +1,9 @@
 """95% confidence intervals of shares and of ratios."""
 
-from typing import Sequence, Tuple
+from typing import Tuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest, bootstrap
 
 RESAMPLES = 2000
@@ -31,12 +32,12 @@ def largest_share(number: int) -> float:
     return 1 - 0.05 ** (1 / number)
 
 
-def ratio_interval(counts: Sequence[float], sizes: Sequence[float]) -> Tuple[float, float]:
+def ratio_interval(counts: ArrayLike, sizes: ArrayLike) -> Tuple[float, float]:
     """Return the interval of sum(counts) / sum(sizes) by a bootstrap of pairs (Efron 1979).
 
     Parameters
     ----------
-    counts, sizes : sequence of float, (n,)
+    counts, sizes : array_like of float, (n,)
         Of each image. Percentiles of resampled images; NaN with fewer than two images, or if no
         image has a size.
     """
@@ -53,6 +54,7 @@ def ratio_interval(counts: Sequence[float], sizes: Sequence[float]) -> Tuple[flo
         ratio,
         paired=True,
         n_resamples=RESAMPLES,
+        batch=RESAMPLES // 20,  # memory of 10,000 images
         method="percentile",
         random_state=np.random.default_rng(0),
     )

@@ -11,7 +11,7 @@ from micrograph_networks.files.writing import atomic_write
 FORMATS = ("csv", "parquet")
 """Suffixes of the formats of tables that users can choose."""
 TEXT = (
-    *("image", "folder", "file", "well", "field", "series", "channel_name"),
+    *("image", "folder", "file", "well", "field", "series", "channel_name", "pictures"),
     *("class", "model", "engine", "time"),
 )
 """Columns of text; all others are numbers."""

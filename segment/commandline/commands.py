@@ -15,6 +15,7 @@ from segment.commandline.annotation_commands import convert_masks, scenes
 from segment.commandline.evaluation_command import evaluate
 from segment.commandline.evidence_command import fit_evidence
 from segment.commandline.image_command import predict
+from segment.commandline.summary_command import summarize
 from segment.commandline.training_command import train
 from segment.inference.network import NETWORKS
 
@@ -34,7 +35,7 @@ def _zoo_model(model: Optional[str]) -> "ZooModel":
     return zoo_model(model)
 
 
-for command in (predict, evaluate, convert_masks, scenes, train, fit_evidence):
+for command in (predict, evaluate, convert_masks, scenes, train, fit_evidence, summarize):
     main.add_command(command)
 main.add_command(models_command("segment-darkfield", NETWORKS))
 main.add_command(export_command("segment-darkfield", NETWORKS, _zoo_model))

@@ -26,8 +26,8 @@ THRESHOLDS = [one / 20 for one in range(21)]
 @click.command(
     "fit-evidence",
     epilog=example(
-        "segment-darkfield fit-evidence --csv unseen.csv --weights run1/darkfield.h5 --output fit\n"
-        "segment-darkfield fit-evidence --csv data.csv --split run1/split.csv --weights "
+        "segment-darkfield fit-evidence --csv unseen.csv --model run1/darkfield.h5 --output fit\n"
+        "segment-darkfield fit-evidence --csv data.csv --split run1/split.csv --model "
         "run1/darkfield.h5 --output fit"
     ),
 )

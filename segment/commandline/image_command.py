@@ -113,13 +113,13 @@ def predict(
     done = 0
     place = ("folder", *positions)
     with table(path, [*OBJECT_COLUMNS, *place]) as objects, table(
-        images_path, [*image_columns(loaded.classes), *place]
+        images_path, [*image_columns(loaded.classes), "pictures", *place]
     ) as rows_of_images:
         for one, (of_image, rows) in each_image(found, segment):
             done += 1
             position = one.folder, *position_values(one.plane, positions)
             objects.writerows([*row, *position] for row in rows)
-            rows_of_images.writerow([*of_image, *position])
+            rows_of_images.writerow([*of_image, one.stem, *position])
     remove_earlier()
     click.echo(f"Segmented {done} of {len(found)} images: {images_path}")
     exit_if_incomplete(done, found)

@@ -177,9 +177,9 @@ def test_settings_are_visible_only_if_they_are_used():
     assert sorted({setting.text for setting in saved} - few) == [
         "Diameter in pixels",
         "Length in pixels",
+        "Minimum probability",
         "Name the mask",
         "Name the probability image",
-        "Minimum probability",
         "Name the uncertainty image",
         "Number of classes",
         "Weights file location",

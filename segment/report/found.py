@@ -1,0 +1,129 @@
+"""What 'segment-darkfield predict' wrote: its tables, label images, and the images themselves."""
+
+import os
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Tuple
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.tables import read_csv
+from micrograph_networks.images.image_files import read_image
+from micrograph_networks.images.planes import Plane, planes_of
+from segment.classes import BLOOD_CELL, CLASSES
+from segment.report.records import ImageRecord, candidates_of
+
+PICTURE = "review_{:05}.jpg"
+"""Name of the picture of an image beside the page, by its number."""
+WANTED = "the output folder of 'segment-darkfield predict'"
+Row = Mapping[str, str]
+GroupOf = Callable[[Row], str]
+
+
+def read_found(
+    folder: Path, suffix: str, class_name: str, group_of: GroupOf
+) -> List[Tuple[ImageRecord, Plane]]:
+    """Read which objects of a class were found in which images.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder of 'segment-darkfield predict'.
+    suffix : str
+        Text at the end of the names of its files.
+    class_name : str
+    group_of : callable
+        Function from a row of images.csv to the name of its group.
+
+    Returns
+    -------
+    list of (ImageRecord, Plane)
+        Also images without objects.
+
+    Raises
+    ------
+    UserError
+        A table or a label image is missing or does not belong to the others, an image was moved
+        since, or the model does not find this class.
+    """
+    in_names = class_name.replace(" ", "_")
+    counted, cells = f"{in_names}s", f"{CLASSES[BLOOD_CELL].replace(' ', '_')}s"
+    path = folder / f"images{suffix}.csv"
+    rows = read_csv(path, ["image", "folder", "pictures"], WANTED)
+    if counted not in rows[0]:
+        raise UserError(f"{path} has no column {counted}: choose another --class.")
+    probabilities: Dict[Tuple[str, str], List[float]] = {}
+    if any(int(row[counted]) for row in rows):
+        probabilities = _probabilities(folder / f"cells{suffix}.csv", class_name)
+    found = []
+    for number, row in enumerate(rows, 1):
+        plane = _plane_of(row)
+        label_image = folder / f"{row['pictures']}_{in_names}{suffix}.tif"
+        labels = read_image(label_image)
+        likely = probabilities.get((row["folder"], row["image"]), [])
+        if not labels.max() == len(likely) == int(row[counted]):
+            raise UserError(
+                f"{label_image} holds {labels.max()} objects, but the tables list {len(likely)}: "
+                "run 'segment-darkfield predict' again."
+            )
+        height, width = labels.shape
+        record = ImageRecord(
+            name=row["image"],
+            folder=row["folder"],
+            group=group_of(row),
+            picture=PICTURE.format(number),
+            width=width,
+            height=height,
+            pixel_size_um=plane.acquisition.pixel_size_um,
+            cells=int(row[cells]) if cells in row else None,
+            candidates=candidates_of(labels, likely),
+        )
+        found.append((record, plane))
+    return found
+
+
+def read_groups(table: Path) -> GroupOf:
+    """Read a table with the columns image and group, and return the function of its groups.
+
+    Raises
+    ------
+    UserError
+        The table is unusable. The function raises it for images that are not in the table.
+    """
+    rows = read_csv(table, ["image", "group"], "a table with the columns image and group")
+    groups = {row["image"]: row["group"] for row in rows}
+
+    def group_of(row: Row) -> str:
+        if row["image"] not in groups:
+            raise UserError(f"{table} has no row for {row['image']}: add it with its group.")
+        return groups[row["image"]]
+
+    return group_of
+
+
+def folder_name(row: Row) -> str:
+    """Return the name of the folder of an image."""
+    return os.path.basename(row["folder"])
+
+
+def _probabilities(path: Path, class_name: str) -> Dict[Tuple[str, str], List[float]]:
+    """Return the probabilities of the objects of a class by folder and image."""
+    columns = ["image", "folder", "class", "mean_probability", "spirochaete_probability"]
+    found: Dict[Tuple[str, str], List[float]] = {}
+    for row in read_csv(path, columns, WANTED):
+        if row["class"] == class_name:
+            likely = row["spirochaete_probability"] or row["mean_probability"]
+            found.setdefault((row["folder"], row["image"]), []).append(float(likely))
+    return found
+
+
+def _plane_of(row: Row) -> Plane:
+    """Return the plane of a row of images.csv."""
+    path = Path(row["folder"]) / (row.get("file") or row["image"])
+    if not path.exists():
+        raise UserError(
+            f"{path} was moved or removed since it was segmented: put it back, or run "
+            "'segment-darkfield predict' again."
+        )
+    planes = {plane.name: plane for plane in planes_of([path])}
+    if row["image"] not in planes:
+        raise UserError(f"{path} does not contain {row['image']} any more: segment it again.")
+    return planes[row["image"]]
