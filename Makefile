@@ -15,6 +15,7 @@
 # make test-newest     cores and command lines with the newest release of every package; .venv-newest
 # make test-container  the container's file system, built in build/container without a container
 #                      engine (as root, on Debian with mmdebstrap)
+# make figures       pictures of the documentation, from the output of make demo
 # make docs            the documentation, into docs/_build/html; .venv-tools
 # make release         dist/cellprofiler-focus-darkfield-VERSION.zip, for the CellProfiler application
 # make lint            style, format and types
@@ -26,8 +27,8 @@ VENV := .venv/.complete
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal --durations 10
 CORES = tests/focusqual tests/segment tests/micrograph_networks
 
-.PHONY: demo test test-next test-stock test-gui test-tools test-newest test-container docs release \
-	lint lock
+.PHONY: demo test test-next test-stock test-gui test-tools test-newest test-container docs figures \
+	release lint lock
 
 demo: $(VENV)
 	.venv/bin/python example_pipelines/demo.py $(if $(IMAGES),"$(IMAGES)")
@@ -62,6 +63,10 @@ test-container: $(VENV)
 docs: .venv-tools/.complete
 	.venv-tools/bin/sphinx-build -E -n -W --keep-going -q -c docs . docs/_build/html
 	@echo "Open docs/_build/html/docs/index.html"
+
+figures: demo
+	.venv/bin/python release/pictures.py
+	.venv/bin/python release/gallery.py
 
 release: $(VENV)
 	python3 release/build_release.py

@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import click
+import gallery
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -109,6 +110,18 @@ def test_make_targets_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     text = "\n".join(page.read_text() for page in PAGES)
     assert set(re.findall(r"(?:^|`)\s*make ([a-z-]+)", text, re.M)) <= targets
+
+
+def test_gallery_shows_what_the_modules_report():
+    page = (ROOT / "docs/how_to/find_what_is_wrong_with_an_image.md").read_text()
+    sections = page.split("\n## ")[1:]
+    for section, measure in zip(sections, (gallery.measure_focus, gallery.find_cells)):
+        reports, _ = measure()
+        for name, values in reports.items():
+            (row,) = re.findall(rf"^\| {name} \| (\d.*)$", section, re.M)
+            shown = re.findall(r"[\d.]+", " ".join(row.split(" | ")[: len(values)]))
+            measured = re.findall(r"[\d.]+", " ".join(values))
+            np.testing.assert_allclose(np.array(shown, float), np.array(measured, float), atol=0.05)
 
 
 def test_accuracies_are_those_of_the_model_cards():
