@@ -61,8 +61,8 @@ def predict(
     STEM_classes.png holds the class index of each pixel: 0 for background, 1 for blood cells and 2
     for spirochaetes. STEM_blood_cell.tif and STEM_spirochaete.tif are label images.
     STEM_uncertainty.png is the entropy of the probabilities: 0 is certain, and 255 means that all
-    classes are equally probable. STEM_overlay.png shows the outlines on the image. Models of other
-    classes write files of other names.
+    classes are equally probable. STEM_overlay.png shows the image with the outlines and numbers of
+    the objects. Models of other classes write files of other names.
 
     Folders are searched with their subfolders, and pictures are written into subfolders of OUTPUT
     of the same names. Files of an earlier run in OUTPUT are replaced; other files never are.
@@ -73,7 +73,7 @@ def predict(
     from micrograph_networks.images.image_files import write_png, write_tiff
     from micrograph_networks.images.planes import position_columns, position_values
     from segment.inference.model import load_model
-    from segment.inference.picture import overlay
+    from segment.inference.picture import name_objects, overlay
     from segment.inference.segmentation import segment_image
     from segment.inference.tables import OBJECT_COLUMNS, image_columns, image_row, object_rows
 
@@ -99,13 +99,14 @@ def predict(
         row = image_row(one.plane.name, result, loaded)
         classes = result.classes
         uncertainty = np.rint(255 * result.uncertainty).astype(np.uint8)
-        labels = [(objects.labels, objects.pixel_class.color) for objects in result.by_class]
+        labels = [(objects.labels, objects.pixel_class) for objects in result.by_class]
         del result  # the probabilities of a large image take most of the memory
         paths = [output / f"{one.stem}{end}" for end in ends]
         classes_png, uncertainty_png, overlay_png, *label_tifs = paths
         write_png(classes_png, classes)
         write_png(uncertainty_png, uncertainty)
-        write_png(overlay_png, overlay(image, labels))
+        outlined = overlay(image, [(numbers, one.color) for numbers, one in labels])
+        write_png(overlay_png, name_objects(outlined, labels))
         for label_tif, (numbers, _) in zip(label_tifs, labels):
             write_tiff(label_tif, numbers.astype("uint16"))
         return row, rows

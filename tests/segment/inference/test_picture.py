@@ -1,7 +1,7 @@
 import numpy as np
 
-from segment.classes import PALETTE
-from segment.inference.picture import outlines, overlay
+from segment.classes import CLASSES, PALETTE, pixel_classes
+from segment.inference.picture import name_objects, outlines, overlay
 
 
 def test_touching_objects_have_a_line_each():
@@ -32,3 +32,22 @@ def test_outlines_are_drawn_on_the_image():
     untouched = ~outlines(cells) & ~outlines(spirochaetes)
     expected = np.rint(255 * np.nan_to_num(image))[untouched]
     np.testing.assert_allclose(picture[untouched], expected[:, None] * np.ones(3), atol=4)
+
+
+def test_numbers_are_at_the_centers_of_objects_and_a_legend_in_the_corner():
+    cells = np.zeros((400, 600), int)
+    cells[100:160, 100:160], cells[300:360, 500:560] = 1, 2
+    _, cell, spirochaete = pixel_classes(CLASSES, {}, {})
+    black = np.zeros((400, 600, 3), np.uint8)
+    drawn = name_objects(black, [(cells, cell), (0 * cells, spirochaete)]).any(axis=2)
+    assert not black.any()
+    (first, second, legend) = drawn[100:160, 100:160], drawn[300:360, 500:560], drawn[:60, :300]
+    assert drawn.sum() == first.sum() + second.sum() + legend.sum()
+    assert not np.array_equal(first, second)
+    rows, columns = np.nonzero(first)
+    np.testing.assert_allclose([np.ptp(rows) / 2 + rows.min()], 30, atol=2)
+    np.testing.assert_allclose([np.ptp(columns) / 2 + columns.min()], 30, atol=2)
+    found = name_objects(black, [(cells, cell), (0 * cells, spirochaete)])[:60, :300]
+    for one in (cell, spirochaete):
+        color = np.rint(255 * np.array(one.color))
+        assert (found == color).all(axis=2).any()
