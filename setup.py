@@ -87,6 +87,7 @@ setup(
         "pandas>=1.4",
         "pillow>=9.1",
         "psutil>=5.7",
+        "python-dateutil>=2.7",
         "PyWavelets>=1.1",
         "scikit-image>=0.18.3",
         "scipy>=1.7",
@@ -108,7 +109,6 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.15.1", "tensorflow<2.16; python_version < '3.10'"],
         # Newer releases of albumentations search for updates on the network when imported.
         "train": ["albumentations>=1.3.1,<1.4", "opencv-python-headless>=4.8"],
-        "report": ["altair>=5.4", "vl-convert-python>=1.7"],  # page of focusqual summarize
         "parquet": ["pyarrow>=10"],
         "test": [
             *("hypothesis", "pytest", "pytest-cov", "pytest-randomly", "pytest-xdist"),

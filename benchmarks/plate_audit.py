@@ -61,7 +61,7 @@ def simulate(recipe: Recipe, seed: int) -> Tuple[pd.DataFrame, Dict[str, float]]
     """Return the images of a plate and its true tilt, bow, offset and drift.
 
     The column ``is_failure`` of the images is the truth; the others are those of
-    :func:`focusqual.report.measurements.read_measurements`.
+    :func:`focusqual.report.measurements.measurements`.
     """
     rng = np.random.default_rng(seed)
     rows, cols = SHAPES[recipe.wells]

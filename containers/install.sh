@@ -19,15 +19,15 @@ check_compilers
 find_uv
 find_python 3.9 True
 
-# Select from the locked packages those that CellProfiler and the modules need, without TensorFlow and
-# the packages for tests, training and reports.
+# Select from the locked packages those that CellProfiler, the modules and setup.py need, without
+# TensorFlow and the packages for tests and training.
 UV_CACHE_DIR=$(mktemp -d)
 export UV_CACHE_DIR
 requirements=$UV_CACHE_DIR/requirements.txt
 "$UV" pip compile --quiet --no-header --no-annotate --python "$PYTHON" \
     setup.py - --extra cellprofiler --constraint requirements/stable.txt \
     --override requirements/overrides.txt --build-constraint requirements/build-constraints.txt \
-    <<<setuptools |
+    <<<$'setuptools\nvl-convert-python' |
     awk 'NR == FNR { needed[$1]; next } /^[^ #]/ { taken = $1 in needed } taken' - \
         requirements/stable.txt >"$requirements"
 make_venv .venv "$requirements" requirements/databases.txt \

@@ -40,7 +40,7 @@ def setup_py(*extras):
 
 NO_WX = ["--override", "requirements/overrides.txt"]
 COMPILED = ["--build-constraint", "requirements/build-constraints.txt"]
-USER_EXTRAS = ("cellprofiler", "cpu", "train", "report", "parquet")
+USER_EXTRAS = ("cellprofiler", "cpu", "train", "parquet")
 
 lock("stable", "3.9.2", *setup_py(*USER_EXTRAS, "test", "lint"), *NO_WX, *COMPILED)
 EVERYWHERE = (LINUX, "x86_64-apple-darwin", "x86_64-pc-windows-msvc")

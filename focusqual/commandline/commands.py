@@ -351,8 +351,9 @@ def summarize(
     """
     from focusqual.report import page, plate
     from focusqual.report.cutoffs import read_cutoffs
-    from focusqual.report.measurements import read_measurements
-    from focusqual.report.verdicts import excluded_wells, verdicts
+    from focusqual.report.paths import pictures_of
+    from focusqual.report.tables import read_measurements
+    from focusqual.report.verdicts import WELL_COLUMNS, excluded_wells, verdicts
 
     if pictures and not pictures.is_dir():
         raise UserError(f"{pictures} is not a folder of pictures: check the path.")
@@ -372,33 +373,28 @@ def summarize(
     if len(wells):
         plate.draw_plate_maps(folder / "plate.png", wells)
         excluded = excluded_wells(images, thresholds)
-        with csv_table(folder / "excluded_wells.csv", list(excluded)) as rows:
-            rows.writerows(excluded.itertuples(index=False))
+        with csv_table(folder / "excluded_wells.csv", WELL_COLUMNS) as rows:
+            rows.writerows(excluded)
         written += ["plate.png", f"excluded_wells.csv ({counted(len(excluded), 'well')})"]
     else:
         for name in ("plate.png", "excluded_wells.csv"):  # of an earlier run
             (folder / name).unlink(missing_ok=True)
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     _report_wells(images)
-    # The page comes last because it needs packages that not everyone has installed.
-    page.write_plate_page(
-        folder / "plate.html", images, thresholds, measurements, pictures or measurements.parent
-    )
+    drawn = pictures_of(images["image"], pictures or measurements.parent, measurements.stem)
+    page.write_plate_page(folder / "plate.html", str(measurements), images, thresholds, drawn)
     click.echo(f"Wrote {folder / 'plate.html'}")
 
 
 def _report_wells(images: "pd.DataFrame") -> None:
     """Print the numbers of wells and plates, and of the images without a well."""
+    from focusqual.report.measurements import outside_wells
+
     inside = images[images["well"] != ""]
     wells, plates = len(inside.drop_duplicates(["plate", "well"])), inside["plate"].nunique()
     click.echo(f"Plates: {plates}; wells: {wells}; images in wells: {len(inside)}")
-    outside = images["image"][images["well"] == ""]
-    if len(outside):
-        click.echo(
-            f"Images without a recognizable well: {len(outside)}, such as {outside.iloc[0]}. Add a "
-            "column Metadata_Well with wells such as A01 to the table.",
-            err=True,
-        )
+    if len(inside) < len(images):
+        click.echo(outside_wells(images), err=True)
 
 
 @main.command(
@@ -420,8 +416,8 @@ def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
     """
     from focusqual.report.audited_images import audit_images
     from focusqual.report.findings import AUDIT_FILES, NO_PATTERN, sentences, write_audit
-    from focusqual.report.measurements import read_measurements
     from focusqual.report.plate import draw_surfaces
+    from focusqual.report.tables import read_measurements
 
     unit, audits, images = audit_images(read_measurements(measurements, image), Thresholds())
     names = ("audit.png", *AUDIT_FILES)
@@ -434,7 +430,7 @@ def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
         for sentence in sentences(found, unit, images) or [NO_PATTERN]:
             click.echo(f"  {sentence}")
     click.echo(f"Wrote {', '.join(names)} into {folder}")
-    outside = len(images) - sum(len(found.rows) for found in audits)
+    outside = len(images["image"]) - sum(len(found.rows) for found in audits)
     if outside:
         click.echo(f"Images with neither a well nor a stage position: {outside}", err=True)
 

@@ -128,7 +128,7 @@ def audit(images: Mapping[str, Any]) -> Tuple[str, List[PlateAudit]]:
     ----------
     images : mapping of str to array, or DataFrame
         Columns ``plate``, ``well``, ``row``, ``col``, ``site`` and ``expected_level``, see
-        :func:`focusqual.report.measurements.read_measurements`, and ``verdict``, one of
+        :func:`focusqual.report.measurements.measurements`, and ``verdict``, one of
         ``focusqual.report.verdicts.VERDICTS``. Optional columns are ``expected_defocus_um``,
         ``stage_x_um``, ``stage_y_um`` and ``stage_z_um``, and a time, such as ``time (hours)``.
 
@@ -152,8 +152,8 @@ def audit(images: Mapping[str, Any]) -> Tuple[str, List[PlateAudit]]:
     positioned = in_wells if in_wells.any() else np.isfinite(_stage(table)).all(axis=1)
     if not positioned.any():
         raise UserError(
-            "No image has a position: add a column Metadata_Well with wells such as A01, or "
-            "columns stage_x_um and stage_y_um."
+            "No image has a position: give wells, such as A01, as Metadata_Well, or positions as "
+            "stage_x_um and stage_y_um."
         )
     shown = positioned & np.isin(table["verdict"], (IN_FOCUS, OUT_OF_FOCUS))
     table["shown"] = shown

@@ -15,8 +15,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from focusqual.levels import LEVELS
-from focusqual.report.measurements import read_all_channels
 from focusqual.report.options import Thresholds
+from focusqual.report.tables import read_all_channels
 from focusqual.report.verdicts import COLORS, IN_FOCUS, OUT_OF_FOCUS, verdicts
 from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.files.tables import csv_table, read_csv
@@ -99,7 +99,7 @@ def read_shown(table: Path) -> Tuple[pd.DataFrame, int]:
         The table cannot be read, or all images are blank or not measured.
     """
     images = read_all_channels(table)
-    shown = images[verdicts(images, Thresholds()).isin([IN_FOCUS, OUT_OF_FOCUS])]
+    shown = images[np.isin(verdicts(images, Thresholds()), (IN_FOCUS, OUT_OF_FOCUS))]
     if shown.empty:
         raise UserError(f"All images in {table} are blank: give images that show something.")
     return shown, len(images) - len(shown)

@@ -168,13 +168,16 @@ def write_audit(
             for row, *values in zip(found.rows, found.defocus, residual, found.verdict):
                 names = [images[name][row] for name in ("plate", "well", "site_name", "image")]
                 table.writerow([*names, number(values[0]), number(values[1]), values[2]])
-    _write_load_data(folder / "image_again.csv", audits, images, image_name)
+    write_load_data(folder / "image_again.csv", audits, images, image_name)
 
 
-def _write_load_data(
+def write_load_data(
     path: Path, audits: Sequence[PlateAudit], images: Mapping[str, Any], image_name: str
 ) -> None:
-    """Write the failures as a table for LoadData, without columns that are empty."""
+    """Write the failures as a table for LoadData, without columns that are empty.
+
+    The parameters are those of :func:`write_audit`.
+    """
     names = {
         "file": f"Image_FileName_{image_name}",
         "folder": f"Image_PathName_{image_name}",

@@ -1,17 +1,19 @@
-"""Images of a plate, read from a table of measurements."""
+"""Measurements of the images of a plate, from the columns of a table.
 
+NumPy only, because CellProfiler's application has nothing else. Tables are read in tables.py.
+"""
+
+import datetime
+import math
 import re
-import warnings
-from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping
 
+import dateutil.parser  # type: ignore[import-untyped]
 import numpy as np
-import pandas as pd
 
 from focusqual.levels import LEVELS
-from focusqual.report.layout import LAYOUT_COLUMNS, layout
+from focusqual.report.layout import LAYOUT_COLUMNS, Table, Texts, layout, to_number
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import pyarrow_parquet, read_csv
 
 MAXIMUM = {"score": LEVELS - 1, "expected_level": LEVELS - 1, "certainty": 1}
 """Required columns of focus.csv besides ``image``, and the maximum of each; the minimum is 0."""
@@ -26,9 +28,9 @@ SCORE = re.compile(r"ImageFocus_Score_(.+)")
 """CellProfiler's column of the scores of the images with a name."""
 USED = re.compile(
     r"image|folder|file|frame|score|expected_level|certainty|expected_defocus_um|"
-    r"(?:FileName|PathName)_.+|ImageFocus_(?:Score|ExpectedLevel|Certainty|ExpectedDefocus)_.+|(?i:(?:metadata_)?(?:{}))".format(
-        "|".join(LAYOUT_COLUMNS)
-    )
+    r"(?:FileName|PathName|Frame)_.+|"
+    r"ImageFocus_(?:Score|ExpectedLevel|Certainty|ExpectedDefocus)_.+|"
+    r"(?i:(?:metadata_)?(?:{}))".format("|".join(LAYOUT_COLUMNS))
 )
 """Columns that are read, besides times and positions."""
 POSITION = re.compile(r"(?i)(?:metadata_)?(?:.*(?:time|date|position|stage|pos_?[xyz]).*|[txyz])")
@@ -39,20 +41,34 @@ NO_NUMBER = ("", "na", "n/a", "#n/a", "<na>", "nan", "none", "null")
 """Texts, in lower case, that stand for a missing number."""
 
 
-def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
-    """Read a table of 'focusqual predict' or CellProfiler's table of images.
+def is_used(column: str) -> bool:
+    """Return True for the columns that matter here; CellProfiler writes hundreds of others."""
+    return bool(USED.fullmatch(column)) or _is_position(column)
+
+
+def image_names(table: Table) -> List[str]:
+    """Return CellProfiler's names of the images that were measured; none for a focus.csv."""
+    matches = map(SCORE.fullmatch, table)
+    return sorted(match[1] for match in matches if match)
+
+
+def measurements(table: Table, name: str, source: object) -> Dict[str, np.ndarray]:
+    """Find the measurements and positions of the images in a table.
 
     Parameters
     ----------
-    path : Path
-        CSV or Parquet file of one or several plates.
-    image : str, optional
-        CellProfiler's name of the images, required if the table contains several.
+    table : Table
+        Columns of a focus.csv or of CellProfiler's table of images, for which :func:`is_used` is
+        True.
+    name : str
+        CellProfiler's name of the images; empty for a focus.csv.
+    source : object
+        Path or name of the table, for error messages.
 
     Returns
     -------
-    DataFrame
-        One row per image: ``image``, its path relative to the folder of all images; ``plate``, may
+    dict of str to ndarray, (n,)
+        ``image``, the path of an image relative to the folder of all images; ``plate``, may
         be empty; ``well``, such as B03, or empty; ``row``, ``col`` and ``site``, its position in
         the plate and in the well, from 0, or -1 if the well is unknown; ``channel``, may be empty,
         in CellProfiler's table the name of the images; ``site_name``, ``folder``, ``file`` and
@@ -65,144 +81,111 @@ def read_measurements(path: Path, image: Optional[str] = None) -> pd.DataFrame:
     Raises
     ------
     UserError
-        The table cannot be read, lacks a column, contains no measured image, an invalid number, or
-        an image of a well twice.
+        The table lacks a column, or contains no measured image, an invalid number, or an image of
+        a well twice.
     """
-    table = _read(path)
-    names = _image_names(table)
-    return _measurements(path, table, _selected(path, names, image) if names else "")
-
-
-def read_all_channels(path: Path) -> pd.DataFrame:
-    """Read a table as :func:`read_measurements` does, with all images of CellProfiler's table."""
-    table = _read(path)
-    names = _image_names(table) or [""]
-    channels = [_measurements(path, table, name) for name in names]
-    return pd.concat(channels, ignore_index=True)
-
-
-def _image_names(table: pd.DataFrame) -> List[str]:
-    """Return CellProfiler's names of the images that were measured; none for a focus.csv."""
-    matches = [SCORE.fullmatch(column) for column in table.columns]
-    return sorted(match[1] for match in matches if match)
-
-
-def _measurements(path: Path, table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the measurements of CellProfiler's images with a name, or those of a focus.csv."""
     if name:
         table = _as_focus_table(table, name)
     missing = [column for column in ("image", *NUMBERS) if column not in table]
     if missing:
-        raise UserError(f"{path} has no column {missing[0]}: give {WANTED}.")
-    numbers = _numbers(path, table)
+        raise UserError(f"{source} has no column {missing[0]}: give {WANTED}.")
+    numbers = {column: _numbers(source, column, table[column]) for column in NUMBERS}
     images = layout(table)
     if name:
-        images["channel"] = name
-    names_only = table.drop(columns=[*NUMBERS, DEFOCUS], errors="ignore")
-    repeated = names_only.duplicated() & (images["well"] != "")
-    # CellProfiler's tables have no names for the planes of a file.
-    if repeated.any() and not name:
-        twice = images["image"][repeated.idxmax()]
-        raise UserError(
-            f"{path} contains {twice} twice: remove one row, or add a column plate that tells the "
-            "images apart."
-        )
-    images["measured"] = numbers[["score", "certainty"]].notna().all(axis=1)
+        images["channel"] = np.full(len(images["well"]), name, object)
+    else:  # CellProfiler's tables have no names for the planes of a file
+        _check_repeated(source, table, images["well"])
+    images["measured"] = ~(np.isnan(numbers["score"]) | np.isnan(numbers["certainty"]))
     if not images["measured"].any():
         raise UserError(
-            f"No image in {path} was measured: what 'focusqual predict' or CellProfiler printed "
+            f"No image in {source} was measured: what 'focusqual predict' or CellProfiler printed "
             "says why."
         )
     if DEFOCUS in table:
-        images[DEFOCUS] = pd.to_numeric(table[DEFOCUS], errors="coerce").astype(float)
-    return pd.concat([images, numbers, _positions(table)], axis=1)
+        images[DEFOCUS] = np.array([to_number(text) for text in table[DEFOCUS]])
+    return {**images, **numbers, **_positions(table)}
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Read the used columns of a table as text, so that plate 0012 is neither 12 nor 012."""
-    if path.suffix.lower() != ".parquet":
-        if path.is_dir():
-            raise UserError(f"{path} is a folder: give {WANTED}.")
-        return pd.DataFrame(read_csv(path, (), WANTED, _is_used), dtype=object)
-    parquet = pyarrow_parquet()
-    try:
-        data = parquet.read_table(path)
-        texts = {
-            name: data[name].cast("string").to_pylist()
-            for name in data.column_names
-            if _is_used(name)
-        }
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: check the path.") from None
-    except (OSError, ValueError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} cannot be read as a table ({reason}): give {WANTED}.") from None
-    if not data.num_rows:
-        raise UserError(f"{path} has no rows: give {WANTED}.")
-    return pd.DataFrame(texts, dtype=object).fillna("")
-
-
-def _is_used(column: str) -> bool:
-    """Return True for the columns that the page needs; CellProfiler writes hundreds of others."""
-    return bool(USED.fullmatch(column)) or _is_position(column)
+def outside_wells(images: Mapping[str, Any]) -> str:
+    """Return a sentence about the images without a well; empty if all have one."""
+    names = np.asarray(images["image"])[np.asarray(images["well"]) == ""]
+    if not len(names):
+        return ""
+    return (
+        f"Images without a recognizable well: {len(names)}, such as {names[0]}. Give wells, such "
+        "as A01, as Metadata_Well: by CellProfiler's Metadata module or in a column of the table."
+    )
 
 
 def _is_position(column: str) -> bool:
     return bool(POSITION.fullmatch(column)) and not NO_POSITION.match(column)
 
 
-def _selected(path: Path, names: Sequence[str], image: Optional[str]) -> str:
-    if image is None and len(names) == 1:
-        return names[0]
-    if image is not None and image in names:
-        return image
-    problem = f"no image {image}" if image else "several images"
-    raise UserError(f"{path} contains {problem}: choose one by --image, of {', '.join(names)}.")
-
-
-def _as_focus_table(table: pd.DataFrame, image: str) -> pd.DataFrame:
+def _as_focus_table(table: Table, image: str) -> Table:
     """Rename CellProfiler's columns as in focus.csv."""
     columns = {f"ImageFocus_{name.title().replace('_', '')}_{image}": name for name in NUMBERS}
     columns[f"ImageFocus_ExpectedDefocus_{image}"] = DEFOCUS
+    columns[f"Frame_{image}"] = "frame"
     files = [column for column in table if column.startswith("FileName_")]
     # An image that another module made has no file of its own.
     own = [column for column in files if column == f"FileName_{image}"] or files
     for file in own[:1]:
         columns.update({file: "image", file.replace("FileName_", "PathName_", 1): "folder"})
-    return table.rename(columns=columns)
+    return {columns.get(column, column): table[column] for column in table}
 
 
-def _numbers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns NUMBERS as floats, NaN if missing."""
-    texts = table[NUMBERS]
+def _numbers(source: object, column: str, texts: Texts) -> np.ndarray:
+    """Return a column as floats, NaN if missing."""
     try:
-        numbers = texts.mask(texts.apply(_is_missing), "nan").astype(float)
+        numbers = np.array([_number(text) for text in texts])
     except ValueError as error:
-        raise UserError(f"{path} contains values that are not numbers ({error}).") from None
-    for name, maximum in MAXIMUM.items():
-        if not numbers[name].dropna().between(0, maximum).all():
-            raise UserError(f"{path} contains a {name} that is not between 0 and {maximum}.")
+        raise UserError(f"{source} contains values that are not numbers ({error}).") from None
+    maximum = MAXIMUM[column]
+    if not (np.isnan(numbers) | (numbers >= 0) & (numbers <= maximum)).all():
+        raise UserError(f"{source} contains a {column} that is not between 0 and {maximum}.")
     return numbers
 
 
-def _is_missing(texts: pd.Series) -> pd.Series:
-    return texts.str.strip().str.lower().isin(NO_NUMBER)
+def _number(text: str) -> float:
+    return math.nan if text.strip().lower() in NO_NUMBER else float(text)
 
 
-def _positions(table: pd.DataFrame) -> pd.DataFrame:
+def _check_repeated(source: object, table: Table, wells: Iterable[str]) -> None:
+    """Refuse rows of a well that differ only in their measurements."""
+    columns = [table[column] for column in table if column not in (*NUMBERS, DEFOCUS)]
+    seen = set()
+    for image, well, row in zip(table["image"], wells, zip(*columns)):
+        if well and row in seen:
+            raise UserError(
+                f"{source} contains {image} twice: remove one row, or add a column plate that "
+                "tells the images apart."
+            )
+        seen.add(row)
+
+
+def _positions(table: Table) -> Dict[str, np.ndarray]:
     """Return the acquisition time and position columns that vary between images."""
-    positions = pd.DataFrame(index=table.index)
-    for column in filter(_is_position, table.columns):
+    positions = {}
+    for column in filter(_is_position, table):
         name = column.replace("Metadata_", "")
-        values = pd.to_numeric(table[column], errors="coerce").astype(float)
-        if values.isna().all():
+        values = np.array([to_number(text) for text in table[column]])
+        if np.isnan(values).all():
             name = f"{name} (hours)"
-            with warnings.catch_warnings():
-                # Ignore text that is not a time, such as the name of a stage.
-                warnings.simplefilter("ignore")
-                times = pd.to_datetime(table[column], errors="coerce", utc=True)
-            values = (times - times.min()).dt.total_seconds() / 3600
-        values = values.where(np.isfinite(values))
-        if values.nunique() > 1:
-            positions[name] = values
+            values = np.array([_seconds(text) for text in table[column]]) / 3600
+        values[~np.isfinite(values)] = np.nan
+        known = values[np.isfinite(values)]
+        if len(np.unique(known)) > 1:
+            positions[name] = values - known.min() if name.endswith("(hours)") else values
     return positions
+
+
+def _seconds(text: str) -> float:
+    """Return a time in seconds since 1970, NaN for other texts, such as the name of a stage."""
+    try:
+        time = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            time = dateutil.parser.parse(text)  # slower
+        except (ValueError, OverflowError):
+            return math.nan
+    return time.replace(tzinfo=time.tzinfo or datetime.timezone.utc).timestamp()

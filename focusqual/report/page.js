@@ -83,6 +83,7 @@ async function start() {
   const actions = { export: true, source: false, compiled: false, editor: false };
   const { view } = await vegaEmbed("#chart", chart, { actions, renderer: "canvas" });
 
+  byId("note").textContent = report.note;
   for (const [plate, sentences] of Object.entries(report.findings)) {
     if (plate) element("h2", `Plate ${plate}`, byId("findings"));
     const list = element("ul", "", byId("findings"));

@@ -1,24 +1,30 @@
-"""Interactive page of a plate, a single HTML file that opens without a network."""
+"""Interactive page of a plate, a single HTML file that opens without a network.
+
+NumPy and SciPy only, because CellProfiler's application has nothing else.
+"""
 
 import base64
 import html
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import pandas as pd
+from PIL.PngImagePlugin import PngImageFile
 
-from focusqual.report.audited_images import audit_for_page
+from focusqual.report.audit import FAILURE, PlateAudit
+from focusqual.report.audited_images import audit_images
+from focusqual.report.charts import IS_FAILURE, ORDER, SURFACE_LEVEL, plate_charts
+from focusqual.report.findings import NO_PATTERN, sentences
 from focusqual.report.layout import ORIGIN_COLUMNS
 from focusqual.report.measurements import NUMBERS
 from focusqual.report.options import Thresholds
-from focusqual.report.paths import pictures_of
 from focusqual.report.verdicts import EXCLUDED, RULES, VERDICTS, WELL_COLUMNS
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.pages import write_page
-from micrograph_networks.images.image_files import read_image
+from micrograph_networks.files.pages import records, write_page
+from micrograph_networks.images.limits import explain_read_errors
 from micrograph_networks.options import Option, declared_options
 
 PICTURES = 24
@@ -41,47 +47,56 @@ class Slider(NamedTuple):
 
 
 def write_plate_page(
-    path: Path, images: pd.DataFrame, thresholds: Thresholds, table: Path, pictures: Path
-) -> None:
+    path: Path,
+    title: str,
+    images: Mapping[str, Any],
+    thresholds: Thresholds,
+    pictures: Sequence[Optional[Path]],
+    note: str = "",
+) -> List[PlateAudit]:
     """Write the page of a plate: the audit, maps, histograms, levels, worst images, excluded wells.
 
     Parameters
     ----------
     path : Path
         Path of the HTML file.
-    images : DataFrame
-        Measurements in the table, read by :func:`focusqual.report.measurements.read_measurements`.
+    title : str
+        Title of the page.
+    images : mapping of str to array, or DataFrame
+        Measurements, see :func:`focusqual.report.measurements.measurements`.
     thresholds : Thresholds
         Initial values of the sliders.
-    table : Path
-        Table of the images; its path is the title of the page.
-    pictures : Path
-        Folder of annotated pictures, see :func:`focusqual.report.paths.pictures_of`.
+    pictures : sequence of Path or None
+        Annotated picture of each image, see :func:`focusqual.report.paths.pictures_of`.
+    note : str
+        Sentence above the findings; empty for none.
+
+    Returns
+    -------
+    list of PlateAudit
+        The audit of each plate; empty if none could be audited, which the page says.
 
     Raises
     ------
     UserError
-        Altair is not installed, a picture cannot be read, or the page cannot be
-        written.
+        A picture cannot be read, or the page cannot be written.
     """
-    try:
-        import altair  # noqa: F401
-
-        from focusqual.report.charts import ORDER, plate_charts
-    except ImportError as error:
-        raise UserError(
-            f"The page of a plate needs altair ({error}): install it with "
-            "'pip install \"cellprofiler-focus-darkfield[report]\"'."
-        ) from None
-    positions = images.columns[images.columns.get_loc(NUMBERS[-1]) + 1 :]
+    audits, findings = _findings(images, thresholds)
+    columns = {name: np.asarray(images[name]) for name in images if name not in ORIGIN_COLUMNS[1:]}
+    count = len(columns["image"])
+    positions = list(columns)[list(columns).index(NUMBERS[-1]) + 1 :]
     own = {channel: f"{HIGHEST_SCORE}_{n}" for n, channel in enumerate(thresholds.highest_scores)}
     sliders = _sliders(thresholds, own)
-    slider = images["channel"].map(own).fillna(HIGHEST_SCORE)
-    images, findings = audit_for_page(images.drop(columns=list(ORIGIN_COLUMNS[1:])), thresholds)
-    images = images.assign(slider=slider, **{ORDER: np.arange(1, len(images) + 1)})
-    report = {
-        **_images_and_wells(images),
-        "pictures": _worst(images, thresholds, pictures_of(images["image"], pictures, table.stem)),
+    columns["slider"] = np.array([own.get(name, HIGHEST_SCORE) for name in columns["channel"]])
+    columns[ORDER] = np.arange(1, count + 1)
+    columns[SURFACE_LEVEL], columns[IS_FAILURE] = np.full(count, np.nan), np.zeros(count, bool)
+    for found in audits:
+        columns[SURFACE_LEVEL][found.rows] = (found.expected / found.level).round(2)
+        columns[IS_FAILURE][found.rows] = found.verdict == FAILURE
+    data = {
+        **_images_and_wells(columns),
+        "pictures": _worst(columns, thresholds, pictures),
+        "note": note,
         "findings": findings,
         "positions": [ORDER, *positions],
         "thresholds": {slider.name: slider.value for slider in sliders},
@@ -89,49 +104,60 @@ def write_plate_page(
         "rules": RULES,
         "excluded": EXCLUDED,
         "columns": WELL_COLUMNS,
-        "chart": plate_charts(images),
+        "chart": plate_charts(columns),
     }
-    sliders_html = "\n".join(map(_slider_html, sliders))
-    write_page(path, TEMPLATE, str(table), report, sliders=sliders_html)
+    write_page(path, TEMPLATE, title, data, sliders="\n".join(map(_slider_html, sliders)))
+    return audits
 
 
-def _images_and_wells(images: pd.DataFrame) -> Dict[str, List[Dict[str, Any]]]:
+def _findings(
+    images: Mapping[str, Any], thresholds: Thresholds
+) -> Tuple[List[PlateAudit], Dict[str, List[str]]]:
+    """Audit the plates, and return the sentences about each of them."""
+    try:
+        unit, audits, judged = audit_images(images, thresholds)
+    except UserError as error:
+        return [], {"": [str(error)]}
+    return audits, {one.plate: sentences(one, unit, judged) or [NO_PATTERN] for one in audits}
+
+
+def _images_and_wells(images: Mapping[str, np.ndarray]) -> Dict[str, List[Dict[str, Any]]]:
     """Return images and wells for JSON, with their corners in the map in widths of a well."""
-    wells = images.loc[images["well"] != "", ["plate", "well", "row", "col"]]
-    index = wells.groupby(["plate", "well"]).ngroup()
-    wells = wells.drop_duplicates(["plate", "well"]).sort_values(["plate", "well"])
-    wells = wells.assign(left=wells["col"], right=wells["col"] + 1)
-    wells = wells.assign(top=wells["row"], bottom=wells["row"] + 1)
-    drawn = images.assign(well_index=index)
-    side = math.ceil(math.sqrt(images["site"].max() + 1)) or 1
+    row, col, site = images["row"], images["col"], images["site"]
+    numbered = list(zip(images["plate"], images["well"], row.tolist(), col.tolist()))
+    wells = sorted({well for well in numbered if well[1]})
+    index = {well: number for number, well in enumerate(wells)}
+    side = math.ceil(math.sqrt(site.max() + 1)) or 1
     size = (1 - 2 * GAP) / side
-    left = images["col"] + GAP + images["site"] % side * size
-    top = images["row"] + GAP + images["site"] // side * size
-    drawn["left"], drawn["right"] = left.round(3), (left + size).round(3)
-    drawn["top"], drawn["bottom"] = top.round(3), (top + size).round(3)
-    drawn = drawn.astype(object).where(drawn.notna(), None)
-    return {"images": drawn.to_dict("records"), "wells": wells.to_dict("records")}
+    left, top = col + GAP + site % side * size, row + GAP + site // side * size
+    corners = {"left": left, "right": left + size, "top": top, "bottom": top + size}
+    drawn = {name: edge.round(3) for name, edge in corners.items()}
+    return {
+        "images": records({**images, **drawn, "well_index": list(map(index.get, numbered))}),
+        "wells": [
+            {"plate": plate, "well": well, **dict(zip(corners, (col, col + 1, row, row + 1)))}
+            for plate, well, row, col in wells
+        ],
+    }
 
 
 def _worst(
-    images: pd.DataFrame, thresholds: Thresholds, pictures: Sequence[Optional[Path]]
+    images: Mapping[str, np.ndarray], thresholds: Thresholds, pictures: Sequence[Optional[Path]]
 ) -> List[Tuple[int, str]]:
     """Return rows and pictures, as data URLs, of the images with the highest scores, not blank."""
-    shown = images[images["certainty"] >= thresholds.lowest_certainty]
-    worst = shown.sort_values(["score", "expected_level"], ascending=False, kind="stable")
-    present = [(row, pictures[row]) for row in worst.index if pictures[row]][:PICTURES]
-    return [(row, _small_picture(path)) for row, path in present]
+    order = np.lexsort((-images["expected_level"], -images["score"])).tolist()
+    shown = images["certainty"] >= thresholds.lowest_certainty
+    found = [(row, pictures[row]) for row in order if shown[row] and pictures[row]]
+    return [(row, _small_picture(path)) for row, path in found[:PICTURES] if path]
 
 
 def _small_picture(path: Path) -> str:
-    import imagecodecs
-    from skimage.transform import downscale_local_mean
-
-    picture = read_image(path)
-    factor = max(1, math.ceil(max(picture.shape[:2]) / PICTURE_SIZE))
-    small = np.rint(downscale_local_mean(picture, (factor, factor, 1))).astype(np.uint8)
-    data = base64.b64encode(imagecodecs.jpeg_encode(small, level=85)).decode()
-    return f"data:image/jpeg;base64,{data}"
+    small = io.BytesIO()
+    with explain_read_errors(path), open(path, "rb") as file:
+        picture = PngImageFile(file)
+        factor = max(1, math.ceil(max(picture.size) / PICTURE_SIZE))
+        picture.convert("RGB").reduce(factor).save(small, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
 
 
 def _sliders(thresholds: Thresholds, own: Dict[str, str]) -> List[Slider]:

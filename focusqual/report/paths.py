@@ -27,7 +27,9 @@ def relative_paths(folders: Iterable[str], names: Iterable[str]) -> List[str]:
     return ["/".join([*folder[common:], name]) for folder, name in zip(parts, names)]
 
 
-def pictures_of(images: Sequence[str], folder: Path, name: str = "focus") -> List[Optional[Path]]:
+def pictures_of(
+    images: Iterable[str], folder: Path, name: str = "focus", levels: Sequence[str] = ("**",)
+) -> List[Optional[Path]]:
     """Find the annotated picture of each image in a folder and its subfolders, None if missing.
 
     'focusqual predict' and the example pipelines write pictures STEM_focus.png; with a suffix,
@@ -36,25 +38,29 @@ def pictures_of(images: Sequence[str], folder: Path, name: str = "focus") -> Lis
 
     Parameters
     ----------
-    images : sequence of str
+    images : iterable of str
         Paths of all images of a table, see :func:`relative_paths`.
     folder : Path
     name : str
         Name of the table without .csv. If no picture ends with it, those with ``focus`` are taken.
+    levels : sequence of str
+        Wildcard patterns of the subfolders to search; by default all of them.
 
     Returns
     -------
     list of Path or None
     """
     pictures: Dict[str, List[Path]] = defaultdict(list)
-    ending = f"_{name}.png"
-    if not any(folder.rglob(f"*{glob.escape(ending)}")):
-        ending = "_focus.png"
-    for picture in folder.rglob(f"*{glob.escape(ending)}"):
+    for ending in (f"_{name}.png", "_focus.png"):
+        pattern = f"*{glob.escape(ending)}"
+        found = [path for level in levels for path in folder.glob(str(Path(level, pattern)))]
+        if found:
+            break
+    for picture in found:
         pictures[picture.name[: -len(ending)]].append(picture)
     paths = [PurePosixPath(image) for image in images]
     namesakes = Counter(path.name for path in paths)
-    found = []
+    shown = []
     for path in paths:
         # Names of images in stacks and plates have no suffix.
         named = pictures.get(path.name) or pictures.get(path.stem, [])
@@ -65,5 +71,5 @@ def pictures_of(images: Sequence[str], folder: Path, name: str = "focus") -> Lis
                 for picture in named
                 if picture.relative_to(folder).parent.parts[-len(parents) :] == parents
             ]
-        found.append(named[0] if len(named) == 1 else None)
-    return found
+        shown.append(named[0] if len(named) == 1 else None)
+    return shown

@@ -1,17 +1,15 @@
 """Verdicts: which images and wells of a plate are usable.
 
-The rules are expressions that are valid both in pandas, which evaluates them here, and in
+The rules are expressions that are valid both in Python, which evaluates them here, and in
 JavaScript, in which the page of the plate evaluates the same rules when a slider moves.
 """
 
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
 
 from focusqual.report.options import Thresholds
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 VERDICTS = ("in focus", "out of focus", "blank", "not measured")
 """Verdicts of an image."""
@@ -32,36 +30,47 @@ WELL_COLUMNS = ("plate", "well", "images", *COUNTS.values())
 """Columns of excluded_wells.csv."""
 
 
-def verdicts(images: "pd.DataFrame", thresholds: Thresholds) -> "pd.Series":
-    """Return one of VERDICTS for each image of the measurements that were read."""
-    import pandas as pd
+def verdicts(images: Mapping[str, Any], thresholds: Thresholds) -> np.ndarray:
+    """Return one of VERDICTS for each image.
 
-    scores = thresholds.highest_scores
-    values = images[["measured", "certainty", "score"]].assign(
-        highest_score=images["channel"].map(scores) if scores else thresholds.highest_score,
-        lowest_certainty=thresholds.lowest_certainty,
-    )
-    cases = [values.eval(rule) for rule in RULES.values()]
-    return pd.Series(np.select(cases, list(RULES), IN_FOCUS), index=images.index)
-
-
-def excluded_wells(images: "pd.DataFrame", thresholds: Thresholds) -> "pd.DataFrame":
-    """Find the wells with too many images that are not in focus.
-
-    At least one image must have a well.
+    Parameters
+    ----------
+    images : mapping of str to array, or DataFrame
+        Columns ``measured``, ``certainty``, ``score`` and ``channel``.
+    thresholds : Thresholds
 
     Returns
     -------
-    DataFrame
+    ndarray of str, (n,)
+    """
+    scores = thresholds.highest_scores
+    values: Dict[str, Any] = {
+        name: np.asarray(images[name]) for name in ("measured", "certainty", "score")
+    }
+    values["lowest_certainty"] = thresholds.lowest_certainty
+    values["highest_score"] = thresholds.highest_score
+    if scores:
+        values["highest_score"] = np.array([scores[channel] for channel in images["channel"]])
+    cases = [eval(rule, {}, values) for rule in RULES.values()]
+    return np.select(cases, list(RULES), IN_FOCUS)
+
+
+def excluded_wells(images: Mapping[str, Any], thresholds: Thresholds) -> List[Tuple[Any, ...]]:
+    """Find the wells with too many images that are not in focus.
+
+    Returns
+    -------
+    list of tuple
         WELL_COLUMNS: plate, well, and the numbers of images in total and of each verdict; sorted
         by plate and well.
     """
-    import pandas as pd
-
-    known = images[images["well"] != ""]
-    judged = verdicts(known, thresholds).map(COUNTS)
-    counts = pd.crosstab([known["plate"], known["well"]], judged)
-    counts = counts.reindex(columns=list(WELL_COLUMNS[2:]), fill_value=0)
-    counts["images"] = counts.sum(axis=1)
-    excluded = counts.assign(largest_share=thresholds.largest_share).eval(EXCLUDED)
-    return counts[excluded].rename_axis(columns=None).reset_index()
+    counts: Dict[Tuple[str, str], Counter] = defaultdict(Counter)
+    for plate, well, verdict in zip(images["plate"], images["well"], verdicts(images, thresholds)):
+        if well:
+            counts[plate, well][verdict] += 1
+    rows = [
+        (*well, sum(counted.values()), *(counted[verdict] for verdict in VERDICTS))
+        for well, counted in sorted(counts.items())
+    ]
+    limits = {"largest_share": thresholds.largest_share}
+    return [row for row in rows if eval(EXCLUDED, {}, {**dict(zip(WELL_COLUMNS, row)), **limits})]

@@ -172,3 +172,16 @@ def image_values(
     if not measurements.has_feature(IMAGE, feature):  # every image set so far failed
         return np.full(len(image_numbers), np.nan)
     return np.asarray(measurements[IMAGE, feature, image_numbers], float)
+
+
+def text_table(
+    measurements: Measurements, features: Sequence[str], image_numbers: Sequence[int]
+) -> Dict[str, List[str]]:
+    """Return features of image sets as texts; empty where they were not measured."""
+    table = {}
+    for feature in features:
+        values = [None] * len(image_numbers)
+        if measurements.has_feature(IMAGE, feature):
+            values = measurements[IMAGE, feature, image_numbers]
+        table[feature] = ["" if value is None or value != value else str(value) for value in values]
+    return table

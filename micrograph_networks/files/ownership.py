@@ -120,7 +120,7 @@ def check_replaceable(paths: Sequence[Path]) -> None:
         if not (writer.owns(path) or path.suffix not in MARKED and writer.owns_table(folders)):
             raise UserError(
                 f"{path} exists and was not written by '{writer.name}': rename it, or choose "
-                "another folder for --output."
+                "another output folder."
             )
     writer.replaceable.update(paths)
 

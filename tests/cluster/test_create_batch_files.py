@@ -15,9 +15,9 @@ from plate import BROKEN, FOCUS, PROGRAM, ROOT, draw_plate, read_table
 from cluster_workflow.batches import DONE, LOG
 from cluster_workflow.image_sets import ImageSets
 from cluster_workflow.merge import FAILURES, merge
-from focusqual.report.measurements import read_measurements
 from focusqual.report.options import Thresholds
 from focusqual.report.paths import pictures_of
+from focusqual.report.tables import read_measurements
 from focusqual.report.verdicts import NOT_MEASURED, verdicts
 from micrograph_networks.errors import UserError
 

@@ -309,8 +309,6 @@ def measured(images, tmp_path):
     "command", ["predict", "degrade", "evaluate", "summarize", "best-planes", "threshold"]
 )
 def test_commands_replace_only_their_files(images, measured, tmp_path, command):
-    if command == "summarize":
-        pytest.importorskip("vl_convert")
     arguments = {
         "predict": (*images[:2], "--engine", "numpy"),
         "degrade": (*images[:2], "--level", 1),

@@ -7,7 +7,7 @@ from support import tiff_resolution
 
 from focusqual.commandline.commands import main
 from focusqual.inference.options import FocusOptions
-from focusqual.report.measurements import read_measurements
+from focusqual.report.tables import read_measurements
 from focusqual.simulation import scenes
 from micrograph_networks.images.image_files import write_tiff
 

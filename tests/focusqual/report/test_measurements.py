@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from focusqual.report.measurements import read_measurements
+from focusqual.report.tables import read_measurements
 from micrograph_networks.errors import UserError
 
 HEAD = "image,score,expected_level,certainty"
