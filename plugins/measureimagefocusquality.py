@@ -44,14 +44,18 @@ try:
     from focusqual.inference.picture import annotate
     from focusqual.inference.stacks import rank_planes
     from focusqual.levels import LEVELS
+    from focusqual.report.measurements import is_used
+    from focusqual.report.run_report import report_paths, write_report
     from micrograph_networks.cellprofiler import dialogs, figures
     from micrograph_networks.cellprofiler.measurements import (
         Feature,
         current_group,
         image_values,
+        text_table,
     )
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
+    from micrograph_networks.cellprofiler.reports import ReportSettings
     from micrograph_networks.cellprofiler.settings import (
         MOST_GROUPS,
         OutputGroup,
@@ -60,6 +64,7 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+    from micrograph_networks.files.ownership import check_replaceable, writing_as
     from micrograph_networks.images.acquisition import in_common
     from micrograph_networks.images.image_files import find_images
 except Exception as error:
@@ -340,6 +345,24 @@ second pipeline with **LoadData**, as the example pipelines *focus_rank_planes* 
 *focus_best_planes* do.
 """,
         )
+        self.report = ReportSettings(
+            "Write a focus report?",
+            "FocusReport",
+            """\
+Select *Yes* to write a report of each image at the end of the run:
+
+-  *FocusReport_DNA.html:* A page for a browser, which opens without a network. It says how the
+   microscope failed (tilt, bow, offset, drift, sites where autofocus failed) and what to do about
+   it, and shows maps of the plates, histograms, and the worst images, if their annotated images are
+   saved in the same folder with the suffix *_focus* as *png*. Sliders change what is out of focus.
+-  *FocusReport_DNA_excluded_wells.csv:* Wells of which more than half of the images are not in
+   focus.
+-  *FocusReport_DNA_image_again.csv:* Sites where autofocus failed, as a table for **LoadData**.
+
+Plates, wells and sites are those of the metadata *Plate*, *Well* and *Site*, or are recognized in
+the names of the files. Test mode writes no report.
+""",
+        )
         self.create_model_settings(
             Core(NETWORKS, load_model, "python -m focusqual train", WEIGHTS_FILE),
             trained_on="fluorescence images",
@@ -412,6 +435,7 @@ Select the objects to measure in each of the images above.
             self.wants_objects,
             self.objects_list,
             self.wants_ranks,
+            *self.report.all(),
             *self.model_settings(),
             *self.engine_options.all(),
             *self.focus_options.all(),
@@ -442,7 +466,12 @@ Select the objects to measure in each of the images above.
         result.append(self.wants_objects)
         if self.wants_objects.value:
             result.append(self.objects_list)
-        return [*result, self.wants_ranks, *self.picture_options.visible()]
+        return [
+            *result,
+            self.wants_ranks,
+            *self.picture_options.visible(),
+            *self.report.visible(),
+        ]
 
     def read_optics(self):
         """Let the user choose an image, fill in what its file says, and say what was found."""
@@ -479,6 +508,7 @@ Select the objects to measure in each of the images above.
         self.validate_names(pipeline)
         if self.wants_objects.value and not self.objects_list.value:
             raise ValidationError("No objects selected", self.objects_list)
+        self.report.validate(self, pipeline)
         self.validate_weights_file()
         try:
             self.focus_options.options()
@@ -526,6 +556,24 @@ Select the objects to measure in each of the images above.
 
     def _matches_objective(self):
         return self.focus_options.value(RESCALING) == OBJECTIVE
+
+    def prepare_run(self, workspace):
+        self.report.prepare_run(workspace)
+        if self.report.is_wanted(workspace):
+            try:
+                with writing_as(self.module_name):
+                    for group in self.image_groups:
+                        name = self._report_name(group)
+                        check_replaceable(report_paths(self.report.folder(), name))
+            except UserError as error:
+                logging.error("%s: %s", self.module_name, error)
+                workspace.pipeline.report_prepare_run_error(self, str(error))
+                return False
+        return super().prepare_run(workspace)
+
+    def prepare_to_create_batch(self, workspace, fn_alter_path):
+        self.report.directory.alter_for_create_batch_files(fn_alter_path)
+        return super().prepare_to_create_batch(workspace, fn_alter_path)
 
     def run(self, workspace):
         options = self.focus_options.options()
@@ -622,6 +670,30 @@ Select the objects to measure in each of the images above.
         for feature, column in ((F_RANK, values), (F_BEST, best)):
             name = self.measurement_name(feature, image_name)
             measurements.add_measurement(IMAGE, name, column, image_set_number=numbers)
+
+    def post_run(self, workspace):
+        if self.report.is_wanted(workspace):
+            for group in self.image_groups:
+                try:
+                    self._write_report(workspace, group)
+                except UserError as error:
+                    # An exception would keep the modules after this one from writing their tables.
+                    logging.error("%s: %s", self.module_name, error)
+
+    def _write_report(self, workspace, group):
+        measurements, image_name = workspace.measurements, group.image_name.value
+        numbers = measurements.get_image_numbers().tolist()
+        measured = [self.measurement_name(one, image_name) for one in self._image_features()]
+        features = filter(is_used, [*measurements.get_feature_names(IMAGE), *measured])
+        table = text_table(measurements, list(dict.fromkeys(features)), numbers)
+        covered = self.report.covered(workspace.pipeline, numbers)
+        name = f"{self._report_name(group)}{covered.suffix}"
+        with writing_as(self.module_name):
+            path = write_report(self.report.folder(), name, table, image_name, covered.note)
+        logging.info("%s wrote %s", self.module_name, path)
+
+    def _report_name(self, group):
+        return f"{self.report.name.value}_{group.image_name.value}"
 
     def display(self, workspace, figure):
         data = workspace.display_data

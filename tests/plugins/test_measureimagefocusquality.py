@@ -1,5 +1,8 @@
 """Test MeasureImageFocusQuality as CellProfiler uses it."""
 
+import json
+import multiprocessing
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from cellprofiler_core.workspace import Workspace
 from click.testing import CliRunner
 from harness import (
     CELLPROFILER_5,
+    COMMAND,
     ROOT,
     GivenImages,
     assert_declared_is_written,
@@ -32,7 +36,8 @@ from harness import (
 )
 from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
-from support import measure
+from support import measure, until
+from workers import analyzed
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
@@ -505,6 +510,141 @@ def test_ranks_are_measured_at_the_end_of_the_group_if_wanted(module):
         (IMAGE, "ImageFocus_RankInGroup_DNA", COLTYPE_INTEGER, attributes),
     ]
     assert "RankInGroup" in module.get_measurements(None, IMAGE, "ImageFocus")
+
+
+# Report
+
+
+def write_wells(folder, scene):
+    """Write sharp and blurred images of four wells, and one that is no image."""
+    folder.mkdir()
+    for number, sigma in enumerate((0, 0, 4, 4), 1):
+        blurred = gaussian_filter(scene, sigma) if sigma else scene
+        imageio.imwrite(folder / f"p1_A0{number}_s1.png", (blurred * 255).astype(np.uint8))
+    (folder / "p1_A05_s1.png").write_bytes((folder / "p1_A01_s1.png").read_bytes()[:100])
+
+
+def with_report(tmp_path):
+    """Write the example pipeline with a report, and return its path."""
+    text, question = PIPELINE.read_text("utf-8"), "Write a focus report?:"
+    assert f"{question}No" in text
+    path = tmp_path / "pipeline.cppipe"
+    path.write_text(text.replace(f"{question}No", f"{question}Yes"), "utf-8")
+    return path
+
+
+def page_data(path):
+    """Return the data in a page."""
+    return json.loads(re.search(r"json\">(.*)</script>", path.read_text("utf-8"))[1])
+
+
+REPORT = ["FocusReport_Image.html", "FocusReport_Image_excluded_wells.csv"]
+REPORT += ["FocusReport_Image_image_again.csv"]
+
+
+def report_files(folder):
+    return sorted(path.name for path in folder.glob("FocusReport*"))
+
+
+def test_a_run_writes_a_report_that_opens_in_a_browser(tmp_path, scene, browser):
+    write_wells(tmp_path / "images", scene)
+    pipeline, out = with_report(tmp_path), tmp_path / "out \u00e9"
+    program = [*COMMAND, "--always-continue"]
+    for _ in range(2):  # the second run replaces the report of the first one
+        run_cellprofiler(pipeline, tmp_path / "images", out, program)
+    assert report_files(out) == REPORT
+    excluded = pd.read_csv(out / REPORT[1])
+    assert excluded["well"].tolist() == ["A03", "A04", "A05"]
+    assert excluded["not_measured"].tolist() == [0, 0, 1]
+    table = pd.read_csv(out / "FocusQC_Image.csv")
+    browser.get((out / REPORT[0]).as_uri())
+    until(lambda: browser.find_element("id", "counts").text)
+    counts = "5 images: 2 in focus, 2 out of focus, 0 blank, 1 not measured; 3 excluded wells"
+    assert browser.find_element("id", "counts").text == counts
+    levels = [image["expected_level"] for image in page_data(out / REPORT[0])["images"]]
+    np.testing.assert_allclose(levels[:4], table["ImageFocus_ExpectedLevel_Image"][:4], rtol=1e-5)
+    assert len(browser.find_elements("css selector", "#worst img")) == 4
+    assert browser.find_element("id", "note").text == ""
+    assert browser.get_log("browser") == []
+
+
+def test_a_report_of_some_image_sets_says_so(tmp_path, scene):
+    write_wells(tmp_path / "images", scene)
+    program = [*COMMAND, "--first-image-set", "2", "--last-image-set", "3"]
+    run_cellprofiler(with_report(tmp_path), tmp_path / "images", tmp_path / "out", program)
+    page = tmp_path / "out" / "FocusReport_Image_sets_2_to_3.html"
+    data = page_data(page)
+    assert len(data["images"]) == 2
+    assert "image sets 2 to 3 of 5" in data["note"]
+
+
+@pytest.mark.skipif(CELLPROFILER_5, reason="it starts its workers in another way")
+def test_workers_write_one_report(tmp_path, scene):
+    write_wells(tmp_path / "images", scene)
+    (tmp_path / "images" / "p1_A05_s1.png").unlink()
+    with_report(tmp_path)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(analyzed, (tmp_path, 2))
+    assert report_files(tmp_path) == REPORT
+    assert len(pd.read_csv(tmp_path / REPORT[1])) == 2
+    assert page_data(tmp_path / REPORT[0])["note"] == ""
+
+
+@pytest.fixture
+def reporting(module, tmp_path):
+    """A module that writes a report into a folder, and its workspace."""
+    module.report.wanted.value = True
+    module.report.directory.join_parts("Elsewhere...", str(tmp_path))
+    return module, make_workspace(module, {})
+
+
+def test_a_file_of_somebody_else_is_not_replaced(reporting, tmp_path, caplog):
+    module, workspace = reporting
+    messages = []
+    workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
+    path = tmp_path / "FocusReport_DNA_excluded_wells.csv"
+    path.write_text("mine")
+    assert not module.prepare_run(workspace)
+    module.post_run(workspace)
+    assert path.read_text() == "mine"
+    assert len(messages) == 1
+    assert f"{path} exists and was not written by 'MeasureImageFocusQuality'" in messages[0]
+
+
+@pytest.mark.parametrize("change", ["test mode", "not wanted", "not measured"])
+def test_nothing_is_written(reporting, tmp_path, change, caplog):
+    module, workspace = reporting
+    workspace.pipeline.test_mode = change == "test mode"
+    module.report.wanted.value = change != "not wanted"
+    workspace.measurements.add_image_measurement("FileName_DNA", "a.png")
+    assert module.prepare_run(workspace)
+    module.post_run(workspace)
+    assert list(tmp_path.iterdir()) == []
+    said = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == (change == "not measured")
+    assert not said or "No image in this run was measured" in said[0]
+
+
+def test_settings_of_the_report(reporting):
+    module, workspace = reporting
+    assert module.visible_settings()[-2:] == [module.report.directory, module.report.name]
+    module.report.wanted.value = False
+    assert module.visible_settings()[-1] is module.report.wanted
+    module.report.wanted.value = True
+    module.report.name.value = "a/b"
+    with pytest.raises(ValidationError, match="'a/b' cannot start the name of a file"):
+        module.validate_module(None)
+    module.report.name.value = "FOCUSreport"
+    second = new_module()
+    second.report.wanted.value = True
+    second.report.directory.value = module.report.directory.value
+    second.module_num = 2
+    workspace.pipeline.add_module(second)
+    with pytest.raises(ValidationError, match="The report of module 1 has the same files"):
+        second.report.validate(second, workspace.pipeline)
+    module.report.validate(module, workspace.pipeline)
+    second.report.name.value = "Other"
+    second.report.validate(second, workspace.pipeline)
 
 
 # Patches and objects
