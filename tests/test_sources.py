@@ -40,4 +40,6 @@ def tells_encoding(call):
     binary = any(isinstance(a, ast.Constant) and "b" in str(a.value) for a in call.args)
     named = [keyword.value for keyword in call.keywords if keyword.arg == "encoding"]
     given = call.args[:1] if called(call) == "read_text" else []
-    return binary or any(getattr(value, "value", None) == "utf-8" for value in named + given)
+    return binary or any(
+        getattr(value, "value", None) in ("utf-8", "utf-8-sig") for value in named + given
+    )

@@ -24,9 +24,8 @@ RULES = {
 """Rules for an image: the first that is true gives the verdict; without one it is in focus."""
 EXCLUDED = "(images - images_in_focus) / images > largest_share"
 """Rule for a well to be excluded."""
-COUNTS = {verdict: f"images_{verdict.replace(' ', '_')}" for verdict in VERDICTS}
-"""Column of the number of images with each verdict."""
-WELL_COLUMNS = ("plate", "well", "images", *COUNTS.values())
+COUNTS = [f"images_{verdict.replace(' ', '_')}" for verdict in VERDICTS]
+WELL_COLUMNS = ("plate", "well", "images", *COUNTS)
 """Columns of excluded_wells.csv."""
 
 

@@ -159,6 +159,15 @@ def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "
     assert result.returncode == 0, result.stderr
 
 
+def with_report(pipeline, folder):
+    """Write a pipeline that writes a focus report into a folder, and return its path."""
+    text, question = pipeline.read_text("utf-8"), "Write a focus report?:"
+    assert f"{question}No" in text
+    path = folder / "pipeline.cppipe"
+    path.write_text(text.replace(f"{question}No", f"{question}Yes"), "utf-8")
+    return path
+
+
 class GivenImages(Module):
     """An input module that gives arrays as the image DNA.
 
@@ -226,6 +235,12 @@ def run_in_process(modules, output, **arguments):
     status = measurements.get_experiment_measurement("Exit_Status")
     measurements.close()
     return status, {path.stem: pd.read_csv(path) for path in output.glob("*.csv")}
+
+
+def run_in_workers(folder, workers):
+    """Run the pipeline of a folder on its images in workers, as CellProfiler's window does."""
+    code = f"import pathlib, workers; workers.analyzed(pathlib.Path({str(folder)!r}), {workers})"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "benchmarks", check=True)
 
 
 def numbers(output):

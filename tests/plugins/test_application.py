@@ -9,14 +9,16 @@ import re
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
-from harness import ROOT, TABLES, assert_same_numbers, run_cellprofiler
+from harness import ROOT, TABLES, assert_same_numbers, run_cellprofiler, with_report
 from sources import PACKAGES, import_statements, imported, module_sources
+from support import until
 
 APPLICATION = ROOT / "build" / "application" / "CellProfiler" / "CellProfiler"
-NOT_NEEDED = ("filelock", "imagecodecs", "tensorflow", "wx")
+NOT_NEEDED = ("filelock", "imagecodecs", "pandas", "pyarrow", "tensorflow", "wx")
 """Imports that may fail in the application: trainings use filelock, the command line imagecodecs,
-TensorFlow is optional, and wx belongs to applications with a window."""
+Parquet pandas and pyarrow, TensorFlow is optional, and wx belongs to applications with a window."""
 
 pytestmark = pytest.mark.application
 
@@ -51,6 +53,23 @@ def test_its_tables_are_those_of_tensorflow(name, release, example_images, tmp_p
     )
     run_cellprofiler(with_tensorflow, images, tmp_path / "expected")
     assert_same_numbers(tmp_path / "found", tmp_path / "expected", TABLES[name], 1e-4)
+
+
+def test_it_writes_a_report_that_opens_in_a_browser(release, example_images, tmp_path, browser):
+    folder = example_images / "focus_qc.cppipe"
+    for number, path in enumerate(sorted(folder.iterdir()), 1):
+        path.rename(folder / f"p1_A{number:02}_s1{path.suffix}")
+    pipeline = with_report(release / "example_pipelines" / folder.name, tmp_path)
+    output = run_application(pipeline, folder, tmp_path / "out", release / "plugins")
+    assert "MeasureImageFocusQuality wrote " in output
+    excluded = pd.read_csv(tmp_path / "out" / "FocusReport_Image_excluded_wells.csv")
+    assert (tmp_path / "out" / "FocusReport_Image_image_again.csv").is_file()
+    browser.get((tmp_path / "out" / "FocusReport_Image.html").as_uri())
+    until(lambda: browser.find_element("id", "counts").text)
+    assert browser.find_element("id", "counts").text.startswith("4 images: ")
+    assert f"{len(excluded)} excluded wells" in browser.find_element("id", "counts").text
+    assert len(browser.find_elements("css selector", "#worst img")) == 4
+    assert browser.get_log("browser") == []
 
 
 def test_an_incomplete_release_explains_what_is_missing(release, example_images, tmp_path):

@@ -1,7 +1,6 @@
 """Test MeasureImageFocusQuality as CellProfiler uses it."""
 
 import json
-import multiprocessing
 import re
 import shutil
 from pathlib import Path
@@ -33,11 +32,12 @@ from harness import (
     make_workspace,
     run_cellprofiler,
     run_in_process,
+    run_in_workers,
+    with_report,
 )
 from matplotlib.backend_bases import MouseEvent
 from scipy.ndimage import gaussian_filter
 from support import measure, until
-from workers import analyzed
 
 from focusqual import FocusOptions
 from focusqual.commandline.commands import main
@@ -515,22 +515,16 @@ def test_ranks_are_measured_at_the_end_of_the_group_if_wanted(module):
 # Report
 
 
-def write_wells(folder, scene):
-    """Write sharp and blurred images of four wells, and one that is no image."""
+@pytest.fixture
+def wells(tmp_path, fly_images):
+    """Folder of sharp and blurred images of four wells, and of a damaged one."""
+    folder, sharp = tmp_path / "images", fly_images["01_POS002_D.TIF"][:200, :190]
     folder.mkdir()
     for number, sigma in enumerate((0, 0, 4, 4), 1):
-        blurred = gaussian_filter(scene, sigma) if sigma else scene
-        imageio.imwrite(folder / f"p1_A0{number}_s1.png", (blurred * 255).astype(np.uint8))
+        blurred = gaussian_filter(sharp, sigma) if sigma else sharp
+        imageio.imwrite(folder / f"p1_A0{number}_s1.png", blurred)
     (folder / "p1_A05_s1.png").write_bytes((folder / "p1_A01_s1.png").read_bytes()[:100])
-
-
-def with_report(tmp_path):
-    """Write the example pipeline with a report, and return its path."""
-    text, question = PIPELINE.read_text("utf-8"), "Write a focus report?:"
-    assert f"{question}No" in text
-    path = tmp_path / "pipeline.cppipe"
-    path.write_text(text.replace(f"{question}No", f"{question}Yes"), "utf-8")
-    return path
+    return folder
 
 
 def page_data(path):
@@ -546,16 +540,15 @@ def report_files(folder):
     return sorted(path.name for path in folder.glob("FocusReport*"))
 
 
-def test_a_run_writes_a_report_that_opens_in_a_browser(tmp_path, scene, browser):
-    write_wells(tmp_path / "images", scene)
-    pipeline, out = with_report(tmp_path), tmp_path / "out \u00e9"
+def test_a_run_writes_a_report_that_opens_in_a_browser(tmp_path, wells, browser):
+    pipeline, out = with_report(PIPELINE, tmp_path), tmp_path / "out \u00e9"
     program = [*COMMAND, "--always-continue"]
     for _ in range(2):  # the second run replaces the report of the first one
-        run_cellprofiler(pipeline, tmp_path / "images", out, program)
+        run_cellprofiler(pipeline, wells, out, program)
     assert report_files(out) == REPORT
     excluded = pd.read_csv(out / REPORT[1])
     assert excluded["well"].tolist() == ["A03", "A04", "A05"]
-    assert excluded["not_measured"].tolist() == [0, 0, 1]
+    assert excluded["images_not_measured"].tolist() == [0, 0, 1]
     table = pd.read_csv(out / "FocusQC_Image.csv")
     browser.get((out / REPORT[0]).as_uri())
     until(lambda: browser.find_element("id", "counts").text)
@@ -568,10 +561,9 @@ def test_a_run_writes_a_report_that_opens_in_a_browser(tmp_path, scene, browser)
     assert browser.get_log("browser") == []
 
 
-def test_a_report_of_some_image_sets_says_so(tmp_path, scene):
-    write_wells(tmp_path / "images", scene)
+def test_a_report_of_some_image_sets_says_so(tmp_path, wells):
     program = [*COMMAND, "--first-image-set", "2", "--last-image-set", "3"]
-    run_cellprofiler(with_report(tmp_path), tmp_path / "images", tmp_path / "out", program)
+    run_cellprofiler(with_report(PIPELINE, tmp_path), wells, tmp_path / "out", program)
     page = tmp_path / "out" / "FocusReport_Image_sets_2_to_3.html"
     data = page_data(page)
     assert len(data["images"]) == 2
@@ -579,12 +571,10 @@ def test_a_report_of_some_image_sets_says_so(tmp_path, scene):
 
 
 @pytest.mark.skipif(CELLPROFILER_5, reason="it starts its workers in another way")
-def test_workers_write_one_report(tmp_path, scene):
-    write_wells(tmp_path / "images", scene)
-    (tmp_path / "images" / "p1_A05_s1.png").unlink()
-    with_report(tmp_path)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        pool.apply(analyzed, (tmp_path, 2))
+def test_workers_write_one_report(tmp_path, wells):
+    (wells / "p1_A05_s1.png").unlink()
+    with_report(PIPELINE, tmp_path)
+    run_in_workers(tmp_path, 2)
     assert report_files(tmp_path) == REPORT
     assert len(pd.read_csv(tmp_path / REPORT[1])) == 2
     assert page_data(tmp_path / REPORT[0])["note"] == ""
@@ -604,8 +594,12 @@ def test_a_file_of_somebody_else_is_not_replaced(reporting, tmp_path, caplog):
     workspace.pipeline.report_prepare_run_error = lambda _, message: messages.append(message)
     path = tmp_path / "FocusReport_DNA_excluded_wells.csv"
     path.write_text("mine")
+    measured = {f"ImageFocus_{one}_DNA": 0.5 for one in ("Score", "ExpectedLevel", "Certainty")}
+    for feature, value in {"FileName_DNA": "p1_A01.tif", **measured}.items():
+        workspace.measurements.add_image_measurement(feature, value)
     assert not module.prepare_run(workspace)
     module.post_run(workspace)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.read_text() == "mine"
     assert len(messages) == 1
     assert f"{path} exists and was not written by 'MeasureImageFocusQuality'" in messages[0]
