@@ -10,7 +10,7 @@ copyright = author
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_click"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "benchmarks/*.md", "model_weights/*.md"]
+include_patterns = ["*.md", "docs/**.md", "model_weights/*.md"]
 exclude_patterns = [".*", "build", "demo"]
 
 html_theme = "furo"

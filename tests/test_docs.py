@@ -14,24 +14,28 @@ from pathlib import Path
 import click
 import gallery
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from products import PRODUCTS
 
 from focusqual.inference import tables
 from focusqual.report.findings import AUDIT_COLUMNS
+from focusqual.report.planes import BEST_COLUMNS
 from focusqual.report.verdicts import WELL_COLUMNS
 from focusqual.simulation.scenes import nuclei
 from micrograph_networks.images import acquisition
 from micrograph_networks.images.image_files import write_png, write_tiff
 from micrograph_networks.images.positions import POSITION_COLUMNS
 from micrograph_networks.models.registry import shipped_models
-from segment.inference.tables import OBJECT_COLUMNS
+from segment.classes import CLASSES, pixel_classes
+from segment.inference.tables import OBJECT_COLUMNS, image_columns
+from segment.report.slides import Group
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     path
-    for pattern in ("*.md", "docs/**/*.md", "model_weights/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "model_weights/*.md")
     for path in sorted(ROOT.glob(pattern))
 ]
 
@@ -92,18 +96,29 @@ def test_every_command_is_shown():
         assert program.startswith("python") or set(tool.commands) <= shown
 
 
-def test_every_column_is_explained():
-    columns = {
-        *tables.focus_columns(True),
-        *tables.PATCH_COLUMNS,
-        *acquisition.COLUMNS,
+COLUMNS = {
+    "focus": [*tables.focus_columns(True), "folder", *acquisition.COLUMNS, *POSITION_COLUMNS],
+    "patches": [*tables.PATCH_COLUMNS, "folder"],
+    "cells": [*OBJECT_COLUMNS, "folder", *POSITION_COLUMNS],
+    "images": [
+        *image_columns(pixel_classes(CLASSES, {}, {})),
+        "pictures",
+        "folder",
         *POSITION_COLUMNS,
-        *OBJECT_COLUMNS,
-        *WELL_COLUMNS,
-        *AUDIT_COLUMNS,
-    }
-    names = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/tables.md").read_text()))
-    assert {name for name in columns if not re.fullmatch(r"p\d+", name)} <= names
+    ],
+    "groups": Group._fields,
+    "excluded_wells": WELL_COLUMNS,
+    "audit": AUDIT_COLUMNS,
+    "best_planes": BEST_COLUMNS,
+}
+"""Columns of each table of docs/reference/columns/."""
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_reference_explains_every_column(table):
+    rows = pd.read_csv(ROOT / f"docs/reference/columns/{table}.csv")
+    assert rows["column"].tolist() == list(COLUMNS[table])
+    assert rows["meaning"].notna().all()
 
 
 def test_make_targets_exist():

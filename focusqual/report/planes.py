@@ -25,6 +25,12 @@ Z = "stage_z_um"
 """Optional column of the position of a plane in micrometers."""
 COLUMNS = ("image", "folder", *NUMBERS)
 """Required columns of focus.csv."""
+MEASURED = (*NUMBERS, "weighted_level")
+"""Values of a plane."""
+FOCUS = tuple(f"focus_{unit}{end}" for unit in ("plane", "um") for end in ("", "_error"))
+"""Best focus between planes and its standard error."""
+BEST_COLUMNS = ("planes", "best_image", "best_plane", *MEASURED, *FOCUS, "any_in_focus")
+"""Columns of best_planes.csv after the groups of the pattern."""
 IN_FOCUS_SCORE = 1
 """Maximum score of a plane in focus."""
 MOST_LABELS = 200
@@ -172,15 +178,12 @@ def write_best_planes(path: Path, stacks: Sequence[Stack], certain_from: float) 
     ``focus_plane`` and ``focus_um`` are the best focus between planes, see
     :func:`focusqual.inference.stacks.best_focus`. Unknown values are empty.
     """
-    focus = [f"focus_{unit}{end}" for unit in ("plane", "um") for end in ("", "_error")]
-    measured = [*NUMBERS, "weighted_level"]
-    columns = ["planes", "best_image", "best_plane", *measured, *focus, "any_in_focus"]
-    with csv_table(path, [*stacks[0].tags, *columns]) as rows:
+    with csv_table(path, [*stacks[0].tags, *BEST_COLUMNS]) as rows:
         for stack in stacks:
             best = stack.best_plane
-            values = [""] * (len(columns) - 2)
+            values = [""] * (len(BEST_COLUMNS) - 2)
             if best is not None:
-                numbers = [best[name] for name in measured]
+                numbers = [best[name] for name in MEASURED]
                 for positions in ("number", "z_um"):
                     numbers += best_focus(*stack.planes[[positions, "weighted_level"]].to_numpy().T)
                 values = [best.image, best.plane, *map(number, numbers)]
