@@ -45,7 +45,8 @@ TOOLS = {
     for program in (product.command, f"python -m {product.package}")
 }
 """Command lines by the name that a page uses."""
-TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)})(?= )")
+SCRIPT = r"python example_pipelines/\w+\.py"
+TOOL = re.compile(rf"(?:\.venv/bin/)?({'|'.join(TOOLS)}|{SCRIPT})(?= |$)")
 BLOCK = re.compile(
     r"^(?P<margin> *)```(?P<language>.*)\n(?P<fenced>(?:.*\n)*?)(?P=margin)```$"
     r"|(?<=\n\n)(?P<indented>(?: {4}.*\n|\n)+)",
@@ -65,7 +66,7 @@ def blocks(page):
 
 
 def commands(text):
-    """Yield program and arguments of each line that runs our tools or CellProfiler."""
+    """Yield program and arguments of each line that runs our tools, a script or CellProfiler."""
     for line in text.splitlines():
         tool = TOOL.match(line)
         if tool or line.startswith("cellprofiler "):
@@ -182,6 +183,8 @@ def follow_command(program, arguments):
         command = [Path(sys.executable).with_name(program), *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert result.returncode == 0, result.stderr
+    elif program.startswith("python example_pipelines/"):
+        subprocess.run([sys.executable, program.split()[1]], check=True, timeout=300)
     elif arguments[0] != "train":
         result = CliRunner().invoke(TOOLS[program], arguments)
         assert result.exit_code == 0, f"{program} {shlex.join(arguments)}\n{result.output}"
