@@ -10,13 +10,15 @@
 #                      build/application; .venv-stock
 # make test-gui        both modules in the window of CellProfiler, without a screen; .venv-gui
 # make test-tools      plates and models of other programs, profiles by CytoTable and pycytominer, and
-#                      the cluster workflow, also on a Slurm (Debian's slurm-wlm and munge, as root);
-#                      .venv-tools
+#                      the cluster workflow, also on a Slurm (Debian's slurm-wlm and munge, as root),
+#                      and the wheel; .venv-tools
 # make test-newest     cores and command lines with the newest release of every package; .venv-newest
 # make test-container  the container's file system, built in build/container without a container
 #                      engine (as root, on Debian with mmdebstrap)
-# make figures       pictures of the documentation, from the output of make demo
+# make figures         pictures of the documentation, from the output of make demo
 # make docs            the documentation, into docs/_build/html; .venv-tools
+# make wheel           wheel and source distribution in dist/, checked for upload to a package index;
+#                      .venv-tools
 # make release         dist/cellprofiler-focus-darkfield-VERSION.zip, for the CellProfiler application
 # make lint            style, format and types
 # make lock            resolve requirements/*.txt again
@@ -28,7 +30,7 @@ PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal --durations 1
 CORES = tests/focusqual tests/segment tests/micrograph_networks
 
 .PHONY: demo test test-next test-stock test-gui test-tools test-newest test-container docs figures \
-	release lint lock
+	wheel release lint lock
 
 demo: $(VENV)
 	.venv/bin/python example_pipelines/demo.py $(if $(IMAGES),"$(IMAGES)")
@@ -50,7 +52,7 @@ test-gui: .venv-gui/.complete
 
 test-tools: $(VENV) .venv-tools/.complete
 	.venv-tools/$(PYTEST) tests/formats tests/micrograph_networks/images
-	.venv/bin/python -m pytest tests/cluster tests/profiles -m tools
+	.venv/bin/python -m pytest tests/cluster tests/profiles tests/test_distribution.py -m tools
 
 test-newest:
 	requirements/setup_venv.sh newest
@@ -67,6 +69,13 @@ docs: .venv-tools/.complete
 figures: demo
 	.venv/bin/python release/pictures.py
 	.venv/bin/python release/gallery.py
+
+# The wheel is built from the source distribution, so it contains no file of an earlier build.
+wheel: .venv-tools/.complete
+	rm -f dist/*.whl dist/*.tar.gz
+	.venv-tools/bin/python -m build --no-isolation
+	.venv-tools/bin/twine check --strict dist/*.whl dist/*.tar.gz
+	.venv-tools/bin/check-wheel-contents dist/*.whl
 
 release: $(VENV)
 	python3 release/build_release.py

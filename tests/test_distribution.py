@@ -39,6 +39,17 @@ def tracked():
     return names
 
 
+@pytest.fixture
+def clone(tracked, tmp_path):
+    """Copy of the files that git lists."""
+    folder = tmp_path / "clone"
+    for name in tracked:
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+    return folder
+
+
 def build(kind, source, target):
     """Build a distribution with the installed setuptools, without a network."""
     code = f"from setuptools import build_meta; build_meta.build_{kind}(r'{target}')"
@@ -50,14 +61,10 @@ def build(kind, source, target):
     return built
 
 
-def test_source_distribution_and_wheel(tracked, tmp_path):
-    for folder in ("clone", "sdist", "wheel"):
+def test_source_distribution_and_wheel(tracked, clone, tmp_path):
+    for folder in ("sdist", "wheel"):
         (tmp_path / folder).mkdir()
-    for name in tracked:
-        copy = tmp_path / "clone" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy)
-    with tarfile.open(build("sdist", tmp_path / "clone", tmp_path / "sdist")) as archive:
+    with tarfile.open(build("sdist", clone, tmp_path / "sdist")) as archive:
         archive.extractall(tmp_path / "sdist")
     (source,) = [path for path in (tmp_path / "sdist").iterdir() if path.is_dir()]
     files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
@@ -76,6 +83,33 @@ def test_source_distribution_and_wheel(tracked, tmp_path):
     (metadata,) = [text.decode() for name, text in texts.items() if name.endswith("/METADATA")]
     assert re.search(r"^License: BSD-3-Clause .* CC-BY-NC-4.0 \(dark-field weights", metadata, re.M)
     assert any(name.endswith("/LICENSE") for name in texts)
+
+
+@pytest.mark.tools
+def test_the_wheel_works_in_a_fresh_environment(clone, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*command):
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    tools, fresh, target = ROOT / ".venv-tools" / "bin", tmp_path / "fresh", tmp_path / "dist"
+    run(tools / "python", "-m", "build", "--no-isolation", "--outdir", target, clone)
+    (wheel,) = target.glob("*.whl")
+    run(tools / "twine", "check", "--strict", *target.iterdir())
+    run(tools / "check-wheel-contents", "--config", clone / "pyproject.toml", wheel)
+    run(tools / "python", "-m", "venv", fresh)
+    run(fresh / "bin" / "python", "-m", "pip", "install", wheel)
+    shutil.rmtree(clone)
+    found = run(fresh / "bin" / "focusqual", "doctor")
+    assert str(fresh) in found
+    assert "darkfield_v1 is intact" in found
+    run(fresh / "bin" / "segment-darkfield", "scenes", "--count", "1", "--output", "scenes")
+    for program in ("focusqual", "segment-darkfield"):
+        run(fresh / "bin" / program, "predict", "scenes/images", "--output", program)
+        assert list((tmp_path / program).glob("*.csv"))
 
 
 def test_the_release_has_the_modules_and_what_they_need(tracked, tmp_path):
