@@ -1,9 +1,17 @@
-"""Add the modules to a clone of CellProfiler-plugins, for a pull request.
+"""Add the modules to a clone of CellProfiler-plugins, for a pull request with each release.
 
+    git clone https://github.com/CellProfiler/CellProfiler-plugins.git CLONE
     python cellprofiler_plugins/prepare.py CLONE ADDRESS
+    git -C CLONE diff
 
-CLONE is the folder of the clone. ADDRESS is the address from which git fetches this project.
-Afterwards, ``git -C CLONE diff`` shows the changes.
+CLONE is the folder of the clone. ADDRESS is the address from which git fetches this project; tag
+the release there first. The clone gets the modules, an extra in setup.py that installs the same
+version of this project, a row for each module in the list of plugins, and the unit tests of the
+folder tests/ next to this file. To run them:
+
+    pip install -e "CLONE[focus_darkfield]"
+    python -m pytest CLONE/tests/test_measureimagefocusquality.py
+    python -m pytest CLONE/tests/test_segmentdarkfieldcells.py
 """
 
 import re
