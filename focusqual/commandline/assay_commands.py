@@ -8,6 +8,7 @@ import click
 
 from micrograph_networks.commandline.commands import (
     FILES,
+    Number,
     example,
     images_argument,
     output_option,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @output_option("the table and a picture")
 @click.option(
     "--lose",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.02,
     help="Largest share of further good images that a cutoff rejects on average.",
 )

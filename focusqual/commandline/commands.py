@@ -30,6 +30,7 @@ from micrograph_networks.commandline.commands import (
     FILES,
     SETTINGS,
     Commands,
+    Number,
     each_image,
     example,
     exit_if_incomplete,
@@ -199,26 +200,26 @@ def predict(
 @click.option(
     "--level",
     "levels",
-    type=click.FloatRange(0, 20),
+    type=Number(0, 20),
     multiple=True,
     required=True,
     help="Defocus, in levels of 2 micrometers. Repeat the option for several levels.",
 )
 @click.option(
     "--exposure",
-    type=click.FloatRange(0, 1000),
+    type=Number(0, 1000),
     default=1.0,
     help="Ratio of the new to the old exposure.",
 )
 @click.option(
     "--offset",
-    type=float,
+    type=Number(-1e15, 1e15),
     default=0.0,
     help="Camera offset: gray level without light.",
 )
 @click.option(
     "--photons",
-    type=click.FloatRange(1),
+    type=Number(1, 1e9),
     show_default="no noise",
     help="Photons in the brightest pixel of the image; adds Poisson noise.",
 )
@@ -226,28 +227,28 @@ def predict(
 @click.option(
     "--simulated-wavelength",
     "wavelength",
-    type=click.FloatRange(0.2, 2),
+    type=Number(0.2, 2),
     default=STANDARD_OPTICS.wavelength,
     help="Wavelength of the simulated microscope's light, in micrometers.",
 )
 @click.option(
     "--simulated-numerical-aperture",
     "numerical_aperture",
-    type=click.FloatRange(0.05, 2),
+    type=Number(0.05, 2),
     default=STANDARD_OPTICS.numerical_aperture,
     help="Numerical aperture of the simulated objective.",
 )
 @click.option(
     "--simulated-refractive-index",
     "refractive_index",
-    type=click.FloatRange(1, 2),
+    type=Number(1, 2),
     default=STANDARD_OPTICS.refractive_index,
     help="Refractive index of the simulated objective's immersion medium; 1 is air.",
 )
 @click.option(
     "--simulated-pixel-size",
     "pixel_size",
-    type=click.FloatRange(0.01, 10),
+    type=Number(0.01, 10),
     default=STANDARD_OPTICS.pixel_size,
     help="Width of a pixel of the simulated microscope in the specimen, in micrometers.",
 )
@@ -463,7 +464,7 @@ def audit(measurements: Path, output: Path, image: Optional[str]) -> None:
 )
 @click.option(
     "--certain-from",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.1,
     help="Minimum certainty for a plane to count as in focus.",
 )

@@ -9,6 +9,7 @@ import click
 from focusqual.inference.options import FocusOptions
 from micrograph_networks.commandline.commands import (
     FILES,
+    Number,
     about_training,
     example,
     license_option,
@@ -67,7 +68,7 @@ def measurement_options(command: Callable, make: Optional[Callable] = None) -> C
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=2e-3,
     help="How far a step changes the weights, at most; from 2% of the steps on it falls to 0 along "
     "a cosine. Take a tenth of the default with --initial.",

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import re
 import shlex
 import sys
@@ -44,7 +45,29 @@ if TYPE_CHECKING:
     from micrograph_networks.export.bioimageio import ZooModel
     from micrograph_networks.models.weights_file import Networks
 
-FILES = click.Path(path_type=Path)
+
+class _Files(click.Path):
+    """Path. An empty text, such as of an unset variable, is not the current folder."""
+
+    def convert(self, value: Any, *context: Any) -> Any:
+        """Return the path, or fail."""
+        if value == "":
+            self.fail("the path is empty.", *context)
+        return super().convert(value, *context)
+
+
+class Number(click.FloatRange):
+    """Number within a range. NaN and infinity are not numbers."""
+
+    def convert(self, value: Any, *context: Any) -> Any:
+        """Return the number, or fail."""
+        number = super().convert(value, *context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number.", *context)
+        return number
+
+
+FILES = _Files(path_type=Path)
 """Type of arguments and options that are paths."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 """Click's settings for all commands."""
@@ -52,7 +75,10 @@ Result = TypeVar("Result")
 
 
 class Commands(click.Group):
-    """Group of commands that prints a UserError as one sentence and exits with 2."""
+    """Group of commands that prints an error of the user or of a file as one sentence.
+
+    The exit code is then 2.
+    """
 
     def invoke(self, context: click.Context) -> Any:
         """Run the chosen command."""
@@ -63,6 +89,13 @@ class Commands(click.Group):
             return super().invoke(context)
         except UserError as error:
             raise click.UsageError(str(error)) from None
+        except OSError as error:
+            if error.filename is None:  # not of a file, such as a pipe that is closed
+                raise
+            raise click.UsageError(
+                f"{error.filename} cannot be used ({error.strerror}): check the path and its "
+                "permissions."
+            ) from error
 
 
 def example(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Optional
 import click
 from click.core import ParameterSource
 
+from micrograph_networks.commandline.commands import Number
 from micrograph_networks.errors import UserError
 from micrograph_networks.options import Option, declared_options
 
@@ -77,4 +78,4 @@ def _click_type(option: Option) -> click.ParamType:
         return click.Choice(option.choices)
     if option.kind is int:
         return click.IntRange(option.minimum, option.maximum)
-    return click.FloatRange(option.minimum, option.maximum)
+    return Number(option.minimum, option.maximum)

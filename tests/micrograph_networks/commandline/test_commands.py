@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from products import PRODUCTS
 
 from micrograph_networks.commandline.commands import (
+    FILES,
     Commands,
+    Number,
     each_image,
     example,
     export_command,
@@ -34,6 +36,32 @@ def test_user_error_is_one_sentence_and_exit_code_2():
     assert result.output.endswith("Error: a.png is empty.\n")
     help = CliRunner().invoke(main, ["fail", "--help"]).output
     assert "Examples:\n    main fail a.png\n    main fail b.png" in help
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["x" * 300, "1"], "cannot be used (File name too long): check the path"),
+        (["", "1"], "the path is empty"),
+        (["a.png", "nan"], "nan is not a number"),
+        (["a.png", "inf"], "inf is not a number"),
+        (["a.png", "-1"], "-1.0 is not in the range x>=0"),
+    ],
+)
+def test_wrong_paths_and_numbers_are_one_sentence(arguments, sentence):
+    @click.group(cls=Commands)
+    def main():
+        pass
+
+    @main.command()
+    @click.argument("path", type=FILES)
+    @click.argument("number", type=Number(0))
+    def look(path, number):
+        path.stat()
+
+    result = CliRunner().invoke(main, ["look", "--", *arguments])
+    assert result.exit_code == 2
+    assert sentence in result.output
 
 
 def test_consoles_show_characters_that_they_lack_as_escapes(monkeypatch):
