@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import re
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
@@ -116,15 +117,16 @@ def read_csv(
     Raises
     ------
     UserError
-        The file does not exist, is not a table, is empty, lacks a column, or has a row with more
-        cells than the heading.
+        The file does not exist, is not a table with commas, is empty, lacks a column, has two
+        columns of the same name, or has a row with more cells than the heading.
     """
     rows = []
     try:
         # Bytes of file names that are not UTF-8 stay, so that the files are found.
         with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file, restval="")
-            used = [name for name in reader.fieldnames or [] if is_used is None or is_used(name)]
+            # Otherwise a quotation mark without its partner would hide all rows after it.
+            reader = csv.DictReader(file, restval="", strict=True)
+            used = _used_columns(path, reader.fieldnames or [], is_used)
             for row in reader:
                 if None in row:  # the key of the cells without heading
                     raise UserError(
@@ -144,6 +146,22 @@ def read_csv(
         if column not in rows[0]:
             raise UserError(f"{path} has no column {column}: give {wanted}.")
     return rows
+
+
+def _used_columns(
+    path: Path, columns: Sequence[str], is_used: Optional[Callable[[str], bool]]
+) -> List[str]:
+    """Return the columns to read; raise UserError if they are ambiguous."""
+    if len(columns) == 1 and re.search("[;\t]", columns[0]):
+        raise UserError(
+            f"{path} has semicolons or tabs between its columns: save it with commas, and with "
+            "points in numbers."
+        )
+    used = [name for name in columns if name and (is_used is None or is_used(name))]
+    for name in used:
+        if used.count(name) > 1:
+            raise UserError(f"{path} has several columns {name}: rename or remove all but one.")
+    return used
 
 
 class _ParquetWriter:

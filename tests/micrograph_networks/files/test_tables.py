@@ -60,7 +60,7 @@ def test_identifiers_are_written_exactly(tmp_path):
 
 
 def test_only_used_columns_are_read(tmp_path):
-    (tmp_path / "a.csv").write_text("a,b,c\n1,2\n")
+    (tmp_path / "a.csv").write_text("a,b,c,a,,\n1,2\n")
     assert read_csv(tmp_path / "a.csv", [], "a table", "bc".__contains__) == [{"b": "2", "c": ""}]
 
 
@@ -124,6 +124,11 @@ def test_csv_is_read(tmp_path):
         (b"image,part\n", "has no rows: give a split"),
         (b"image\na.tif\n", "has no column part: give a split"),
         (b"image,part\na,train\nb,c,train\n", ": line 3 has more cells than the heading"),
+        (b"image,part,part\na,train,test\n", "has several columns part: rename or remove"),
+        (b"image;part\na;train\n", "has semicolons or tabs between its columns: save it with"),
+        (b"image;part\na;0,5\n", "has semicolons or tabs between its columns: save it with"),
+        (b"image\tpart\na\ttrain\n", "has semicolons or tabs between its columns: save it with"),
+        (b'image,part\n"a,train\nb,test\n', "cannot be read as a table: give a split"),
     ],
 )
 def test_wrong_csv_is_named(tmp_path, data, problem):
