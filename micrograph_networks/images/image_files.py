@@ -174,7 +174,9 @@ def list_images(folders: Sequence[Path]) -> List[Path]:
 
 def is_listed(path: Path) -> bool:
     """Return True if a file of a folder is taken for an image, by its suffix or its content."""
-    if path.name.startswith(".") or THUMBNAIL.search(path.name) or is_result(path):
+    if path.name.startswith(".") or THUMBNAIL.search(path.name) or path.is_dir():
+        return False
+    if is_result(path):
         return False
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True

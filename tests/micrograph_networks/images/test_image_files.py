@@ -127,13 +127,14 @@ def test_nothing_is_decoded_that_cannot_be_an_image(tmp_path, content, cause):
         read_image(tmp_path / "a.png")
 
 
-def test_hidden_files_and_thumbnails_are_not_listed(tmp_path):
+def test_hidden_files_thumbnails_and_folders_are_not_listed(tmp_path):
     image = np.zeros((9, 9), np.uint8)
     for name in ("a.tif", "._a.tif", "a_w1_thumb9E2B.tif", "b_Thumb.tif"):
         write_tiff(tmp_path / name, image)
     for name in (".DS_Store", "Thumbs.db", "notes.txt"):
         (tmp_path / name).write_bytes(b"\0\0\0\1Bud1")
     (tmp_path / "damaged.tif").write_bytes(b"")
+    (tmp_path / "folder.tif").mkdir()
     assert [path.name for path in list_images([tmp_path])] == ["a.tif", "damaged.tif"]
     np.testing.assert_array_equal(read_image(tmp_path / "._a.tif"), image)
 
