@@ -48,20 +48,21 @@ def best_focus(positions: np.ndarray, levels: np.ndarray) -> Tuple[float, float]
     Parameters
     ----------
     positions : ndarray of float, (planes,)
-        Increasing, in any unit.
+        In any order and unit.
     levels : ndarray of float, (planes,)
         See :func:`weighted_level`; NaN if a plane was not measured.
 
     Returns
     -------
     position, error : float
-        NaN if fewer than FEWEST_FITTED planes are known, or the best focus is not between the
-        planes.
+        NaN if fewer than FEWEST_FITTED planes are known, two of them have the same position, or the
+        best focus is not between the planes.
     """
     known = np.isfinite(levels) & np.isfinite(positions)
-    positions, levels = positions[known], levels[known]
+    order = np.argsort(positions[known], kind="stable")
+    positions, levels = positions[known][order], levels[known][order]
     count = len(levels)
-    if count < FEWEST_FITTED:
+    if count < FEWEST_FITTED or not np.diff(positions).all():
         return np.nan, np.nan
     best = int(np.argmin(levels))
     above = np.flatnonzero(levels > levels[best] + FITTED_LEVELS)

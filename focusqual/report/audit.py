@@ -209,6 +209,8 @@ def _problem(plate: str, images: Mapping[str, np.ndarray], where: Positions) -> 
         return f"{name} has no image that is measured and not blank."
     if len(np.unique(where.groups)) == 1:
         return f"{name} has images of one well only: an audit compares wells."
+    if not np.ptp(where.place, axis=0).any():
+        return f"{name} has images at one position only: an audit compares positions."
     if shown.sum() < FEWEST:
         return f"{name} has too few images that are not blank ({shown.sum()}): {FEWEST} are needed."
     return ""
@@ -365,7 +367,7 @@ def _scaled(
     hours: np.ndarray,
 ) -> Positions:
     center = (plane.max(axis=0) + plane.min(axis=0)) / 2
-    distance = max(np.hypot(*(plane - center).T).max(), np.hypot(*(place - center).T).max())
+    distance = max(np.hypot(*(one - center).T).max() for one in (plane, place)) or 1.0
     x, y = ((place - np.median(place, axis=0)) / distance).T
     radius = np.hypot(*(place - center).T) / distance
     time, half = np.zeros(len(x)), 0.0

@@ -103,6 +103,8 @@ def measurements(table: Table, name: str, source: object) -> Dict[str, np.ndarra
         )
     if DEFOCUS in table:
         images[DEFOCUS] = np.array([to_number(text) for text in table[DEFOCUS]])
+        if ((images[DEFOCUS] <= 0) & (numbers["expected_level"] > 0)).any():
+            raise UserError(f"{source} contains values of {DEFOCUS} that are not above 0.")
     return {**images, **numbers, **_positions(table)}
 
 

@@ -1,5 +1,6 @@
 """The plane in focus of each stack of a focus.csv."""
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 from focusqual.inference.stacks import best_focus, weighted_level
 from focusqual.levels import LEVELS
+from focusqual.report.measurements import MAXIMUM, NO_NUMBER, NUMBERS
 from focusqual.report.paths import relative_paths
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import csv_table, number, read_csv
@@ -20,7 +22,6 @@ from micrograph_networks.plotting import literal, save_figure
 PLANE = "Plane"
 """Group of the pattern that numbers the planes; the other groups identify the stack."""
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
-NUMBERS = ["score", "expected_level", "certainty"]
 Z = "stage_z_um"
 """Optional column of the position of a plane in micrometers."""
 COLUMNS = ("image", "folder", *NUMBERS)
@@ -120,8 +121,8 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
     Raises
     ------
     UserError
-        The table is not a focus.csv, no image matches, a plane is not a number, or two images are
-        the same plane.
+        The table is not a focus.csv or contains an invalid number, no image matches, a plane is not
+        a number, or two images are the same plane.
     """
     rows = read_csv(table, COLUMNS, "a focus.csv of 'focusqual predict' of this version")
     members: Dict[Tuple[str, ...], List[Dict[str, Any]]] = {}
@@ -144,18 +145,26 @@ def read_stacks(table: Path, pattern: Pattern[str]) -> Tuple[List[Stack], List[s
 def _plane(row: Dict[str, str], path: str, name: str, plane: str) -> Dict[str, Any]:
     if not NUMBER.fullmatch(plane or ""):
         raise UserError(f"{path}: '{plane}', the group {PLANE}, is not a number.")
-    try:
-        values = {column: float(row[column] or "nan") for column in NUMBERS}
-        values["z_um"] = float(row.get(Z) or "nan")
-    except ValueError:
-        raise UserError(
-            f"{path}: score, expected_level and certainty must be numbers, and {Z} too, if given."
-        ) from None
+    values = {column: _number(path, column, row[column]) for column in NUMBERS}
+    for column, value in values.items():
+        if value < 0 or value > MAXIMUM[column]:
+            raise UserError(f"{path}: its {column} is not between 0 and {MAXIMUM[column]}.")
+    values["z_um"] = _number(path, Z, row.get(Z, ""))
     file, frame = row["image"], "0"
     if row.get("file"):
         file, frame = row["file"], row.get("frame", "")
     names = {"image": name, "folder": Path(row["folder"]), "file": file, "frame": frame}
     return {**names, "plane": plane, "number": float(plane), **values}
+
+
+def _number(path: str, column: str, text: str) -> float:
+    """Return the number in a cell, NaN if it is missing."""
+    if text.strip().lower() in NO_NUMBER:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"{path}: its {column}, '{text}', is not a number.") from None
 
 
 def _stack(tags: Dict[str, str], rows: List[Dict[str, Any]]) -> Stack:

@@ -90,3 +90,16 @@ def test_planes_far_above_the_best_one_are_not_fitted(levels, fitted):
 )
 def test_best_focus_outside_of_the_planes_is_not_known(levels):
     assert np.isnan(best_focus(np.arange(len(levels)), np.array(levels, float))).all()
+
+
+def test_best_focus_does_not_depend_on_the_order_of_the_planes():
+    levels = np.array([4.0, 2, 1, 2, 4, 6])
+    order = [3, 0, 5, 1, 4, 2]
+    np.testing.assert_array_equal(
+        best_focus(np.arange(6)[order], levels[order]), best_focus(np.arange(6), levels)
+    )
+
+
+@pytest.mark.parametrize("positions", [[5, 5, 5, 5, 5, 5], [0, 1, 1, 2, 3, 4]])
+def test_best_focus_of_planes_at_one_position_is_not_known(positions):
+    assert np.isnan(best_focus(np.array(positions), np.array([4.0, 2, 1, 2, 4, 6]))).all()

@@ -191,6 +191,14 @@ def test_images_of_cellprofiler_are_read(tmp_path):
         ({"image": "x.tif"}, "No image has a position: give wells, such as A01, as Metadata_Well"),
         ({"certainty": 0.01}, "The plate has no image that is measured and not blank."),
         ({"well": "B03"}, "The plate has images of one well only"),
+        (
+            {"image": "x.tif", "plate": list("PPQQ") * 6, "stage_x_um": [1, 1, 2, 2] * 6},
+            "Plate P has images at one position only",
+        ),
+        (
+            {"expected_defocus_um": -5},
+            "values of expected_defocus_um that are not above 0",
+        ),
         ({"expected_level": None}, "has no column expected_level"),
     ],
 )

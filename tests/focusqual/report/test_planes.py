@@ -124,10 +124,19 @@ def test_invalid_patterns_are_refused(best_planes, tmp_path, pattern, sentence):
     assert not (tmp_path / "out").exists()
 
 
-def test_tables_without_numbers_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ("1,low,0,/,", "its expected_level, 'low', is not a number"),
+        ("1,inf,0,/,", "its expected_level is not between 0 and 10"),
+        ("-1,1,0,/,", "its score is not between 0 and 10"),
+        ("1,1,0,/,high", "its stage_z_um, 'high', is not a number"),
+    ],
+)
+def test_invalid_numbers_are_refused(tmp_path, values, sentence):
     path = tmp_path / "focus.csv"
-    path.write_text(f"{HEAD}\nA01_w1_z1.tif,1,low,0,/\n")
-    with pytest.raises(UserError, match="expected_level and certainty must be numbers"):
+    path.write_text(f"{HEAD},stage_z_um\nA01_w1_z1.tif,{values}\n")
+    with pytest.raises(UserError, match=f"A01_w1_z1.tif: {sentence}"):
         planes.read_stacks(path, planes.compile_pattern(PATTERN))
 
 
