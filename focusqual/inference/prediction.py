@@ -18,7 +18,7 @@ from focusqual.inference.patches import (
 )
 from focusqual.levels import LEVELS
 from micrograph_networks.engines import InferenceFunction
-from micrograph_networks.images.gray import plain_array, to_gray
+from micrograph_networks.images.gray import plain_array, to_gray, without_offset
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from micrograph_networks.images.tiling import pad_to
 
@@ -97,11 +97,11 @@ def measure_focus(
 
 def _within_float32(image: np.ndarray) -> np.ndarray:
     """Shift and scale gray levels so that float32 holds their differences and squares."""
-    low, high = image.min(), image.max()
+    image, _ = without_offset(image)
     if image.dtype.kind != "f":
-        if max(int(high), -int(low)) <= 2**24:  # float32 holds these integers exactly
+        if max(int(image.max()), -int(image.min())) <= 2**24:  # float32 holds these integers
             return image
-        image = image.astype(np.float64) - float(low)
+        image = image.astype(np.float64)
     largest = max(abs(image.max()), abs(image.min()))
     return image if largest == 0 or 1e-15 < largest < 1e15 else image / largest
 

@@ -8,7 +8,7 @@ from focusqual.levels import LEVEL_DEPTH, STANDARD_OPTICS
 from focusqual.optics import Optics
 from focusqual.simulation.camera import add_noise, saturate
 from focusqual.simulation.defocus import defocus
-from micrograph_networks.images.gray import plain_array, to_gray
+from micrograph_networks.images.gray import plain_array, to_gray, without_offset
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 
 
@@ -57,7 +57,9 @@ def degrade(
     gray = to_gray(pixels)
     valid = valid_pixels(gray, own_mask)
     light = mirror_inside(gray, valid)
-    degraded = (defocus(light, level * LEVEL_DEPTH, optics) - offset) * exposure + offset
+    contrast, base = without_offset(light)
+    blurred = defocus(contrast, level * LEVEL_DEPTH, optics) + base
+    degraded = (blurred - offset) * exposure + offset
     if photons is not None:
         gain = max(float(light.max()) - offset, 1e-9) / photons
         rng = np.random.default_rng(seed)

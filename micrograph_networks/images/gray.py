@@ -9,6 +9,9 @@ from micrograph_networks.errors import UserError
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Weights of red, green and blue: luma of ITU-R BT.601."""
 
+LARGE_OFFSET = 1024
+"""Ratio of the lowest value to the range of values above which float32 has too few digits."""
+
 
 def is_image(shape: Sequence[int]) -> bool:
     """Return True if a shape is (height, width) or (height, width, 1 to 4); False for a stack."""
@@ -43,6 +46,38 @@ def plain_array(image: np.ndarray) -> Tuple[np.ndarray, Optional[np.ndarray]]:
     if not masked.any():
         return pixels, None
     return pixels, ~(masked.any(axis=2) if masked.ndim == 3 else masked)
+
+
+def without_offset(image: np.ndarray) -> Tuple[np.ndarray, float]:
+    """Subtract a large camera offset, so that float32 holds the differences of gray levels.
+
+    Parameters
+    ----------
+    image : ndarray of any shape and real dtype
+        In the byte order of this computer. NaN and infinity stay.
+
+    Returns
+    -------
+    image : ndarray
+        The image itself if float32 holds its differences; otherwise float64.
+    offset : float
+        What was subtracted.
+    """
+    if image.dtype.itemsize <= 2 or image.dtype == np.float32:
+        return image, 0
+    is_float = image.dtype.kind == "f"
+    if is_float:
+        finite = np.isfinite(image)
+        low = image.min(initial=np.inf, where=finite).item()
+        high = image.max(initial=-np.inf, where=finite).item()
+    else:
+        low, high = int(image.min()), int(image.max())
+    if abs(low) <= LARGE_OFFSET * (high - low) or low == np.inf:
+        return image, 0
+    if is_float:
+        return image - low, low
+    # Modulo 2**64 the differences are exact for all integers.
+    return (image.astype(np.uint64) - np.uint64(low % 2**64)).astype(np.float64), low
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import entr
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.images.gray import plain_array
+from micrograph_networks.images.gray import plain_array, without_offset
 from micrograph_networks.images.masking import mirror_inside, valid_pixels
 from segment.classes import BACKGROUND, CELLS, FILAMENTS, PixelClass
 from segment.inference import label_images
@@ -164,7 +164,7 @@ def segment_image(
         network returns NaN.
     """
     pixels, own_mask = plain_array(image)
-    image = as_color(pixels)
+    image, _ = without_offset(as_color(pixels))
     inside = valid_pixels(image, mask, own_mask)
     valid = picture_area(image, inside)
     image = mirror_inside(image, unblended(valid, inside))

@@ -112,6 +112,19 @@ def test_a_constant_image_is_flat(value):
     assert measurement.summary["fraction_uncertain"] == 1
 
 
+OFFSETS = [
+    *((np.float64, 1e6), (np.float64, -1e9), (np.uint32, 3 * 10**9)),
+    *((np.int64, -(2**62)), (np.uint64, 2**63)),
+]
+
+
+@pytest.mark.parametrize("dtype, offset", OFFSETS)
+def test_a_large_camera_offset_does_not_matter(fly_images, dtype, offset):
+    image = fly_images["01_POS002_D.TIF"][:100, :100].astype(dtype)
+    found = measure(image + dtype(offset)).probabilities
+    np.testing.assert_allclose(found, measure(image).probabilities, atol=1e-5)
+
+
 def test_pixels_outside_of_the_mask_do_not_matter(fly_images, rng):
     image = fly_images["01_POS002_D.TIF"][:400, :400]
     mask = np.zeros(image.shape, bool)

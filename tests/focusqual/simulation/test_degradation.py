@@ -41,6 +41,13 @@ def test_other_dtypes_keep_their_range(rng, dtype):
     assert np.isfinite(brighter).all()
 
 
+@pytest.mark.parametrize("dtype, offset", [(np.float64, 1e9), (np.uint32, 3 * 10**9)])
+def test_a_large_camera_offset_is_kept(rng, dtype, offset):
+    image = rng.integers(0, 1000, (60, 60)).astype(dtype)
+    degraded = degrade(image + dtype(offset), 2) - dtype(offset)
+    np.testing.assert_allclose(degraded, degrade(image, 2), atol=1)
+
+
 def test_masked_and_nan_pixels_stay_and_do_not_spread(rng):
     image = rng.random((60, 60))
     outside = np.zeros((60, 60), bool)

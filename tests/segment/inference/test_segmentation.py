@@ -182,6 +182,14 @@ def test_nan_counts_as_outside_of_the_mask():
     assert not segment(np.full((40, 40), np.nan)).classes.any()
 
 
+@pytest.mark.parametrize("dtype, offset", [(np.float64, 1e9), (np.uint64, 2**63)])
+def test_a_large_camera_offset_does_not_matter(dtype, offset):
+    expected = labels(segment(scene()))
+    assert expected.max() == 2
+    image = scene().astype(dtype) + dtype(offset)
+    np.testing.assert_array_equal(labels(segment(image)), expected)
+
+
 def test_big_endian_and_masked_arrays_are_segmented_like_their_pixels_and_mask():
     image = scene()
     mask = np.ones(image.shape[:2], bool)
