@@ -11,7 +11,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from focusqual.report.paths import relative_paths
-from focusqual.report.wells import Well, find_well
+from focusqual.report.wells import Well, find_well, find_wells
 
 Texts = Sequence[str]
 Table = Mapping[str, Texts]
@@ -27,8 +27,10 @@ LAYOUT_COLUMNS = (*PLATE, *WELL, *ROW, *COL, *SITE, *CHANNEL)
 """Names of columns in lower case; ``Metadata_`` may be before them."""
 ORIGIN_COLUMNS = ("site_name", "folder", "file", "frame")
 """Columns with the texts of the table from which images are found again."""
-SITE_IN_NAME = re.compile(r"(?i)(?:^|[^a-z0-9])(?:s|f|fld|field|site)[ _]?(\d+)(?!\d|[a-z](?!\d))")
-"""Site in a file name, such as plate1_a01_s1.tif."""
+SITE_IN_NAME = re.compile(
+    r"(?i)(?:^|[^a-z0-9]|t\d{4}(?=f\d{3}l))(?:s|f|fld|field|site)[ _]?(\d+)(?!\d|[a-z](?!\d))"
+)
+"""Site in a file name, such as plate1_a01_s1.tif or plate1_A01_T0001F003L01A01Z01C01.tif."""
 SPACED_WELL = re.compile(r"^\s*([A-Za-z]{1,2})[\s_:/]+(\d)")
 """Start of A_1 and A/1, which in a column, unlike in a file name, can only be wells."""
 
@@ -48,7 +50,7 @@ def layout(table: Table) -> Dict[str, np.ndarray]:
         see :func:`focusqual.report.measurements.measurements`.
     """
     folders, files = _texts(table, ["folder"]), _texts(table, ["file"])
-    in_names = [find_well(name) for name in table["image"]]
+    in_names = find_wells(table["image"])
     wells = [
         find_well(given.upper()) if given else found
         for given, found in zip(_given_wells(table), in_names)

@@ -2,7 +2,7 @@
 
 import re
 import string
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 ROWS = [*string.ascii_uppercase, *(f"A{letter}" for letter in "ABCDEF")]
 """Names of the rows of a plate, A to Z and AA to AF."""
@@ -50,25 +50,48 @@ class Well(NamedTuple):
 
 
 def find_well(text: str) -> Optional[Well]:
-    """Find the well in a file name or in a cell of a table.
+    """Find the well in a cell of a table; None if there is none. See :func:`find_wells`."""
+    return next(_possible_wells(text), None)
+
+
+def find_wells(names: Iterable[str]) -> List[Optional[Well]]:
+    """Find the well in each file name of a table.
+
+    If most names contain several, such as B16_E05 with a cell line and P24_A01 with a plate, the
+    well is the one whose row varies most.
 
     Parameters
     ----------
-    text : str
+    names : iterable of str
 
     Returns
     -------
-    Well or None
-        The first one in the first of SPELLINGS that occurs; None if the text contains no well of
-        a plate with up to 1536 wells.
+    list of Well or None
+        By default the first one in the first of SPELLINGS that occurs; None if the name contains no
+        well of a plate with up to 1536 wells.
     """
+    possible = [list(_possible_wells(name)) for name in names]
+    counts = sorted(len(wells) for wells in possible if wells)
+    usual = counts[len(counts) // 2] if counts else 1
+    rows = [
+        len({wells[place].row for wells in possible if place < len(wells)})
+        for place in range(usual)
+    ]
+    chosen = rows.index(max(rows))
+    return [wells[chosen] if chosen < len(wells) else None for wells in possible]
+
+
+def _possible_wells(text: str) -> Iterator[Well]:
+    """Yield all parts of a text that look like wells, the most certain first."""
+    starts = set()
     for spelling in SPELLINGS:
         for match in spelling.finditer(text):
             row, col = match["row"].upper(), int(match["col"]) - 1
             number = int(row) - 1 if row.isdigit() else ROWS.index(row)
-            if 0 <= number < len(ROWS) and 0 <= col < PLATES[-1][1]:
-                return Well(number, col, text[: match.start()], text[match.end() :])
-    return None
+            is_well = 0 <= number < len(ROWS) and 0 <= col < PLATES[-1][1]
+            if is_well and match.start() not in starts:
+                starts.add(match.start())
+                yield Well(number, col, text[: match.start()], text[match.end() :])
 
 
 def plate_shape(images: Mapping[str, Any]) -> Tuple[int, int]:

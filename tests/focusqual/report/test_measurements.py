@@ -35,9 +35,10 @@ def test_focus_table_with_wells_and_sites_in_names(read):
     "names, wells, sites",
     [
         (["F06_f0", "F06_f1", "E12_f0"], ["F06", "F06", "E12"], [0, 1, 0]),
+        (["A01_T0001F003L01A01Z01C01", "A01_T0001F001L01A01Z01C01"], ["A01", "A01"], [1, 0]),
         (["A01_x", "A02_x", "A01_y"], ["A01", "A02", "A01"], [0, 0, 1]),
     ],
-    ids=["named", "counted"],
+    ids=["named", "Yokogawa", "counted"],
 )
 def test_sites_are_named_or_counted(read, names, wells, sites):
     images = read([f"p_{name}.tif,1,1,0.5" for name in names])

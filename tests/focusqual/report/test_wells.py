@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from focusqual.report.wells import PLATES, ROWS, find_well, plate_shape
+from focusqual.report.wells import PLATES, ROWS, find_well, find_wells, plate_shape
 
 SPELLINGS = [
     ("plate1_A01_s1.tif", "A01"),
@@ -55,6 +55,18 @@ SPELLINGS = [
 def test_spellings(text, name):
     found = find_well(text)
     assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    "pattern", ["P24_{}_s1", "B16_{}_w1", "D14-treated_{}", "{}_F01", "{}_C01_t2", "x_{}"]
+)
+def test_the_well_is_what_varies_most_in_the_names_of_a_table(pattern):
+    wells = ["A01", "A02", "B01", "C11"]
+    names = [pattern.format(well) for well in wells]
+    assert [found.name for found in find_wells([*names, "control", names[0]])[:4]] == wells
+    assert find_wells([*names, "control", "A05_E07_F09"])[4] is None
+    assert [found.name for found in find_wells([names[0]] * 2)] == [find_well(names[0]).name] * 2
+    assert find_wells([]) == []
 
 
 def test_every_well_of_the_largest_plate_is_found():
