@@ -5,6 +5,32 @@ import re
 
 from micrograph_networks.errors import UserError
 
+TEXTS = ("pipeline", "images", "load_data", "output", "cellprofiler", "cellprofiler_python")
+"""Settings that are texts; those that are not given are None."""
+
+LEAST = {"images_per_batch": 1, "threads": 1, "memory_mb": 1, "retries": 0}
+"""Settings that are whole numbers, and the minimum of each."""
+
+
+def check_settings(config):
+    """Raise UserError if a setting of config.yaml has another type, such as a folder 0012.
+
+    Parameters
+    ----------
+    config : dict of str to object
+        Settings as YAML reads them.
+    """
+    for name in TEXTS:
+        value = config.get(name)
+        if value is not None and not isinstance(value, str):
+            raise UserError(f"{name} is {value!r}, which is not text: write it in quotation marks.")
+    if not config.get("output"):
+        raise UserError("No output is given: name a folder.")
+    for name, least in LEAST.items():
+        value = config.get(name)
+        if type(value) is not int or value < least:
+            raise UserError(f"{name} is {value!r}: give a whole number of {least} or more.")
+
 
 def check(cellprofiler, pipeline, images=None, load_data=None):
     """Raise UserError if the pipeline cannot be run in batches on the images.

@@ -79,8 +79,12 @@ def merge(image_sets, folders, output):
     Raises
     ------
     UserError
-        An image set was measured twice or is in none of the folders.
+        An image set was measured twice or is in none of the folders, a table is damaged, or the
+        output would replace the tables of a batch.
     """
+    for folder in folders:
+        if folder.resolve() in (output.resolve(), *output.resolve().parents):
+            raise UserError(f"{output} is the folder of a batch: choose another one for --output.")
     batches = sorted(map(_read_batch, folders), key=lambda batch: batch.numbers[0])
     failed = _failures(batches, image_sets)
     names = {path.relative_to(b.folder) for b in batches for path in b.folder.rglob("*.csv")}
@@ -188,8 +192,13 @@ def _columns(path):
     """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with _open(path) as file:
         return _heading(csv.reader(file))
+
+
+def _open(path):
+    # Bytes of file names that are not UTF-8 become escapes.
+    return path.open(newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _heading(rows):
@@ -214,13 +223,15 @@ def _rows(path, columns, numbers):
     """
     if not path.exists():
         return
-    with path.open(newline="", encoding="utf-8") as file:
+    with _open(path) as file:
         rows = csv.reader(file)
         heading = _heading(rows)
         names = [column[-1] for column in heading]
         number_index = next(names.index(name) for name in NUMBERS if name in names)
         indices = [heading.index(column) if column in heading else -1 for column in columns]
         for row in rows:
+            if len(row) < len(heading) or not row[number_index].isdigit():
+                raise UserError(f"{path}: line {rows.line_num} is damaged: run the batch again.")
             number = int(row[number_index])
             row.append("")  # the value at index -1
             if number in numbers:

@@ -1,8 +1,11 @@
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
-from cluster_workflow.checks import check
+import cluster_workflow
+from cluster_workflow.checks import check, check_settings
 from micrograph_networks.errors import UserError
 
 EXPORT = {"folder": "Default Output Folder|measured", "delimiter": ",", "image": True}
@@ -28,6 +31,24 @@ def load_data(tmp_path):
 def test_valid_input_passes(load_data):
     check(Answer(), "a.cppipe", images=load_data.parent)
     check(Answer(modules=("LoadData",)), "a.cppipe", load_data=load_data)
+
+
+@pytest.mark.parametrize(
+    "line, complaint",
+    [
+        ("output: 0012", "output is 10, which is not text: write it in quotation marks"),
+        ("images: 2024-01-01", "images is datetime.date.*, which is not text"),
+        ("output:", "No output is given"),
+        ("images_per_batch: 0", "images_per_batch is 0: give a whole number of 1 or more"),
+        ("threads: many", "threads is 'many': give a whole number of 1 or more"),
+        ("retries: 1.5", "retries is 1.5: give a whole number of 0 or more"),
+    ],
+)
+def test_settings_of_another_type_are_refused(line, complaint):
+    settings = yaml.safe_load((Path(cluster_workflow.__file__).parent / "config.yaml").read_text())
+    check_settings(settings)
+    with pytest.raises(UserError, match=complaint):
+        check_settings({**settings, **yaml.safe_load(line)})
 
 
 @pytest.mark.parametrize(
