@@ -15,7 +15,7 @@ from focusqual.levels import LEVEL_DEPTH, LEVELS
 from focusqual.simulation.camera import photograph
 from focusqual.simulation.defocus import defocus
 from focusqual.simulation.sources import clean
-from micrograph_networks.errors import UserError
+from micrograph_networks.errors import UserError, add_path_to_errors
 from micrograph_networks.images.image_files import is_listed, read_gray, read_image
 
 BLANK, FOREGROUND, BETWEEN = 0, 1, 2
@@ -50,7 +50,8 @@ def measure_synthetic(
 
     Yields one MeasuredImage for every level. The camera depends on the seed and the file's name.
     """
-    light = clean(read_gray(path))
+    with add_path_to_errors(path):
+        light = clean(read_gray(path))
     rng = np.random.default_rng([seed, *path.name.encode()])
     for level in range(LEVELS):
         blurred = defocus(light, LEVEL_DEPTH * level)
@@ -118,7 +119,8 @@ def measure_plane(
     path: Path, level: int, model: FocusModel, options: FocusOptions
 ) -> MeasuredImage:
     """Measure a real image of known defocus; the content of its patches is not known."""
-    measurement = measure_focus(read_image(path), model, options=options)
+    with add_path_to_errors(path):
+        measurement = measure_focus(read_image(path), model, options=options)
     content = np.full(measurement.counted.shape, BETWEEN)
     return MeasuredImage(f"{path.parent.name}/{path.name}", level, measurement, content)
 

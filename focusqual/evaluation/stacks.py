@@ -1,5 +1,6 @@
 """Compare a model with classical measures of focus on real stacks of planes."""
 
+import os
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -67,13 +68,13 @@ def read_planes(table: Path) -> pd.DataFrame:
     """
     planes = pd.DataFrame(read_csv(table, COLUMNS, f"a CSV with the columns {', '.join(COLUMNS)}"))
     with add_path_to_errors(table):
-        repeated = planes["image"][planes["image"].duplicated()]
+        planes["path"] = [_existing(table.parent, image) for image in planes["image"]]
+        repeated = planes["image"][planes["path"].map(os.path.abspath).duplicated()]
         if len(repeated):
             raise UserError(f"{repeated.min()} is named more than once: keep one row per image.")
         if "kind" not in planes:
             planes["kind"] = ""
         planes["kind"] = planes["kind"].replace("", "unknown")
-        planes["path"] = [_existing(table.parent, image) for image in planes["image"]]
         for column in ("position", "focus"):
             planes[column] = [_number(value, column) for value in planes[column]]
         stacks = []
@@ -144,7 +145,7 @@ def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOption
     Raises
     ------
     UserError
-        An image cannot be read.
+        An image cannot be read, or not be measured, for example because pixels are NaN.
     """
     rows = []
     for path, optics in follow(planes[["path", "optics"]].to_numpy(), "image"):
@@ -154,6 +155,8 @@ def measure_planes(planes: pd.DataFrame, model: FocusModel, options: FocusOption
         row = {name: summary[name] for name in ("score", "expected_level", "certainty")}
         row["power_log_log_slope"] = power_log_log_slope(image)
         row["laplacian_variance"] = laplacian_variance(image)
+        if not np.isfinite(list(row.values())).all():
+            raise UserError(f"{path} cannot be measured by all methods: leave it out of the table.")
         known = optics and not options.optics
         row["level_depth"] = level_depth(optics, options.factor) if known else options.level_depth
         row["expected_defocus_um"] = row["expected_level"] * row["level_depth"]

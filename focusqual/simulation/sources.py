@@ -4,6 +4,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import estimate_sigma
 
+from micrograph_networks.errors import UserError
+
 DARK_BACKGROUND = 0.25
 """Highest background of a fluorescence image, as a fraction of its range of gray levels. With a
 brighter background, structures may be darker than their surroundings."""
@@ -18,17 +20,27 @@ def clean(image: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    image : ndarray, (height, width)
+    image : ndarray, (height, width), any real dtype
 
     Returns
     -------
     ndarray of float32, (height, width)
         Bright cells are about 1 and the background is 0. In fluorescence nothing is below 0; in
         transmitted light structures that are darker than the background are.
+
+    Raises
+    ------
+    UserError
+        Some pixels are NaN or infinite.
     """
+    if not np.isfinite(image).all():
+        raise UserError("Some pixels are NaN or infinite: leave the image out.")
+    # Large values would lose digits as float32.
+    light = image.astype(np.promote_types(image.dtype, np.float32))
     low, high = np.percentile(image, [2, 99.8])
-    scaled = (image.astype(np.float32) - low) / max(high - low, 1e-6)
-    floor = 4 * estimate_sigma(scaled) + 0.01
+    scaled = ((light - low) / ((high - low) or 1)).astype(np.float32)
+    noise = estimate_sigma(scaled) if high > low else 0  # without differences it is NaN
+    floor = 4 * noise + 0.01
     counts, edges = np.histogram(scaled, bins=50, range=(0, 1))
     background = float(edges[counts.argmax()])
     transmitted = background > DARK_BACKGROUND

@@ -33,14 +33,14 @@ def sharpness(image: np.ndarray) -> float:
 
     Parameters
     ----------
-    image : ndarray, (height, width)
+    image : ndarray, (height, width), any real dtype
 
     Returns
     -------
     float
         0 for an image of one gray level.
     """
-    image = image.astype(np.float32)
+    image = image.astype(np.promote_types(image.dtype, np.float32))
     low, high = np.percentile(gaussian_filter(image, 1), [1, 99.9])
     edges = np.percentile(gaussian_gradient_magnitude(image, 1), 99.9)
     return float(edges / (high - low)) if high > low else 0.0

@@ -25,7 +25,7 @@ def test_accuracy_of_known_predictions():
         measured(0, [2, 2, 0], [FOREGROUND, BETWEEN, FOREGROUND]),
     ]
     accuracy = evaluation.accuracy(images, FocusOptions())
-    assert accuracy["images"] == 2
+    assert (accuracy["images"], accuracy["measured_images"]) == (1, 2)
     assert accuracy["image_exact"] == 0.5
     assert accuracy["image_within_one"] == 0.5
     assert accuracy["image_mean_absolute_error"] == 1
@@ -41,6 +41,12 @@ def test_every_image_is_measured_at_every_level(tmp_path, rng):
     images = list(evaluation.measure_synthetic(path, focus_model(), FocusOptions(), seed=0))
     assert [image.level for image in images] == list(range(11))
     assert all(image.content.shape == (3, 3) for image in images)
+
+
+def test_images_that_cannot_be_blurred_are_named(tmp_path):
+    write_tiff(tmp_path / "a.tif", np.full((90, 90), np.nan, np.float32))
+    with pytest.raises(UserError, match="a.tif: Some pixels are NaN or infinite"):
+        list(evaluation.measure_synthetic(tmp_path / "a.tif", focus_model(), FocusOptions(), 0))
 
 
 def test_patches_are_sorted_by_what_they_show():

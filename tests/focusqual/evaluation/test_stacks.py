@@ -72,6 +72,7 @@ def test_depth_of_field_comes_from_the_optics(folder):
     [
         ([], "has no rows: give a CSV with the columns image, stack, position, focus"),
         (["a.tif,s,0,0", "a.tif,s,1,0"], "a.tif is named more than once"),
+        (["a.tif,s,0,0", "./a.tif,s,1,0"], "./a.tif is named more than once"),
         (["a.tif,s,0,0", "z.tif,s,1,0"], "z.tif does not exist: the paths are relative to"),
         (["a.tif,s,0,0", "b.tif,s,top,0"], "'top' in the column position is not a number"),
         (["a.tif,s,0,0", "b.tif,s,1"], "'' in the column focus is not a number"),
@@ -82,6 +83,13 @@ def test_wrong_tables_are_refused(folder, rows, sentence):
     with pytest.raises(UserError, match="stacks.csv") as caught:
         stacks.read_planes(write_table(folder, *rows))
     assert sentence in str(caught.value)
+
+
+def test_planes_that_are_not_measured_are_named(folder):
+    write_tiff(folder / "b.tif", np.full((90, 90), np.nan, np.float32))
+    planes = stacks.read_planes(write_table(folder, "a.tif,s,0,0", "b.tif,s,1,0"))
+    with pytest.raises(UserError, match="b.tif cannot be measured by all methods: leave it out"):
+        stacks.measure_planes(planes, focus_model(), FocusOptions())
 
 
 def test_figures_of_known_measures():

@@ -47,6 +47,9 @@ def test_sharpness_falls_with_defocus_and_not_with_exposure(rng):
     values = [in_focus_images.sharpness(defocus(scene, depth)) for depth in (0, 4, 8, 16)]
     assert (np.diff(values) < 0).all()
     assert in_focus_images.sharpness(40 * scene + 100) == pytest.approx(values[0], rel=1e-3)
+    assert in_focus_images.sharpness(1e9 + scene.astype(float)) == pytest.approx(
+        values[0], rel=1e-3
+    )
     assert in_focus_images.sharpness(np.full((50, 50), 3)) == 0
 
 
