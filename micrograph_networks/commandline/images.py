@@ -220,7 +220,7 @@ def _stems(found: Sequence[Tuple["Plane", Path]]) -> List[str]:
         first, second, *_ = (p for (p, _), stem in zip(found, stems) if stem.casefold() == repeated)
         raise UserError(
             f"{first} and {second} would write the same files: "
-            "give them different folders for output."
+            "run the command once for each, with different folders for output."
         )
     short = [(subfolder / plane.stem).as_posix() for plane, subfolder in found]
     if not _repeated(short):

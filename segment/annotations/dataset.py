@@ -1,6 +1,7 @@
 """Images and masks of a data set: reading, checks, and division into parts."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Tuple
@@ -72,15 +73,17 @@ def read_table(path: Path) -> List[Pair]:
         It is not such a table, is empty, or a row lacks a path or repeats an image.
     """
     table = read_csv(path, COLUMNS, f"a CSV with the columns {' and '.join(COLUMNS)}")
-    pairs, names, folder = [], set(), Path(path).parent
+    pairs, files, folder = [], set(), Path(path).parent
     for number, row in enumerate(table, 1):
         image, mask = row["images"].strip(), row["masks"].strip()
         if not image or not mask:
             raise UserError(f"{path}: row {number} lacks the path of an image or of a mask.")
-        if image in names:
+        pair = Pair(image, folder / image, folder / mask)
+        file = os.path.abspath(pair.image)
+        if file in files:
             raise UserError(f"{path}: row {number} lists {image} again.")
-        names.add(image)
-        pairs.append(Pair(image, folder / image, folder / mask))
+        files.add(file)
+        pairs.append(pair)
     return pairs
 
 

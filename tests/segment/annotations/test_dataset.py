@@ -89,6 +89,7 @@ def test_masks_saved_as_gray_color_are_read(data):
         ("images,masks\n", "has no rows"),
         ("images,masks\na.png\n", "row 1 lacks"),
         ("images,masks\na.png,b.png\na.png,b.png\n", "row 2 lists a.png again"),
+        ("images,masks\na.png,b.png\n./x/../a.png,b.png\n", "row 2 lists ./x/../a.png again"),
     ],
 )
 def test_a_wrong_table_is_named(tmp_path, text, message):
