@@ -37,10 +37,10 @@ a blank image and 1 if the level is certain. Images above level 1 or below certa
 flagged.
 """
 ABOUT_CELLS = """
-Cells and spirochaetes in dark-field images. {}
+Cells and spirochaetes in dark-field images.{}
 """
-ABOUT_TRUTH = """The images are simulated, so the true numbers are known. The
-overlap of found and true cells (IoU) is 1 if they agree in every pixel."""
+ABOUT_TRUTH = """ The images are simulated, so the true numbers are known.
+The overlap of found and true cells (IoU) is 1 if they agree in every pixel."""
 
 
 def main(own_images=None):

@@ -42,7 +42,7 @@ class PictureOptions(Checked):
     palette: str = option(
         RAINBOW,
         "Colors of the focus levels",
-        "Colors from in focus to out of focus: rainbow, blue to red; or uniform, blue to orange, "
+        "Colors from in focus to out of focus: blue to red as in a rainbow, or blue to orange, "
         "which color-blind people can tell apart.",
         details="""\
 -  *Rainbow:* Blue, green, yellow, and red, as in the article on the method.

@@ -53,7 +53,8 @@ class EngineOptions(Checked):
    cards and on processors with AVX-512 or AMX.
 -  *numpy:* Needs nothing but CellProfiler, and the least memory.
 
-The results in float32 agree to four digits. The measurement *Engine* tells which one computed.
+Their results agree to four digits unless you compute with fewer digits. The measurement *Engine*
+tells which one computed.
 """,
         choices=(AUTOMATIC, *ENGINE_NAMES),
     )
