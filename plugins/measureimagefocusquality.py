@@ -755,7 +755,7 @@ def _show_distributions(panels, data, point):
     for image, axes, pixels in zip(data.images, panels.distributions, panels.patches):
         patch = point and core_display.seen_patch(image["boxes"], image["certainties"], *point)
         if patch is None:
-            shown, found = (image["probabilities"], "Image"), None
+            shown, found = (image["probabilities"], "Whole image"), None
         else:
             top, left, height, width = image["boxes"][patch]
             shown = (image["patch_probabilities"][patch], "Patch")

@@ -87,9 +87,8 @@ def draw_distribution(
     palette : str
         See :func:`focusqual.inference.picture.level_colors`.
     """
-    for bars in axes.containers:
+    for bars in list(axes.containers):
         bars.remove()
-    axes.containers.clear()
     levels = np.arange(LEVELS)
     colors = level_colors(levels, np.full(LEVELS, BAR_CERTAINTY), palette)
     known = np.nan_to_num(probabilities)

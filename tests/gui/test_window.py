@@ -50,7 +50,7 @@ def test_darkfield_figure_has_titles_and_a_table_that_fits(driven):
 def test_focus_figure_shows_every_image_and_a_table_that_fits(driven, name, images):
     folder, seen = driven("focus")
     found = seen[name]
-    assert found["titles"] == images
+    assert found["titles"] == [*images, *["Whole image"] * len(images)]
     assert found["grid"]["visible"]
     assert [row[0] for row in found["grid"]["rows"]] == images
     scores = [int(row[1]) for row in found["grid"]["rows"]]
