@@ -1,8 +1,10 @@
 """CellProfiler settings made from the options that dataclasses declare."""
 
 import itertools
+import math
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
+from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.setting import Binary, Setting, SettingsGroup, ValidationError
 from cellprofiler_core.setting.choice import Choice
 from cellprofiler_core.setting.text import Float, Integer
@@ -87,7 +89,7 @@ class OptionSettings:
     def value(self, name: str) -> Any:
         """Return the value of an option, whose setting may show another text."""
         value, option = self.by_name[name].value, self._declared[name]
-        return option.choices[option.shown.index(value)] if option.shown else value
+        return dict(zip(option.shown, option.choices)).get(value, value)
 
     def _is_used(self, name: str) -> bool:
         choice = self.by_name.get(f"{name}_choice")
@@ -132,9 +134,18 @@ def _setting(default: Any, option: Option, used_only: str) -> Setting:
     if option.absent:
         label = option.entered
         doc = f"*(Used only if you enter a value)*\n\n{option.help}"
-    number = Integer if option.kind is int else Float
+    number = Integer if option.kind is int else _FiniteFloat
     value = option.suggested if default is None else default
     return number(label, value, doc=doc, minval=option.minimum, maxval=option.maximum)
+
+
+class _FiniteFloat(Float):
+    """Number that is neither NaN, which a minimum and maximum let pass, nor infinite."""
+
+    def test_valid(self, pipeline: Optional[Pipeline]) -> None:
+        super().test_valid(pipeline)
+        if not math.isfinite(self.value):
+            raise ValidationError(f"{self.value_text} is not a number", self)
 
 
 Output = Tuple[str, str, Type[Setting], str, str, str]

@@ -19,6 +19,7 @@ from cellprofiler_core.pipeline import Pipeline
 from cellprofiler_core.setting import Binary, HiddenCount, ValidationError
 from cellprofiler_core.setting.do_something import DoSomething
 from cellprofiler_core.setting.subscriber import ImageSubscriber
+from cellprofiler_core.setting.text import Float
 from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import (
@@ -165,6 +166,26 @@ def test_a_damaged_number_of_groups_is_refused_in_a_sentence(name, count):
     with pytest.raises(ValueError, match=f"^'{count[:20]}' is not a number of {what} from 1 to 20"):
         module.set_settings_from_values(saved * 500, 1, name)
     assert len(module.settings()) == len(saved)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "", "many"])
+def test_settings_of_numbers_take_numbers_only(name, text):
+    module = instantiate_module(name)
+    numbers = [setting for setting in module.settings() if isinstance(setting, Float)]
+    assert len(numbers) >= 4
+    for setting in numbers:
+        setting.test_valid(None)
+        setting.value_text = text
+        with pytest.raises(ValidationError):
+            setting.test_valid(None)
+
+
+def test_choices_that_do_not_exist_are_refused():
+    module = instantiate_module(FOCUS)
+    module.rescaling.value_text = "no choice"
+    assert module.rescaling in module.visible_settings()
+    with pytest.raises(ValidationError, match="no choice"):
+        module.rescaling.test_valid(None)
 
 
 def test_groups_are_offered_up_to_a_limit(module):
