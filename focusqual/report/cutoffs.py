@@ -168,7 +168,11 @@ def read_cutoffs(path: Path, channels: Iterable[str]) -> Dict[str, float]:
     """
     rows = read_csv(path, ("channel", "highest_score"), "a cutoffs.csv of 'focusqual threshold'")
     with add_path_to_errors(path):
-        scores = {row["channel"]: _score(row["highest_score"]) for row in rows}
+        scores: Dict[str, float] = {}
+        for row in rows:
+            score = _score(row["highest_score"])
+            if scores.setdefault(row["channel"], score) != score:
+                raise UserError(f"It has two cutoffs for the channel '{row['channel']}'.")
         for channel in channels:
             if channel not in scores and "" not in scores:
                 wanted = f"the channel '{channel}'" if channel else "images without a channel"

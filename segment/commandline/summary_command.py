@@ -58,13 +58,13 @@ def summarize(
     and per 1,000 blood cells with bootstrap intervals. review.html shows all spirochaetes, to
     accept or reject them by keys; it opens without a network. For research use only.
     """
-    from segment.report.found import PICTURE, folder_name, read_found, read_groups
+    from segment.report.found import PICTURE, folder_names, read_found, read_groups
     from segment.report.records import write_picture
     from segment.report.review import read_decisions, write_review
     from segment.report.slides import summarize, write_groups
 
-    group_of = read_groups(groups) if groups else folder_name
-    found = read_found(folder, suffix, class_name, group_of)
+    groups_of = read_groups(groups) if groups else folder_names
+    found = read_found(folder, suffix, class_name, groups_of)
     records = [record for record, _ in found]
     decisions = read_decisions(reviewed, records)
     table, page = output / "groups.csv", output / PAGE

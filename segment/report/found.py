@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import read_csv
@@ -15,11 +15,11 @@ PICTURE = "review_{:05}.jpg"
 """Name of the picture of an image beside the page, by its number."""
 WANTED = "the output folder of 'segment-darkfield predict'"
 Row = Mapping[str, str]
-GroupOf = Callable[[Row], str]
+GroupsOf = Callable[[Sequence[Row]], List[str]]
 
 
 def read_found(
-    folder: Path, suffix: str, class_name: str, group_of: GroupOf
+    folder: Path, suffix: str, class_name: str, groups_of: GroupsOf
 ) -> List[Tuple[ImageRecord, Plane]]:
     """Read which objects of a class were found in which images.
 
@@ -30,8 +30,8 @@ def read_found(
     suffix : str
         Text at the end of the names of its files.
     class_name : str
-    group_of : callable
-        Function from a row of images.csv to the name of its group.
+    groups_of : callable
+        Function from the rows of images.csv to the names of their groups.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def read_found(
     if any(int(row[counted]) for row in rows):
         probabilities = _probabilities(folder / f"cells{suffix}.csv", class_name)
     found = []
-    for number, row in enumerate(rows, 1):
+    for number, (row, group) in enumerate(zip(rows, groups_of(rows)), 1):
         plane = _plane_of(row)
         label_image = folder / f"{row['pictures']}_{in_names}{suffix}.tif"
         labels = read_image(label_image)
@@ -68,7 +68,7 @@ def read_found(
         record = ImageRecord(
             name=row["image"],
             folder=row["folder"],
-            group=group_of(row),
+            group=group,
             picture=PICTURE.format(number),
             width=width,
             height=height,
@@ -80,28 +80,54 @@ def read_found(
     return found
 
 
-def read_groups(table: Path) -> GroupOf:
+def read_groups(table: Path) -> GroupsOf:
     """Read a table with the columns image and group, and return the function of its groups.
+
+    An image is the one with the longest name in the table with which its path ends, so that images
+    with equal file names in several folders can have several groups.
 
     Raises
     ------
     UserError
-        The table is unusable. The function raises it for images that are not in the table.
+        The table is unusable. The function raises it for images that are not in the table, and for
+        names of images in several folders.
     """
     rows = read_csv(table, ["image", "group"], "a table with the columns image and group")
-    groups = {row["image"]: row["group"] for row in rows}
+    groups: Dict[str, str] = {}
+    for row in rows:
+        if groups.setdefault(row["image"], row["group"]) != row["group"]:
+            raise UserError(f"{table} gives {row['image']} two groups: remove one row.")
 
-    def group_of(row: Row) -> str:
-        if row["image"] not in groups:
-            raise UserError(f"{table} has no row for {row['image']}: add it with its group.")
-        return groups[row["image"]]
+    def groups_of(images: Sequence[Row]) -> List[str]:
+        folders: Dict[str, str] = {}
+        found = []
+        for image in images:
+            *parts, name = [*_parts(image), image["image"]]
+            ends = ["/".join([*parts[start:], name]) for start in range(len(parts) + 1)]
+            end = next((end for end in ends if end in groups), None)
+            if end is None:
+                raise UserError(f"{table} has no row for {name}: add it with its group.")
+            if folders.setdefault(end, image["folder"]) != image["folder"]:
+                raise UserError(f"{table} names {end}, of several folders: write {ends[-2]}.")
+            found.append(groups[end])
+        return found
 
-    return group_of
+    return groups_of
 
 
-def folder_name(row: Row) -> str:
-    """Return the name of the folder of an image."""
-    return os.path.basename(row["folder"])
+def folder_names(images: Sequence[Row]) -> List[str]:
+    """Return the name of the folder of each image, with those above it if names are equal."""
+    parts = [_parts(image) for image in images]
+    names = [folder[-1] for folder in parts]
+    if len(set(names)) == len(set(map(tuple, parts))):
+        return names
+    common = len(os.path.commonprefix(parts))  # type: ignore[type-var]
+    return ["/".join(folder[max(common - 1, 0) :]) for folder in parts]
+
+
+def _parts(image: Row) -> List[str]:
+    """Return the parts of the folder of an image, on any system."""
+    return image["folder"].replace("\\", "/").rstrip("/").split("/")
 
 
 def _probabilities(path: Path, class_name: str) -> Dict[Tuple[str, str], List[float]]:

@@ -95,6 +95,12 @@ def test_cutoffs_without_a_channel_hold_for_all(images, tmp_path):
     assert read_cutoffs(tmp_path / "cutoffs.csv", ["", "a"]) == {"": 2.0, "a": 2.0}
 
 
+def test_two_cutoffs_for_a_channel_are_refused(tmp_path):
+    (tmp_path / "cutoffs.csv").write_text("channel,highest_score\nDNA,1\nDNA,2\n")
+    with pytest.raises(UserError, match="cutoffs.csv: It has two cutoffs for the channel 'DNA'"):
+        read_cutoffs(tmp_path / "cutoffs.csv", ["DNA"])
+
+
 def test_cellprofiler_names_channels_and_blank_images_are_left_out(tmp_path):
     table = tmp_path / "Image.csv"
     rows = ["1,a.tif,0,0.1,0.9,3,3.2,0.8\n", "2,b.tif,1,0.9,0.05,2,2.4,0.7\n", "3,c.tif,,,,1,1,1\n"]

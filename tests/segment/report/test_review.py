@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from skimage.draw import disk
 from support import until
 
+from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import write_png, write_tiff
 from segment.commandline.commands import main
+from segment.report.found import folder_names, read_groups
 from segment.report.records import LARGEST_PICTURE, candidates_of, write_picture
 
 SIZE = (100, 140)
@@ -85,6 +87,36 @@ def test_groups_can_be_given(found, tmp_path):
     pd.DataFrame({"image": files[:1], "group": "x"}).to_csv(table, index=False)
     said = run(found, "--output", tmp_path / "out", "--groups", table, exit_code=2)
     assert "has no row for b.png: add it with its group" in said
+
+
+def rows_of(*paths):
+    """Rows of images.csv by the paths of the images."""
+    return [dict(zip(("folder", "image"), path.rsplit("/", 1))) for path in paths]
+
+
+@pytest.mark.parametrize(
+    "paths, names",
+    [
+        (["/d/slide 1/a.png", "/d/slide 2/a.png"], ["slide 1", "slide 2"]),
+        (["/d/p1/images/a.png", "/d/p2/images/a.png"], ["d/p1/images", "d/p2/images"]),
+        (["/d/x/a.png", "/d/x/x/a.png"], ["x", "x/x"]),
+        (["C:\\p1\\i/a.png", "C:\\p2\\i/a.png"], ["C:/p1/i", "C:/p2/i"]),
+    ],
+)
+def test_folders_with_equal_names_are_groups_of_their_own(paths, names):
+    assert folder_names(rows_of(*paths)) == names
+
+
+def test_images_with_equal_names_have_groups_of_their_own(tmp_path):
+    table, images = tmp_path / "groups.csv", rows_of("/d/p1/a.png", "/d/p2/a.png", "/d/p2/b.png")
+    table.write_text("image,group\np1/a.png,x\np2/a.png,y\nb.png,z\n")
+    assert read_groups(table)(images) == ["x", "y", "z"]
+    table.write_text("image,group\na.png,x\nb.png,z\n")
+    with pytest.raises(UserError, match="names a.png, of several folders: write p2/a.png"):
+        read_groups(table)(images)
+    table.write_text("image,group\na.png,x\na.png,z\n")
+    with pytest.raises(UserError, match="gives a.png two groups"):
+        read_groups(table)
 
 
 def test_a_second_run_replaces_the_first(found, tmp_path):
