@@ -1,6 +1,7 @@
 """Acquisition metadata of an image file: optics, stage position and time."""
 
 import datetime
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
@@ -146,11 +147,12 @@ def is_same(value: float, other: float) -> bool:
 def micrometers(value: object, unit: object) -> Optional[float]:
     """Convert a length of a file to micrometers; None if it is no number or the unit is unknown."""
     name = MICRO_SIGN.sub("u", str(unit)).strip()
-    factor = MICROMETERS.get(name if len(name) < 3 else name.lower())
+    factor = MICROMETERS.get(name if len(name) < 3 else name.lower(), math.nan)
     try:
-        return None if factor is None else float(value) * factor  # type: ignore[arg-type]
+        length = float(value) * factor  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
+    return length if math.isfinite(length) else None
 
 
 def pixel_size(width: Optional[float], height: Optional[float]) -> Dict[str, object]:

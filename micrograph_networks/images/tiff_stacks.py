@@ -292,11 +292,13 @@ def _check_ome(root: Element, smallest: int) -> None:
 
 
 def _ome_images(tiff: tifffile.TiffFile) -> Dict[int, OmeImage]:
-    """Return the descriptions of the series in OME-XML by their numbers."""
+    """Return the descriptions of the series in OME-XML by their numbers; none if damaged."""
     root = _ome_root(tiff)
     if root is None or tiff.series[0].kind.lower() != "ome":
         return {}
-    return dict(enumerate(ome_images(root)))
+    with contextlib.suppress(LookupError, ValueError):  # the images can be read without them
+        return dict(enumerate(ome_images(root)))
+    return {}
 
 
 def _acquisition(

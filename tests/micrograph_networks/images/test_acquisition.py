@@ -195,6 +195,7 @@ def test_ome_xml_is_read(tmp_path):
         ({"pixels": 'PhysicalSizeX="1" PhysicalSizeXUnit="pixel"'}, "pixel_size_um", None),
         ({"pixels": 'PhysicalSizeX="1" PhysicalSizeXUnit="Mm"'}, "pixel_size_um", None),
         ({"pixels": 'PhysicalSizeX="0.1" PhysicalSizeY="0.2"'}, "pixel_size_um", None),
+        ({"pixels": 'PhysicalSizeX="INF" PhysicalSizeY="INF"'}, "pixel_size_um", None),
         ({"plane": '<Plane TheC="x" DeltaT="?"/>'}, "stage_x_um", None),
         ({"plane": '<Plane DeltaT="?"/>'}, "time", None),
         ({"plane": '<Plane DeltaT="1" DeltaTUnit="ly"/>'}, "time", None),
@@ -207,6 +208,16 @@ def test_units_and_media_of_ome_xml(tmp_path, parts, name, value):
     assert getattr(found[0], name) == (value and pytest.approx(value))
     is_square = parts.get("pixels", "").count("0.") < 2
     assert bool(found[0].notes) != is_square
+
+
+@pytest.mark.parametrize("lost", [b' ID="Image:0"', b' Row="1"', b' ID="Image:0"/>'])
+def test_images_with_incomplete_ome_xml_can_be_read(tmp_path, lost):
+    xml = ome().replace(lost, b"/>" if lost.endswith(b">") else b"")
+    pages = np.stack([IMAGE, IMAGE])
+    tifffile.imwrite(tmp_path / "a.ome.tif", pages, description=xml, metadata=None)
+    dna, actin = planes_of([tmp_path / "a.ome.tif"])
+    np.testing.assert_array_equal(dna.read(), IMAGE)
+    np.testing.assert_array_equal(actin.read(), IMAGE)
 
 
 def test_later_timepoints_without_a_time_have_none(tmp_path):
