@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from micrograph_networks.errors import UserError
-from micrograph_networks.files.tables import csv_table, escaped
+from micrograph_networks.files.tables import csv_table, escaped, read_csv
 from micrograph_networks.files.writing import atomic_write
 
 CHECKPOINT = "checkpoint_{}.keras"
@@ -17,14 +17,23 @@ Epoch = Dict[str, Union[int, float]]
 
 
 def read_epochs(path: Path) -> List[Epoch]:
-    """Read the epochs of a training.csv; there are none if it does not exist."""
+    """Read the epochs of a training.csv; there are none if it does not exist.
+
+    Raises
+    ------
+    UserError
+        The file is damaged.
+    """
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
+    rows = read_csv(path, ("epoch",), "the training.csv that the training wrote")
+    try:
         return [
             {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
-            for row in csv.DictReader(file)
+            for row in rows
         ]
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): choose another folder.") from error
 
 
 class TrainingRun:
@@ -118,13 +127,26 @@ class TrainingRun:
             None if there is no checkpoint.
         done : int
             Number of epochs that the model has learned.
+
+        Raises
+        ------
+        UserError
+            The checkpoint or the log is damaged.
         """
         import keras
 
         path = max(self._checkpoints(), default=None)
         model, done = None, 0
         if path is not None:
-            model = keras.models.load_model(path, custom_objects=custom_objects)
+            try:
+                model = keras.models.load_model(path, custom_objects=custom_objects)
+            except MemoryError:
+                raise
+            except Exception as error:  # Keras raises many types on damaged files
+                raise UserError(
+                    f"{path} cannot be read ({type(error).__name__}): use the version of Keras "
+                    "that wrote it, or delete it to start again."
+                ) from error
             done = int(path.stem.rpartition("_")[2])
         self._write_log([epoch for epoch in self.epochs if epoch["epoch"] <= done])
         return model, done
@@ -146,4 +168,4 @@ class TrainingRun:
             self._log.unlink(missing_ok=True)
 
     def _checkpoints(self) -> List[Path]:
-        return list(self.folder.glob(CHECKPOINT.format("*")))
+        return list(self.folder.glob(CHECKPOINT.format("[0-9]*")))

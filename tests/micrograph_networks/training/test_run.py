@@ -56,6 +56,21 @@ def test_epochs_without_a_checkpoint_are_forgotten(tmp_path):
     assert read_epochs(tmp_path / "training.csv") == []
 
 
+@pytest.mark.parametrize("log", ["epoch;loss\n1;0,5\n", "epoch,loss\n1,low\n", "loss\n1\n", ""])
+def test_a_damaged_log_is_named(tmp_path, log):
+    (tmp_path / "training.csv").write_text(log)
+    with pytest.raises(UserError, match=r"training\.csv (is damaged|has )"):
+        read_epochs(tmp_path / "training.csv")
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    pytest.importorskip("keras")
+    run = TrainingRun(tmp_path, {})
+    run.end_epoch(Model(), {"epoch": 1, "loss": 0.5})
+    with pytest.raises(UserError, match=r"checkpoint_0001\.keras cannot be read .*delete it"):
+        run.resume()
+
+
 def test_a_new_run_needs_an_empty_folder(tmp_path):
     (tmp_path / ".lock").write_text("")
     TrainingRun(tmp_path, {})
