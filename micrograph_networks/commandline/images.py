@@ -146,7 +146,7 @@ def read_mask(masks: Optional[Dict[str, Path]], image: InputImage) -> "Optional[
     Returns
     -------
     ndarray of bool, (height, width), or None
-        True where the mask is not 0.
+        True where the mask is not 0 and not NaN.
 
     Raises
     ------
@@ -159,7 +159,8 @@ def read_mask(masks: Optional[Dict[str, Path]], image: InputImage) -> "Optional[
         return None
     if image.stem not in masks:
         raise UserError("It has no mask: give one with the name of the image.")
-    return read_gray(masks[image.stem]) != 0
+    mask = read_gray(masks[image.stem])
+    return (mask != 0) & (mask == mask)
 
 
 def _files_of(path: Path, skipped: Optional[Path] = None) -> Iterator[Tuple[Path, Path]]:

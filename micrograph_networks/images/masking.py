@@ -15,7 +15,7 @@ def valid_pixels(image: np.ndarray, *masks: Optional[np.ndarray]) -> np.ndarray:
     ----------
     image : ndarray, (height, width) or (height, width, channels)
     *masks : array_like, (height, width), or None
-        Nonzero inside. What a masked array of ``numpy.ma`` masks is outside.
+        Nonzero inside; NaN is outside. What a masked array of ``numpy.ma`` masks is outside.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def valid_pixels(image: np.ndarray, *masks: Optional[np.ndarray]) -> np.ndarray:
     for mask in masks:
         if mask is None:
             continue
-        inside = np.ma.filled(mask, 0) != 0
+        inside = np.nan_to_num(np.ma.filled(mask, 0)) != 0
         if inside.shape != valid.shape:
             raise UserError(
                 f"The mask is of shape {inside.shape} but the image is of shape {valid.shape}: "

@@ -86,6 +86,9 @@ def find_images(folder: Path) -> List[PositionedImage]:
                 _add_field(folder, name, {"field": name}, described, images)
         else:
             _add_field(folder, "", {}, described, images)
+    if not images:
+        error = UserError(f"{folder} contains no image: export it again.")
+        return [unreadable_image({}, error)]
     return images
 
 

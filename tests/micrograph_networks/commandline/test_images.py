@@ -119,6 +119,15 @@ def test_masks_have_the_names_of_images(write):
     assert read_mask(find_masks(None, images), images[0]) is None
 
 
+def test_nan_is_outside_of_a_mask(write):
+    write("plate/a.png")
+    Path("masks").mkdir()
+    tifffile.imwrite("masks/a.tif", np.array([[np.nan, 0, 0.5]], np.float32))
+    images = input_images([Path("plate")])
+    mask = read_mask(find_masks(Path("masks"), images), images[0])
+    assert mask.tolist() == [[False, False, True]]
+
+
 def test_planes_of_a_stack_share_a_mask_or_have_their_own(write):
     tifffile.imwrite("s.tif", np.stack([PIXELS] * 3), photometric="minisblack")
     images = input_images([Path("s.tif")])

@@ -29,5 +29,6 @@ def test_pixels_count_where_they_are_finite_and_inside_of_the_mask():
     mask = np.array([[0, 1, 7, 1]])
     assert valid_pixels(image, mask).tolist() == [[False, False, True, False]]
     assert valid_pixels(np.dstack([image, image]), mask).shape == (1, 4)
+    assert valid_pixels(image, [[np.nan, 1, -0.5, 1]]).tolist() == [[False, False, True, False]]
     with pytest.raises(UserError, match="mask is of shape"):
         valid_pixels(image, mask.T)

@@ -256,6 +256,14 @@ def test_wrong_metadata_are_named(tmp_path, images, metadata, problem):
         plane.read()
 
 
+@pytest.mark.parametrize("metadata", [{"plate": {"wells": []}}, {"bioformats2raw.layout": 3}])
+def test_a_zarr_without_images_is_named(tmp_path, metadata):
+    open_group(tmp_path / "a.zarr").attrs.put(metadata)
+    (plane,) = planes_of([tmp_path / "a.zarr"])
+    with pytest.raises(UserError, match="a.zarr contains no image"):
+        plane.read()
+
+
 def test_damaged_chunk_does_not_affect_other_images(plate, images):
     for path in (plate / "B" / "3" / "0" / "0").rglob("*"):
         if path.is_file() and path.name not in (".zarray", ".zattrs", "zarr.json"):
