@@ -88,6 +88,8 @@ def predict(
 
     def segment(one: InputImage) -> Tuple[List[object], List[List[object]]]:
         image = one.plane.read()
+        if not np.isfinite(image).any():
+            raise UserError("All pixels are NaN or infinite, so nothing can be found in it.")
         result = segment_image(image, loaded, read_mask(masks, one), options)
         most = max(len(objects.means) for objects in result.by_class)
         if most > MOST_OBJECTS:

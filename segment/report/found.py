@@ -1,5 +1,7 @@
 """What 'segment-darkfield predict' wrote: its tables, label images, and the images themselves."""
 
+import contextlib
+import math
 import os
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
@@ -41,8 +43,8 @@ def read_found(
     Raises
     ------
     UserError
-        A table or a label image is missing or does not belong to the others, an image was moved
-        since, or the model does not find this class.
+        A table or a label image is missing, damaged or does not belong to the others, an image was
+        moved since, or the model does not find this class.
     """
     in_names = class_name.replace(" ", "_")
     counted, cells = f"{in_names}s", f"{CLASSES[BLOOD_CELL].replace(' ', '_')}s"
@@ -51,7 +53,7 @@ def read_found(
     if counted not in rows[0]:
         raise UserError(f"{path} has no column {counted}: choose another --class.")
     probabilities: Dict[Tuple[str, str], List[float]] = {}
-    if any(int(row[counted]) for row in rows):
+    if any(_number(path, row[counted]) for row in rows):
         probabilities = _probabilities(folder / f"cells{suffix}.csv", class_name)
     found = []
     for number, (row, group) in enumerate(zip(rows, groups_of(rows)), 1):
@@ -59,7 +61,7 @@ def read_found(
         label_image = folder / f"{row['pictures']}_{in_names}{suffix}.tif"
         labels = read_image(label_image)
         likely = probabilities.get((row["folder"], row["image"]), [])
-        if not labels.max() == len(likely) == int(row[counted]):
+        if not labels.max() == len(likely) == _number(path, row[counted]):
             raise UserError(
                 f"{label_image} holds {labels.max()} objects, but the tables list {len(likely)}: "
                 "run 'segment-darkfield predict' again."
@@ -73,7 +75,7 @@ def read_found(
             width=width,
             height=height,
             pixel_size_um=plane.acquisition.pixel_size_um,
-            cells=int(row[cells]) if cells in row else None,
+            cells=int(_number(path, row[cells])) if cells in row else None,
             candidates=candidates_of(labels, likely),
         )
         found.append((record, plane))
@@ -137,8 +139,16 @@ def _probabilities(path: Path, class_name: str) -> Dict[Tuple[str, str], List[fl
     for row in read_csv(path, columns, WANTED):
         if row["class"] == class_name:
             likely = row["spirochaete_probability"] or row["mean_probability"]
-            found.setdefault((row["folder"], row["image"]), []).append(float(likely))
+            found.setdefault((row["folder"], row["image"]), []).append(_number(path, likely))
     return found
+
+
+def _number(path: Path, text: str) -> float:
+    """Return a number of a table; raise UserError if it is not one."""
+    with contextlib.suppress(ValueError):
+        if math.isfinite(float(text)):
+            return float(text)
+    raise UserError(f"{path} contains '{text}' in place of a number: give {WANTED}.")
 
 
 def _plane_of(row: Row) -> Plane:

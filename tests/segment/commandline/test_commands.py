@@ -107,6 +107,14 @@ def test_channels_of_a_composite_are_segmented_as_images(images, tmp_path, netwo
     np.testing.assert_array_equal(*same)
 
 
+def test_images_without_a_finite_pixel_are_not_counted(images, tmp_path, network):
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((60, 70), np.nan, np.float32))
+    output = tmp_path / "out"
+    arguments = ("predict", images[0], tmp_path / "nan.tif", "--output", output, *network)
+    assert "nan.tif: All pixels are NaN or infinite" in run(*arguments, exit_code=1)
+    assert pd.read_csv(output / "images.csv")["image"].tolist() == [images[0].name]
+
+
 def test_masks_and_suffixes_are_used(images, tmp_path, network):
     output, masks, mask = tmp_path / "out", tmp_path / "masks", np.zeros((60, 70), np.uint8)
     mask[:45, :60] = 255

@@ -142,6 +142,17 @@ def test_bad_input_is_one_sentence(found, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "table, column", [("images", "spirochaetes"), ("cells", "spirochaete_probability")]
+)
+def test_damaged_numbers_are_named(found, tmp_path, table, column):
+    path = found / f"{table}.csv"
+    pd.read_csv(path).astype({column: str}).assign(**{column: "many"}).to_csv(path, index=False)
+    said = run(found, "--output", tmp_path / "out", exit_code=2)
+    assert f"{table}.csv contains 'many' in place of a number" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_decisions_of_another_run_are_refused(found, tmp_path):
     run(found, "--output", tmp_path / "out")
     page = (tmp_path / "out" / "review.html").read_text(encoding="utf-8")
