@@ -15,11 +15,11 @@ words = "Measured \n" + List.get("command") + "\n" + List.get("input") + "\n" + 
     + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
 input = runMacro(folder + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
-Table.open(output + File.separator + "focus.csv");
 if (!File.isDirectory(input)) {
     open(output + File.separator + File.getNameWithoutExtension(input) + "_focus.png");
     showPatches(getWidth(), getHeight(), output + File.separator + "patches.csv");
 }
+Table.open(output + File.separator + "focus.csv");
 
 function askSettings() {
     Dialog.create("Measure focus");
@@ -44,22 +44,24 @@ function askSettings() {
 
 function showPatches(width, height, table) {
     // Fill each patch with its level and its certainty.
-    rows = split(File.openAsString(table), "\n");
-    columns = split(rows[0], ",");
-    for (i = 0; i < columns.length; i++) List.set(columns[i], i);
+    Table.open(table);
+    left = Table.getColumn("left_px");
+    top = Table.getColumn("top_px");
+    across = Table.getColumn("width_px");
+    down = Table.getColumn("height_px");
+    levels = Table.getColumn("level");
+    certainties = Table.getColumn("certainty");
+    selectWindow(File.getName(table));
+    run("Close");
     newImage("Level and certainty", "32-bit black", width, height, 2);
-    names = newArray("level", "certainty");
     for (slice = 1; slice <= 2; slice++) {
         setSlice(slice);
-        setMetadata("Label", names[slice - 1]);
-        for (row = 1; row < rows.length; row++) {
-            values = split(rows[row], ",");
-            setColor(parseFloat(values[List.getValue(names[slice - 1])]));
-            left = parseInt(values[List.getValue("left_px")]);
-            top = parseInt(values[List.getValue("top_px")]);
-            across = parseInt(values[List.getValue("width_px")]);
-            down = parseInt(values[List.getValue("height_px")]);
-            fillRect(left, top, across, down);
+        if (slice == 1) setMetadata("Label", "level");
+        else setMetadata("Label", "certainty");
+        for (patch = 0; patch < levels.length; patch++) {
+            if (slice == 1) setColor(levels[patch]);
+            else setColor(certainties[patch]);
+            fillRect(left[patch], top[patch], across[patch], down[patch]);
         }
     }
     setSlice(1);

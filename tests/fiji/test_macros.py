@@ -86,14 +86,19 @@ def batch(macro, temporary="/tmp", **settings):
     return result.stdout.strip()
 
 
-def test_the_active_image_is_measured(tmp_path, fly_images, program):
-    image = tmp_path / "fly.png"
+@pytest.mark.parametrize("name", ["fly", "a,b=c"])
+def test_the_active_image_is_measured(tmp_path, fly_images, program, name):
+    image = tmp_path / f"{name}.png"
     write_png(image, fly_images["01_POS002_D.TIF"][:200, :300])
     output = tmp_path / "the measurements"
     settings = {"command": program("focusqual"), "output": output, "stride": 42}
+    if name == "fly":
+        names = {"image fly.png", "image image_focus.png"}
+    else:
+        names, settings["input"], image = {f"image {name}_focus.png"}, image, None
     log = log_of("Measure_Focus.ijm", tmp_path, image, **settings)
     assert "tables focus.csv 1" in log
-    assert {"image fly.png", "image image_focus.png", "image Level and certainty"} <= set(log)
+    assert {*names, "image Level and certainty"} <= set(log)
     patches = pd.read_csv(output / "patches.csv")
     for name in ("level", "certainty"):
         (line,) = [line for line in log if line.startswith(name)]
