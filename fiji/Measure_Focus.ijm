@@ -15,8 +15,9 @@ words = "Measured \n" + List.get("command") + "\n" + List.get("input") + "\n" + 
     + "\n--stride\n" + List.get("stride") + "\n--scale\n" + List.get("scale");
 input = runMacro(folder + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
-if (!File.isDirectory(input)) {
-    open(output + File.separator + File.getNameWithoutExtension(input) + "_focus.png");
+picture = output + File.separator + File.getNameWithoutExtension(input) + "_focus.png";
+if (!File.isDirectory(input) && File.exists(picture)) { // the planes of a stack have one each
+    open(picture);
     showPatches(getWidth(), getHeight(), output + File.separator + "patches.csv");
 }
 Table.open(output + File.separator + "focus.csv");

@@ -15,9 +15,11 @@ words = "Segmented \n" + List.get("command") + "\n" + List.get("input") + "\n" +
 if (List.getValue("diameter") > 0) words += "\n--cell-diameter\n" + List.get("diameter");
 input = runMacro(folder + "runcommand.ijm", words);
 if (input == "[aborted]") exit;
+labels = output + File.separator + File.getNameWithoutExtension(input) + "_blood_cell.tif";
+if (!File.exists(labels)) exit("Each plane of a stack has its own label image in " + output + ".");
 Table.open(output + File.separator + "cells.csv");
 if (List.get("input") != "") open(input);
-addCells(output + File.separator + File.getNameWithoutExtension(input) + "_blood_cell.tif");
+addCells(labels);
 roiManager("show all");
 
 function askSettings() {

@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from micrograph_networks.images.image_files import write_png
 
@@ -140,6 +142,16 @@ def test_a_folder_is_measured(tmp_path, fly_images, program):
     log = log_of("Measure_Focus.ijm", tmp_path, None, **settings)
     assert "tables focus.csv 2" in log
     assert (folder / "measured" / "b_focus.png").is_file()
+
+
+def test_stacks_are_measured(tmp_path, fly_images, program):
+    image = fly_images["01_POS002_D.TIF"][:100, :100]
+    tifffile.imwrite(tmp_path / "s.tif", np.stack([image] * 2), photometric="minisblack")
+    settings = {"input": tmp_path / "s.tif", "output": tmp_path / "out"}
+    log = log_of("Measure_Focus.ijm", tmp_path, None, command=program("focusqual"), **settings)
+    assert log == ["tables focus.csv 2"]
+    printed = batch("Segment_Darkfield.ijm", command=program("segment"), **settings)
+    assert printed == f"Each plane of a stack has its own label image in {tmp_path / 'out'}."
 
 
 @pytest.mark.parametrize("macro", ["Measure_Focus.ijm", "Segment_Darkfield.ijm"])
