@@ -11,6 +11,10 @@ The guard is always measured: blank frames after each processing of processings.
 certainty of their patches. --in-focus adds in-focus images (folders are searched recursively, one
 subfolder per kind): the score of each, and how far each processing moves it. --output writes every
 number of the guard to a CSV.
+
+Both also print which of score and expected level tells images in and out of focus apart better: the
+area under the curve on the planes of the stacks, and on the in-focus images and the same images
+defocused. The verdict of reports uses the better one.
 """
 
 import argparse
@@ -20,11 +24,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from processings import LEVEL_KEPT, PROCESSINGS
+from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
 from focusqual import load_model, measure_focus
 from focusqual.evaluation import stacks
 from focusqual.inference.options import FocusOptions
+from focusqual.levels import LEVEL_DEPTH
+from focusqual.simulation.defocus import defocus
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray
 
 SIDE = 420
@@ -32,6 +39,8 @@ SIDE = 420
 NOT_FLUORESCENCE = ("bright_field", "phase_dic", "stained_tissue")
 """Kinds that are counted separately from fluorescence."""
 UNPROCESSED = "unprocessed"
+DEFOCUSED = (2, 3, 4)
+"""Levels of the images that are compared with in-focus ones."""
 COLUMNS = ("group", "image", "processing", "score", "expected_level", "certainty", "median_patch")
 """Columns of the table of the guard; the last one is the median certainty of the patches."""
 
@@ -51,8 +60,10 @@ def main():
     rows = guard(blank_frames(), model, PROCESSINGS)
     print_blank(rows)
     if arguments.in_focus:
-        moved = guard(in_focus_images(arguments.in_focus), model, LEVEL_KEPT)
+        images = list(in_focus_images(arguments.in_focus))
+        moved = guard(images, model, LEVEL_KEPT)
         print_in_focus(moved)
+        compare_on_defocused(images, model)
         rows = pd.concat([rows, moved])
     if arguments.output:
         rows.to_csv(arguments.output, index=False)
@@ -68,6 +79,30 @@ def compare_on_stacks(table, model):
         for score, depths in zip(planes["score"], planes["depths_of_field"]):
             shown.append(f"({score:.0f})" if depths <= stacks.IN_FOCUS else f"{score:.0f}")
         print(f"{name:26} {' '.join(shown)}")
+
+    depths = measured["depths_of_field"]
+    in_focus, out_of_focus = depths <= stacks.IN_FOCUS, depths >= stacks.OUT_OF_FOCUS
+    print_separation("planes of the stacks", measured[in_focus], measured[out_of_focus])
+
+
+def compare_on_defocused(images, model):
+    """Print how well both measures tell images from the same images at some levels."""
+    by_level = {level: [] for level in (0, *DEFOCUSED)}
+    for _, _, image in progress(images):
+        for level, rows in by_level.items():
+            blurred = defocus(image.astype(np.float32), LEVEL_DEPTH * level) if level else image
+            rows.append(measure_focus(blurred, model).summary)
+    in_focus, *others = map(pd.DataFrame, by_level.values())
+    for level, blurred in zip(DEFOCUSED, others):
+        print_separation(f"images in focus, and at level {level}", in_focus, blurred)
+
+
+def print_separation(title, in_focus, out_of_focus):
+    """Print the areas under the curve of score and expected level."""
+    print(f"\n{title}: {len(in_focus)} in focus, {len(out_of_focus)} out of focus")
+    for name in ("score", "expected_level"):
+        wins = mannwhitneyu(out_of_focus[name], in_focus[name]).statistic
+        print(f"{name:26} area under the curve {wins / len(in_focus) / len(out_of_focus):.4f}")
 
 
 def blank_frames():

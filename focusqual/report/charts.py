@@ -62,7 +62,7 @@ def plate_charts(images: Mapping[str, np.ndarray]) -> Specification:
 
 
 def _plate_map(plate: str, wells: Mapping[str, np.ndarray]) -> Specification:
-    """Draw each site in its well in the color of its level, and a frame around excluded wells.
+    """Draw each site in its well in the color of its score, and a frame around excluded wells.
 
     If a surface was found, its map is beside this map.
     """
@@ -88,7 +88,7 @@ def _plate_map(plate: str, wells: Mapping[str, np.ndarray]) -> Specification:
         {"test": f"datum.verdict === '{verdict}'", "value": COLORS[verdict]}
         for verdict in (BLANK, NOT_MEASURED)
     ]
-    level = _quantity("expected_level", title="Level", scale=scale, condition=not_colored)
+    level = _quantity("score", title="Score", scale=scale, condition=not_colored)
     sites = {
         "name": f"sites of {plate}",
         "data": {"name": "images"},
@@ -146,6 +146,7 @@ def _histogram(column: str) -> Specification:
 
 
 def _levels_by_position() -> Specification:
+    scale = {"domain": [0, LEVELS - 1]}
     return {
         "name": "levels",
         "data": {"name": "images"},
@@ -156,7 +157,7 @@ def _levels_by_position() -> Specification:
         "mark": {"type": "circle", "size": 22},
         "encoding": {
             "x": _quantity("along", title=None, scale={"zero": False}),
-            "y": _quantity("expected_level", title="Level", scale={"domain": [0, LEVELS - 1]}),
+            "y": _quantity("expected_level", title="Expected level", scale=scale),
             "color": _verdict_color(),
             "opacity": _if_selected(0.8, 0.08),
             **_tooltip(),
