@@ -383,7 +383,8 @@ def summarize(
     click.echo(f"Wrote {', '.join(written)} into {folder}")
     _report_wells(images)
     drawn = pictures_of(images["image"], pictures or measurements.parent, measurements.stem)
-    page.write_plate_page(folder / "plate.html", str(measurements), images, thresholds, drawn)
+    title = f"Focus report of {measurements.name}"
+    page.write_plate_page(folder / "plate.html", title, images, thresholds, drawn)
     click.echo(f"Wrote {folder / 'plate.html'}")
 
 

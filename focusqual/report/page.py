@@ -27,8 +27,8 @@ from micrograph_networks.files.pages import records, write_page
 from micrograph_networks.images.limits import explain_read_errors
 from micrograph_networks.options import Option, declared_options
 
-PICTURES = 24
-"""Number of the worst images that are shown."""
+PICTURES, BLANK_PICTURES = 24, 6
+"""Maximum numbers of the most blurred and of the blankest images that have a picture."""
 PICTURE_SIZE = 240
 """Longer side of their pictures in pixels."""
 GAP = 0.06
@@ -104,7 +104,7 @@ def write_plate_page(
         "rules": RULES,
         "excluded": EXCLUDED,
         "columns": WELL_COLUMNS,
-        "chart": plate_charts(columns),
+        "charts": plate_charts(columns),
     }
     write_page(path, TEMPLATE, title, data, sliders="\n".join(map(_slider_html, sliders)))
     return audits
@@ -144,11 +144,13 @@ def _images_and_wells(images: Mapping[str, np.ndarray]) -> Dict[str, List[Dict[s
 def _worst(
     images: Mapping[str, np.ndarray], thresholds: Thresholds, pictures: Sequence[Optional[Path]]
 ) -> List[Tuple[int, str]]:
-    """Return rows and pictures, as data URLs, of the images with the highest scores, not blank."""
-    order = np.lexsort((-images["expected_level"], -images["score"])).tolist()
-    shown = images["certainty"] >= thresholds.lowest_certainty
-    found = [(row, pictures[row]) for row in order if shown[row] and pictures[row]]
-    return [(row, _small_picture(path)) for row, path in found[:PICTURES] if path]
+    """Return rows and pictures, as data URLs, of the most blurred, then of the blankest images."""
+    blank = images["certainty"] < thresholds.lowest_certainty
+    blurred = np.lexsort((-images["expected_level"], -images["score"])).tolist()
+    blankest = np.argsort(images["certainty"], kind="stable").tolist()
+    found = [row for row in blurred if not blank[row] and pictures[row]][:PICTURES]
+    found += [row for row in blankest if blank[row] and pictures[row]][:BLANK_PICTURES]
+    return [(row, _small_picture(path)) for row in found if (path := pictures[row])]
 
 
 def _small_picture(path: Path) -> str:

@@ -60,7 +60,7 @@ def write_report(folder: Path, name: str, table: Table, image_name: str, note: s
     # Not deeper: the default output folder may be the user's home.
     pictures = pictures_of(images["image"], folder, levels=("", "*"))
     note = f"{note} {outside_wells(images)}".strip()
-    title = f"Focus of {image_name}"
+    title = f"Focus report of {image_name}"
     audits = write_plate_page(page, title, images, thresholds, pictures, note)
     with csv_table(excluded, WELL_COLUMNS) as rows:
         rows.writerows(excluded_wells(images, thresholds))

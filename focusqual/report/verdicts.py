@@ -14,7 +14,7 @@ from focusqual.report.options import Thresholds
 VERDICTS = ("in focus", "out of focus", "blank", "not measured")
 """Verdicts of an image."""
 IN_FOCUS, OUT_OF_FOCUS, BLANK, NOT_MEASURED = VERDICTS
-COLORS = dict(zip(VERDICTS, ("#3b6fd4", "#d8492f", "#a9a9a9", "white")))
+COLORS = dict(zip(VERDICTS, ("#3b6fd4", "#d8492f", "#8a8a8a", "white")))
 """Color of each verdict."""
 RULES = {
     NOT_MEASURED: "measured == 0",

@@ -1,5 +1,7 @@
 """The page of a plate, in a browser without a network."""
 
+import base64
+import re
 from collections import Counter
 from unittest.mock import Mock
 
@@ -17,6 +19,28 @@ from focusqual.report.verdicts import VERDICTS, excluded_wells, verdicts
 from micrograph_networks.images.image_files import read_image, write_png
 
 SITES = 9
+CONTRASTS = """
+// Contrast of all visible texts with their backgrounds, as WCAG 2 defines it.
+const parsed = (color) => color.match(/[\\d.]+/g).map(Number);
+const luminance = (color) => {
+  const linear = parsed(color).slice(0, 3).map((value) => value / 255).map(
+    (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+};
+const background = (element) => {
+  const color = element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)";
+  return parsed(color)[3] === 0 ? background(element.parentElement) : color;
+};
+const found = {};
+for (const element of document.body.querySelectorAll("*:not(script)")) {
+  const text = [...element.childNodes].find((node) => node.nodeType === 3 && node.data.trim());
+  if (!text || !element.checkVisibility()) continue;
+  const lights = [getComputedStyle(element).color, background(element)].map(luminance);
+  const key = Object.keys(found).length + text.data;
+  found[key] = (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05);
+}
+return found;
+"""
 
 
 def write_plate(folder, rows, cols, picture_size):
@@ -52,7 +76,12 @@ def summarize(table, *arguments, exit_code=0):
 def open_page(browser, tmp_path):
     """A function that opens the page in Chromium."""
 
-    def open_in_browser():
+    def open_in_browser(size=(1100, 1600), scheme="light"):
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         browser.get((tmp_path / "out" / "plate.html").as_uri())
         until(lambda: browser.find_element("id", "counts").text)
         return browser
@@ -103,15 +132,87 @@ def test_clicks_and_sliders_change_the_page(open_page, tmp_path):
     assert saved.to_records(index=False).tolist() == excluded_wells(images, moved)
 
     Select(browser.find_element("id", "position")).select_by_visible_text("time (hours)")
-    chart = browser.find_element("css selector", "#chart canvas")
-    to_top = -chart.size["height"] // 2
-    ActionChains(browser).move_to_element_with_offset(chart, -100, to_top + 220).click().perform()
+    until(lambda: browser.find_elements("css selector", ".plate canvas"))
+    plate_map = browser.find_element("css selector", ".plate canvas")
+    ActionChains(browser).move_to_element_with_offset(plate_map, 10, 20).click().perform()
     until(lambda: text("#chosen"))
     names = [line.split(":")[0] for line in text("#chosen").splitlines() if ".tif" in line]
     assert len(names) == SITES
     assert len({name[:5] for name in names}) == 1
     browser.save_screenshot(str(tmp_path / "page.png"))
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("size, scheme", [((1280, 800), "light"), ((390, 844), "dark")])
+def test_the_page_fits_the_screen_and_is_legible(open_page, tmp_path, size, scheme):
+    summarize(write_plate(tmp_path, 8, 12, 100))
+    browser = open_page(size, scheme)
+    until(lambda: len(browser.find_elements("tag name", "canvas")) == 5)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    contrasts = browser.execute_script(CONTRASTS)
+    assert len(contrasts) > 100
+    assert min(contrasts.values()) >= 4.5
+    paper = browser.find_element("tag name", "body").value_of_css_property("background-color")
+    assert (paper == "rgba(255, 255, 255, 1)") == (scheme == "light")
+    tops = [
+        browser.find_element("id", name).rect["y"] for name in ("verdict", "controls", "plates")
+    ]
+    assert tops == sorted(tops)
+    assert tops[2] < size[1]
+    assert browser.get_log("browser") == []
+
+
+def test_the_conclusion_names_columns_rows_and_wells(open_page, tmp_path):
+    bad = [f"{row}{col:02}" for row in "ABCDEFGH" for col in (2, 10, 11, 12)]
+    bad += ["E04", *(f"H{col:02}" for col in range(1, 13))]
+    wells = [f"{row}{col:02}" for row in "ABCDEFGH" for col in range(1, 13)]
+    table = pd.DataFrame({"image": [f"{well}.tif" for well in wells], "certainty": 0.9})
+    table = table.assign(score=[5 * (well in bad) for well in wells], expected_level=1.0)
+    table.to_csv(tmp_path / "focus.csv", index=False)
+    summarize(tmp_path / "focus.csv")
+    verdict = open_page().find_element("id", "verdict").text
+    assert verdict == "41 of 96 wells should be excluded: columns 2, 10 to 12; row H; well E04."
+
+
+def test_the_page_is_used_by_keyboard_and_its_table_copied(open_page, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    table = write_plate(tmp_path, 8, 12, 100)
+    summarize(table)
+    browser = open_page()
+    until(lambda: len(browser.find_elements("tag name", "canvas")) == 5)
+    reached = []
+    while "download" not in reached and len(reached) < 40:
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(browser.switch_to.active_element.get_attribute("id"))
+    sliders = ["highest_score", "lowest_certainty", "largest_share"]
+    found = [name for name in reached if name]
+    assert found == [*sliders, "choice", "palette", "position", "copy", "download"]
+
+    before = browser.find_element("id", "counts").text
+    browser.find_element("id", "highest_score").send_keys(Keys.ARROW_LEFT * 3)
+    until(lambda: browser.find_element("id", "counts").text != before)
+    browser.find_element("id", "choice").send_keys("B07")
+    until(lambda: len(browser.find_elements("css selector", "#chosen figure")) == SITES)
+    assert "p_B07_s1.tif" in browser.find_element("id", "chosen").text
+    browser.find_element("id", "all").send_keys(Keys.SPACE)
+    browser.find_element("id", "copy").send_keys(Keys.ENTER)
+    assert browser.find_element("id", "copied").text == "Copied"
+    copied = browser.execute_script("return getSelection().toString().trim()").split("\n")
+    wells = [line.split("\t")[0] for line in copied[1:]]
+    assert wells == sorted(set(read_measurements(table)["well"]))
+
+
+@pytest.mark.parametrize("plates", [1, 3])
+def test_each_plate_is_printed_on_a_page_of_its_own(open_page, tmp_path, plates):
+    rows = pd.read_csv(write_plate(tmp_path, 8, 12, 100))
+    tables = [rows.assign(plate=f"p{number}") for number in range(plates)]
+    pd.concat(tables).to_csv(tmp_path / "focus.csv", index=False)
+    summarize(tmp_path / "focus.csv")
+    browser = open_page()
+    until(lambda: len(browser.find_elements("tag name", "canvas")) == 3 + 2 * plates)
+    printed = base64.b64decode(browser.print_page())
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == plates
 
 
 def test_each_channel_has_a_slider_that_starts_at_its_cutoff(open_page, tmp_path):
@@ -159,7 +260,7 @@ def test_names_of_files_and_plates_are_only_text(open_page, tmp_path):
     table.to_csv(tmp_path / "focus.csv", index=False)
     summarize(tmp_path / "focus.csv")
     browser = open_page()
-    assert browser.title == str(tmp_path / "focus.csv")
+    assert browser.title == "Focus report of focus.csv"
     script = "return report.images.map((image) => [image.image, image.plate])"
     assert browser.execute_script(script) == table[["image", "plate"]].to_numpy().tolist()
     shown = browser.find_elements("css selector", "#wells tbody td:first-child")
@@ -174,7 +275,7 @@ def test_plates_with_equal_file_names_have_their_own_pictures(open_page, tmp_pat
         folder.mkdir()
         picture = np.full((9, number, 3), 90, np.uint8)
         write_png(folder / "A01_s1_focus.png", picture)
-        rows.append(f"A01_s1.tif,{number // 2},5,0.5,/data/p{number}")
+        rows.append(f"A01_s1.tif,{number // 2 + 1},5,0.5,/data/p{number}")
     (tmp_path / "focus.csv").write_text("\n".join(rows) + "\n")
     assert "Plates: 2; wells: 2; images in wells: 2" in summarize(tmp_path / "focus.csv")
     browser = open_page()
@@ -187,7 +288,7 @@ def test_plates_with_equal_file_names_have_their_own_pictures(open_page, tmp_pat
         ("p3/A01_s1.tif", 3),
     ]
     excluded = (tmp_path / "out" / "excluded_wells.csv").read_text().splitlines()
-    assert [line.split(",")[:2] for line in excluded[1:]] == [["p12", "A01"]]
+    assert [line.split(",")[:2] for line in excluded[1:]] == [["p12", "A01"], ["p3", "A01"]]
 
 
 def test_images_without_a_well_are_reported_once(tmp_path, monkeypatch):
