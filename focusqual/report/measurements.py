@@ -37,6 +37,8 @@ POSITION = re.compile(r"(?i)(?:metadata_)?(?:.*(?:time|date|position|stage|pos_?
 """Names of columns that may contain the time or position of an image."""
 NO_POSITION = re.compile(r"ImageFocus_|ExecutionTime_|ModuleError_|FileName_|PathName_|URL_")
 """Prefixes of CellProfiler's columns that never contain it."""
+DAYS = (datetime.datetime(2000, 1, 1), datetime.datetime(2001, 2, 2))
+"""Two days that stand for what a time leaves out."""
 NO_NUMBER = ("", "na", "n/a", "#n/a", "<na>", "nan", "none", "null")
 """Texts, in lower case, that stand for a missing number."""
 
@@ -182,12 +184,14 @@ def _positions(table: Table) -> Dict[str, np.ndarray]:
 
 
 def _seconds(text: str) -> float:
-    """Return a time in seconds since 1970, NaN for other texts, such as the name of a stage."""
+    """Return a time in seconds since 1970, NaN for other texts, such as T1 or a name of a stage."""
     try:
         time = datetime.datetime.fromisoformat(text)
     except ValueError:
         try:
-            time = dateutil.parser.parse(text)  # slower
+            time, other = (dateutil.parser.parse(text, default=day) for day in DAYS)  # slower
         except (ValueError, OverflowError):
+            return math.nan
+        if time != other and ":" not in text:  # neither a complete date nor a time of day
             return math.nan
     return time.replace(tzinfo=time.tzinfo or datetime.timezone.utc).timestamp()

@@ -46,6 +46,28 @@ def test_sites_are_named_or_counted(read, names, wells, sites):
     assert images["site"].tolist() == sites
 
 
+@pytest.mark.parametrize(
+    "texts, hours",
+    [
+        (["2024-01-01T10:00:00", "2024-01-01T11:30:00"], [0, 1.5]),
+        (["20240131 10:00:00.5", "20240201 10:00:00.5"], [0, 24]),
+        (["31.01.2024", "01/31/2024 12:00"], [0, 12]),
+        (["10:00", "11:30"], [0, 1.5]),
+        (["T1", "T2"], None),
+        (["1-2", "1-3"], None),
+        (["May", "June"], None),
+        (["now", "C03"], None),
+    ],
+)
+def test_times_have_a_date_or_a_clock(read, texts, hours):
+    rows = [f"p_A01_s{site}.tif,1,1,0.5,{text}" for site, text in enumerate(texts)]
+    images = read(rows, f"{HEAD},time")
+    if hours is None:
+        assert "time (hours)" not in images
+    else:
+        assert images["time (hours)"].tolist() == hours
+
+
 def test_merged_table_of_the_cluster_workflow(read):
     columns = (
         "ImageNumber,FileName_DNA,FileName_Actin,Metadata_Plate,Metadata_Well,Metadata_Site,"
