@@ -104,7 +104,7 @@ def measure_focus(images, folder):
     sharp, blurred = (picture_of(by_level.iloc[place], "focus", folder) for place in (0, -1))
     pictures = {
         sharp: "the sharpest image: blue borders are in focus",
-        blurred: "the most blurred image: red borders are far out of focus, gray ones show nothing",
+        blurred: "the most blurred image: red borders are far out of focus, gray ones are blank",
     }
     show(ABOUT_FOCUS, table, pictures, folder / "output" / "FocusQC_Image.csv")
 
