@@ -155,12 +155,13 @@ To exclude blurred images from your analysis, add **FlagImage** after this modul
 *ImageFocus_Certainty* is below a minimum.
 
 The display window shows each image with a border around each patch. The color of the border is the
-defocus level, from blue (in focus) to red, or to orange if you change *Colors of the focus levels*.
-The lower the certainty, the darker and grayer it is, so blank patches have dark gray borders. Where patches overlap, the most certain one is on top. Point the mouse at a patch to see
+defocus level, from blue (in focus) to red, or to orange if you change *Colors of the focus
+levels*. The lower the certainty, the darker and grayer it is, so blank patches have dark gray
+borders. Where patches overlap, the most certain one is on top. Point the mouse at a patch to see
 its level and certainty in the status bar. Bars show the probabilities of the levels for the whole
-image. Click a patch to see its pixels and the probabilities of its levels instead, and click beside
-the image to see those of the image again. If a mask excludes patches, the table shows how many of
-them count.
+image. Click a patch to see its pixels and the probabilities of its levels instead, and click
+beside the image to see those of the image again. If a mask excludes patches, the table shows how
+many of them count.
 
 See also
 ^^^^^^^^
