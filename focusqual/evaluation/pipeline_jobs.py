@@ -1,5 +1,6 @@
 """Run a pipeline of CellProfiler on images at several levels of defocus, in other processes."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -87,7 +88,8 @@ class _Processes:
         text = json.dumps(job)
         key = hashlib.sha256((self.digest + text).encode()).hexdigest()[:16]
         path = self.folder / f"level_{level}_{key}.json"
-        if path.exists():
+        # A damaged file is measured again.
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             return json.loads(path.read_text(encoding="utf-8"))["measurements"]
         log, job_file = (self.folder / f"level_{level}.{suffix}" for suffix in ("log", "job"))
         job_file.write_text(text, encoding="utf-8")

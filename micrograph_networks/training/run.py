@@ -72,7 +72,7 @@ class TrainingRun:
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             changed = [name for name in recipe if earlier.get(name) != recipe[name]]
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path} is not the recipe of a training: choose another folder."
             ) from error

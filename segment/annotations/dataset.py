@@ -190,10 +190,10 @@ def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
         The file does not exist or is not such a list, or none of its names is of an image.
     """
     try:
-        groups = json.loads(Path(path).read_text(encoding="utf-8"))
+        groups = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the path.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         groups = None
     if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
         raise UserError(f"{path} is not a JSON list of lists of image names.")

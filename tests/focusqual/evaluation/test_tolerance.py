@@ -156,11 +156,15 @@ def test_an_interrupted_run_continues_and_gives_the_same(assay, tmp_path):
     before = len(runs(assay))
     assert measure_levels(assay, range(4), tmp_path / "again", 1) == whole
     assert len(runs(assay)) == before + 3  # level 0 was finished
+    (damaged,) = (tmp_path / "again").glob("level_0_*.json")
+    damaged.write_text("{")
+    assert measure_levels(assay, range(4), tmp_path / "again", 1) == whole
+    assert len(runs(assay)) == before + 4
     # Another pipeline, image or channel is another job.
     assay.pipeline.write_text("other")
     measure_levels(assay, range(4), tmp_path / "again", 2)
     measure_levels(assay._replace(channel="DNA"), [0], tmp_path / "again", 1)
-    assert len(runs(assay)) == before + 8
+    assert len(runs(assay)) == before + 9
 
 
 def run(*arguments, exit_code=0):

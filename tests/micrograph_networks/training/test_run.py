@@ -22,7 +22,7 @@ def test_another_recipe_is_refused(tmp_path):
         TrainingRun(tmp_path, {"seed": 2, "classes": ("a", "b")})
 
 
-@pytest.mark.parametrize("content", ["[1]", "no JSON"])
+@pytest.mark.parametrize("content", ["[1]", "no JSON", "[" * 100_000], ids=["list", "text", "deep"])
 def test_a_damaged_recipe_is_named(tmp_path, content):
     (tmp_path / "recipe.json").write_text(content)
     with pytest.raises(UserError, match=r"recipe\.json is not the recipe of a training"):

@@ -122,6 +122,7 @@ def test_groups_stay_on_one_side(data):
         ("{", "is not a JSON list of lists"),
         ('["01", "11"]', "is not a JSON list of lists"),
         ('[["01.png", "11.png"]]', "names none of the images, such as 01: give names without"),
+        ("[" * 100_000, "is not a JSON list of lists"),
     ],
 )
 def test_wrong_groups_are_named(tmp_path, content, problem):
@@ -132,6 +133,11 @@ def test_wrong_groups_are_named(tmp_path, content, problem):
         path.write_text(content)
     with pytest.raises(UserError, match=f"groups.json {problem}"):
         dataset.read_groups(path, ["images/01.png", "images/11.png"])
+
+
+def test_groups_that_windows_editors_saved_are_read(tmp_path):
+    (tmp_path / "groups.json").write_text('\ufeff[["01"]]', encoding="utf-8")
+    assert dataset.read_groups(tmp_path / "groups.json", ["images/01.png"]) == [[0]]
 
 
 def test_nan_pixels_are_named(tmp_path):
