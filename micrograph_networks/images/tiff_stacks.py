@@ -163,10 +163,12 @@ def _image_series(tiff: tifffile.TiffFile) -> Dict[int, tifffile.TiffPageSeries]
 
 def _stack_axes(series: tifffile.TiffPageSeries) -> Tuple[str, Tuple[int, ...]]:
     """Return the names and lengths of the axes along which the images of a series are stacked."""
-    page = series.keyframe
-    if series.shape[-page.ndim :] != page.shape:
+    page, axes, shape = series.keyframe, series.axes, series.shape
+    while shape[-page.ndim :] != page.shape and shape[-1:] == (1,):  # of an array image[..., None]
+        axes, shape = axes[:-1], shape[:-1]
+    if shape[-page.ndim :] != page.shape:
         raise ValueError(f"its pages are {page.shape}, but it is {series.shape}")
-    axes, lengths = series.axes[: -page.ndim], series.shape[: -page.ndim]
+    axes, lengths = axes[: -page.ndim], shape[: -page.ndim]
     channels = channel_count(page)
     return (axes, lengths) if channels == 1 else (f"{axes}S", (*lengths, channels))
 

@@ -330,6 +330,18 @@ def test_unreadable_file_raises_when_it_is_read(tmp_path, pages):
         missing.read()
 
 
+@pytest.mark.parametrize(
+    "shape, count",
+    [((9, 7, 1), 1), ((9, 1, 1), 1), ((1, 7, 1), 1), ((1, 9, 7, 1, 1), 1), ((2, 9, 7, 1), 2)],
+)
+def test_axes_of_one_pixel_at_the_end_are_ignored(tmp_path, shape, count):
+    array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack")
+    images = [plane.read() for plane in planes_of([tmp_path / "a.tif"])]
+    np.testing.assert_array_equal(images, array.reshape(count, *images[0].shape))
+    assert len(images) == count
+
+
 def test_damaged_page_does_not_affect_the_others(tmp_path, pages):
     path = write(tmp_path / "a.tif", pages[:3], compression="zlib", **GRAY)
     with tifffile.TiffFile(path) as file:
