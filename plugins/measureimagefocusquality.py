@@ -64,7 +64,7 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
-    from micrograph_networks.files.ownership import check_replaceable, writing_as
+    from micrograph_networks.files.ownership import writing_as
     from micrograph_networks.images.acquisition import in_common
     from micrograph_networks.images.image_files import find_images
 except Exception as error:
@@ -558,18 +558,9 @@ Select the objects to measure in each of the images above.
         return self.focus_options.value(RESCALING) == OBJECTIVE
 
     def prepare_run(self, workspace):
-        self.report.prepare_run(workspace)
-        if self.report.is_wanted(workspace):
-            try:
-                with writing_as(self.module_name):
-                    for group in self.image_groups:
-                        name = self._report_name(group)
-                        check_replaceable(report_paths(self.report.folder(), name))
-            except UserError as error:
-                logging.error("%s: %s", self.module_name, error)
-                workspace.pipeline.report_prepare_run_error(self, str(error))
-                return False
-        return super().prepare_run(workspace)
+        folder, names = self.report.folder(), map(self._report_name, self.image_groups)
+        paths = [path for name in names for path in report_paths(folder, name)]
+        return self.report.prepare_run(self, workspace, paths) and super().prepare_run(workspace)
 
     def prepare_to_create_batch(self, workspace, fn_alter_path):
         self.report.directory.alter_for_create_batch_files(fn_alter_path)

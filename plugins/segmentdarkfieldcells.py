@@ -37,6 +37,7 @@ try:
     from micrograph_networks.cellprofiler.measurements import Feature
     from micrograph_networks.cellprofiler.model_cache import free_earlier_image_sets
     from micrograph_networks.cellprofiler.network_module import Core, NetworkModule, input_mask
+    from micrograph_networks.cellprofiler.reports import ReportSettings
     from micrograph_networks.cellprofiler.settings import (
         MOST_GROUPS,
         LateChoice,
@@ -47,6 +48,7 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
+    from micrograph_networks.files.ownership import writing_as
     from micrograph_networks.images.image_files import has_color
     from segment import SegmentationOptions, load_model, segment_image
     from segment.classes import (
@@ -58,9 +60,15 @@ try:
         declared_classes,
     )
     from segment.inference import display as core_display
-    from segment.inference.evidence import JUDGED, declared_evidence
+    from segment.inference.evidence import JUDGED
     from segment.inference.model import WEIGHTS_FILE
     from segment.inference.network import NETWORKS
+    from segment.report.run_review import (
+        Origin,
+        ReviewFiles,
+        keep_image,
+        write_run_reviews,
+    )
 except Exception as error:
     # Duplicated in every plugin on purpose: the shared package may be missing.
     INCOMPLETE = (
@@ -190,7 +198,8 @@ Measurements made by this module
    measurement ends with the name of the first objects.
 -  *Darkfield_PresenceProbability:* Probability that the image shows at least one spirochaete, 0 to
    1, for **FlagImage**. The name of the measurement ends with the name of the first objects. It is
-   made only by models that contain a fit for it, as is *Darkfield_SpirochaeteProbability*.
+   NaN if the model contains no fit for it, as the models that come with the module. To make a fit
+   on your own images and masks, use *python -m segment fit-evidence*.
 
 **Experiment measurements**
 
@@ -208,7 +217,7 @@ Measurements made by this module
    one of them.
 -  *Darkfield_MeanWidth:* Area of a spirochaete or other filament divided by its length, in pixels.
 -  *Darkfield_SpirochaeteProbability:* Probability that a person would call the object a
-   spirochaete, 0 to 1.
+   spirochaete, 0 to 1, or NaN as *Darkfield_PresenceProbability*.
 
 References
 ^^^^^^^^^^
@@ -306,6 +315,24 @@ class SegmentDarkfieldCells(NetworkModule):  # noqa: D101 - CellProfiler shows _
         self.add_button = DoSomething("", "Identify another class", self.add_next_class)
         self.image_outputs = OutputGroup()
         self.image_outputs.append_outputs(IMAGE_OUTPUTS, "", self.groups)
+        self.report = ReportSettings(
+            "Write review pages?",
+            "DarkfieldReview",
+            """\
+Select *Yes* to write a page for each class at the end of the run, on which a person accepts or
+rejects the objects:
+
+-  *DarkfieldReview_Spirochaetes.html:* A page for a browser, which opens without a network. It
+   shows each object outlined and plain, the most probable first, and how many images of each folder
+   show one, with 95% confidence intervals. Keys accept or reject an object.
+-  *DarkfieldReview_Spirochaetes_groups.csv:* The same numbers as a table, a row for each folder,
+   before any object is rejected.
+-  *DarkfieldReview_00001.jpg:* Picture of an image set. Keep the pictures beside the pages.
+
+*Spirochaetes* stands for the name of the objects. Select a folder for the files under *Report
+location*, because there is a picture for each image set. Test mode writes no page.
+""",
+        )
         self.engine_options = self.create_option_settings(EngineOptions)
         self.segmentation_options = self.create_option_settings(SegmentationOptions)
 
@@ -359,6 +386,7 @@ apply to spirochaetes and other filaments.
         return [
             *(setting for group in groups for setting in group.pipeline_settings()),
             *self.image_outputs.pipeline_settings(),
+            *self.report.all(),
             *self.model_settings(),
             *self.engine_options.all(),
             # The options come last: saved pipelines lack those that are added later.
@@ -373,7 +401,8 @@ apply to spirochaetes and other filaments.
             result.append(self.add_button)
         result += self.image_outputs.visible_settings()
         result += self.visible_model_settings()
-        return result + self.engine_options.visible() + self.segmentation_options.visible()
+        result += self.engine_options.visible() + self.segmentation_options.visible()
+        return result + self.report.visible()
 
     def prepare_settings(self, setting_values):
         count = saved_count(setting_values, self.settings().index(self.group_count), "classes")
@@ -388,6 +417,7 @@ apply to spirochaetes and other filaments.
         check_distinct([name for group in outputs for name in group.wanted_outputs()])
         self.validate_names(pipeline)
         self.validate_weights_file()
+        self.report.validate(self, pipeline)
 
     def validate_module_warnings(self, pipeline):
         super().validate_module_warnings(pipeline)
@@ -411,24 +441,16 @@ apply to spirochaetes and other filaments.
     def features(self):
         features = super().features()
         features.append(Feature(IMAGE, F_DISSIMILARITY, self.model_names()[0]))
-        kinds, has_evidence = self._kinds(), self._has_evidence()
-        if has_evidence:
-            features.append(Feature(IMAGE, F_PRESENCE_PROBABILITY, self.model_names()[0]))
+        features.append(Feature(IMAGE, F_PRESENCE_PROBABILITY, self.model_names()[0]))
+        kinds = self._kinds()
         for group in self.groups:
             name = group.objects_name.value
             features.append(Feature(name, F_MEAN_PROBABILITY))
             if kinds.get(group.class_name.value) == FILAMENTS:
                 features += [Feature(name, F_LENGTH), Feature(name, F_MEAN_WIDTH)]
-            if has_evidence and group.class_name.value == JUDGED:
-                features.append(Feature(name, F_SPIROCHAETE_PROBABILITY))
+                if group.class_name.value == JUDGED:
+                    features.append(Feature(name, F_SPIROCHAETE_PROBABILITY))
         return features
-
-    def _has_evidence(self):
-        """Return True if the model measures probabilities of spirochaetes."""
-        try:
-            return declared_evidence(self.described_model()) is not None
-        except UserError:
-            return False
 
     def created_objects(self):
         return [group.objects_name.value for group in self.groups]
@@ -440,6 +462,18 @@ apply to spirochaetes and other filaments.
         except UserError:
             return {}
         return {one.name: one.kind for one in classes if one.kind != NOTHING}
+
+    def _review_files(self):
+        return ReviewFiles(self.report.folder(), self.report.name.value)
+
+    def prepare_run(self, workspace):
+        files = self._review_files()
+        paths = [path for name in self.created_objects() for path in files.results(name)]
+        return self.report.prepare_run(self, workspace, paths) and super().prepare_run(workspace)
+
+    def prepare_to_create_batch(self, workspace, fn_alter_path):
+        self.report.directory.alter_for_create_batch_files(fn_alter_path)
+        return super().prepare_to_create_batch(workspace, fn_alter_path)
 
     def run(self, workspace):
         image_name = self.x_name.value
@@ -455,9 +489,15 @@ apply to spirochaetes and other filaments.
         with add_path_to_errors(image_name), explain_memory_errors():
             result = segment_image(image.pixel_data, model, input_mask(image), options)
             found = [result.of_class(group.class_name.value) for group in self.groups]
-        measured = {F_DISSIMILARITY: result.dissimilarity}
-        if result.presence_probability is not None:
-            measured[F_PRESENCE_PROBABILITY] = result.presence_probability
+            if self.report.is_wanted(workspace):
+                number = workspace.measurements.image_set_number
+                origin = Origin(number, image.file_name, image.path_name)
+                objects = dict(zip(self.created_objects(), found))
+                keep_image(self._review_files(), origin, image.pixel_data, objects, result)
+        measured = {
+            F_DISSIMILARITY: result.dissimilarity,
+            F_PRESENCE_PROBABILITY: result.presence_probability,
+        }
         for feature, value in measured.items():
             name = self.measurement_name(feature, self.model_names()[0])
             workspace.measurements.add_image_measurement(name, value)
@@ -488,6 +528,27 @@ apply to spirochaetes and other filaments.
             values[F_SPIROCHAETE_PROBABILITY] = found.spirochaete_probabilities
         for feature, measured in values.items():
             measurements.add_measurement(name, self.measurement_name(feature), measured)
+
+    def post_run(self, workspace):
+        if self.report.is_wanted(workspace):
+            try:
+                with writing_as(self.module_name):
+                    self._write_reviews(workspace)
+            except UserError as error:
+                # An exception would keep the modules after this one from writing their tables.
+                logging.error("%s: %s", self.module_name, error)
+
+    def _write_reviews(self, workspace):
+        measurements = workspace.measurements
+        numbers = measurements.get_image_numbers().tolist()
+        # Records of an image set that failed are those of an earlier run.
+        measured = self.measurement_name(F_DISSIMILARITY, self.model_names()[0])
+        segmented = [one for one in numbers if measurements.has_measurements(IMAGE, measured, one)]
+        covered = self.report.covered(workspace.pipeline, numbers)
+        classes = {group.objects_name.value: group.class_name.value for group in self.groups}
+        files = self._review_files()
+        for page in write_run_reviews(files, segmented, classes, *covered):
+            logging.info("%s wrote %s", self.module_name, page)
 
     def _keep_for_display(self, workspace, image, result, found):
         data, mask = workspace.display_data, input_mask(image)

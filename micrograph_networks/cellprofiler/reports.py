@@ -1,5 +1,6 @@
 """Settings of a report that a module writes at the end of a run."""
 
+import logging
 import re
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence
@@ -11,6 +12,9 @@ from cellprofiler_core.preferences import DEFAULT_OUTPUT_FOLDER_NAME
 from cellprofiler_core.setting import Binary, Setting, ValidationError
 from cellprofiler_core.setting.text import Directory, Text
 from cellprofiler_core.workspace import Workspace
+
+from micrograph_networks.errors import UserError
+from micrograph_networks.files.ownership import check_replaceable, writing_as
 
 NO_FILE_NAME = re.compile(r'[\\/:*?"<>|]|^\.|^$|[. ]$')
 """Found in texts that are no file name on some system."""
@@ -112,9 +116,32 @@ earlier report with the same names are replaced; other files are not.
         places = [str(one.folder() / one.name.value).casefold() for one in (self, report)]
         return places[0] == places[1]
 
-    def prepare_run(self, workspace: Workspace) -> None:
-        """Note the number of image sets before CellProfiler leaves out those of other processes."""
+    def prepare_run(self, module: Module, workspace: Workspace, paths: Sequence[Path]) -> bool:
+        """Note the number of image sets before CellProfiler leaves out those of other processes.
+
+        Parameters
+        ----------
+        module : Module
+            Module with the settings.
+        workspace : Workspace
+        paths : sequence of Path
+            Files of the report.
+
+        Returns
+        -------
+        bool
+            False, after telling the user, if a file exists that the module did not write.
+        """
         self._image_sets = workspace.measurements.image_set_count
+        if self.is_wanted(workspace):
+            try:
+                with writing_as(module.module_name):
+                    check_replaceable(paths)
+            except UserError as error:
+                logging.error("%s: %s", module.module_name, error)
+                workspace.pipeline.report_prepare_run_error(module, str(error))
+                return False
+        return True
 
     def covered(self, pipeline: Pipeline, image_numbers: Sequence[int]) -> Covered:
         """Return which image sets the report of these image numbers covers."""
@@ -125,6 +152,6 @@ earlier report with the same names are replaced; other files are not.
         of_all = "" if in_batch else f" of {total}"  # a batch knows only its own image sets
         return Covered(
             f"_sets_{first}_to_{last}",
-            f"This report covers a part of the run, image sets {first} to {last}{of_all}: wells "
-            "may lack images, and the plate may have more wells.",
+            f"This report covers a part of the run, image sets {first} to {last}{of_all}: wells or "
+            "slides may lack images or be absent.",
         )

@@ -71,7 +71,7 @@ def fit_evidence(
     the probability that a person would call a filament a spirochaete, and the probability that an
     image shows one. OUTPUT/darkfield.h5 is the copy. evidence.csv holds, for several minimum
     probabilities, the shares of images and of filaments that are judged correctly, by
-    cross-validation over the images.
+    cross-validation over groups of near duplicates.
     """
     from dataclasses import replace
 

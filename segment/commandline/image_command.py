@@ -72,6 +72,7 @@ def predict(
 
     from micrograph_networks.images.image_files import write_png, write_tiff
     from micrograph_networks.images.planes import position_columns, position_values
+    from segment.inference.evidence import JUDGED
     from segment.inference.model import load_model
     from segment.inference.picture import name_objects, overlay
     from segment.inference.segmentation import segment_image
@@ -124,6 +125,11 @@ def predict(
             objects.writerows([*row, *position] for row in rows)
             rows_of_images.writerow([*of_image, one.stem, *position])
     remove_earlier()
+    if loaded.evidence is None and JUDGED in [one.name for one in loaded.classes]:
+        click.echo(
+            f"{loaded.name} has no fit for probabilities of spirochaetes: presence_probability and "
+            "spirochaete_probability are empty."
+        )
     click.echo(f"Segmented {done} of {len(found)} images: {images_path}")
     exit_if_incomplete(done, found)
 

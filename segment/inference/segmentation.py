@@ -52,7 +52,8 @@ class ClassObjects(NamedTuple):
         Result of :func:`segment.inference.evidence.filament_features` for spirochaetes, if the
         model has evidence.
     spirochaete_probabilities : ndarray of float, (objects,), or None
-        Probability that a person would call each filament a spirochaete; None without evidence.
+        Probability that a person would call each spirochaete one, NaN if the model has no evidence;
+        None for other classes.
     """
 
     pixel_class: PixelClass
@@ -84,8 +85,8 @@ class Segmentation:
         share a pixel.
     valid : ndarray of bool, (height, width)
         True where objects may be.
-    presence_probability : float or None
-        Probability that the image shows a spirochaete; None if the model has no evidence.
+    presence_probability : float
+        Probability that the image shows a spirochaete; NaN if the model has no evidence.
     dissimilarity : float
         How unlike the training images the image looks: 1 or less for 95 percent of the training
         images; NaN if unknown. See :func:`segment.inference.dissimilarity.dissimilarity`.
@@ -94,7 +95,7 @@ class Segmentation:
     probabilities: np.ndarray
     by_class: Tuple[ClassObjects, ...]
     valid: np.ndarray
-    presence_probability: Optional[float] = None
+    presence_probability: float = math.nan
     dissimilarity: float = math.nan
 
     @cached_property
@@ -208,10 +209,10 @@ def segment_probabilities(
     for index in cells:
         crossed |= indices == index
     found: Dict[int, ClassObjects] = {}
-    taken, presence = ~valid, None
+    taken, presence = ~valid, math.nan
     for index in filaments:
         region, probability = indices == index, probabilities[..., index]
-        measured: Sequence[np.ndarray] = ()
+        measured: Sequence[Optional[np.ndarray]] = ()
         if evidence and classes[index].name == JUDGED:
             around = Surroundings(evidence[0], probability, crossed, valid, scale)
             judged = judge_filaments(region, around, evidence[1], options)
@@ -219,6 +220,8 @@ def segment_probabilities(
             presence, *measured = judged[1:]
         else:
             labels, lengths, means = label_filaments(region, probability, crossed, scale, options)
+            if classes[index].name == JUDGED:
+                measured = None, np.full(len(means), np.nan)
         found[index] = ClassObjects(
             classes[index], index, labels, labels, probability, means, lengths, *measured
         )

@@ -83,10 +83,9 @@ def image_row(image: str, segmentation: Segmentation, model: SegmentationModel) 
     valid = segmentation.valid
     pixels = max(np.count_nonzero(valid), 1)
     found = segmentation.by_class
-    presence = segmentation.presence_probability
     measured = (
         *(np.count_nonzero(one.labels) / pixels for one in found),
-        np.nan if presence is None else presence,
+        segmentation.presence_probability,
         segmentation.uncertainty.sum(where=valid, dtype=float) / pixels,
         segmentation.dissimilarity,
     )

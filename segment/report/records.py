@@ -3,9 +3,10 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 from scipy import ndimage
 from skimage.measure import approximate_polygon, find_contours
@@ -86,18 +87,18 @@ class ImageRecord:
         return ImageRecord(**{**values, "candidates": candidates})
 
 
-def candidates_of(labels: np.ndarray, probabilities: Sequence[float]) -> Tuple[Candidate, ...]:
+def candidates_of(labels: np.ndarray, probabilities: ArrayLike) -> Tuple[Candidate, ...]:
     """Describe the objects of a label image.
 
     Parameters
     ----------
     labels : ndarray of int, (height, width)
-    probabilities : sequence of float, (objects,)
+    probabilities : array_like of float, (objects,)
         Probability of each object, 0 to 1.
     """
     found = []
-    boxes = ndimage.find_objects(labels)
-    for number, ((rows, columns), probability) in enumerate(zip(boxes, probabilities), 1):
+    objects = zip(ndimage.find_objects(labels), np.asarray(probabilities))
+    for number, ((rows, columns), probability) in enumerate(objects, 1):
         region = np.pad(labels[rows, columns] == number, 1)
         outline = []
         for contour in find_contours(region, 0.5):

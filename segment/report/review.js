@@ -8,14 +8,15 @@ const BARS = [1, 2, 5, 10, 20, 50, 100, 200, 500]; // micrometers
 const byId = (id) => document.getElementById(id);
 const objects = data.images.flatMap((image, i) =>
   image.candidates.map((one, j) => ({ ...one, image, decision: data.decisions[i][j] })));
-let shown = [], first = 0;
+let shown = [], first = 0, enlarged;
 
-// Decisions that this browser knows are newer than those in the page.
+// This browser keeps the decisions that differ from those in the page.
+const given = objects.map((one) => one.decision);
 for (const [index, decision] of Object.entries(JSON.parse(localStorage.getItem(STORED) || "{}"))) {
   objects[index].decision = decision;
 }
 const remember = () => localStorage.setItem(STORED, JSON.stringify(Object.fromEntries(
-  objects.map((one, index) => [index, one.decision]).filter(([, decision]) => decision))));
+  objects.map((one, index) => [index, one.decision]).filter(([index, decision]) => decision !== given[index]))));
 
 function element(name, attributes, parent, text) {
   const isDrawn = ["svg", "image", "polygon", "line"].includes(name);
@@ -28,6 +29,7 @@ function element(name, attributes, parent, text) {
 
 function draw(parent, image, [x, y, width, height], outlined, chosen) {
   const view = element("svg", { viewBox: `${x} ${y} ${width} ${height}`, role: "img" }, parent);
+  view.style.setProperty("--aspect", width / height);
   const size = { width: image.width, height: image.height, preserveAspectRatio: "none" };
   element("image", { href: encodeURIComponent(image.picture), ...size }, view);
   for (const one of outlined) {
@@ -45,20 +47,21 @@ function draw(parent, image, [x, y, width, height], outlined, chosen) {
 }
 
 function showCard(object, parent) {
-  const card = element("div", { class: `card ${object.decision}`, tabindex: 0 }, parent);
+  const card = element("div", { class: "card", "data-decision": object.decision, tabindex: 0 }, parent);
   const crops = element("div", { class: "crops" }, card);
   const side = data.window;
   const window = [object.x - side / 2, object.y - side / 2, side, side];
   const bar = draw(crops, object.image, window, [object], object.number);
   draw(crops, object.image, window, []);
-  const text = `${object.probability.toFixed(2)} ${object.image.name}, object ${object.number}${bar}`;
+  const text = `probability ${object.probability.toFixed(2)}, ${object.image.name}, object ${object.number}${bar}`;
   element("div", {}, card, text);
   card.object = object;
-  card.addEventListener("click", () => enlarge(object));
+  card.addEventListener("click", () => enlarge(card));
 }
 
-function enlarge(object) {
-  const { image } = object, box = byId("large").querySelector("div");
+function enlarge(card) {
+  const { object } = card, { image } = object, box = byId("large").querySelector("div");
+  enlarged = card;
   box.replaceChildren();
   const bar = draw(box, image, [0, 0, image.width, image.height], image.candidates, object.number);
   byId("large").querySelector("p").textContent =
@@ -155,7 +158,7 @@ function summarize() {
 
 function decide(card, decision) {
   card.object.decision = decision;
-  card.className = `card ${decision}`;
+  card.dataset.decision = decision;
   remember();
   summarize();
 }
@@ -174,23 +177,26 @@ function save() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) return;
   if (event.key === "Enter" && event.target.matches("button")) return;
-  const card = document.activeElement.closest(".card") || byId("cards").children[0];
+  const isOpen = byId("large").open;
+  const card = isOpen ? enlarged : document.activeElement.closest(".card") || byId("cards").children[0];
   if (!card) return;
-  if (event.key in KEYS && !byId("large").open) {
+  if (event.key in KEYS) {
+    byId("large").close();
     decide(card, KEYS[event.key]);
     move(card, 1);
-  } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
-    if (!byId("large").open) move(card, event.key === "ArrowRight" ? 1 : -1);
-  } else if (event.key === "Enter" && !byId("large").open) enlarge(card.object);
+  } else if (isOpen) return;
+  else if (event.key === "ArrowRight" || event.key === "ArrowLeft") move(card, event.key === "ArrowRight" ? 1 : -1);
+  else if (event.key === "Enter") enlarge(card);
   else return;
   event.preventDefault();
 });
-const head = ["Group", "Images", "Images with the object", "Objects", "Per image", "Per 1,000 blood cells"];
+const head = ["Group", "Images", `Images with a ${data.class}`, "Objects", "Per image", "Per 1,000 blood cells"];
 for (const text of head) element("th", {}, byId("groups").querySelector("thead"), text);
 for (const id of ["shown", "order"]) byId(id).addEventListener("change", list);
 byId("previous").addEventListener("click", () => { first -= PAGE; showPage(0); });
 byId("next").addEventListener("click", () => { first += PAGE; showPage(0); });
 byId("save").addEventListener("click", save);
 byId("large").addEventListener("click", () => byId("large").close());
+byId("note").textContent = data.note;
 summarize();
 list();

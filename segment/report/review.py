@@ -26,6 +26,7 @@ def write_review(
     class_name: str,
     title: str,
     decisions: Mapping[Key, str],
+    note: str = "",
 ) -> None:
     """Write the page. The pictures of the records must lie beside it.
 
@@ -38,6 +39,8 @@ def write_review(
     title : str
     decisions : mapping of Key to str
         Decisions to start from.
+    note : str
+        Sentence for the top of the page.
 
     Raises
     ------
@@ -57,6 +60,7 @@ def write_review(
         "decisions": initial,
         "columns": DECISION_COLUMNS,
         "choices": DECISIONS,
+        "note": note,
         "window": round(WINDOW_SHARE * float(np.median(sides))),
     }
     write_page(path, TEMPLATE, title, data)

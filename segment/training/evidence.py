@@ -7,10 +7,13 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import rankdata
+from skimage.transform import resize
 from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
+from micrograph_networks.images.gray import to_gray
+from micrograph_networks.training.split import near_duplicate_groups
 from segment.annotations.dataset import Pair, read_pair
 from segment.evaluation.matching import on_true_filaments
 from segment.inference.evidence import FEATURES, JUDGED, Evidence, largest_logit
@@ -21,6 +24,8 @@ from segment.inference.segmentation import segment_image
 RIDGE = 1.0
 """Penalty of the squared coefficients of features that are scaled to a standard deviation of 1."""
 FOLDS = 10
+THUMBNAIL = (64, 64)
+"""Size of the images that are compared to find near duplicates."""
 FEWEST = 5
 """Minimum number of filaments, and of images, of each kind."""
 UNFITTED = Evidence(
@@ -45,12 +50,15 @@ class Observed(NamedTuple):
         Index of its image.
     shows : ndarray of bool, (images,)
         True if a person outlined a spirochaete in the image.
+    group : ndarray of int, (images,)
+        Group of near duplicates of each image, from 0 on.
     """
 
     features: np.ndarray
     is_true: np.ndarray
     image: np.ndarray
     shows: np.ndarray
+    group: np.ndarray
 
 
 def observe(pairs: Sequence[Pair], model: SegmentationModel) -> Observed:
@@ -70,7 +78,7 @@ def observe(pairs: Sequence[Pair], model: SegmentationModel) -> Observed:
     """
     names = [one.name for one in model.classes]
     features: List[np.ndarray] = []
-    is_true, shows = [], []
+    is_true, shows, thumbnails = [], [], []
     for pair in tqdm(pairs, unit="image", disable=None):
         image, mask = read_pair(pair, names)
         result = segment_image(image, replace(model, evidence=UNFITTED))
@@ -80,9 +88,14 @@ def observe(pairs: Sequence[Pair], model: SegmentationModel) -> Observed:
         features.append(found.features)
         is_true.append(on_true_filaments(truth, found.labels))
         shows.append(truth.any())
+        thumbnails.append(resize(to_gray(image).astype(np.float32), THUMBNAIL, anti_aliasing=True))
     image_of = np.repeat(np.arange(len(pairs)), [len(one) for one in is_true])
     observed = Observed(
-        np.concatenate(features), np.concatenate(is_true), image_of, np.array(shows)
+        np.concatenate(features),
+        np.concatenate(is_true),
+        image_of,
+        np.array(shows),
+        near_duplicate_groups(thumbnails),
     )
     for kind, truth in (("filaments", observed.is_true), ("images", observed.shows)):
         least = min(np.count_nonzero(truth), np.count_nonzero(~truth))
@@ -112,7 +125,7 @@ class Fit(NamedTuple):
 
     def sentences(self, observed: Observed) -> Iterator[str]:
         """Yield sentences about the quality of the fit by cross-validation."""
-        features, is_true, _, shows = observed
+        features, is_true, _, shows, _ = observed
         yield f"{len(is_true)} filaments, of which people outlined {is_true.sum()}, in {len(shows)}"
         yield f"images, of which {shows.sum()} show spirochaetes."
         for name, likely, truth in (
@@ -139,7 +152,7 @@ class Fit(NamedTuple):
 
 
 def fit_evidence(observed: Observed, threshold: Optional[float] = None) -> Fit:
-    """Fit the evidence, and cross-validate it in ten folds of images.
+    """Fit the evidence, and cross-validate it in ten folds; near duplicates stay in one fold.
 
     Parameters
     ----------
@@ -148,8 +161,8 @@ def fit_evidence(observed: Observed, threshold: Optional[float] = None) -> Fit:
         Minimum probability of a spirochaete, 0 to 1. By default the largest that keeps at least as
         many of the images with spirochaetes as the rule for models without evidence.
     """
-    features, is_true, image, shows = observed
-    fold = np.random.default_rng(0).permutation(len(shows)) % FOLDS
+    features, is_true, image, shows, group = observed
+    fold = np.random.default_rng(0).permutation(group.max() + 1)[group] % FOLDS
     probabilities = _cross_validated(features, is_true, fold[image])
     largest = largest_logits(probabilities, observed)[:, None]
     if threshold is None:

@@ -159,12 +159,12 @@ def run_cellprofiler(pipeline, images, output, program=COMMAND, plugins=ROOT / "
     assert result.returncode == 0, result.stderr
 
 
-def with_report(pipeline, folder):
-    """Write a pipeline that writes a focus report into a folder, and return its path."""
-    text, question = pipeline.read_text("utf-8"), "Write a focus report?:"
-    assert f"{question}No" in text
+def with_report(pipeline, folder, question="Write a focus report?"):
+    """Write a pipeline that writes a report into a folder, and return its path."""
+    text = pipeline.read_text("utf-8")
+    assert f"{question}:No" in text
     path = folder / "pipeline.cppipe"
-    path.write_text(text.replace(f"{question}No", f"{question}Yes"), "utf-8")
+    path.write_text(text.replace(f"{question}:No", f"{question}:Yes"), "utf-8")
     return path
 
 

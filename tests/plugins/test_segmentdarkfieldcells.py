@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cellprofiler_core.setting import ValidationError
 from cellprofiler_core.setting.text.alphanumeric.name import Name
 from cellprofiler_core.utilities.core.modules import instantiate_module
 from harness import (
+    CELLPROFILER_5,
     ROOT,
     GivenImages,
     assert_declared_is_written,
@@ -24,11 +26,13 @@ from harness import (
     make_workspace,
     run_cellprofiler,
     run_in_process,
+    run_in_workers,
+    with_report,
 )
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.legend import Legend
 from skimage.draw import disk
-from support import cell_model, needs_tensorflow
+from support import cell_model, needs_tensorflow, until
 
 from micrograph_networks.engines import EngineOptions
 from micrograph_networks.errors import UserError
@@ -170,6 +174,7 @@ def test_settings_are_visible_only_if_they_are_used():
     few = {setting.text for setting in module.visible_settings()}
     want_images(module)
     module.model.value = "Custom model"
+    module.report.wanted.value = True
     for name in ("cell_diameter", "minimum_length", "minimum_spirochaete_probability"):
         getattr(module, f"{name}_choice").value = "Enter a value"
     saved = module.settings()
@@ -182,6 +187,8 @@ def test_settings_are_visible_only_if_they_are_used():
         "Name the probability image",
         "Name the uncertainty image",
         "Number of classes",
+        "Report location",
+        "Report name",
         "Weights file location",
         "Weights file name",
     ]
@@ -380,6 +387,78 @@ def test_evidence_is_measured_if_the_model_has_it(color_weights, field, tmp_path
     feature = "Darkfield_PresenceProbability_BloodCells"
     presence = workspace.measurements.get_current_image_measurement(feature)
     assert presence == pytest.approx(found.max())
+
+
+def test_without_evidence_its_measurements_are_nan(everything):
+    module, workspace = everything
+    assert_declared_is_written(module, workspace)
+    found = object_values(workspace, "Spirochaetes", "Darkfield_SpirochaeteProbability")
+    assert found.shape == (2,) and np.isnan(found).all()
+    feature = "Darkfield_PresenceProbability_BloodCells"
+    assert np.isnan(workspace.measurements.get_current_image_measurement(feature))
+
+
+# Review pages
+
+
+@pytest.fixture
+def reviewing(module, field, tmp_path):
+    """A module that writes review pages into a folder, and its workspace."""
+    module.report.wanted.value = True
+    module.report.directory.join_parts("Elsewhere...", str(tmp_path / "out"))
+    return module, make_workspace(module, {"Field": field})
+
+
+def test_a_run_writes_pages_that_open_in_a_browser(reviewing, tmp_path, browser):
+    module, workspace = reviewing
+    module.run(workspace)
+    for _ in range(2):  # the second run replaces the pages of the first one
+        assert module.prepare_run(workspace)
+        module.post_run(workspace)
+    starts = [f"DarkfieldReview_{name}" for name in ("BloodCells", "Spirochaetes")]
+    ends = (".html", "_groups.csv")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"{start}{end}" for start in starts for end in ends} | {
+        "DarkfieldReview_00001.jpg"
+    }
+    groups = pd.read_csv(tmp_path / "out" / "DarkfieldReview_Spirochaetes_groups.csv")
+    assert groups[["images", "positive_images", "objects"]].values.tolist() == [[1, 1, 2]]
+    assert groups["per_1000_cells"].tolist() == [2000 / count(workspace, "BloodCells")]
+    browser.get((tmp_path / "out" / "DarkfieldReview_Spirochaetes.html").as_uri())
+    until(lambda: browser.find_element("id", "counts").text)
+    assert browser.find_element("id", "counts").text.startswith("2 objects: 0 accepted")
+    assert "image set 1, object 1" in browser.find_element("css selector", ".card").text
+    assert browser.get_log("browser") == []
+
+
+def test_records_of_an_earlier_run_are_not_shown(reviewing, tmp_path, caplog):
+    module, workspace = reviewing
+    module.run(workspace)
+    module.post_run(make_workspace(module, {}))
+    assert "No image was segmented" in caplog.text
+    assert not list((tmp_path / "out").glob("*.html"))
+
+
+def test_test_mode_writes_no_page(reviewing, tmp_path):
+    module, workspace = reviewing
+    workspace.pipeline.test_mode = True
+    assert module.prepare_run(workspace)
+    module.run(workspace)
+    module.post_run(workspace)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(CELLPROFILER_5, reason="it starts its workers in another way")
+def test_workers_leave_images_for_the_pages(example_images, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copytree(example_images / CELLS.name, folder / "images")
+    with_report(CELLS, folder, "Write review pages?")
+    run_in_workers(folder, 2)
+    groups = pd.read_csv(folder / "DarkfieldReview_BloodCells_groups.csv")
+    assert groups[["group", "images"]].values.tolist() == [["images", 2]]
+    assert not list(folder.glob("DarkfieldReview_*.json"))
+    assert len(list(folder.glob("DarkfieldReview_*.jpg"))) == 2
 
 
 def test_margins_hold_no_objects(module, field, rng):

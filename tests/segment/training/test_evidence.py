@@ -25,7 +25,8 @@ def observed(rng):
     features[:, 0] = logit(rng.uniform(0.6, 0.99, 2000))
     is_true = rng.random(2000) < expit(3 * features[:, LENGTH] - 2)
     image = rng.integers(0, 500, 2000)
-    return Observed(features, is_true, image, np.bincount(image[is_true], minlength=500) > 0)
+    shows = np.bincount(image[is_true], minlength=500) > 0
+    return Observed(features, is_true, image, shows, np.arange(500))
 
 
 def test_the_fit_finds_what_matters_and_is_calibrated(observed):
@@ -51,9 +52,20 @@ def test_the_threshold_loses_no_more_images_than_the_usual_rule(observed):
     assert fit_evidence(observed, 0.3).evidence.threshold == 0.3
 
 
+def test_near_duplicates_are_in_one_fold():
+    twice = np.tile(np.arange(250), 2)
+    features = np.zeros((500, len(FEATURES)))
+    features[:, LENGTH] = np.random.default_rng(1).normal(size=250)[twice]
+    is_true = np.random.default_rng(2).random(250)[twice] < 0.5
+    each = np.arange(500)
+    fit = fit_evidence(Observed(features, is_true, each, is_true, twice), 0.5)
+    np.testing.assert_allclose(fit.probabilities[:250], fit.probabilities[250:])
+
+
 def test_rules_are_measured_by_image_and_by_candidate():
     truth, image = np.array([1, 0, 0, 1], bool), np.array([0, 0, 1, 2])
-    observed = Observed(np.zeros((4, 1)), truth, image, np.array([True, False, True, False]))
+    shows = np.array([True, False, True, False])
+    observed = Observed(np.zeros((4, 1)), truth, image, shows, np.arange(4))
     point = operating_point(np.array([1, 1, 1, 0], bool), observed)
     assert point == pytest.approx((0.5, 0.5, 1 / 3, 0.5))
 
@@ -81,6 +93,7 @@ def test_candidates_are_compared_with_masks(tmp_path):
     assert observed.features.shape == (10, len(FEATURES))
     assert observed.image.tolist() == list(range(10))
     assert observed.is_true.tolist() == observed.shows.tolist() == [False, True] * 5
+    assert observed.group.tolist() == [0] * 10  # all show the same scene
 
 
 def test_too_few_images_are_refused(tmp_path):
