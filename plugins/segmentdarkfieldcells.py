@@ -168,8 +168,9 @@ All results are in pixels of the original image.
 Limitations
 ^^^^^^^^^^^
 
--  For research use only: this module is no diagnostic device. The model card in *model_weights*
-   says on which images the model was measured, and its sensitivity and specificity there.
+-  For research use only, not for diagnosis. The model cards in *model_weights* list the sensitivity
+   and specificity with which images that show spirochaetes are found, and on which images these
+   were measured.
 -  The network was trained on dark-field images of blood from one collection. Check the outlines
    before you use it on images of another microscope, stain, or species. If it fails, train it on
    your own images with *python -m segment train*.
@@ -400,9 +401,9 @@ apply to spirochaetes and other filaments.
         if len(self.groups) < MOST_GROUPS:
             result.append(self.add_button)
         result += self.image_outputs.visible_settings()
+        result += self.report.visible()
         result += self.visible_model_settings()
-        result += self.engine_options.visible() + self.segmentation_options.visible()
-        return result + self.report.visible()
+        return result + self.engine_options.visible() + self.segmentation_options.visible()
 
     def prepare_settings(self, setting_values):
         count = saved_count(setting_values, self.settings().index(self.group_count), "classes")

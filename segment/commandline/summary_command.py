@@ -56,14 +56,15 @@ def summarize(
     FOLDER is the output folder of 'segment-darkfield predict'. groups.csv holds, for each group of
     images, how many show a spirochaete with Wilson's 95% interval, and the spirochaetes per image
     and per 1,000 blood cells with bootstrap intervals. review.html shows all spirochaetes, to
-    accept or reject them by keys; it opens without a network. For research use only.
+    accept or reject them by keys; it opens without a network. For research use only, not for
+    diagnosis: the model card lists sensitivity and specificity.
     """
-    from segment.report.found import PICTURE, folder_names, read_found, read_groups
+    from segment.report.found import PICTURE, groups_by_folder, read_found, read_groups
     from segment.report.records import write_picture
     from segment.report.review import read_decisions, write_review
     from segment.report.slides import summarize, write_groups
 
-    groups_of = read_groups(groups) if groups else folder_names
+    groups_of = read_groups(groups) if groups else groups_by_folder
     found = read_found(folder, suffix, class_name, groups_of)
     records = [record for record, _ in found]
     decisions = read_decisions(reviewed, records)

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
@@ -12,6 +11,7 @@ from micrograph_networks.images.image_files import read_image
 from micrograph_networks.images.planes import Plane, planes_of
 from segment.classes import BLOOD_CELL, CLASSES
 from segment.report.records import ImageRecord, candidates_of
+from segment.report.slides import folder_names, folder_parts
 
 PICTURE = "review_{:05}.jpg"
 """Name of the picture of an image beside the page, by its number."""
@@ -104,7 +104,7 @@ def read_groups(table: Path) -> GroupsOf:
         folders: Dict[str, str] = {}
         found = []
         for image in images:
-            *parts, name = [*_parts(image), image["image"]]
+            *parts, name = [*folder_parts(image["folder"]), image["image"]]
             ends = ["/".join([*parts[start:], name]) for start in range(len(parts) + 1)]
             end = next((end for end in ends if end in groups), None)
             if end is None:
@@ -117,19 +117,9 @@ def read_groups(table: Path) -> GroupsOf:
     return groups_of
 
 
-def folder_names(images: Sequence[Row]) -> List[str]:
-    """Return the name of the folder of each image, with those above it if names are equal."""
-    parts = [_parts(image) for image in images]
-    names = [folder[-1] for folder in parts]
-    if len(set(names)) == len(set(map(tuple, parts))):
-        return names
-    common = len(os.path.commonprefix(parts))  # type: ignore[type-var]
-    return ["/".join(folder[max(common - 1, 0) :]) for folder in parts]
-
-
-def _parts(image: Row) -> List[str]:
-    """Return the parts of the folder of an image, on any system."""
-    return image["folder"].replace("\\", "/").rstrip("/").split("/")
+def groups_by_folder(images: Sequence[Row]) -> List[str]:
+    """Return the name of the folder of each image: see :func:`folder_names`."""
+    return folder_names([image["folder"] for image in images])
 
 
 def _probabilities(path: Path, class_name: str) -> Dict[Tuple[str, str], List[float]]:

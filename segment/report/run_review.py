@@ -16,7 +16,7 @@ from segment.classes import BLOOD_CELL, CLASSES
 from segment.inference.segmentation import ClassObjects, Segmentation
 from segment.report.records import ImageRecord, candidates_of, write_picture
 from segment.report.review import write_review
-from segment.report.slides import summarize, write_groups
+from segment.report.slides import folder_names, summarize, write_groups
 
 
 class ReviewFiles(NamedTuple):
@@ -108,7 +108,7 @@ def keep_image(
         objects: ImageRecord(
             name=name or f"image set {number}",
             folder=folder or "",
-            group=Path(folder or "").name,
+            group="",  # known when all folders are
             picture=picture.name,
             width=width,
             height=height,
@@ -155,9 +155,13 @@ def write_run_reviews(
     if not kept:
         raise UserError(f"No image was segmented: there is nothing to review in {files.folder}.")
     images: List[Dict[str, Dict]] = [json.loads(path.read_text(encoding="utf-8")) for path in kept]
+    groups = folder_names([image[next(iter(classes))]["folder"] for image in images])
     pages = []
     for objects, class_name in classes.items():
-        records = [ImageRecord.from_json(image[objects]) for image in images]
+        records = [
+            ImageRecord.from_json({**image[objects], "group": group})
+            for image, group in zip(images, groups)
+        ]
         page, table = paths = files.results(objects, suffix)
         check_replaceable(paths)
         write_review(page, records, class_name, objects, {}, note)

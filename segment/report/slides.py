@@ -1,5 +1,6 @@
 """How many images of a slide show objects of a class, and how many objects there are."""
 
+import os
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
@@ -71,6 +72,21 @@ class Group(NamedTuple):
 def key_of(record: ImageRecord, candidate: Candidate) -> Key:
     """Return what identifies an object in a table of decisions."""
     return record.folder, record.name, str(candidate.number)
+
+
+def folder_names(folders: Sequence[str]) -> List[str]:
+    """Return the name of each folder, with those above it if names of different ones are equal."""
+    parts = [folder_parts(folder) for folder in folders]
+    names = [folder[-1] for folder in parts]
+    if len(set(names)) == len(set(map(tuple, parts))):
+        return names
+    common = len(os.path.commonprefix(parts))  # type: ignore[type-var]
+    return ["/".join(folder[max(common - 1, 0) :]) for folder in parts]
+
+
+def folder_parts(folder: str) -> List[str]:
+    """Return the parts of the path of a folder, on any system."""
+    return folder.replace("\\", "/").rstrip("/").split("/")
 
 
 def summarize(records: Sequence[ImageRecord], decisions: Mapping[Key, str]) -> List[Group]:

@@ -14,7 +14,7 @@ from support import until
 from micrograph_networks.errors import UserError
 from micrograph_networks.images.image_files import write_png, write_tiff
 from segment.commandline.commands import main
-from segment.report.found import folder_names, read_groups
+from segment.report.found import groups_by_folder, read_groups
 from segment.report.records import LARGEST_PICTURE, candidates_of, write_picture
 
 SIZE = (100, 140)
@@ -104,7 +104,7 @@ def rows_of(*paths):
     ],
 )
 def test_folders_with_equal_names_are_groups_of_their_own(paths, names):
-    assert folder_names(rows_of(*paths)) == names
+    assert groups_by_folder(rows_of(*paths)) == names
 
 
 def test_images_with_equal_names_have_groups_of_their_own(tmp_path):
