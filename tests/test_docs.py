@@ -223,6 +223,9 @@ def test_focus_page_can_be_followed(workplace):
     Path("plate1").mkdir()
     names = follow(ROOT / "docs/how_to/find_out_of_focus_wells.md")
     images = names["images"].assign(well=names["images"]["image"].str[7:10]).set_index("well")
+    page = (ROOT / "docs/how_to/find_out_of_focus_wells.md").read_text()
+    excluded = pd.read_csv("measured/excluded_wells.csv")
+    assert f"{len(excluded)} of {len(images)} wells" in re.sub(r"\s+", " ", page)
     empty = images.index.isin(["C03", "D03", "F06"])
     assert len(images) == 96
     assert images[empty]["certainty"].max() < 0.05
