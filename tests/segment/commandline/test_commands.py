@@ -41,6 +41,7 @@ def test_predict_writes_exactly_its_table_and_pictures(images, tmp_path, network
     output = tmp_path / "out"
     said = run("predict", *images, "--output", output, *network)
     assert "Segmented 3 of 3 images" in said
+    assert "has no fit for probabilities of spirochaetes" in said
     ends = ("classes.png", "blood_cell.tif", "spirochaete.tif", "overlay.png", "uncertainty.png")
     names = {f"{path.stem}_{end}" for path in images for end in ends}
     assert {path.name for path in output.iterdir()} == {"cells.csv", "images.csv", *names}
