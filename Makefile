@@ -16,6 +16,8 @@
 # make test-container  the container's file system, built in build/container without a container
 #                      engine (as root, on Debian with mmdebstrap)
 # make figures         pictures of the documentation, from the output of make demo
+# make test-mutants    changes of the code that tests do not detect (minutes to hours, see
+#                      benchmarks/mutants.py)
 # make docs            the documentation, into docs/_build/html; .venv-tools
 # make wheel           wheel and source distribution in dist/, checked for upload to a package index;
 #                      .venv-tools
@@ -29,8 +31,8 @@ VENV := .venv/.complete
 PYTEST = bin/python -m pytest --numprocesses auto --dist worksteal --durations 10
 CORES = tests/focusqual tests/segment tests/micrograph_networks
 
-.PHONY: demo test test-next test-stock test-gui test-tools test-newest test-container docs figures \
-	wheel release lint lock
+.PHONY: demo test test-next test-stock test-gui test-tools test-newest test-container test-mutants \
+	docs figures wheel release lint lock
 
 demo: $(VENV)
 	.venv/bin/python example_pipelines/demo.py $(if $(IMAGES),"$(IMAGES)")
@@ -60,6 +62,14 @@ test-newest:
 
 test-container: $(VENV)
 	.venv/bin/python -m pytest tests/containers -m container
+
+test-mutants: $(VENV) build/mutmut
+	.venv/bin/python benchmarks/mutants.py
+
+build/mutmut:
+	"$(or $(shell command -v uv),.uv/bin/uv)" pip install --quiet --python .venv/bin/python \
+		--target $@ --no-deps mutmut==3.3.1 libcst==1.7.0 setproctitle==1.3.8 toml==0.10.2 \
+		rich==15.0.0 markdown-it-py==3.0.0 mdurl==0.1.2 textual==8.2.8
 
 # -n and -W: a link or a name that leads nowhere is an error.
 docs: .venv-tools/.complete

@@ -12,6 +12,15 @@ KERAS = find_spec("keras") is not None
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+if find_spec("hypothesis") is not None:
+    from hypothesis import HealthCheck, settings
+
+    # Other processes may need the CPUs, so time says nothing about a test.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
+
 
 def pytest_ignore_collect(collection_path):
     """Skip training tests without Keras, as in the CellProfiler application."""

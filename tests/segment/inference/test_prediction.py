@@ -43,7 +43,7 @@ def untiled(*arguments):
     return predict_in_tiles(10**6, *arguments)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 800), st.integers(1, 800), st.sampled_from([384, 416]))
 @example(1100, 300, 640)
 def test_tiles_leave_no_trace(height, width, tile):
@@ -52,7 +52,7 @@ def test_tiles_leave_no_trace(height, width, tile):
     np.testing.assert_allclose(found, untiled(image, model()), atol=1e-5)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 400), st.integers(1, 400), st.floats(0.3, 2), st.just(384))
 @example(300, 250, 3.0, 640)
 def test_the_result_has_the_images_size_at_every_scale(height, width, scale, tile):
