@@ -5,7 +5,8 @@
 
 Each changed function is a mutant. mutmut makes all of them in mutants/ and runs the tests that call
 the function, as configured in pyproject.toml. The table counts the mutants of a random sample by
-package and is followed by the survivors. Mutants of functions that only other tests call, such as
+package and is followed by the survivors; equivalent_mutants.csv explains those that do not change
+any result. Mutants of functions that only other tests call, such as
 those of modules in CellProfiler, are counted apart.
 
 The tests run in forked processes, which TensorFlow and Java do not survive. So TensorFlow is hidden

@@ -46,4 +46,4 @@ def test_means_within_objects():
     ijv = np.array([(0, 0, 1), (0, 1, 1), (0, 2, 1), (0, 1, 2), (1, 0, 2), (1, 2, 3), (0, 0, 5)])
     outside = np.array([(2, 0, 1), (0, 3, 1), (9, 9, 2), (0, 9, 4)])
     ijv = np.concatenate([ijv, outside])
-    np.testing.assert_array_equal(mean_within(pixels, ijv, 5), [1.5, 2.5, NAN, NAN, 1])
+    np.testing.assert_array_equal(mean_within(pixels, ijv, 6), [1.5, 2.5, NAN, NAN, 1, NAN])

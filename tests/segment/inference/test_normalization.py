@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from micrograph_networks.errors import UserError
-from segment.inference.normalization import measure_exposure, normalize, to_rgb
+from segment.inference.normalization import LEAST_CONTRAST, measure_exposure, normalize, to_rgb
 from segment.simulation.scenes import darkfield_scene
 
 SCENE = darkfield_scene(np.random.default_rng(3), (240, 320)).image
@@ -50,6 +50,13 @@ def test_noise_of_an_empty_image_remains_dark(level, noise):
     rng = np.random.default_rng(0)
     image = rng.normal(level, noise, (200, 300)).clip(0).round().astype(np.uint16)
     assert np.percentile(to_rgb(image), 99) < 60
+
+
+@pytest.mark.parametrize("noise", [3, 60])
+def test_the_least_contrast_is_a_multiple_of_the_noise(noise):
+    image = np.random.default_rng(0).normal(2000, noise, (400, 400, 3))
+    black, white = measure_exposure(image)
+    assert (white - black) / LEAST_CONTRAST == pytest.approx(noise, rel=0.03)
 
 
 def test_hot_pixels_do_not_darken_the_image():

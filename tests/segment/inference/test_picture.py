@@ -1,6 +1,7 @@
 import numpy as np
 
 from segment.classes import CLASSES, PALETTE, pixel_classes
+from segment.inference.normalization import to_rgb
 from segment.inference.picture import name_objects, outlines, overlay
 
 
@@ -32,6 +33,12 @@ def test_outlines_are_drawn_on_the_image():
     untouched = ~outlines(cells) & ~outlines(spirochaetes)
     expected = np.rint(255 * np.nan_to_num(image))[untouched]
     np.testing.assert_allclose(picture[untouched], expected[:, None] * np.ones(3), atol=4)
+
+
+def test_color_images_keep_their_colors():
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    picture = overlay(image, [(np.zeros((30, 40), int), PALETTE[0])])
+    np.testing.assert_array_equal(picture, np.rint(to_rgb(image)))
 
 
 def test_numbers_are_at_the_centers_of_objects_and_a_legend_in_the_corner():
