@@ -9,7 +9,7 @@ from sources import ROOT, import_statements, imported
 SHARED = "micrograph_networks"
 FRAMEWORKS = r"(tensorflow|keras)\b"
 CELLPROFILER = r"cellprofiler\w*\b"
-GENERATED = {"build", "demo", "dist"}
+GENERATED = {"build", "demo", "dist", "mutants"}
 FORBIDDEN = [
     # A folder, and names that nothing in it may import.
     ("plugins", FRAMEWORKS),
