@@ -1,6 +1,7 @@
 """The source distribution, the wheel built from it, and the archive for the application."""
 
 import filecmp
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import jinja2
 import pytest
+import yaml
 from build_release import FOLDERS, LARGEST
 from build_release import build as build_release
 
@@ -143,3 +146,20 @@ def test_the_release_has_the_same_bytes_each_time(tmp_path, monkeypatch):
     script = copied / "release" / "build_release.py"
     subprocess.run([sys.executable, script, tmp_path / "second"], check=True, capture_output=True)
     assert filecmp.cmp(first, tmp_path / "second" / first.name, shallow=False)
+
+
+def test_the_conda_recipe_has_the_version_and_the_requirements_of_the_package():
+    text = (ROOT / "release" / "conda" / "meta.yaml").read_text("utf-8")
+    recipe = yaml.safe_load(jinja2.Template(text).render(PYTHON="python"))
+    package = importlib.metadata.metadata("cellprofiler-focus-darkfield")
+    assert recipe["package"] == {"name": package["Name"], "version": package["Version"]}
+    requirements = [f"python{package['Requires-Python']}"]
+    requirements += [one for one in package.get_all("Requires-Dist") if "extra ==" not in one]
+    in_conda = {one.lower().replace("matplotlib", "matplotlib-base") for one in requirements}
+    assert {one.replace(" ", "") for one in recipe["requirements"]["run"]} == in_conda
+    scripts = {
+        f"{one.name} = {one.value}"
+        for one in importlib.metadata.distribution(package["Name"]).entry_points
+        if one.group == "console_scripts"
+    }
+    assert set(recipe["build"]["entry_points"]) == scripts
