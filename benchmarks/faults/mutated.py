@@ -26,7 +26,7 @@ GOOD = "good.png"
 EVALUATION = {"evaluation.csv", "images.csv"}
 USUAL = re.compile(
     r"(Usage: |Try |Wrote |Plates: |Measured \d|Segmented \d|Converted \d|\d+ of them in color"
-    r"|\d+ images; tables|[a-z_\d.]+ +[\d.]*$|$)"
+    r"|Tables and pictures |.* has no fit for probabilities|[a-z_\d.]+ +[\d.]*$|$)"
 )
 
 

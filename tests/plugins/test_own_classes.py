@@ -81,12 +81,13 @@ def test_three_classes_of_ones_own_from_masks_to_measurements(tmp_path, backbone
     assert figures["object_f1_disc"] == figures["object_f1_fiber"] == 1
     assert figures["count_error_fiber"] == 0
 
-    run("predict", folder / "100.png", "--output", scores, "--model", weights)
-    rows = pd.read_csv(scores / "cells.csv").groupby("class")
+    found = tmp_path / "found"
+    run("predict", folder / "100.png", "--output", found, "--model", weights)
+    rows = pd.read_csv(found / "cells.csv").groupby("class")
     assert set(rows.groups) == {"disc", "fiber"}
     assert rows.get_group("fiber")["length_px"].item() > 60
-    assert (read_image(scores / "100_overlay.png") == PURPLE).all(axis=2).sum() > 50
-    assert read_image(scores / "100_fiber.tif").max() == 1
+    assert (read_image(found / "100_overlay.png") == PURPLE).all(axis=2).sum() > 50
+    assert read_image(found / "100_fiber.tif").max() == 1
 
     module = instantiate_module("SegmentDarkfieldCells")
     module.x_name.value, module.show_window = "Field", True
