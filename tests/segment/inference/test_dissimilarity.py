@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from support import NARROW, filled
 
-from micrograph_networks.models.weights_file import Weights
-from segment.annotations.dataset import Sample
 from segment.inference.dissimilarity import (
     ATTRIBUTE,
     LIMIT,
@@ -17,10 +15,9 @@ from segment.inference.dissimilarity import (
     texture_attribute,
     usual_textures,
 )
-from segment.inference.network import unet_vgg16, width_attributes
+from segment.inference.network import unet_vgg16
 from segment.inference.prediction import image_dissimilarity
 from segment.inference.scaling import resize, scaled_shape
-from segment.training.train import with_textures
 
 NETWORK = unet_vgg16(3, NARROW)
 
@@ -64,17 +61,16 @@ def test_a_large_image_has_the_textures_of_its_tiles(network, rng):
     np.testing.assert_allclose(measure_textures(large, network), expected, rtol=1e-5)
 
 
-def test_images_of_another_texture_are_above_the_limit(arrays, network, rng):
-    samples = [Sample(f"{n}.png", noise(rng, 0.2).astype(np.uint8), None) for n in range(20)]
-    weights = with_textures(
-        Weights(NETWORK.architecture, arrays, width_attributes(NARROW)), NETWORK, samples
-    )
-    usual = declared_textures(weights.attributes, NETWORK)
-
-    def values(fineness):
+def test_images_of_another_texture_are_above_the_limit(network, rng):
+    def textures(fineness):
         scaled = [noise(rng, fineness) for _ in range(20)]
         reduced = [resize(one, scaled_shape(one.shape, REDUCTION)) for one in scaled]
-        return [dissimilarity(measure_textures(one, network), usual) for one in reduced]
+        return np.array([measure_textures(one, network) for one in reduced])
+
+    usual = usual_textures(textures(0.2))
+
+    def values(fineness):
+        return [dissimilarity(one, usual) for one in textures(fineness)]
 
     assert np.median(values(0.2)) < 1 < np.min(values(1))
 
