@@ -203,7 +203,7 @@ def read_groups(path: Path, names: Sequence[str]) -> List[List[int]]:
     if groups and not any(found):
         raise UserError(
             f"{path} names none of the images, such as {stems[0]}: give names without folder and "
-            "suffix."
+            "suffix, or omit --groups if it is a file for other images."
         )
     return found
 

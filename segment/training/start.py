@@ -97,7 +97,7 @@ def download_vgg16() -> Arrays:
     except Exception as error:  # the network may fail with many kinds of errors
         raise UserError(
             "Keras could not download the ImageNet weights of VGG16: give a file of them with "
-            "--backbone-weights."
+            "--backbone-weights, or start from a shipped model with --initial."
         ) from error
     return {
         layer: dict(zip(("kernel", "bias"), model.get_layer(layer).get_weights()))
