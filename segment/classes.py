@@ -51,7 +51,12 @@ class PixelClass:
     @property
     def in_names(self) -> str:
         """Class name as part of file and column names, a str without blanks."""
-        return re.sub(r"[^\w.-]", "_", self.name)
+        return in_names(self.name)
+
+
+def in_names(class_name: str) -> str:
+    """Return a class name as part of file and column names: see :attr:`PixelClass.in_names`."""
+    return re.sub(r"[^\w.-]", "_", class_name)
 
 
 def pixel_classes(

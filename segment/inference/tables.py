@@ -5,7 +5,7 @@ from typing import Iterator, List, Sequence
 import numpy as np
 
 from micrograph_networks.files.tables import number
-from segment.classes import NOTHING, PixelClass
+from segment.classes import NOTHING, PixelClass, in_names
 from segment.inference.label_images import areas, means
 from segment.inference.model import SegmentationModel
 from segment.inference.segmentation import Segmentation
@@ -55,12 +55,17 @@ def object_rows(
             yield [image, found.pixel_class.name, object_number, *numbers, model.name, model.engine]
 
 
+def count_column(class_name: str) -> str:
+    """Return the name of the column of images.csv with the number of objects of a class."""
+    return f"{in_names(class_name)}s"
+
+
 def image_columns(classes: Sequence[PixelClass]) -> List[str]:
     """Return the column names of images.csv for some classes."""
-    names = [one.in_names for one in classes if one.kind != NOTHING]
-    fractions = [f"{name}_area_fraction" for name in names]
+    found = [one for one in classes if one.kind != NOTHING]
+    fractions = [f"{one.in_names}_area_fraction" for one in found]
     measured = ["presence_probability", "uncertainty", "dissimilarity", "model", "engine"]
-    return ["image", *(f"{name}s" for name in names), *fractions, *measured]
+    return ["image", *(count_column(one.name) for one in found), *fractions, *measured]
 
 
 def image_row(image: str, segmentation: Segmentation, model: SegmentationModel) -> List[object]:

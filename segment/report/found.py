@@ -1,4 +1,4 @@
-"""What 'segment-darkfield predict' wrote: its tables, label images, and the images themselves."""
+"""Read the output of 'segment-darkfield predict': tables, label images, and the images."""
 
 import contextlib
 import math
@@ -9,7 +9,8 @@ from micrograph_networks.errors import UserError
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.image_files import read_image
 from micrograph_networks.images.planes import Plane, planes_of
-from segment.classes import BLOOD_CELL, CLASSES
+from segment.classes import BLOOD_CELL, CLASSES, in_names
+from segment.inference.tables import count_column
 from segment.report.records import ImageRecord, candidates_of
 from segment.report.slides import folder_names, folder_parts
 
@@ -46,8 +47,7 @@ def read_found(
         A table or a label image is missing, damaged or does not belong to the others, an image was
         moved since, or the model does not find this class.
     """
-    in_names = class_name.replace(" ", "_")
-    counted, cells = f"{in_names}s", f"{CLASSES[BLOOD_CELL].replace(' ', '_')}s"
+    counted, cells = count_column(class_name), count_column(CLASSES[BLOOD_CELL])
     path = folder / f"images{suffix}.csv"
     rows = read_csv(path, ["image", "folder", "pictures"], WANTED)
     if counted not in rows[0]:
@@ -58,7 +58,7 @@ def read_found(
     found = []
     for number, (row, group) in enumerate(zip(rows, groups_of(rows)), 1):
         plane = _plane_of(row)
-        label_image = folder / f"{row['pictures']}_{in_names}{suffix}.tif"
+        label_image = folder / f"{row['pictures']}_{in_names(class_name)}{suffix}.tif"
         labels = read_image(label_image)
         likely = probabilities.get((row["folder"], row["image"]), [])
         if not labels.max() == len(likely) == _number(path, row[counted]):
