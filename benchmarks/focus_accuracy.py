@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from processings import LEVEL_KEPT, PROCESSINGS
-from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
 from focusqual import load_model, measure_focus
@@ -32,6 +31,7 @@ from focusqual.evaluation import stacks
 from focusqual.inference.options import FocusOptions
 from focusqual.levels import LEVEL_DEPTH
 from focusqual.simulation.defocus import defocus
+from micrograph_networks.evaluation.ranking import area_under_curve
 from micrograph_networks.images.image_files import IMAGE_SUFFIXES, read_gray
 
 SIDE = 420
@@ -101,8 +101,8 @@ def print_separation(title, in_focus, out_of_focus):
     """Print the areas under the curve of score and expected level."""
     print(f"\n{title}: {len(in_focus)} in focus, {len(out_of_focus)} out of focus")
     for name in ("score", "expected_level"):
-        wins = mannwhitneyu(out_of_focus[name], in_focus[name]).statistic
-        print(f"{name:26} area under the curve {wins / len(in_focus) / len(out_of_focus):.4f}")
+        area = area_under_curve(out_of_focus[name], in_focus[name])
+        print(f"{name:26} area under the curve {area:.4f}")
 
 
 def blank_frames():

@@ -5,12 +5,12 @@
 
 Each changed function is a mutant. mutmut makes all of them in mutants/ and runs the tests that call
 the function, as configured in pyproject.toml. The table counts the mutants of a random sample by
-package and is followed by the survivors; equivalent_mutants.csv explains those that do not change
-any result. Mutants of functions that only other tests call, such as
-those of modules in CellProfiler, are counted apart.
+package. A list of the survivors follows; equivalent_mutants.csv explains those that do not change
+any result. Mutants of functions that only other tests call, such as those of modules in
+CellProfiler, are counted separately.
 
-The tests run in forked processes, which TensorFlow and Java do not survive. So TensorFlow is hidden
-and micrograph_networks/cellprofiler is left out.
+The tests run in forked processes, in which TensorFlow and Java do not work. The tests therefore do
+not find TensorFlow, and micrograph_networks/cellprofiler is not mutated.
 """
 
 import argparse

@@ -64,7 +64,6 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
-    from micrograph_networks.files.ownership import writing_as
     from micrograph_networks.images.acquisition import in_common
     from micrograph_networks.images.image_files import find_images
 except Exception as error:
@@ -663,13 +662,9 @@ Select the objects to measure in each of the images above.
             measurements.add_measurement(IMAGE, name, column, image_set_number=numbers)
 
     def post_run(self, workspace):
-        if self.report.is_wanted(workspace):
-            for group in self.image_groups:
-                try:
-                    self._write_report(workspace, group)
-                except UserError as error:
-                    # An exception would keep the modules after this one from writing their tables.
-                    logging.error("%s: %s", self.module_name, error)
+        for group in self.image_groups:
+            write = functools.partial(self._write_report, workspace, group)
+            self.report.write(self, workspace, write)
 
     def _write_report(self, workspace, group):
         measurements, image_name = workspace.measurements, group.image_name.value
@@ -679,9 +674,7 @@ Select the objects to measure in each of the images above.
         table = text_table(measurements, list(dict.fromkeys(features)), numbers)
         covered = self.report.covered(workspace.pipeline, numbers)
         name = f"{self._report_name(group)}{covered.suffix}"
-        with writing_as(self.module_name):
-            path = write_report(self.report.folder(), name, table, image_name, covered.note)
-        logging.info("%s wrote %s", self.module_name, path)
+        return [write_report(self.report.folder(), name, table, image_name, covered.note)]
 
     def _report_name(self, group):
         return f"{self.report.name.value}_{group.image_name.value}"

@@ -48,7 +48,6 @@ try:
     )
     from micrograph_networks.engines import EngineOptions
     from micrograph_networks.errors import UserError, add_path_to_errors, explain_memory_errors
-    from micrograph_networks.files.ownership import writing_as
     from micrograph_networks.images.image_files import has_color
     from segment import SegmentationOptions, load_model, segment_image
     from segment.classes import (
@@ -481,7 +480,8 @@ apply to spirochaetes and other filaments.
         image = workspace.image_set.get_image(image_name)
         options = self.segmentation_options.options()
         model = self.loaded_model(workspace)
-        if _lost_color(image):
+        lost_color = _lost_color(image)
+        if lost_color:
             warn_once(
                 f"{self.module_name}: {image_name} was loaded as a grayscale image, but its file "
                 "has colors, on which the network was trained. In NamesAndTypes, select 'Color "
@@ -509,7 +509,7 @@ apply to spirochaetes and other filaments.
         if self.image_outputs.wanted_outputs():
             _add_images(workspace, self.image_outputs, {"uncertainty": result.uncertainty}, image)
         if self.show_window:
-            self._keep_for_display(workspace, image, result, found)
+            self._keep_for_display(workspace, image, lost_color, result, found)
         free_earlier_image_sets()
 
     def _add_objects(self, workspace, name, found, image):
@@ -531,13 +531,8 @@ apply to spirochaetes and other filaments.
             measurements.add_measurement(name, self.measurement_name(feature), measured)
 
     def post_run(self, workspace):
-        if self.report.is_wanted(workspace):
-            try:
-                with writing_as(self.module_name):
-                    self._write_reviews(workspace)
-            except UserError as error:
-                # An exception would keep the modules after this one from writing their tables.
-                logging.error("%s: %s", self.module_name, error)
+        write = functools.partial(self._write_reviews, workspace)
+        self.report.write(self, workspace, write)
 
     def _write_reviews(self, workspace):
         measurements = workspace.measurements
@@ -548,14 +543,13 @@ apply to spirochaetes and other filaments.
         covered = self.report.covered(workspace.pipeline, numbers)
         classes = {group.objects_name.value: group.class_name.value for group in self.groups}
         files = self._review_files()
-        for page in write_run_reviews(files, segmented, classes, *covered):
-            logging.info("%s wrote %s", self.module_name, page)
+        return write_run_reviews(files, segmented, classes, *covered)
 
-    def _keep_for_display(self, workspace, image, result, found):
+    def _keep_for_display(self, workspace, image, lost_color, result, found):
         data, mask = workspace.display_data, input_mask(image)
         data.image = core_display.displayed_image(image.pixel_data)
         data.probabilities = core_display.probability_picture(found)
-        data.title = core_display.image_title(self.x_name.value, result, _lost_color(image))
+        data.title = core_display.image_title(self.x_name.value, result, lost_color)
         data.names = self.created_objects()
         data.labels = [one.labels for one in found]
         data.discarded = core_display.discarded(result, found, self.threshold.value)

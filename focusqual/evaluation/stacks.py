@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu, spearmanr
+from scipy.stats import spearmanr
 
 from focusqual.evaluation.classical import laplacian_variance, power_log_log_slope
 from focusqual.inference.model import FocusModel
@@ -16,6 +16,7 @@ from focusqual.inference.stacks import weighted_level
 from focusqual.levels import LEVELS, level_depth, rescaling_factor
 from focusqual.optics import REQUIRED_OPTICS, Optics
 from micrograph_networks.errors import UserError, add_path_to_errors
+from micrograph_networks.evaluation.ranking import area_under_curve
 from micrograph_networks.files.tables import read_csv
 from micrograph_networks.images.gray import to_gray
 from micrograph_networks.images.image_files import read_image
@@ -266,7 +267,7 @@ def _compare(kind: str, measured: pd.DataFrame) -> List[Dict[str, object]]:
             "best_plane_right": np.mean(found["planes_off"] == 0),
             "best_plane_within_one": np.mean(found["planes_off"] <= 1),
             "spearman": np.mean(found["spearman"]),
-            "in_out_auc": _area_under_curve(blur[depths >= OUT_OF_FOCUS], blur[in_focus]),
+            "in_out_auc": area_under_curve(blur[depths >= OUT_OF_FOCUS], blur[in_focus]),
         }
         if method == MODEL:
             row["in_focus_planes"] = int(in_focus.sum())
@@ -307,16 +308,6 @@ def defocus_accuracy(measured: pd.DataFrame) -> Dict[str, float]:
         "defocus_slope": np.polyfit(distance, predicted, 1)[0],
         "defocus_mean_absolute_error_um": (predicted - distance).abs().mean(),
     }
-
-
-def _area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Return the probability that a positive value is larger than a negative one; ties count half.
-
-    It is NaN if there are no positive or no negative values.
-    """
-    if not len(positive) or not len(negative):
-        return np.nan
-    return mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
 
 
 def as_text(compared: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
 
 from cellprofiler_core.constants.module import IO_FOLDER_CHOICE_HELP_TEXT
 from cellprofiler_core.module import Module
@@ -142,6 +142,31 @@ earlier report with the same names are replaced; other files are not.
                 workspace.pipeline.report_prepare_run_error(module, str(error))
                 return False
         return True
+
+    def write(
+        self, module: Module, workspace: Workspace, write_files: Callable[[], Iterable[Path]]
+    ) -> None:
+        """Write files at the end of a run, if they are wanted, and log their paths.
+
+        What prevents it is logged. An exception would keep the modules after this one from writing
+        their tables.
+
+        Parameters
+        ----------
+        module : Module
+            Module with the settings.
+        workspace : Workspace
+        write_files : callable
+            Writes the files and returns their paths, or raises UserError.
+        """
+        if not self.is_wanted(workspace):
+            return
+        try:
+            with writing_as(module.module_name):
+                for path in write_files():
+                    logging.info("%s wrote %s", module.module_name, path)
+        except UserError as error:
+            logging.error("%s: %s", module.module_name, error)
 
     def covered(self, pipeline: Pipeline, image_numbers: Sequence[int]) -> Covered:
         """Return which image sets the report of these image numbers covers."""

@@ -16,7 +16,7 @@ from micrograph_networks.errors import UserError
 from segment.classes import CLASSES, SPIROCHAETE
 from segment.inference.filaments import Filaments, label_filaments
 from segment.inference.label_images import keep
-from segment.inference.normalization import as_color, measure_exposure, to_rgb
+from segment.inference.normalization import Exposure, to_rgb
 from segment.inference.options import SegmentationOptions
 from segment.inference.skeletons import skeleton
 
@@ -46,6 +46,8 @@ class Surroundings(NamedTuple):
     ----------
     image : ndarray, (height, width) or (height, width, channels)
         Image of any exposure and bit depth.
+    exposure : Exposure
+        Exposure of the image.
     probability : ndarray of float32, (height, width)
         Probability of the class of the filaments.
     cells, valid : ndarray of bool, (height, width)
@@ -55,6 +57,7 @@ class Surroundings(NamedTuple):
     """
 
     image: np.ndarray
+    exposure: Exposure
     probability: np.ndarray
     cells: np.ndarray
     valid: np.ndarray
@@ -92,8 +95,8 @@ class Evidence:
         features : ndarray of float, (filaments, features)
             Result of :func:`filament_features`.
         """
-        scaled = (features - np.array(self.means)) / np.array(self.deviations)
-        return expit(scaled @ np.array(self.coefficients[1:]) + self.coefficients[0])
+        fitted = (self.means, self.deviations, self.coefficients)
+        return logistic(features, *map(np.array, fitted))
 
     def presence_probability(self, probabilities: np.ndarray) -> float:
         """Return the probability that an image shows a spirochaete.
@@ -154,6 +157,22 @@ def judge_filaments(
     return Judgment(found, presence, features[kept], probabilities[kept])
 
 
+def logistic(
+    features: np.ndarray, means: np.ndarray, deviations: np.ndarray, coefficients: np.ndarray
+) -> np.ndarray:
+    """Return the probabilities of a logistic regression, float (n,).
+
+    Parameters
+    ----------
+    features : ndarray of float, (n, features)
+    means, deviations : ndarray of float, (features,)
+        Means and standard deviations of the features in the fit.
+    coefficients : ndarray of float, (1 + features,)
+        Intercept, and the coefficients of the features minus means divided by deviations.
+    """
+    return expit((features - means) / deviations @ coefficients[1:] + coefficients[0])
+
+
 def largest_logit(probabilities: np.ndarray) -> float:
     """Return the logit of the largest probability; of SURE if there is none."""
     return float(logit(np.clip(np.max(probabilities, initial=0), SURE, 1 - SURE)))
@@ -212,15 +231,18 @@ def filament_features(filaments: Filaments, around: Surroundings) -> np.ndarray:
     found: List[Tuple[float, ...]] = []
     if not len(filaments.lengths):
         return np.zeros((0, len(FEATURES)))
-    exposure = measure_exposure(as_color(around.image))
     margin = math.ceil(FARTHEST / around.scale) + 1
     boxes = ndimage.find_objects(filaments.labels)
     for number, (box, length) in enumerate(zip(boxes, filaments.lengths), 1):
         wide = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
         labels = filaments.labels[wide]
-        gray = to_rgb(around.image[wide], exposure).mean(axis=2) / 255
-        _, probability, cells, valid, scale = around
-        cut = Surroundings(gray, probability[wide], cells[wide], valid[wide], scale)
+        gray = to_rgb(around.image[wide], around.exposure).mean(axis=2) / 255
+        cut = around._replace(
+            image=gray,
+            probability=around.probability[wide],
+            cells=around.cells[wide],
+            valid=around.valid[wide],
+        )
         found.append(_features(labels == number, labels > 0, length, cut))
     return np.array(found)
 

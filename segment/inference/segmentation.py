@@ -18,7 +18,7 @@ from segment.inference.evidence import JUDGED, Evidence, Surroundings, judge_fil
 from segment.inference.field import picture_area, unblended
 from segment.inference.filaments import label_filaments
 from segment.inference.model import SegmentationModel
-from segment.inference.normalization import as_color, measure_exposure
+from segment.inference.normalization import Exposure, as_color, measure_exposure
 from segment.inference.options import SegmentationOptions
 from segment.inference.prediction import (
     image_dissimilarity,
@@ -174,7 +174,7 @@ def segment_image(
     exposure = measure_exposure(as_color(image))
     probabilities = predict(image, model, scale, exposure)
     probabilities[~valid] = np.eye(len(model.classes))[BACKGROUND]
-    evidence = (image, model.evidence) if model.evidence else None
+    evidence = (image, exposure, model.evidence) if model.evidence else None
     found = segment_probabilities(probabilities, valid, model.classes, scale, options, evidence)
     return replace(found, dissimilarity=image_dissimilarity(image, model, scale, exposure))
 
@@ -185,7 +185,7 @@ def segment_probabilities(
     classes: Sequence[PixelClass],
     scale: float,
     options: SegmentationOptions,
-    evidence: Optional[Tuple[np.ndarray, Evidence]] = None,
+    evidence: Optional[Tuple[np.ndarray, Exposure, Evidence]] = None,
 ) -> Segmentation:
     """Find the objects in class probabilities.
 
@@ -198,8 +198,9 @@ def segment_probabilities(
     scale : float
         Factor from pixels of the image to pixels at the working scale.
     options : SegmentationOptions
-    evidence : (ndarray, Evidence), optional
-        The image, and what decides on spirochaetes in place of their mean probability.
+    evidence : (ndarray, Exposure, Evidence), optional
+        The image, its exposure, and what decides on spirochaetes in place of their mean
+        probability.
     """
     indices = most_probable_classes(probabilities, options.threshold)
     indices[~valid] = BACKGROUND
@@ -214,8 +215,9 @@ def segment_probabilities(
         region, probability = indices == index, probabilities[..., index]
         measured: Sequence[Optional[np.ndarray]] = ()
         if evidence and classes[index].name == JUDGED:
-            around = Surroundings(evidence[0], probability, crossed, valid, scale)
-            judged = judge_filaments(region, around, evidence[1], options)
+            image, exposure, fitted = evidence
+            around = Surroundings(image, exposure, probability, crossed, valid, scale)
+            judged = judge_filaments(region, around, fitted, options)
             labels, lengths, means = judged.filaments
             presence, *measured = judged[1:]
         else:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.measure import approximate_polygon, find_contours
 
 from micrograph_networks.files.writing import atomic_write
-from segment.inference.normalization import as_color, measure_exposure, to_rgb
+from segment.inference.normalization import to_rgb
 
 LARGEST_PICTURE = 4096
 """Longest side of a picture in pixels; larger images are reduced."""
@@ -119,8 +119,7 @@ def write_picture(path: Path, image: np.ndarray) -> None:
     path : Path
     image : ndarray, (height, width) or (height, width, 1 to 4)
     """
-    exposure = measure_exposure(as_color(image))
     step = math.ceil(max(image.shape[:2]) / LARGEST_PICTURE)
-    pixels = np.nan_to_num(to_rgb(image, exposure)).astype(np.uint8)
+    pixels = np.nan_to_num(to_rgb(image)).astype(np.uint8)
     with atomic_write(path) as temporary:
         Image.fromarray(pixels).reduce(step).save(temporary, "JPEG", quality=QUALITY)

@@ -55,7 +55,7 @@ class ReviewFiles(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an image set is from.
+    """Number and file of an image set.
 
     Attributes
     ----------

@@ -6,17 +6,17 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import rankdata
 from skimage.transform import resize
-from tqdm import tqdm
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
+from micrograph_networks.evaluation.ranking import area_under_curve
 from micrograph_networks.images.gray import to_gray
+from micrograph_networks.progress import follow
 from micrograph_networks.training.split import near_duplicate_groups
 from segment.annotations.dataset import Pair, read_pair
 from segment.evaluation.matching import on_true_filaments
-from segment.inference.evidence import FEATURES, JUDGED, Evidence, largest_logit
+from segment.inference.evidence import FEATURES, JUDGED, Evidence, largest_logit, logistic
 from segment.inference.model import SegmentationModel
 from segment.inference.options import SegmentationOptions
 from segment.inference.segmentation import segment_image
@@ -26,6 +26,9 @@ RIDGE = 1.0
 FOLDS = 10
 THUMBNAIL = (64, 64)
 """Size of the images that are compared to find near duplicates."""
+LEAST_MEAN = SegmentationOptions().minimum_probability
+"""Minimum mean probability of a filament by models without evidence."""
+MEAN_PROBABILITY = FEATURES.index("mean_probability")
 FEWEST = 5
 """Minimum number of filaments, and of images, of each kind."""
 UNFITTED = Evidence(
@@ -79,7 +82,7 @@ def observe(pairs: Sequence[Pair], model: SegmentationModel) -> Observed:
     names = [one.name for one in model.classes]
     features: List[np.ndarray] = []
     is_true, shows, thumbnails = [], [], []
-    for pair in tqdm(pairs, unit="image", disable=None):
+    for pair in follow(pairs, "image"):
         image, mask = read_pair(pair, names)
         result = segment_image(image, replace(model, evidence=UNFITTED))
         found = result.of_class(JUDGED)
@@ -125,7 +128,7 @@ class Fit(NamedTuple):
 
     def sentences(self, observed: Observed) -> Iterator[str]:
         """Yield sentences about the quality of the fit by cross-validation."""
-        features, is_true, _, shows, _ = observed
+        _, is_true, _, shows, _ = observed
         yield f"{len(is_true)} filaments, of which people outlined {is_true.sum()}, in {len(shows)}"
         yield f"images, of which {shows.sum()} show spirochaetes."
         for name, likely, truth in (
@@ -133,15 +136,12 @@ class Fit(NamedTuple):
             ("images", self.presence, shows),
         ):
             error = expected_calibration_error(reliability(likely, truth))
-            area = area_under_curve(likely, truth)
+            area = area_under_curve(likely[truth], likely[~truth])
             yield f"Probabilities of {name}: area under the curve {area:.3f}, off by {error:.3f}."
-        usual = SegmentationOptions().minimum_probability
+        least = self.evidence.threshold
         for name, kept in (
-            (
-                f"probability {self.evidence.threshold:g}",
-                self.probabilities >= self.evidence.threshold,
-            ),
-            (f"mean probability {usual:g}", expit(features[:, 0]) >= usual),
+            (f"probability {least:g}", self.probabilities >= least),
+            (f"mean probability {LEAST_MEAN:g}", kept_without_evidence(observed)),
         ):
             point = operating_point(kept, observed)
             yield (
@@ -179,6 +179,11 @@ def fit_evidence(observed: Observed, threshold: Optional[float] = None) -> Fit:
     return Fit(evidence, probabilities, _cross_validated(largest, shows, fold))
 
 
+def kept_without_evidence(observed: Observed) -> np.ndarray:
+    """Return which candidates models without evidence keep, bool (candidates,)."""
+    return expit(observed.features[:, MEAN_PROBABILITY]) >= LEAST_MEAN
+
+
 def largest_logits(probabilities: np.ndarray, observed: Observed) -> np.ndarray:
     """Return the largest logit of each image, float (images,)."""
     images = range(len(observed.shows))
@@ -190,8 +195,7 @@ def _cross_validated(features: np.ndarray, truth: np.ndarray, fold: np.ndarray) 
     probabilities = np.zeros(len(truth))
     for one in range(FOLDS):
         means, deviations, weights = _logistic(features[fold != one], truth[fold != one])
-        scaled = (features[fold == one] - means) / deviations
-        probabilities[fold == one] = expit(scaled @ weights[1:] + weights[0])
+        probabilities[fold == one] = logistic(features[fold == one], means, deviations, weights)
     return probabilities
 
 
@@ -212,9 +216,7 @@ def _logistic(features: np.ndarray, truth: np.ndarray) -> Tuple[np.ndarray, np.n
 
 def _threshold(probabilities: np.ndarray, observed: Observed) -> float:
     """Return the largest threshold that loses no more images than the rule without evidence."""
-    usual = SegmentationOptions().minimum_probability
-    kept = expit(observed.features[:, 0]) >= usual
-    sensitivity = operating_point(kept, observed).sensitivity
+    sensitivity = operating_point(kept_without_evidence(observed), observed).sensitivity
     tried = np.round(np.arange(0.99, 0, -0.01), 2)
     enough = [
         one
@@ -225,7 +227,7 @@ def _threshold(probabilities: np.ndarray, observed: Observed) -> float:
 
 
 class OperatingPoint(NamedTuple):
-    """What a rule that keeps some candidates achieves.
+    """Accuracy of a rule that keeps some candidates.
 
     Attributes
     ----------
@@ -251,13 +253,3 @@ def operating_point(kept: np.ndarray, observed: Observed) -> OperatingPoint:
         float(true.sum() / max(kept.sum(), 1)),
         float(true.sum() / observed.is_true.sum()),
     )
-
-
-def area_under_curve(score: np.ndarray, truth: np.ndarray) -> float:
-    """Return the probability that a true case has a higher score than another, ties by half.
-
-    It is the area under the ROC curve (Hanley and McNeil 1982).
-    """
-    positive = np.count_nonzero(truth)
-    above = rankdata(score)[truth].sum() - positive * (positive + 1) / 2
-    return float(above / (positive * (len(truth) - positive)))

@@ -7,13 +7,14 @@ from scipy.special import expit, logit
 
 from micrograph_networks.errors import UserError
 from micrograph_networks.evaluation.calibration import expected_calibration_error, reliability
+from micrograph_networks.evaluation.ranking import area_under_curve
 from micrograph_networks.images.image_files import write_png
 from segment import load_model
 from segment.annotations.dataset import Pair
 from segment.commandline.commands import main
 from segment.inference.evidence import FEATURES
 from segment.training import evidence
-from segment.training.evidence import Observed, area_under_curve, fit_evidence, operating_point
+from segment.training.evidence import Observed, fit_evidence, operating_point
 
 LENGTH = FEATURES.index("length")
 
@@ -36,7 +37,7 @@ def test_the_fit_finds_what_matters_and_is_calibrated(observed):
     assert np.abs(np.delete(weights, LENGTH)).max() < 0.3
     for likely, truth in ((fit.probabilities, observed.is_true), (fit.presence, observed.shows)):
         assert expected_calibration_error(reliability(likely, truth)) < 0.05
-        assert area_under_curve(likely, truth) > 0.85
+        assert area_under_curve(likely[truth], likely[~truth]) > 0.85
     in_sample = fit.evidence.probabilities(observed.features)
     assert np.abs(in_sample - fit.probabilities).max() < 0.1
     likely = fit.evidence.presence_probability(fit.probabilities[observed.image == 0])
@@ -68,12 +69,6 @@ def test_rules_are_measured_by_image_and_by_candidate():
     observed = Observed(np.zeros((4, 1)), truth, image, shows, np.arange(4))
     point = operating_point(np.array([1, 1, 1, 0], bool), observed)
     assert point == pytest.approx((0.5, 0.5, 1 / 3, 0.5))
-
-
-def test_the_area_under_the_curve_counts_ties_by_half():
-    truth = np.array([True, False, True, False])
-    assert area_under_curve(np.array([0.9, 0.1, 0.8, 0.2]), truth) == 1
-    assert area_under_curve(np.ones(4), truth) == 0.5
 
 
 def write_pairs(folder, count):
